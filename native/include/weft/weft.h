@@ -1,0 +1,131 @@
+// C interface between the Java CPU backend and the native kernels.
+//
+// All structures consist of 64-bit words, so that Java writes them without padding rules. A step is an array of
+// weft_command; weft_run executes it in order on a thread pool and returns once. Nothing here throws or aborts.
+#ifndef WEFT_WEFT_H
+#define WEFT_WEFT_H
+
+#include <stdint.h>
+
+#ifdef __cplusplus
+extern "C" {
+#endif
+
+#define WEFT_API __attribute__((visibility("default")))
+
+// Raised with every incompatible change of this file; Java refuses another value.
+#define WEFT_ABI_VERSION 1
+
+// Ordinals of dev.weft.DType.
+enum weft_dtype {
+    WEFT_F32 = 0,
+    WEFT_BF16 = 1,
+    WEFT_F16 = 2,
+    WEFT_F8_E4M3 = 3,
+    WEFT_F8_E5M2 = 4,
+    WEFT_F8_E8M0 = 5,
+    WEFT_F4_E2M1 = 6,
+    WEFT_I8 = 7,
+    WEFT_U8 = 8,
+    WEFT_I16 = 9,
+    WEFT_I32 = 10,
+    WEFT_I64 = 11
+};
+
+// Same words as dev.weft.spi.KernelArguments.
+typedef struct weft_operand {
+    void *data;       // first element; codes for quantised formats
+    void *scale;      // E8M0 bytes, row-major and tight; null if unscaled or packed
+    int64_t dtype;    // weft_dtype
+    int64_t scaling;  // block rows << 32 | block columns; 0 for none
+    int64_t rank;
+    int64_t pitch;    // elements between consecutive indices of axis 0; other axes are tight
+    int64_t dims[4];
+} weft_operand;
+
+// Operators with a native kernel. Contracts: the records of dev.weft.op. The comment lists the attribute words; (d) marks
+// a word that holds the bits of a double, (p) an address. A rotary table is three words: dim, inverse frequencies (p,
+// float[dim/2]), spare.
+enum weft_op {
+    WEFT_GATHER = 0,             // -
+    WEFT_EXPAND = 1,             // copies
+    WEFT_RMS_NORM = 2,           // eps(d)
+    WEFT_HEAD_NORM = 3,          // eps(d)
+    WEFT_ROTARY = 4,             // rotary table x3, inverse
+    WEFT_QUANTIZE = 5,           // - (dtype and scaling of the result operand)
+    WEFT_DEQUANTIZE = 6,         // -
+    WEFT_FAKE_QUANTIZE = 7,      // weft_dtype, block, lanes
+    WEFT_HADAMARD = 8,           // -
+    WEFT_GEMM = 9,               // - ; operand 1 is packed (weft_pack)
+    WEFT_GROUPED_GEMM = 10,      // - ; operand 1 is packed, one packed matrix per group
+    WEFT_EXPERT_GEMM = 11,       // - ; operand 1 is packed, one packed matrix per expert
+    WEFT_SPARSE_ATTENTION = 12,  // window, ratio, reach (0 window, 1 all, 2 picked), scale(d)
+    WEFT_COMPRESS = 13,          // ratio, overlap, rotary table x3, eps(d), form (ordinal of EntryForm)
+    WEFT_LIGHTNING_INDEX = 14,   // topK, ratio
+    WEFT_RING_WRITE = 15,        // -
+    WEFT_MOE_GATE = 16,          // topK, score (ordinal of MoeGate.Score), hashed, routeScale(d)
+    WEFT_MOE_DISPATCH = 17,      // experts
+    WEFT_SWIGLU = 18,            // limit(d), weighted
+    WEFT_MOE_COMBINE = 19,       // -
+    WEFT_HYPER_PRE = 20,         // streams, iterations, normEps(d), eps(d)
+    WEFT_HYPER_POST = 21,        // -
+    WEFT_HYPER_HEAD = 22,        // streams, normEps(d), eps(d)
+    WEFT_ADD = 23,               // -
+    WEFT_MUL = 24,               // -
+    WEFT_SCALE = 25,             // factor(d)
+    WEFT_CAST = 26,              // -
+    WEFT_CONCAT = 27,            // -
+    WEFT_SLICE = 28,             // from, to
+    WEFT_SOFTMAX = 29,           // -
+    WEFT_TOP_K = 30,             // k
+    WEFT_OP_COUNT = 31
+};
+
+typedef struct weft_command {
+    int64_t op;                  // weft_op
+    const int64_t *attributes;
+    const weft_operand *operands;  // operands, then results
+    void *workspace;             // weft_workspace bytes, 64-byte aligned; null if none are needed
+} weft_command;
+
+typedef struct weft_pool weft_pool;
+
+WEFT_API int32_t weft_abi_version(void);
+
+// Instruction-set levels compiled into this library, lowest first: "baseline", "avx2", "avx512", "avx512bf16" on x86-64;
+// "baseline", "neon", "neonbf16" on aarch64. A level may run only where weft_isa_usable says 1.
+WEFT_API int32_t weft_isa_count(void);
+WEFT_API const char *weft_isa_name(int32_t isa);
+WEFT_API int32_t weft_isa_usable(int32_t isa);
+
+// A pool of `threads` workers, the calling thread of weft_run being one of them. One weft_run at a time per pool.
+WEFT_API weft_pool *weft_pool_create(int32_t threads);
+WEFT_API void weft_pool_destroy(weft_pool *pool);
+
+// Null if the kernel of the level can run the call, else a sentence that says why not. Extents are upper bounds; a negative
+// extent is unknown. Addresses are ignored.
+WEFT_API const char *weft_unsupported(int32_t isa, int64_t op, const int64_t *attributes, const weft_operand *operands,
+                                      int64_t operand_count);
+
+// Name for placement tables; static storage.
+WEFT_API const char *weft_kernel_name(int32_t isa, int64_t op, const weft_operand *operands, int64_t operand_count);
+
+// Scratch bytes of a call at the given extents.
+WEFT_API int64_t weft_workspace(int32_t isa, int64_t op, const int64_t *attributes, const weft_operand *operands,
+                                int64_t operand_count, int32_t threads);
+
+// Bytes of one packed matrix w [N, K] (dtype and scaling from the operand). The layout belongs to the level; weft_pack_id
+// names it, and levels that give the same name share packed matrices.
+WEFT_API int64_t weft_packed_bytes(int32_t isa, const weft_operand *w);
+WEFT_API const char *weft_pack_id(int32_t isa, const weft_operand *w);
+// Packs row-major w with its scales to `target` (64-byte aligned). May be called from several threads.
+WEFT_API int32_t weft_pack(int32_t isa, const weft_operand *w, void *target);
+
+// Runs the commands in order. 0, or 1 + the index of the command that has no kernel.
+WEFT_API int64_t weft_run(weft_pool *pool, int32_t isa, const weft_command *commands, int64_t count);
+
+#ifdef __cplusplus
+}
+#endif
+
+#endif

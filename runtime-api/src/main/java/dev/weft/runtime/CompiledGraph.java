@@ -1,0 +1,105 @@
+package dev.weft.runtime;
+
+import dev.weft.graph.Graph;
+import dev.weft.graph.Node;
+import dev.weft.graph.Value;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Kernel;
+import dev.weft.spi.WeightLayout;
+import dev.weft.spi.WeightSource;
+import java.util.List;
+import java.util.Optional;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A graph with kernels chosen and memory planned for one device. Immutable and shareable; each {@link Execution} runs it
+ * independently. It owns nothing on the device: {@link DeviceWeights}, {@link StateStore} and {@link Execution} do, and
+ * are closed by whoever created them, or by the device at the latest.
+ */
+public final class CompiledGraph {
+    /** A node with its kernel; without one it runs on the host. */
+    record Step(Node node, OpInstance instance, @Nullable Kernel kernel) {}
+
+    private final Device device;
+    private final Graph graph;
+    private final List<Step> steps;
+    private final MemoryPlan plan;
+    private final Placement placement;
+    private final CompileOptions options;
+
+    CompiledGraph(
+            Device device, Graph graph, List<Step> steps, MemoryPlan plan, Placement placement, CompileOptions options) {
+        this.device = device;
+        this.graph = graph;
+        this.steps = List.copyOf(steps);
+        this.plan = plan;
+        this.placement = placement;
+        this.options = options;
+    }
+
+    /** The device. */
+    public Device device() {
+        return device;
+    }
+
+    /** The graph. */
+    public Graph graph() {
+        return graph;
+    }
+
+    /** Which node runs where. */
+    public Placement placement() {
+        return placement;
+    }
+
+    List<Step> steps() {
+        return steps;
+    }
+
+    MemoryPlan plan() {
+        return plan;
+    }
+
+    CompileOptions options() {
+        return options;
+    }
+
+    /** Loads the weights in the layouts that this graph's kernels want. */
+    public DeviceWeights loadWeights(WeightSource source) {
+        return loadWeights(source, bytes -> {});
+    }
+
+    /** Loads the weights. @param progress receives the bytes loaded so far after every weight */
+    public DeviceWeights loadWeights(WeightSource source, LongConsumer progress) {
+        return DeviceWeights.load(List.of(this), source, progress);
+    }
+
+    /** Loads the weights of several graphs compiled for one device, once each. */
+    public static DeviceWeights loadWeights(List<CompiledGraph> graphs, WeightSource source, LongConsumer progress) {
+        return DeviceWeights.load(graphs, source, progress);
+    }
+
+    /** New states, all bytes zero. */
+    public StateStore newStates() {
+        return StateStore.allocate(device, graph);
+    }
+
+    /** A way to run the graph with these weights and states; used by one thread at a time. */
+    public Execution newExecution(DeviceWeights weights, StateStore states) {
+        return new Execution(this, weights, states);
+    }
+
+    /** The layout in which a step reads a weight; empty for row-major. */
+    static Optional<WeightLayout.Packing> packing(BackendDevice device, Step step, int operand) {
+        return step.kernel() != null && device instanceof WeightLayout layout
+                ? layout.packing(step.instance(), operand)
+                : Optional.empty();
+    }
+
+    /** Whether a value of the graph is loaded rather than computed. */
+    static boolean isWeight(Value v) {
+        return v.kind() == Value.Kind.WEIGHT;
+    }
+}

@@ -1,0 +1,104 @@
+package dev.weft.runtime;
+
+import dev.weft.UnsupportedOpException;
+import dev.weft.graph.Graph;
+import dev.weft.graph.Node;
+import dev.weft.graph.Value;
+import dev.weft.op.OpInstance;
+import dev.weft.reference.Reference;
+import dev.weft.runtime.CompiledGraph.Step;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Kernel;
+import dev.weft.spi.Support;
+import java.util.ArrayList;
+import java.util.List;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** Asks the device about every node, reports all refusals at once, and plans memory. */
+final class Compiler {
+    private static final Logger LOG = LoggerFactory.getLogger(Compiler.class);
+
+    private final Device device;
+    private final Graph graph;
+    private final CompileOptions options;
+    private final List<Step> steps = new ArrayList<>();
+    private final List<Placement.Row> rows = new ArrayList<>();
+    private final List<String> refusals = new ArrayList<>();
+    private String firstFallback = "";
+
+    private Compiler(Device device, Graph graph, CompileOptions options) {
+        this.device = device;
+        this.graph = graph;
+        this.options = options;
+    }
+
+    static CompiledGraph compile(Device device, Graph graph, CompileOptions options) {
+        Compiler c = new Compiler(device, graph, options);
+        graph.nodes().forEach(c::place);
+        return c.finish();
+    }
+
+    private void place(Node node) {
+        BackendDevice spi = device.spi();
+        OpInstance instance = node.instance();
+        switch (spi.supports(instance)) {
+            case Support.Native n -> add(node, instance, "");
+            case Support.Emulated e -> add(node, instance, "emulated: " + e.note());
+            case Support.Unsupported u -> {
+                var onHost = Reference.unsupported(instance);
+                if (options.hostFallback() && onHost.isEmpty()) {
+                    steps.add(new Step(node, instance, null));
+                    rows.add(new Placement.Row(node.index(), node.label(), "host/reference", true, u.reason()));
+                    firstFallback = firstFallback.isEmpty() ? node.label() + ": " + u.reason() : firstFallback;
+                } else {
+                    String host = onHost.map(r -> "; host fallback would not help: " + r)
+                            .orElse("; host fallback would run it");
+                    refusals.add(node.label() + " " + instance + ": " + u.reason() + host);
+                }
+            }
+        }
+    }
+
+    private void add(Node node, OpInstance instance, String note) {
+        Kernel kernel = device.spi().prepare(instance);
+        steps.add(new Step(node, instance, kernel));
+        rows.add(new Placement.Row(node.index(), node.label(), kernel.name(), false, note));
+    }
+
+    private CompiledGraph finish() {
+        if (!refusals.isEmpty()) {
+            throw new UnsupportedOpException("graph " + graph.name() + " on " + device.id() + ": " + refusals.size()
+                    + " of " + graph.nodes().size() + " nodes have no kernel:\n  " + String.join("\n  ", refusals));
+        }
+        long onHost = rows.stream().filter(Placement.Row::onHost).count();
+        if (onHost > 0) {
+            LOG.warn(
+                    "graph {} on {}: {} of {} nodes fall back to the host and copy their operands both ways; first: {}",
+                    graph.name(),
+                    device.id(),
+                    onHost,
+                    rows.size(),
+                    firstFallback);
+        }
+        long[] workspaces = steps.stream()
+                .mapToLong(s -> s.kernel() == null ? 0 : s.kernel().workspaceBytes())
+                .toArray();
+        MemoryPlan plan = MemoryPlan.of(graph, workspaces);
+        long weights = graph.values(Value.Kind.WEIGHT).stream()
+                .mapToLong(v -> v.type().maxDataBytes() + v.type().maxScaleBytes())
+                .sum();
+        long states = graph.values(Value.Kind.STATE).stream()
+                .mapToLong(v -> MemoryPlan.storageBytes(v.type()))
+                .sum();
+        Placement placement = new Placement(
+                graph.name(),
+                device.id() + " (" + device.info().description() + ")",
+                rows,
+                weights,
+                plan.valueBytes(),
+                plan.workspaceBytes(),
+                states);
+        return new CompiledGraph(device, graph, steps, plan, placement, options);
+    }
+}

@@ -1,0 +1,126 @@
+package dev.weft.runtime;
+
+import dev.weft.ClosedException;
+import dev.weft.DeviceId;
+import dev.weft.TensorType;
+import dev.weft.graph.Graph;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Closing;
+import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.Support;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Set;
+import java.util.SplittableRandom;
+
+/**
+ * One opened device. Thread-safe. Closing it closes everything created through it, newest first.
+ */
+public final class Device implements AutoCloseable {
+    private final DeviceId id;
+    private final BackendDevice spi;
+    private final Set<AutoCloseable> owned = new LinkedHashSet<>();
+    private final EagerOps ops = new EagerOps(this);
+    private boolean closed;
+
+    Device(DeviceId id, BackendDevice spi) {
+        this.id = id;
+        this.spi = spi;
+    }
+
+    /** The id it was opened with. */
+    public DeviceId id() {
+        return id;
+    }
+
+    /** What it is. */
+    public DeviceInfo info() {
+        return spi.info();
+    }
+
+    /** Whether and how the device can run an operator instance. */
+    public Support supports(OpInstance op) {
+        return open().supports(op);
+    }
+
+    /** Compiles without fallback. */
+    public CompiledGraph compile(Graph graph) {
+        return compile(graph, CompileOptions.DEFAULT);
+    }
+
+    /**
+     * Chooses kernels and plans memory.
+     *
+     * @throws dev.weft.UnsupportedOpException listing every node the device has no kernel for, with the reasons
+     */
+    public CompiledGraph compile(Graph graph, CompileOptions options) {
+        open();
+        return Compiler.compile(this, graph, options);
+    }
+
+    /** A tensor with undefined contents. */
+    public Tensor tensor(TensorType type) {
+        open();
+        return new Tensor(this, type);
+    }
+
+    /** A tensor of normally distributed values, the same for the same seed on every device. */
+    public Tensor random(TensorType type, long seed) {
+        Tensor t = tensor(type);
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment bytes = arena.allocate(Math.max(1, MemoryPlan.storageBytes(type)), 64);
+            MemorySegment scale = bytes.asSlice(MemoryPlan.scaleOffset(type), type.maxScaleBytes());
+            RandomWeights.fill(new SplittableRandom(seed), type, bytes.asSlice(0, type.maxDataBytes()), scale);
+            t.write(bytes.asSlice(0, MemoryPlan.storageBytes(type)), 0);
+        }
+        return t;
+    }
+
+    /** Operators that run at once, one at a time. */
+    public EagerOps ops() {
+        return ops;
+    }
+
+    /** The backend's device. */
+    BackendDevice spi() {
+        return spi;
+    }
+
+    private synchronized BackendDevice open() {
+        if (closed) {
+            throw new ClosedException("device " + id + ": used after close");
+        }
+        return spi;
+    }
+
+    synchronized void own(AutoCloseable thing) {
+        owned.add(thing);
+    }
+
+    synchronized void disown(AutoCloseable thing) {
+        owned.remove(thing);
+    }
+
+    @Override
+    public void close() {
+        List<AutoCloseable> all;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            all = new ArrayList<>(new ArrayList<>(owned).reversed());
+        }
+        all.add(spi);
+        Closing.all(all);
+    }
+
+    @Override
+    public String toString() {
+        return id + " (" + info().description() + ")";
+    }
+}

@@ -1,0 +1,278 @@
+package dev.weft.runtime;
+
+import dev.weft.DType;
+import dev.weft.Dim;
+import dev.weft.GraphException;
+import dev.weft.TensorType;
+import dev.weft.graph.Value;
+import dev.weft.runtime.CompiledGraph.Step;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.KernelArguments;
+import dev.weft.spi.Lifetime;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.atomic.AtomicBoolean;
+
+/**
+ * One way to run a compiled graph: value memory, a stream, and arguments prepared once. A run rewrites only extents that
+ * changed. Used by one thread at a time; another thread's call meanwhile is refused, close waits for the run.
+ */
+public final class Execution implements AutoCloseable {
+    /** An operand extent that follows a named dimension. */
+    private record Follower(KernelArguments arguments, int operand, Dim dim) {}
+
+    private final CompiledGraph compiled;
+    private final DeviceWeights weights;
+    private final StateStore states;
+    private final Arena arena = Arena.ofShared();
+    private final DeviceBuffer memory;
+    private final DeviceStream stream;
+    private final List<KernelArguments> arguments = new ArrayList<>();
+    private final Map<String, List<Follower>> followers = new LinkedHashMap<>();
+    private final Map<String, Long> bound = new LinkedHashMap<>();
+    private final Map<String, MemorySegment> staging = new LinkedHashMap<>();
+    private final Map<String, Long> filled = new LinkedHashMap<>();
+    private final AtomicBoolean busy = new AtomicBoolean();
+    private final Lifetime lifetime;
+    private boolean ran;
+
+    Execution(CompiledGraph compiled, DeviceWeights weights, StateStore states) {
+        this.compiled = compiled;
+        this.weights = weights;
+        this.states = states;
+        BackendDevice spi = compiled.device().spi();
+        MemoryPlan plan = compiled.plan();
+        this.memory = spi.allocate(Math.max(plan.valueBytes() + plan.workspaceBytes(), 1), MemoryPlan.ALIGNMENT);
+        this.stream = spi.createStream();
+        compiled.graph().dims().keySet().forEach(d -> followers.put(d, new ArrayList<>()));
+        for (Step step : compiled.steps()) {
+            arguments.add(bind(step));
+        }
+        for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
+            staging.put(v.name(), arena.allocate(Math.max(1, v.type().maxDataBytes()), 64));
+        }
+        this.lifetime = new Lifetime("execution of " + compiled.graph().name(), this::release);
+        compiled.device().own(this);
+    }
+
+    private KernelArguments bind(Step step) {
+        KernelArguments args = new KernelArguments(step.instance().all(), arena);
+        List<Value> operands = new ArrayList<>(step.node().inputs());
+        operands.addAll(step.node().outputs());
+        for (int i = 0; i < operands.size(); i++) {
+            Value v = operands.get(i);
+            if (CompiledGraph.isWeight(v)) {
+                DeviceWeights.Place p = weights.find(v, CompiledGraph.packing(compiled.device().spi(), step, i));
+                args.bind(i, p.address(), p.scaleAddress());
+            } else if (v.isState()) {
+                args.bind(i, states.address(compiled.graph().values().get(v.root())), 0);
+            } else {
+                long address = address(v);
+                args.bind(i, address, v.type().scaling().isNone() ? 0 : address + MemoryPlan.scaleOffset(v.type()));
+            }
+            if (v.type().shape().rank() > 0 && !v.type().shape().dim(0).isFixed()) {
+                Dim d = v.type().shape().dim(0);
+                followers.get(d.name()).add(new Follower(args, i, d));
+            }
+        }
+        args.workspace(memory.address() + compiled.plan().valueBytes());
+        return args;
+    }
+
+    private long address(Value v) {
+        return memory.address() + compiled.plan().offset(v);
+    }
+
+    /** Binds a named dimension for the following runs. @throws GraphException if it is unknown or out of bounds */
+    public Execution bind(String dim, long extent) {
+        Dim d = compiled.graph().dims().get(dim);
+        if (d == null) {
+            throw new GraphException("dimension '" + dim + "': graph " + compiled.graph().name() + " has only "
+                    + compiled.graph().dims().keySet());
+        }
+        if (extent < d.min() || extent > d.max()) {
+            throw new GraphException("dimension '" + dim + "': found " + extent + ", expected " + d.min() + " to "
+                    + d.max() + "; compile the graph with other bounds");
+        }
+        Long old = bound.put(dim, extent);
+        if (old == null || old != extent) {
+            for (Follower f : followers.get(dim)) {
+                f.arguments().extent(f.operand(), 0, f.dim().at(extent));
+            }
+        }
+        return this;
+    }
+
+    /** Fills an I32 input. */
+    public Execution set(String input, int... data) {
+        MemorySegment.copy(data, 0, target(input, DType.I32, 4L * data.length), ValueLayout.JAVA_INT, 0, data.length);
+        return this;
+    }
+
+    /** Fills an F32 input. */
+    public Execution set(String input, float... data) {
+        MemorySegment.copy(data, 0, target(input, DType.F32, 4L * data.length), ValueLayout.JAVA_FLOAT, 0, data.length);
+        return this;
+    }
+
+    /** Fills an input with bytes in its own format. */
+    public Execution set(String input, MemorySegment data) {
+        MemorySegment to = target(input, input(input).type().dtype(), data.byteSize());
+        MemorySegment.copy(data, 0, to, 0, data.byteSize());
+        return this;
+    }
+
+    private MemorySegment target(String name, DType dtype, long bytes) {
+        Value v = input(name);
+        MemorySegment s = staging.get(name);
+        if (v.type().dtype() != dtype || bytes > s.byteSize()) {
+            throw new GraphException("input '" + name + "': found " + bytes + " bytes of " + dtype + ", expected "
+                    + v.type());
+        }
+        filled.put(name, bytes);
+        return s;
+    }
+
+    private Value input(String name) {
+        return compiled.graph().values(Value.Kind.INPUT).stream()
+                .filter(v -> v.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new GraphException("input '" + name + "': graph " + compiled.graph().name()
+                        + " has only " + staging.keySet()));
+    }
+
+    /** Runs all nodes once and waits. @throws GraphException if an input or dimension is unbound or their sizes differ */
+    public void run() {
+        exclusive(() -> {
+            for (String dim : compiled.graph().dims().keySet()) {
+                if (!bound.containsKey(dim)) {
+                    throw new GraphException("dimension '" + dim + "' is not bound");
+                }
+            }
+            for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
+                feed(v);
+            }
+            for (int i = 0; i < compiled.steps().size(); i++) {
+                step(compiled.steps().get(i), arguments.get(i));
+            }
+            stream.synchronize();
+            ran = true;
+        });
+    }
+
+    private void feed(Value v) {
+        long bytes = v.type().bind(bound::get).maxDataBytes();
+        Long have = filled.get(v.name());
+        if (have == null || have != bytes) {
+            throw new GraphException("input '" + v.name() + "': found " + (have == null ? "nothing" : have + " bytes")
+                    + ", expected " + bytes + " bytes for " + v.type().bind(bound::get));
+        }
+        if (bytes > 0) {
+            stream.copyIn(staging.get(v.name()).asSlice(0, bytes), address(v));
+        }
+    }
+
+    private void step(Step step, KernelArguments args) {
+        if (compiled.options().poisonWorkspace()) {
+            Poison.fill(compiled, step, stream, args, memory);
+        }
+        if (step.kernel() == null) {
+            HostFallback.run(compiled.device().spi(), stream, step, args);
+        } else {
+            step.kernel().enqueue(stream, args);
+        }
+    }
+
+    /** An output of the last run, widened to F32 (F32 or BF16 outputs). */
+    public float[] floats(String output) {
+        TensorType t = outputType(output);
+        float[] out = new float[Math.toIntExact(t.maxElements())];
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment s = scratch.allocate(Math.max(1, t.maxDataBytes()), 8);
+            read(output, s);
+            HostCodec.decode(t, s, MemorySegment.NULL, out);
+        }
+        return out;
+    }
+
+    /** An I32 output of the last run. */
+    public int[] ints(String output) {
+        TensorType t = outputType(output);
+        if (t.dtype() != DType.I32) {
+            throw new GraphException("output '" + output + "': found " + t + ", expected I32");
+        }
+        int[] out = new int[Math.toIntExact(t.maxElements())];
+        read(output, MemorySegment.ofArray(out));
+        return out;
+    }
+
+    /** Type of an output with dimensions as bound. */
+    public TensorType outputType(String output) {
+        Value v = compiled.graph().outputs().get(output);
+        if (v == null) {
+            throw new GraphException("output '" + output + "': graph " + compiled.graph().name() + " has only "
+                    + compiled.graph().outputs().keySet());
+        }
+        return v.type().bind(bound::get);
+    }
+
+    private void read(String output, MemorySegment target) {
+        exclusive(() -> {
+            if (!ran) {
+                throw new GraphException("output '" + output + "': nothing has run yet");
+            }
+            Value v = compiled.graph().outputs().get(output);
+            long bytes = outputType(output).maxDataBytes();
+            if (bytes > 0) {
+                long from = v.isState()
+                        ? states.address(compiled.graph().values().get(v.root()))
+                        : address(v);
+                compiled.device().spi().copyOut(from, target.asSlice(0, bytes));
+            }
+        });
+    }
+
+    private void exclusive(Runnable body) {
+        lifetime.enter();
+        try {
+            if (!busy.compareAndSet(false, true)) {
+                throw new GraphException("execution of " + compiled.graph().name()
+                        + ": in use by another thread; create one execution per thread");
+            }
+            try {
+                weights.lifetime().enter();
+                try {
+                    states.lifetime().enter();
+                    try {
+                        body.run();
+                    } finally {
+                        states.lifetime().exit();
+                    }
+                } finally {
+                    weights.lifetime().exit();
+                }
+            } finally {
+                busy.set(false);
+            }
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    private void release() {
+        dev.weft.spi.Closing.all(List.of(stream, memory, arena::close));
+    }
+
+    @Override
+    public void close() {
+        lifetime.close();
+        compiled.device().disown(this);
+    }
+}

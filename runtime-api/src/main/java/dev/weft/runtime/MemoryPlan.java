@@ -1,0 +1,138 @@
+package dev.weft.runtime;
+
+import dev.weft.TensorType;
+import dev.weft.graph.Graph;
+import dev.weft.graph.Node;
+import dev.weft.graph.Value;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+
+/**
+ * Offsets of all values of a run inside one allocation. Values whose lifetimes do not meet share bytes; every size is
+ * that of the upper bounds, so the plan holds for every binding of the dimensions.
+ */
+final class MemoryPlan {
+    /** Alignment of every value: a cache line on hosts, the access size of accelerators' copies. */
+    static final long ALIGNMENT = 256;
+
+    private static final long ABSENT = -1;
+
+    private final long[] offsets;
+    private final long valueBytes;
+    private final long workspaceBytes;
+
+    private MemoryPlan(long[] offsets, long valueBytes, long workspaceBytes) {
+        this.offsets = offsets;
+        this.valueBytes = valueBytes;
+        this.workspaceBytes = workspaceBytes;
+    }
+
+    /** First and last node that need a value, and where it went. */
+    private static final class Interval {
+        final int value;
+        final long bytes;
+        final int from;
+        int to;
+        long offset;
+
+        Interval(int value, long bytes, int from) {
+            this.value = value;
+            this.bytes = bytes;
+            this.from = from;
+            this.to = from;
+        }
+
+        boolean meets(Interval other) {
+            return from <= other.to && other.from <= to;
+        }
+    }
+
+    static MemoryPlan of(Graph graph, long[] workspaces) {
+        Interval[] intervals = new Interval[graph.values().size()];
+        for (Value v : graph.values(Value.Kind.INPUT)) {
+            intervals[v.id()] = new Interval(v.id(), storageBytes(v.type()), -1);
+        }
+        for (Node n : graph.nodes()) {
+            for (Value out : n.outputs()) {
+                if (!out.isState()) {
+                    intervals[out.id()] = new Interval(out.id(), storageBytes(out.type()), n.index());
+                }
+            }
+            for (Value in : n.inputs()) {
+                if (intervals[in.root()] != null) {
+                    intervals[in.root()].to = n.index();
+                }
+            }
+        }
+        for (Value out : graph.outputs().values()) {
+            if (intervals[out.root()] != null) {
+                intervals[out.root()].to = graph.nodes().size();
+            }
+        }
+        List<Interval> live = new ArrayList<>(
+                Arrays.stream(intervals).filter(i -> i != null).toList());
+        long total = place(live);
+        long[] offsets = new long[intervals.length];
+        Arrays.fill(offsets, ABSENT);
+        live.forEach(i -> offsets[i.value] = i.offset);
+        return new MemoryPlan(offsets, total, align(Arrays.stream(workspaces).max().orElse(0)));
+    }
+
+    /** Largest first, each at the lowest gap among those alive at the same time. Returns the bytes needed. */
+    private static long place(List<Interval> intervals) {
+        intervals.sort(Comparator.comparingLong((Interval i) -> -i.bytes).thenComparingInt(i -> i.value));
+        List<Interval> placed = new ArrayList<>();
+        long total = 0;
+        for (Interval i : intervals) {
+            long offset = 0;
+            for (Interval p : placed) { // kept in order of offset
+                if (p.meets(i)) {
+                    if (offset + i.bytes <= p.offset) {
+                        break;
+                    }
+                    offset = Math.max(offset, p.offset + p.bytes);
+                }
+            }
+            i.offset = offset;
+            total = Math.max(total, offset + i.bytes);
+            int at = placed.size();
+            while (at > 0 && placed.get(at - 1).offset > offset) {
+                at--;
+            }
+            placed.add(at, i);
+        }
+        return total;
+    }
+
+    /** Bytes of a value with its scales behind it, a whole number of alignments. */
+    static long storageBytes(TensorType t) {
+        return align(t.maxDataBytes()) + align(t.maxScaleBytes());
+    }
+
+    /** Where the scales of a value start, relative to its data. */
+    static long scaleOffset(TensorType t) {
+        return align(t.maxDataBytes());
+    }
+
+    static long align(long bytes) {
+        return (bytes + ALIGNMENT - 1) & -ALIGNMENT;
+    }
+
+    /** Offset of an input, a result or a view of one. */
+    long offset(Value v) {
+        if (offsets[v.root()] == ABSENT) {
+            throw new AssertionError(v + " has no place in the plan");
+        }
+        return offsets[v.root()];
+    }
+
+    long valueBytes() {
+        return valueBytes;
+    }
+
+    long workspaceBytes() {
+        return workspaceBytes;
+    }
+}

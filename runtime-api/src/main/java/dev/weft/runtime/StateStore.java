@@ -1,0 +1,114 @@
+package dev.weft.runtime;
+
+import dev.weft.GraphException;
+import dev.weft.graph.Graph;
+import dev.weft.graph.Value;
+import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.Lifetime;
+import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashMap;
+import java.util.Map;
+
+/**
+ * The states of a graph on a device, in one allocation. Thread-safe except that two executions must not run on one store
+ * at the same time. Close is idempotent and waits for a running execution.
+ */
+public final class StateStore implements AutoCloseable {
+    private record Place(Value state, long address) {}
+
+    private final Device device;
+    private final DeviceBuffer buffer;
+    private final Map<String, Place> places;
+    private final Lifetime lifetime;
+
+    private StateStore(Device device, DeviceBuffer buffer, Map<String, Place> places) {
+        this.device = device;
+        this.buffer = buffer;
+        this.places = places;
+        this.lifetime = new Lifetime("states on " + device.id(), buffer::close);
+        device.own(this);
+    }
+
+    static StateStore allocate(Device device, Graph graph) {
+        long total = 0;
+        for (Value v : graph.values(Value.Kind.STATE)) {
+            total += MemoryPlan.storageBytes(v.type());
+        }
+        DeviceBuffer buffer = device.spi().allocate(Math.max(total, 1), MemoryPlan.ALIGNMENT);
+        Map<String, Place> places = new LinkedHashMap<>();
+        long at = buffer.address();
+        for (Value v : graph.values(Value.Kind.STATE)) {
+            places.put(v.name(), new Place(v, at));
+            at += MemoryPlan.storageBytes(v.type());
+        }
+        device.spi().zero(buffer.address(), buffer.bytes());
+        return new StateStore(device, buffer, places);
+    }
+
+    long address(Value state) {
+        return place(state.name()).address();
+    }
+
+    private Place place(String name) {
+        Place p = places.get(name);
+        if (p == null) {
+            throw new GraphException("state '" + name + "': found only " + places.keySet());
+        }
+        return p;
+    }
+
+    Lifetime lifetime() {
+        return lifetime;
+    }
+
+    /** Names of the states. */
+    public java.util.Set<String> names() {
+        return places.keySet();
+    }
+
+    /** Bytes of one index of the first axis (slot or page) of a state. */
+    public long rowBytes(String name) {
+        Value v = place(name).state();
+        return v.type().maxDataBytes() / v.type().shape().dim(0).maximum();
+    }
+
+    /** Copies rows {@code [from, from + target size)} of a state to the host. */
+    public void read(String name, long from, MemorySegment target) {
+        transfer(name, from, target, false);
+    }
+
+    /** Overwrites rows of a state, starting at {@code from}. */
+    public void write(String name, long from, MemorySegment source) {
+        transfer(name, from, source, true);
+    }
+
+    private void transfer(String name, long row, MemorySegment host, boolean in) {
+        lifetime.enter();
+        try {
+            Place p = place(name);
+            long offset = row * rowBytes(name);
+            if (row < 0 || offset + host.byteSize() > p.state().type().maxDataBytes()) {
+                throw new GraphException("state '" + name + "' " + p.state().type() + ": " + host.byteSize()
+                        + " bytes from row " + row + " exceed it");
+            }
+            if (in) {
+                device.spi().copyIn(host, p.address() + offset);
+            } else {
+                device.spi().copyOut(p.address() + offset, host);
+            }
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    /** Bytes on the device. */
+    public long bytes() {
+        return buffer.bytes();
+    }
+
+    @Override
+    public void close() {
+        lifetime.close();
+        device.disown(this);
+    }
+}

@@ -1,0 +1,20 @@
+package dev.weft.spi;
+
+import dev.weft.DeviceId;
+import java.util.List;
+
+/** An opened backend: its devices and how to open one. Thread-safe. */
+public interface Backend extends AutoCloseable {
+    /** The devices, without their variants. */
+    List<DeviceInfo> devices();
+
+    /**
+     * Opens a device.
+     *
+     * @throws dev.weft.BackendUnavailableException if there is no such device or variant; the message lists those there are
+     */
+    BackendDevice open(DeviceId id);
+
+    @Override
+    void close();
+}

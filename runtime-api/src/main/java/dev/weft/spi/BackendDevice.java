@@ -1,0 +1,45 @@
+package dev.weft.spi;
+
+import dev.weft.op.OpInstance;
+import java.lang.foreign.MemorySegment;
+
+/**
+ * One opened device. Thread-safe unless a method says otherwise.
+ *
+ * <p>Optional abilities are further interfaces the class may implement: {@link WeightLayout}. After a failure that
+ * leaves the device unusable every method but {@link #close} throws {@link dev.weft.DeviceLostException} with the first
+ * cause.
+ */
+public interface BackendDevice extends AutoCloseable {
+    /** What the device is. */
+    DeviceInfo info();
+
+    /** Whether and how the device can run the instance. Shapes may have named axes; the answer holds for all bounds. */
+    Support supports(OpInstance op);
+
+    /** Kernel for a supported instance. Chooses its configuration and may allocate descriptors. */
+    Kernel prepare(OpInstance op);
+
+    /**
+     * Device memory, contents undefined.
+     *
+     * @param alignment power of two
+     * @throws dev.weft.DeviceMemoryException if it does not fit
+     */
+    DeviceBuffer allocate(long bytes, long alignment);
+
+    /** A new ordered queue of work. */
+    DeviceStream createStream();
+
+    /** Copies host bytes to device address {@code target} and waits. */
+    void copyIn(MemorySegment source, long target);
+
+    /** Copies device bytes at {@code source} to host memory and waits. */
+    void copyOut(long source, MemorySegment target);
+
+    /** Fills device bytes with zero and waits. */
+    void zero(long address, long bytes);
+
+    @Override
+    void close();
+}

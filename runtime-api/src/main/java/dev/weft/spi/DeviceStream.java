@@ -1,0 +1,36 @@
+package dev.weft.spi;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * Ordered queue of work on a device. Used by one thread at a time. Work may run before {@link #synchronize}, at the
+ * latest then; a failure of enqueued work is thrown by {@link #synchronize} or by a later call.
+ */
+public interface DeviceStream extends AutoCloseable {
+    /** Appends a host-to-device copy. The source must stay unchanged until the stream has passed it. */
+    void copyIn(MemorySegment source, long target);
+
+    /** Appends a device-to-host copy. The target holds the bytes once the stream has passed it. */
+    void copyOut(long source, MemorySegment target);
+
+    /** A point after everything enqueued so far. */
+    Event record();
+
+    /** Makes later work of this stream wait for {@code event} of any stream of the same device. */
+    void waitFor(Event event);
+
+    /** Waits until everything enqueued is done. */
+    void synchronize();
+
+    @Override
+    void close();
+
+    /** A point in a stream. */
+    interface Event {
+        /** Whether the stream has passed the point. */
+        boolean isDone();
+
+        /** Waits until the stream has passed the point. */
+        void synchronize();
+    }
+}

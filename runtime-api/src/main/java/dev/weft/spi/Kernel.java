@@ -1,0 +1,13 @@
+package dev.weft.spi;
+
+/** An implementation of an operator on a device, with its configuration chosen. Immutable, usable on any stream. */
+public interface Kernel {
+    /** Name for placement tables, for example {@code mxfp4_gemm/avx512}. */
+    String name();
+
+    /** Scratch bytes a call needs at the largest extents, 0 for none. */
+    long workspaceBytes();
+
+    /** Appends one call to the stream. Never blocks on the device and never allocates device memory. */
+    void enqueue(DeviceStream stream, KernelArguments arguments);
+}

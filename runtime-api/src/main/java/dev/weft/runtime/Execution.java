@@ -223,7 +223,8 @@ public final class Execution implements AutoCloseable {
         return v.type().bind(bound::get);
     }
 
-    private void read(String output, MemorySegment target) {
+    /** Copies an output of the last run to the host, in its own format. */
+    public void read(String output, MemorySegment target) {
         exclusive(() -> {
             if (!ran) {
                 throw new GraphException("output '" + output + "': nothing has run yet");

@@ -5,6 +5,7 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.Value;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.Lifetime;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.Map;
@@ -80,6 +81,15 @@ public final class StateStore implements AutoCloseable {
     /** Overwrites rows of a state, starting at {@code from}. */
     public void write(String name, long from, MemorySegment source) {
         transfer(name, from, source, true);
+    }
+
+    /** Copies one row (slot or page) of a state to another. */
+    public void copyRow(String name, long from, long to) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment row = arena.allocate(rowBytes(name), 64);
+            read(name, from, row);
+            write(name, to, row);
+        }
     }
 
     private void transfer(String name, long row, MemorySegment host, boolean in) {

@@ -1,0 +1,346 @@
+package dev.weft.model;
+
+import dev.weft.ClosedException;
+import dev.weft.DeviceMemoryException;
+import dev.weft.RequestException;
+import dev.weft.graph.Graph;
+import dev.weft.io.Checkpoint;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.runtime.CompileOptions;
+import dev.weft.runtime.CompiledGraph;
+import dev.weft.runtime.Device;
+import dev.weft.runtime.DeviceWeights;
+import dev.weft.runtime.Execution;
+import dev.weft.runtime.Placement;
+import dev.weft.spi.Closing;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.Deque;
+import java.util.List;
+import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * A loaded DeepSeek-V4 model on one device. Many {@link Session}s share its weights; {@link #step} runs any number of them
+ * together. Thread-safe: steps run one after another. Close waits for the running step and closes the sessions.
+ */
+public final class DeepSeekV4 implements AutoCloseable {
+    private final ModelConfig config;
+    private final LoadOptions options;
+    private final DeviceWeights weights;
+    private final StepRunner backbone;
+    private final @Nullable MtpRunner mtp;
+    private final PagePool pool;
+    private final Deque<Integer> freeSlots = new ArrayDeque<>();
+    private final List<Session> sessions = new ArrayList<>();
+    private boolean closed;
+
+    private DeepSeekV4(
+            ModelConfig config,
+            LoadOptions options,
+            DeviceWeights weights,
+            StepRunner backbone,
+            @Nullable MtpRunner mtp) {
+        this.config = config;
+        this.options = options;
+        this.weights = weights;
+        this.backbone = backbone;
+        this.mtp = mtp;
+        this.pool = new PagePool(options.pages());
+        for (int i = 0; i < options.maxSequences(); i++) {
+            freeSlots.add(i);
+        }
+    }
+
+    /** Loads a checkpoint to a device. */
+    public static DeepSeekV4 load(Checkpoint checkpoint, Device device, LoadOptions options) {
+        return load(checkpoint, device, options, CompileOptions.DEFAULT, bytes -> {});
+    }
+
+    /**
+     * Loads a checkpoint to a device. What the device cannot run is reported before any weight is read.
+     *
+     * @param progress receives the weight bytes loaded so far
+     */
+    public static DeepSeekV4 load(
+            Checkpoint checkpoint, Device device, LoadOptions options, CompileOptions compile, LongConsumer progress) {
+        ModelConfig config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
+        boolean withMtp = options.mtp() && config.numNextnPredictLayers() > 0;
+        if (options.mtp() && !withMtp) {
+            throw new RequestException(
+                    checkpoint.directory() + ": has no MTP block (num_nextn_predict_layers is 0); load without it");
+        }
+        List<CompiledGraph> graphs = new ArrayList<>();
+        graphs.add(device.compile(V4Graphs.backbone(config, options), compile));
+        if (withMtp) {
+            graphs.add(device.compile(V4Graphs.mtp(config, options), compile));
+        }
+        List<AutoCloseable> opened = new ArrayList<>();
+        try {
+            DeviceWeights weights = CompiledGraph.loadWeights(graphs, new V4Weights(checkpoint), progress);
+            opened.addFirst(weights);
+            StepRunner backbone = new StepRunner(graphs.getFirst(), weights, options);
+            opened.addFirst(backbone);
+            long rowBytes = options.mode().flow().bytes((long) config.hcMult() * config.hiddenSize());
+            MtpRunner mtp = withMtp ? new MtpRunner(graphs.get(1), weights, options, rowBytes) : null;
+            return new DeepSeekV4(config, options, weights, backbone, mtp);
+        } catch (RuntimeException | Error e) {
+            Closing.all(opened);
+            throw e;
+        }
+    }
+
+    /** The configuration of the checkpoint. */
+    public ModelConfig config() {
+        return config;
+    }
+
+    /** The options it was loaded with. */
+    public LoadOptions options() {
+        return options;
+    }
+
+    /** The backbone's graph. */
+    public Graph graph() {
+        return backbone.compiled().graph();
+    }
+
+    /** Which node runs where. */
+    public Placement placement() {
+        return backbone.compiled().placement();
+    }
+
+    /** Bytes of all states on the device: rings and cache pages of every sequence. */
+    public long stateBytes() {
+        return backbone.stateBytes() + (mtp == null ? 0 : mtp.runner().stateBytes());
+    }
+
+    /** The last step's execution, for outputs of a traced model. */
+    public Execution execution() {
+        return backbone.execution();
+    }
+
+    /** A new, empty sequence. @throws DeviceMemoryException if as many are open as were planned for */
+    public synchronized Session newSession() {
+        requireOpen();
+        Integer slot = freeSlots.poll();
+        if (slot == null) {
+            throw new DeviceMemoryException("sessions: all " + options.maxSequences()
+                    + " are in use; close one, or load the model with a larger maxSequences");
+        }
+        Session s = new Session(this, slot, new HiddenRows(options.rollback() + 2));
+        sessions.add(s);
+        return s;
+    }
+
+    /**
+     * Runs one step: every feed appends its tokens to its session. All or nothing: if the step fails no session advances.
+     *
+     * @return the wanted logits, one array of rows per feed
+     * @throws RequestException if a feed is empty, too long, names a session twice, or holds an id outside the vocabulary
+     */
+    public synchronized List<float[][]> step(List<Feed> feeds) {
+        requireOpen();
+        validate(feeds);
+        List<StepRunner.Rows> rows = new ArrayList<>();
+        for (Feed f : feeds) {
+            makeWritable(f.session(), f.session().position() + f.tokens().length);
+            rows.add(new StepRunner.Rows(f.session(), f.session().position(), f.tokens(), f.wanted()));
+        }
+        backbone.run(rows, MemorySegment.NULL);
+        float[][] logits = backbone.logits();
+        if (mtp == null) {
+            feeds.forEach(f -> f.session().advance(f.tokens()));
+        } else {
+            advanceWithMtp(mtp, feeds);
+        }
+        List<float[][]> out = new ArrayList<>();
+        int at = 0;
+        for (Feed f : feeds) {
+            out.add(Arrays.copyOfRange(logits, at, at + f.wanted()));
+            at += f.wanted();
+        }
+        return out;
+    }
+
+    private void advanceWithMtp(MtpRunner runner, List<Feed> feeds) {
+        long bytes = backbone.execution().outputType(V4Graphs.HIDDEN).maxDataBytes();
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment hidden = arena.allocate(bytes, 64);
+            backbone.execution().read(V4Graphs.HIDDEN, hidden);
+            long at = 0;
+            for (Feed f : feeds) {
+                int first = f.session().position();
+                long n = f.tokens().length * runnerRowBytes();
+                f.session().advance(f.tokens());
+                runner.advance(f.session(), first, hidden.asSlice(at, n));
+                at += n;
+            }
+        }
+    }
+
+    private long runnerRowBytes() {
+        return options.mode().flow().bytes((long) config.hcMult() * config.hiddenSize());
+    }
+
+    private void validate(List<Feed> feeds) {
+        if (feeds.isEmpty()) {
+            throw new RequestException("step: found no feed, expected one or more");
+        }
+        int total = 0;
+        for (int i = 0; i < feeds.size(); i++) {
+            Feed f = feeds.get(i);
+            f.session().requireOpen();
+            for (int j = 0; j < i; j++) {
+                if (feeds.get(j).session() == f.session()) {
+                    throw new RequestException("step: feeds " + j + " and " + i + " name the same session");
+                }
+            }
+            checkTokens(f.session(), f.tokens());
+            total += f.tokens().length;
+        }
+        if (total > options.maxTokens()) {
+            throw new RequestException("step: found " + total + " tokens, expected at most " + options.maxTokens()
+                    + "; split them over steps or load with a larger maxTokens");
+        }
+    }
+
+    private void checkTokens(Session session, int[] ids) {
+        if (ids.length == 0) {
+            throw new RequestException("tokens: found none, expected one or more");
+        }
+        if (ids.length > options.maxContext() - session.position()) {
+            throw new RequestException("tokens: position " + session.position() + " + " + ids.length
+                    + " tokens exceeds the context of " + options.maxContext() + "; load with a larger maxContext");
+        }
+        for (int id : ids) {
+            if (id < 0 || id >= config.vocabSize()) {
+                throw new RequestException(
+                        "tokens: found id " + id + ", expected 0 to " + (config.vocabSize() - 1));
+            }
+        }
+    }
+
+    /** Gives the session pages of its own for all positions from its own up to {@code end}. */
+    private void makeWritable(Session s, int end) {
+        for (int i = s.position() / LoadOptions.PAGE_TOKENS; i * LoadOptions.PAGE_TOKENS < end; i++) {
+            if (i >= s.pageCount()) {
+                s.setPage(i, pool.allocate());
+            } else if (pool.isShared(s.page(i))) {
+                int shared = s.page(i);
+                int own = pool.allocate();
+                forEachRunner(r -> r.copyPage(shared, own));
+                pool.release(shared);
+                s.setPage(i, own);
+            }
+        }
+    }
+
+    /** Appends in chunks; only the last chunk's logits are returned unless all are wanted. */
+    synchronized float[][] append(Session session, int[] ids, Feed.Want want) {
+        requireOpen();
+        session.requireOpen();
+        checkTokens(session, ids);
+        List<float[]> rows = new ArrayList<>();
+        for (int at = 0; at < ids.length; at += options.maxTokens()) {
+            int end = Math.min(ids.length, at + options.maxTokens());
+            Feed.Want w = want == Feed.Want.LAST && end < ids.length ? Feed.Want.NONE : want;
+            rows.addAll(List.of(step(List.of(new Feed(session, Arrays.copyOfRange(ids, at, end), w)))
+                    .getFirst()));
+        }
+        return rows.toArray(float[][]::new);
+    }
+
+    synchronized float[] draft(Session session, int next) {
+        requireOpen();
+        session.requireOpen();
+        if (mtp == null) {
+            throw new RequestException("draft: the model was loaded without its MTP block; use LoadOptions.withMtp");
+        }
+        if (session.position() == 0) {
+            throw new RequestException("draft: the session is empty; append a token first");
+        }
+        if (next < 0 || next >= config.vocabSize()) {
+            throw new RequestException("draft: found id " + next + ", expected 0 to " + (config.vocabSize() - 1));
+        }
+        makeWritable(session, session.position());
+        return mtp.draft(session, next);
+    }
+
+    synchronized void truncate(Session session, int newPosition) {
+        requireOpen();
+        session.requireOpen();
+        if (newPosition < 0 || newPosition > session.position()) {
+            throw new RequestException(
+                    "truncate: found position " + newPosition + ", expected 0 to " + session.position());
+        }
+        boolean ringsReach = session.highWater() - newPosition <= options.rollback();
+        int[] kept = Arrays.copyOf(session.tokens(), newPosition);
+        session.dropPages(ringsReach ? Math.ceilDiv(newPosition, LoadOptions.PAGE_TOKENS) : 0, pool);
+        if (ringsReach) {
+            session.rewind(newPosition);
+        } else {
+            session.forget();
+            if (newPosition > 0) {
+                append(session, kept, Feed.Want.NONE);
+            }
+        }
+    }
+
+    synchronized Session fork(Session session) {
+        session.requireOpen();
+        Session other = newSession();
+        forEachRunner(r -> r.copySlot(session.slot(), other.slot()));
+        for (int i = 0; i < session.pageCount(); i++) {
+            pool.retain(session.page(i));
+            other.setPage(i, session.page(i));
+        }
+        session.copyTokensTo(other);
+        return other;
+    }
+
+    synchronized void release(Session session) {
+        if (session.markClosed()) {
+            session.dropPages(0, pool);
+            freeSlots.add(session.slot());
+            sessions.remove(session);
+        }
+    }
+
+    /** Cache pages not in use. */
+    synchronized int availablePages() {
+        return pool.available();
+    }
+
+    private void forEachRunner(java.util.function.Consumer<StepRunner> action) {
+        action.accept(backbone);
+        if (mtp != null) {
+            action.accept(mtp.runner());
+        }
+    }
+
+    private void requireOpen() {
+        if (closed) {
+            throw new ClosedException("model: used after close");
+        }
+    }
+
+    @Override
+    public synchronized void close() {
+        if (closed) {
+            return;
+        }
+        List.copyOf(sessions).forEach(Session::close);
+        closed = true;
+        List<AutoCloseable> all = new ArrayList<>();
+        if (mtp != null) {
+            all.add(mtp);
+        }
+        all.add(backbone);
+        all.add(weights);
+        Closing.all(all);
+    }
+}

@@ -1,0 +1,48 @@
+package dev.weft.model;
+
+import dev.weft.DeviceMemoryException;
+import java.util.ArrayDeque;
+import java.util.Deque;
+
+/** Cache pages with reference counts: forks share pages until one of them writes. */
+final class PagePool {
+    private final int[] references;
+    private final Deque<Integer> free = new ArrayDeque<>();
+
+    PagePool(int pages) {
+        this.references = new int[pages];
+        for (int i = 0; i < pages; i++) {
+            free.add(i);
+        }
+    }
+
+    /** A page with one reference. */
+    int allocate() {
+        Integer page = free.poll();
+        if (page == null) {
+            throw new DeviceMemoryException("cache pages: all " + references.length + " are in use; close sessions, or load"
+                    + " the model with a larger maxContext or maxSequences");
+        }
+        references[page] = 1;
+        return page;
+    }
+
+    void retain(int page) {
+        references[page]++;
+    }
+
+    void release(int page) {
+        if (--references[page] == 0) {
+            free.add(page);
+        }
+    }
+
+    boolean isShared(int page) {
+        return references[page] > 1;
+    }
+
+    /** Pages without a reference. */
+    int available() {
+        return free.size();
+    }
+}

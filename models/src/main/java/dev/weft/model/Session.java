@@ -1,0 +1,179 @@
+package dev.weft.model;
+
+import dev.weft.ClosedException;
+import dev.weft.RequestException;
+import java.util.Arrays;
+
+/**
+ * One sequence: its tokens and its share of the model's states. Appending tokens in one call, in chunks or one by one gives
+ * the same bits. Sessions of one model may be used from several threads; steps run one after another.
+ */
+public final class Session implements AutoCloseable {
+    private final DeepSeekV4 model;
+    private final int slot;
+    private int[] pages = new int[0];
+    private int pageCount;
+    private int[] tokens = new int[64];
+    private int position;
+    /** One past the highest position ever written to the rings: what lies further back than their size is gone. */
+    private int highWater;
+    /** MTP rows done: all positions below have run with their true next token. */
+    private int mtpPosition;
+    private HiddenRows hidden;
+    private boolean closed;
+
+    Session(DeepSeekV4 model, int slot, HiddenRows hidden) {
+        this.model = model;
+        this.slot = slot;
+        this.hidden = hidden;
+    }
+
+    /** Number of tokens so far; the position of the next one. */
+    public int position() {
+        return position;
+    }
+
+    /** The tokens so far. */
+    public int[] tokens() {
+        return Arrays.copyOf(tokens, position);
+    }
+
+    /**
+     * Appends tokens and returns the logits of the last one.
+     *
+     * @throws RequestException if there are none, too many for the context, or one is outside the vocabulary
+     */
+    public float[] append(int... ids) {
+        float[][] rows = model.append(this, ids, Feed.Want.LAST);
+        return rows[rows.length - 1];
+    }
+
+    /** Appends tokens and returns the logits of all of them, {@code [tokens][vocabulary]}. */
+    public float[][] appendAll(int... ids) {
+        return model.append(this, ids, Feed.Want.ALL);
+    }
+
+    /**
+     * Predicts the token after {@code next} by the MTP block: its logits given that {@code next} follows. The session does
+     * not advance.
+     *
+     * @throws RequestException if the model was loaded without MTP or the session is empty
+     */
+    public float[] draft(int next) {
+        return model.draft(this, next);
+    }
+
+    /**
+     * Forgets the tokens from {@code newPosition} on; the session is then as if they had never been appended. Going back by
+     * at most the rollback of {@link LoadOptions} is immediate, further back computes the remaining tokens again.
+     */
+    public void truncate(int newPosition) {
+        model.truncate(this, newPosition);
+    }
+
+    /** Forgets everything. */
+    public void reset() {
+        truncate(0);
+    }
+
+    /** A second session with the same tokens and states. Cache pages are shared until one of the two writes to them. */
+    public Session fork() {
+        return model.fork(this);
+    }
+
+    @Override
+    public void close() {
+        model.release(this);
+    }
+
+    // what follows is the model's book-keeping; all under its lock
+
+    int slot() {
+        return slot;
+    }
+
+    void requireOpen() {
+        if (closed) {
+            throw new ClosedException("session: used after close");
+        }
+    }
+
+    boolean markClosed() {
+        boolean first = !closed;
+        closed = true;
+        return first;
+    }
+
+    int pageCount() {
+        return pageCount;
+    }
+
+    int page(int i) {
+        return pages[i];
+    }
+
+    void setPage(int i, int page) {
+        if (i == pages.length) {
+            pages = Arrays.copyOf(pages, Math.max(4, 2 * pages.length));
+        }
+        pages[i] = page;
+        pageCount = Math.max(pageCount, i + 1);
+    }
+
+    /** Gives back pages from {@code from} on. */
+    void dropPages(int from, PagePool pool) {
+        for (int i = from; i < pageCount; i++) {
+            pool.release(pages[i]);
+        }
+        pageCount = Math.min(pageCount, from);
+    }
+
+    int token(int i) {
+        return tokens[i];
+    }
+
+    int highWater() {
+        return highWater;
+    }
+
+    void advance(int[] ids) {
+        if (position + ids.length > tokens.length) {
+            tokens = Arrays.copyOf(tokens, Math.max(2 * tokens.length, position + ids.length));
+        }
+        System.arraycopy(ids, 0, tokens, position, ids.length);
+        position += ids.length;
+        highWater = Math.max(highWater, position);
+    }
+
+    void rewind(int newPosition) {
+        position = newPosition;
+        mtpPosition = Math.min(mtpPosition, Math.max(0, newPosition - 1));
+    }
+
+    /** Nothing is in the rings any more. */
+    void forget() {
+        position = 0;
+        highWater = 0;
+        mtpPosition = 0;
+    }
+
+    HiddenRows hidden() {
+        return hidden;
+    }
+
+    int mtpPosition() {
+        return mtpPosition;
+    }
+
+    void mtpAdvanced(int position) {
+        mtpPosition = position;
+    }
+
+    void copyTokensTo(Session other) {
+        other.tokens = tokens.clone();
+        other.hidden = hidden.copy();
+        other.position = position;
+        other.highWater = highWater;
+        other.mtpPosition = mtpPosition;
+    }
+}

@@ -1,0 +1,85 @@
+package dev.weft.model;
+
+import dev.weft.DType;
+import dev.weft.Dim;
+import dev.weft.Shape;
+import dev.weft.TensorType;
+import dev.weft.graph.Graph;
+import dev.weft.graph.GraphBuilder;
+import dev.weft.graph.Value;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.op.Add;
+import dev.weft.op.Expand;
+import dev.weft.op.Gather;
+import dev.weft.op.HyperHead;
+
+/**
+ * DeepSeek-V4 as graphs: the backbone, and the multi-token-prediction block, both driven by the fields of the
+ * configuration (specification 4 to 7). One graph serves prefill, chunks and decode: a step is any number of rows of any
+ * number of sequences.
+ */
+public final class V4Graphs {
+    /** Output with the residual streams of all rows after the last layer, there when MTP is loaded. */
+    static final String HIDDEN = "hidden";
+
+    /** Output with the logits of the wanted rows. */
+    static final String LOGITS = "logits";
+
+    private V4Graphs() {}
+
+    /** Embedding, all layers, output head. */
+    public static Graph backbone(ModelConfig c, LoadOptions o) {
+        GraphBuilder g = Graph.builder("deepseek-v4");
+        V4Inputs in = V4Inputs.declare(g, o);
+        Value streams = g.node(new Expand(c.hcMult()), embed(g, c, o, in));
+        for (int i = 0; i < c.numHiddenLayers(); i++) {
+            streams = new V4Layer(g, c, o, in, i, "layers." + i).build(streams);
+        }
+        if (o.mtp()) {
+            g.output(HIDDEN, streams);
+        }
+        head(g, c, o, in, streams, "", g.weight("norm.weight", TensorType.of(DType.BF16, c.hiddenSize())));
+        return g.build();
+    }
+
+    /** The first MTP block: predicts the token after next from the backbone's streams and the next token (7.3). */
+    public static Graph mtp(ModelConfig c, LoadOptions o) {
+        GraphBuilder g = Graph.builder("deepseek-v4-mtp");
+        V4Inputs in = V4Inputs.declare(g, o);
+        Shape streams = Shape.of(V4Inputs.tokens(o), Dim.fixed(c.hcMult()), Dim.fixed(c.hiddenSize()));
+        Value hidden = g.input(HIDDEN, TensorType.of(o.mode().flow(), streams));
+        V4Layer block = new V4Layer(g, c, o, in, c.numHiddenLayers(), "mtp.0");
+        long d = c.hiddenSize();
+        Value e = g.rmsNorm(embed(g, c, o, in), block.bf16("enorm.weight", d), c.rmsNormEps());
+        Value h = g.rmsNorm(hidden, block.bf16("hnorm.weight", d), c.rmsNormEps());
+        Value fromToken = block.linear(block.quantise(e), "e_proj.weight", d, d);
+        Value fromStreams = block.linear(block.quantise(h), "h_proj.weight", d, d);
+        Value mixed = g.node(new Add(), g.node(new Expand(c.hcMult()), fromToken), fromStreams);
+        Value out = block.build(mixed);
+        head(g, c, o, in, out, "mtp.0.", block.bf16("norm.weight", d));
+        return g.build();
+    }
+
+    private static Value embed(GraphBuilder g, ModelConfig c, LoadOptions o, V4Inputs in) {
+        Value table = g.weight("embed.weight", TensorType.of(DType.BF16, c.vocabSize(), c.hiddenSize()));
+        return g.node(new Gather(o.mode().flow()), table, in.ids());
+    }
+
+    private static void head(
+            GraphBuilder g, ModelConfig c, LoadOptions o, V4Inputs in, Value streams, String prefix, Value norm) {
+        int h = c.hcMult();
+        Value rows = g.node(new Gather(o.mode().flow()), streams, in.logitRows());
+        Value x = g.node(
+                new HyperHead(h, c.rmsNormEps(), c.hcEps()),
+                rows,
+                g.weight(prefix + "hc_head_fn", TensorType.of(DType.F32, h, (long) h * c.hiddenSize())),
+                g.weight(prefix + "hc_head_scale", TensorType.of(DType.F32, 1)),
+                g.weight(prefix + "hc_head_base", TensorType.of(DType.F32, h)));
+        Value normed = g.rmsNorm(x, norm, c.rmsNormEps());
+        if (o.trace()) {
+            g.output("at_pos.final_norm", normed);
+        }
+        Value table = g.weight("head.weight", TensorType.of(DType.BF16, c.vocabSize(), c.hiddenSize()));
+        g.output(LOGITS, g.gemm(normed, table, DType.F32));
+    }
+}

@@ -1,0 +1,13 @@
+/** Model files, tokenizers and DeepSeek-V4 as a graph. */
+module dev.weft.models {
+    requires transitive dev.weft;
+    requires org.slf4j;
+    requires tools.jackson.core;
+    requires tools.jackson.databind;
+    requires static org.jspecify;
+
+    exports dev.weft.io;
+    exports dev.weft.model;
+    exports dev.weft.model.config;
+    exports dev.weft.text;
+}

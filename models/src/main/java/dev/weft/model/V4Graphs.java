@@ -60,6 +60,23 @@ public final class V4Graphs {
         return g.build();
     }
 
+    /** Input of a sublayer graph. */
+    static final String SUBLAYER_IN = "x";
+
+    /** Output of a sublayer graph. */
+    static final String SUBLAYER_OUT = "y";
+
+    /** One sublayer of one layer between its normalised input and its output, without the residual streams. */
+    static Graph sublayer(ModelConfig c, LoadOptions o, int layer, boolean attention) {
+        GraphBuilder g = Graph.builder("deepseek-v4-" + layer + (attention ? "-attn" : "-ffn"));
+        V4Inputs in = V4Inputs.declare(g, o);
+        Shape rows = Shape.of(V4Inputs.tokens(o), Dim.fixed(c.hiddenSize()));
+        Value x = g.input(SUBLAYER_IN, TensorType.of(o.mode().flow(), rows));
+        V4Layer owner = new V4Layer(g, c, o, in, layer, "layers." + layer);
+        return g.output(SUBLAYER_OUT, attention ? new V4Attention(owner).build(x) : new V4Moe(owner).build(x))
+                .build();
+    }
+
     private static Value embed(GraphBuilder g, ModelConfig c, LoadOptions o, V4Inputs in) {
         Value table = g.weight("embed.weight", TensorType.of(DType.BF16, c.vocabSize(), c.hiddenSize()));
         return g.node(new Gather(o.mode().flow()), table, in.ids());

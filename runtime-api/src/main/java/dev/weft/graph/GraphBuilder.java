@@ -88,8 +88,10 @@ public final class GraphBuilder {
     public Value reshape(Value x, Shape shape) {
         requireUsable(x);
         boolean movable = x.kind() != Value.Kind.WEIGHT && !x.isState() && x.type().scaling().isNone();
+        boolean ranked = shape.rank() > 0 && x.type().shape().rank() > 0;
         TensorType type = x.type().shaped(shape);
         if (!movable
+                || !ranked
                 || !shape.dim(0).equals(x.type().shape().dim(0))
                 || type.maxElements() != x.type().maxElements()) {
             throw new GraphException("graph " + name + ": '" + x + "' cannot be seen as " + shape
@@ -101,6 +103,10 @@ public final class GraphBuilder {
     /** Marks a value as an output. */
     public GraphBuilder output(String name, Value value) {
         requireUsable(value);
+        if (value.kind() == Value.Kind.WEIGHT) {
+            throw new GraphException("graph " + this.name + ": output '" + name + "' is weight '" + value.name()
+                    + "', expected a value that a run computes");
+        }
         if (outputs.putIfAbsent(name, value) != null) {
             throw new GraphException("graph " + this.name + ": output '" + name + "' is already there");
         }
@@ -120,6 +126,7 @@ public final class GraphBuilder {
 
     /** The finished graph. @throws GraphException if it has no output and updates no state */
     public Graph build() {
+        outputs.forEach((output, v) -> requireUsable(v)); // a state output must be its last version
         boolean updates = values.stream().anyMatch(v -> v.kind() == Value.Kind.UPDATE);
         if (outputs.isEmpty() && !updates) {
             throw new GraphException("graph " + name + ": found no output and no state update, expected one");

@@ -73,22 +73,23 @@ public final class CompiledGraph {
 
     /** Loads the weights. @param progress receives the bytes loaded so far after every weight */
     public DeviceWeights loadWeights(WeightSource source, LongConsumer progress) {
-        return DeviceWeights.load(List.of(this), source, progress);
+        return loadWeights(List.of(this), source, progress);
     }
 
     /** Loads the weights of several graphs compiled for one device, once each. */
     public static DeviceWeights loadWeights(List<CompiledGraph> graphs, WeightSource source, LongConsumer progress) {
-        return DeviceWeights.load(graphs, source, progress);
+        Device device = graphs.getFirst().device();
+        return device.using(() -> DeviceWeights.load(graphs, source, progress));
     }
 
     /** New states, all bytes zero. */
     public StateStore newStates() {
-        return StateStore.allocate(device, graph);
+        return device.using(() -> StateStore.allocate(device, graph));
     }
 
     /** A way to run the graph with these weights and states; used by one thread at a time. */
     public Execution newExecution(DeviceWeights weights, StateStore states) {
-        return new Execution(this, weights, states);
+        return device.using(() -> Execution.create(this, weights, states));
     }
 
     /** The layout in which a step reads a weight; empty for row-major. */

@@ -7,11 +7,12 @@ import dev.weft.graph.Value;
 import dev.weft.op.OpInstance;
 import dev.weft.reference.Reference;
 import dev.weft.runtime.CompiledGraph.Step;
-import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Support;
+import dev.weft.spi.WeightLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -40,23 +41,41 @@ final class Compiler {
     }
 
     private void place(Node node) {
-        BackendDevice spi = device.spi();
         OpInstance instance = node.instance();
-        switch (spi.supports(instance)) {
+        Optional<String> computed = computedButPacked(node, instance);
+        switch (computed.<Support>map(Support.Unsupported::new).orElseGet(() -> device.spi().supports(instance))) {
             case Support.Native n -> add(node, instance, "");
             case Support.Emulated e -> add(node, instance, "emulated: " + e.note());
-            case Support.Unsupported u -> {
-                var onHost = Reference.unsupported(instance);
-                if (options.hostFallback() && onHost.isEmpty()) {
-                    steps.add(new Step(node, instance, null));
-                    rows.add(new Placement.Row(node.index(), node.label(), "host/reference", true, u.reason()));
-                    firstFallback = firstFallback.isEmpty() ? node.label() + ": " + u.reason() : firstFallback;
-                } else {
-                    String host = onHost.map(r -> "; host fallback would not help: " + r)
-                            .orElse("; host fallback would run it");
-                    refusals.add(node.label() + " " + instance + ": " + u.reason() + host);
-                }
+            case Support.Unsupported u -> refuse(node, instance, u.reason());
+        }
+    }
+
+    /** Only weights are packed: a kernel that reads an operand packed cannot take a computed one. */
+    private Optional<String> computedButPacked(Node node, OpInstance instance) {
+        if (!(device.spi() instanceof WeightLayout layout) || !device.spi().supports(instance).isSupported()) {
+            return Optional.empty();
+        }
+        for (int i = 0; i < node.inputs().size(); i++) {
+            Value v = node.inputs().get(i);
+            var packing = CompiledGraph.isWeight(v) ? Optional.empty() : layout.packing(instance, i);
+            if (packing.isPresent()) {
+                return Optional.of("operand " + node.op().operands().get(i) + " '" + v + "' is read in a packed layout"
+                        + " and must be a weight: found " + v.kind());
             }
+        }
+        return Optional.empty();
+    }
+
+    private void refuse(Node node, OpInstance instance, String reason) {
+        var onHost = Reference.unsupported(instance);
+        if (options.hostFallback() && onHost.isEmpty()) {
+            steps.add(new Step(node, instance, null));
+            rows.add(new Placement.Row(node.index(), node.label(), "host/reference", true, reason));
+            firstFallback = firstFallback.isEmpty() ? node.label() + ": " + reason : firstFallback;
+        } else {
+            String host = onHost.map(r -> "; host fallback would not help: " + r)
+                    .orElse("; host fallback would run it");
+            refusals.add(node.label() + " " + instance + ": " + reason + host);
         }
     }
 

@@ -1,13 +1,14 @@
 package dev.weft.runtime;
 
-import dev.weft.ClosedException;
 import dev.weft.DeviceId;
+import dev.weft.GraphException;
 import dev.weft.TensorType;
 import dev.weft.graph.Graph;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.Lifetime;
 import dev.weft.spi.Support;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -16,6 +17,7 @@ import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Set;
 import java.util.SplittableRandom;
+import java.util.function.Supplier;
 
 /**
  * One opened device. Thread-safe. Closing it closes everything created through it, newest first.
@@ -25,11 +27,12 @@ public final class Device implements AutoCloseable {
     private final BackendDevice spi;
     private final Set<AutoCloseable> owned = new LinkedHashSet<>();
     private final EagerOps ops = new EagerOps(this);
-    private boolean closed;
+    private final Lifetime lifetime;
 
     Device(DeviceId id, BackendDevice spi) {
         this.id = id;
         this.spi = spi;
+        this.lifetime = new Lifetime("device " + id, this::release);
     }
 
     /** The id it was opened with. */
@@ -44,7 +47,7 @@ public final class Device implements AutoCloseable {
 
     /** Whether and how the device can run an operator instance. */
     public Support supports(OpInstance op) {
-        return open().supports(op);
+        return using(() -> spi.supports(op));
     }
 
     /** Compiles without fallback. */
@@ -58,14 +61,12 @@ public final class Device implements AutoCloseable {
      * @throws dev.weft.UnsupportedOpException listing every node the device has no kernel for, with the reasons
      */
     public CompiledGraph compile(Graph graph, CompileOptions options) {
-        open();
-        return Compiler.compile(this, graph, options);
+        return using(() -> Compiler.compile(this, graph, options));
     }
 
     /** A tensor with undefined contents. */
     public Tensor tensor(TensorType type) {
-        open();
-        return new Tensor(this, type);
+        return using(() -> new Tensor(this, type));
     }
 
     /** A tensor of normally distributed values, the same for the same seed on every device. */
@@ -90,11 +91,26 @@ public final class Device implements AutoCloseable {
         return spi;
     }
 
-    private synchronized BackendDevice open() {
-        if (closed) {
-            throw new ClosedException("device " + id + ": used after close");
+    boolean isClosed() {
+        return lifetime.isClosed();
+    }
+
+    /** Runs {@code body} on the open device; close waits for it, so what it creates is always owned before. */
+    <T> T using(Supplier<T> body) {
+        lifetime.enter();
+        try {
+            return body.get();
+        } finally {
+            lifetime.exit();
         }
-        return spi;
+    }
+
+    /** Refuses what lives on another device: its addresses mean nothing here. */
+    void require(Device other, String subject) {
+        if (other != this) {
+            throw new GraphException(subject + ": lives on " + other.id() + ", expected this " + id
+                    + "; load or create it through this device");
+        }
     }
 
     synchronized void own(AutoCloseable thing) {
@@ -107,12 +123,12 @@ public final class Device implements AutoCloseable {
 
     @Override
     public void close() {
+        lifetime.close();
+    }
+
+    private void release() {
         List<AutoCloseable> all;
         synchronized (this) {
-            if (closed) {
-                return;
-            }
-            closed = true;
             all = new ArrayList<>(new ArrayList<>(owned).reversed());
         }
         all.add(spi);

@@ -49,6 +49,7 @@ public final class DeviceWeights implements AutoCloseable {
         Device device = graphs.getFirst().device();
         Map<Key, Wanted> wanted = new LinkedHashMap<>();
         long total = 0;
+        graphs.forEach(g -> device.require(g.device(), "graph " + g.graph().name()));
         for (Step step : graphs.stream().flatMap(g -> g.steps().stream()).toList()) {
             for (int i = 0; i < step.node().inputs().size(); i++) {
                 Value v = step.node().inputs().get(i);
@@ -57,7 +58,12 @@ public final class DeviceWeights implements AutoCloseable {
                 }
                 Optional<WeightLayout.Packing> packing = CompiledGraph.packing(device.spi(), step, i);
                 Key key = key(v, packing);
-                if (wanted.putIfAbsent(key, new Wanted(v.type(), packing, total)) == null) {
+                Wanted known = wanted.putIfAbsent(key, new Wanted(v.type(), packing, total));
+                if (known != null && !known.type().equals(v.type())) {
+                    throw new GraphException("weight " + v.name() + ": one graph declares " + known.type()
+                            + ", another " + v.type() + "; graphs that share weights must agree");
+                }
+                if (known == null) {
                     total += packing.map(p -> MemoryPlan.align(p.bytes()))
                             .orElseGet(() -> MemoryPlan.storageBytes(v.type()));
                 }
@@ -128,6 +134,10 @@ public final class DeviceWeights implements AutoCloseable {
                     + "; load them through the graph that uses them");
         }
         return p;
+    }
+
+    Device device() {
+        return device;
     }
 
     Lifetime lifetime() {

@@ -53,6 +53,13 @@ public final class EagerOps {
 
     /** Runs any operator without states. @return its results, to be closed by the caller */
     public List<Tensor> run(Op op, Tensor... inputs) {
+        return device.using(() -> runOpen(op, inputs));
+    }
+
+    private List<Tensor> runOpen(Op op, Tensor... inputs) {
+        for (int i = 0; i < inputs.length; i++) {
+            device.require(inputs[i].device(), op.name() + ": operand " + i + " " + inputs[i].type());
+        }
         OpInstance instance =
                 OpInstance.of(op, List.of(inputs).stream().map(Tensor::type).toList());
         for (int i = 0; i < instance.outputs().size(); i++) {
@@ -87,7 +94,7 @@ public final class EagerOps {
                 scratch.add(workspace);
                 args.workspace(workspace.address());
             }
-            runInside(List.of(inputs), () -> {
+            runInside(all, () -> {
                 try (DeviceStream stream = spi.createStream()) {
                     kernel.enqueue(stream, args);
                     stream.synchronize();
@@ -95,7 +102,11 @@ public final class EagerOps {
             });
             return outputs;
         } catch (RuntimeException | Error e) {
-            Closing.all(outputs);
+            try {
+                Closing.all(outputs);
+            } catch (RuntimeException closing) {
+                e.addSuppressed(closing);
+            }
             throw e;
         } finally {
             Closing.all(scratch);

@@ -7,13 +7,13 @@ import dev.weft.TensorType;
 import dev.weft.graph.Value;
 import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
 import dev.weft.spi.Lifetime;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -31,7 +31,7 @@ public final class Execution implements AutoCloseable {
     private final CompiledGraph compiled;
     private final DeviceWeights weights;
     private final StateStore states;
-    private final Arena arena = Arena.ofShared();
+    private final Arena arena;
     private final DeviceBuffer memory;
     private final DeviceStream stream;
     private final List<KernelArguments> arguments = new ArrayList<>();
@@ -43,14 +43,19 @@ public final class Execution implements AutoCloseable {
     private final Lifetime lifetime;
     private boolean ran;
 
-    Execution(CompiledGraph compiled, DeviceWeights weights, StateStore states) {
+    private Execution(
+            CompiledGraph compiled,
+            DeviceWeights weights,
+            StateStore states,
+            DeviceBuffer memory,
+            DeviceStream stream,
+            Arena arena) {
         this.compiled = compiled;
         this.weights = weights;
         this.states = states;
-        BackendDevice spi = compiled.device().spi();
-        MemoryPlan plan = compiled.plan();
-        this.memory = spi.allocate(Math.max(plan.valueBytes() + plan.workspaceBytes(), 1), MemoryPlan.ALIGNMENT);
-        this.stream = spi.createStream();
+        this.memory = memory;
+        this.stream = stream;
+        this.arena = arena;
         compiled.graph().dims().keySet().forEach(d -> followers.put(d, new ArrayList<>()));
         for (Step step : compiled.steps()) {
             arguments.add(bind(step));
@@ -60,6 +65,36 @@ public final class Execution implements AutoCloseable {
         }
         this.lifetime = new Lifetime("execution of " + compiled.graph().name(), this::release);
         compiled.device().own(this);
+    }
+
+    static Execution create(CompiledGraph compiled, DeviceWeights weights, StateStore states) {
+        String subject = "execution of " + compiled.graph().name();
+        compiled.device().require(weights.device(), subject + ": weights");
+        compiled.device().require(states.device(), subject + ": states");
+        BackendDevice spi = compiled.device().spi();
+        MemoryPlan plan = compiled.plan();
+        List<AutoCloseable> opened = new ArrayList<>();
+        try {
+            long bytes = Math.max(plan.valueBytes() + plan.workspaceBytes(), 1);
+            DeviceBuffer memory = spi.allocate(bytes, MemoryPlan.ALIGNMENT);
+            opened.addFirst(memory);
+            DeviceStream stream = spi.createStream();
+            opened.addFirst(stream);
+            Arena arena = Arena.ofShared();
+            opened.addFirst(arena::close);
+            return new Execution(compiled, weights, states, memory, stream, arena);
+        } catch (RuntimeException | Error e) {
+            closeAfter(e, opened);
+            throw e;
+        }
+    }
+
+    private static void closeAfter(Throwable failure, List<AutoCloseable> things) {
+        try {
+            Closing.all(things);
+        } catch (RuntimeException e) {
+            failure.addSuppressed(e);
+        }
     }
 
     private KernelArguments bind(Step step) {
@@ -101,43 +136,52 @@ public final class Execution implements AutoCloseable {
             throw new GraphException("dimension '" + dim + "': found " + extent + ", expected " + d.min() + " to "
                     + d.max() + "; compile the graph with other bounds");
         }
-        Long old = bound.put(dim, extent);
-        if (old == null || old != extent) {
-            for (Follower f : followers.get(dim)) {
-                f.arguments().extent(f.operand(), 0, f.dim().at(extent));
+        begin();
+        try {
+            Long old = bound.put(dim, extent);
+            if (old == null || old != extent) {
+                ran = false; // outputs of the last run have the extents of that run
+                for (Follower f : followers.get(dim)) {
+                    f.arguments().extent(f.operand(), 0, f.dim().at(extent));
+                }
             }
+        } finally {
+            end();
         }
         return this;
     }
 
     /** Fills an I32 input. */
     public Execution set(String input, int... data) {
-        MemorySegment.copy(data, 0, target(input, DType.I32, 4L * data.length), ValueLayout.JAVA_INT, 0, data.length);
-        return this;
+        return fill(input, DType.I32, MemorySegment.ofArray(data));
     }
 
     /** Fills an F32 input. */
     public Execution set(String input, float... data) {
-        MemorySegment.copy(data, 0, target(input, DType.F32, 4L * data.length), ValueLayout.JAVA_FLOAT, 0, data.length);
-        return this;
+        return fill(input, DType.F32, MemorySegment.ofArray(data));
     }
 
     /** Fills an input with bytes in its own format. */
     public Execution set(String input, MemorySegment data) {
-        MemorySegment to = target(input, input(input).type().dtype(), data.byteSize());
-        MemorySegment.copy(data, 0, to, 0, data.byteSize());
-        return this;
+        return fill(input, input(input).type().dtype(), data);
     }
 
-    private MemorySegment target(String name, DType dtype, long bytes) {
+    private Execution fill(String name, DType dtype, MemorySegment data) {
         Value v = input(name);
-        MemorySegment s = staging.get(name);
-        if (v.type().dtype() != dtype || bytes > s.byteSize()) {
+        MemorySegment to = staging.get(name);
+        long bytes = data.byteSize();
+        if (v.type().dtype() != dtype || bytes > v.type().maxDataBytes()) {
             throw new GraphException("input '" + name + "': found " + bytes + " bytes of " + dtype + ", expected "
                     + v.type());
         }
-        filled.put(name, bytes);
-        return s;
+        begin();
+        try {
+            MemorySegment.copy(data, 0, to, 0, bytes);
+            filled.put(name, bytes);
+        } finally {
+            end();
+        }
+        return this;
     }
 
     private Value input(String name) {
@@ -151,28 +195,42 @@ public final class Execution implements AutoCloseable {
     /** Runs all nodes once and waits. @throws GraphException if an input or dimension is unbound or their sizes differ */
     public void run() {
         exclusive(() -> {
-            for (String dim : compiled.graph().dims().keySet()) {
-                if (!bound.containsKey(dim)) {
-                    throw new GraphException("dimension '" + dim + "' is not bound");
+            compiled.graph().dims().keySet().forEach(this::extent);
+            ran = false; // a run that fails leaves outputs half written
+            try {
+                for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
+                    feed(v);
                 }
+                for (int i = 0; i < compiled.steps().size(); i++) {
+                    step(compiled.steps().get(i), arguments.get(i));
+                }
+                stream.synchronize();
+            } catch (RuntimeException | Error e) {
+                drain(e);
+                throw e;
             }
-            for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
-                feed(v);
-            }
-            for (int i = 0; i < compiled.steps().size(); i++) {
-                step(compiled.steps().get(i), arguments.get(i));
-            }
-            stream.synchronize();
             ran = true;
         });
     }
 
+    /** What was enqueued before a failure still uses weights and states, which may be closed after this run. */
+    private void drain(Throwable failure) {
+        try {
+            stream.synchronize();
+        } catch (RuntimeException e) {
+            if (e != failure) {
+                failure.addSuppressed(e);
+            }
+        }
+    }
+
     private void feed(Value v) {
-        long bytes = v.type().bind(bound::get).maxDataBytes();
+        TensorType type = v.type().bind(this::extent);
+        long bytes = type.maxDataBytes();
         Long have = filled.get(v.name());
         if (have == null || have != bytes) {
             throw new GraphException("input '" + v.name() + "': found " + (have == null ? "nothing" : have + " bytes")
-                    + ", expected " + bytes + " bytes for " + v.type().bind(bound::get));
+                    + ", expected " + bytes + " bytes for " + type);
         }
         if (bytes > 0) {
             stream.copyIn(staging.get(v.name()).asSlice(0, bytes), address(v));
@@ -220,7 +278,15 @@ public final class Execution implements AutoCloseable {
             throw new GraphException("output '" + output + "': graph " + compiled.graph().name() + " has only "
                     + compiled.graph().outputs().keySet());
         }
-        return v.type().bind(bound::get);
+        return v.type().bind(this::extent);
+    }
+
+    private long extent(String dim) {
+        Long extent = bound.get(dim);
+        if (extent == null) {
+            throw new GraphException("dimension '" + dim + "' is not bound: call bind(\"" + dim + "\", extent) first");
+        }
+        return extent;
     }
 
     /** Copies an output of the last run to the host, in its own format. */
@@ -241,34 +307,40 @@ public final class Execution implements AutoCloseable {
     }
 
     private void exclusive(Runnable body) {
-        lifetime.enter();
+        begin();
         try {
-            if (!busy.compareAndSet(false, true)) {
-                throw new GraphException("execution of " + compiled.graph().name()
-                        + ": in use by another thread; create one execution per thread");
-            }
+            weights.lifetime().enter();
             try {
-                weights.lifetime().enter();
+                states.lifetime().enter();
                 try {
-                    states.lifetime().enter();
-                    try {
-                        body.run();
-                    } finally {
-                        states.lifetime().exit();
-                    }
+                    body.run();
                 } finally {
-                    weights.lifetime().exit();
+                    states.lifetime().exit();
                 }
             } finally {
-                busy.set(false);
+                weights.lifetime().exit();
             }
         } finally {
-            lifetime.exit();
+            end();
         }
     }
 
+    private void begin() {
+        lifetime.enter();
+        if (!busy.compareAndSet(false, true)) {
+            lifetime.exit();
+            throw new GraphException("execution of " + compiled.graph().name()
+                    + ": in use by another thread; create one execution per thread");
+        }
+    }
+
+    private void end() {
+        busy.set(false);
+        lifetime.exit();
+    }
+
     private void release() {
-        dev.weft.spi.Closing.all(List.of(stream, memory, arena::close));
+        Closing.all(List.of(stream, memory, arena::close));
     }
 
     @Override

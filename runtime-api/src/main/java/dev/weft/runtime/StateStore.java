@@ -42,7 +42,12 @@ public final class StateStore implements AutoCloseable {
             places.put(v.name(), new Place(v, at));
             at += MemoryPlan.storageBytes(v.type());
         }
-        device.spi().zero(buffer.address(), buffer.bytes());
+        try {
+            device.spi().zero(buffer.address(), buffer.bytes());
+        } catch (RuntimeException | Error e) {
+            buffer.close();
+            throw e;
+        }
         return new StateStore(device, buffer, places);
     }
 
@@ -56,6 +61,10 @@ public final class StateStore implements AutoCloseable {
             throw new GraphException("state '" + name + "': found only " + places.keySet());
         }
         return p;
+    }
+
+    Device device() {
+        return device;
     }
 
     Lifetime lifetime() {
@@ -96,8 +105,9 @@ public final class StateStore implements AutoCloseable {
         lifetime.enter();
         try {
             Place p = place(name);
-            long offset = row * rowBytes(name);
-            if (row < 0 || offset + host.byteSize() > p.state().type().maxDataBytes()) {
+            long rows = p.state().type().shape().dim(0).maximum();
+            long offset = Math.clamp(row, 0, rows) * rowBytes(name);
+            if (row < 0 || row > rows || offset + host.byteSize() > p.state().type().maxDataBytes()) {
                 throw new GraphException("state '" + name + "' " + p.state().type() + ": " + host.byteSize()
                         + " bytes from row " + row + " exceed it");
             }

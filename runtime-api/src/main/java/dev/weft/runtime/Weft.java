@@ -73,7 +73,7 @@ public final class Weft implements AutoCloseable {
             throw new ClosedException("weft: used after close");
         }
         Device d = devices.get(id);
-        if (d == null) {
+        if (d == null || d.isClosed()) { // a lost device is closed and opened again
             d = new Device(id, backends.device(id));
             devices.put(id, d);
         }

@@ -5,12 +5,14 @@ import dev.weft.ClosedException;
 import dev.weft.DeviceId;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.Iterator;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.ServiceConfigurationError;
 import java.util.ServiceLoader;
+import java.util.regex.Pattern;
 import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +23,11 @@ import org.slf4j.LoggerFactory;
  */
 public final class Backends implements AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Backends.class);
+
+    /** More broken service entries than any installation has; bounds the search. */
+    private static final int MAX_BROKEN = 64;
+
+    private static final Pattern NAME = Pattern.compile("[a-z][a-z0-9]*");
 
     private final BackendConfig config;
     private final Map<String, BackendProvider> available = new LinkedHashMap<>();
@@ -44,15 +51,42 @@ public final class Backends implements AutoCloseable {
     public static Backends load(BackendConfig config) {
         List<BackendProvider> providers = new ArrayList<>();
         Backends backends = new Backends(config);
-        ServiceLoader.load(BackendProvider.class).stream().forEach(p -> {
+        Iterator<ServiceLoader.Provider<BackendProvider>> found =
+                ServiceLoader.load(BackendProvider.class).stream().iterator();
+        // hasNext throws for a provider whose class is missing or of another type, and then goes on behind it
+        for (int broken = 0; broken < MAX_BROKEN; ) {
+            try {
+                if (!found.hasNext()) {
+                    break;
+                }
+            } catch (ServiceConfigurationError | LinkageError e) {
+                broken++;
+                backends.absent("provider " + broken, e);
+                continue;
+            }
+            ServiceLoader.Provider<BackendProvider> p = found.next();
             try {
                 providers.add(p.get());
             } catch (ServiceConfigurationError | LinkageError | RuntimeException e) {
-                LOG.warn("backend {} could not be loaded", p.type().getName(), e);
-                backends.statuses.add(new Status(p.type().getName(), new Probe.Absent("could not be loaded: " + e)));
+                backends.absent(p.type().getName(), e);
             }
-        });
+        }
         return backends.probeAll(providers);
+    }
+
+    private void absent(String provider, Throwable cause) {
+        LOG.warn("backend {} could not be loaded: {}", provider, reason(cause));
+        LOG.debug("backend {}", provider, cause);
+        statuses.add(new Status(provider, new Probe.Absent("could not be loaded: " + reason(cause))));
+    }
+
+    /** The failure and, where another one is behind it, the first one. */
+    private static String reason(Throwable failure) {
+        Throwable root = failure;
+        while (root.getCause() != null && root.getCause() != root) {
+            root = root.getCause();
+        }
+        return root == failure ? failure.toString() : failure + ", caused by " + root;
     }
 
     /** Uses the given providers instead of searching. */
@@ -66,28 +100,47 @@ public final class Backends implements AutoCloseable {
         for (BackendProvider p : providers) {
             switch (probe(p)) {
                 case Probe.Available a -> found.add(new Found(p, a));
-                case Probe.Absent a -> statuses.add(new Status(p.name(), a));
+                case Probe.Absent a -> statuses.add(new Status(name(p), a));
             }
         }
         found.sort(Comparator.comparing((Found f) -> -f.probe().priority()).thenComparing(f -> f.provider()
                 .name()));
-        for (int i = 0; i < found.size(); i++) {
-            available.putIfAbsent(found.get(i).provider().name(), found.get(i).provider());
-            statuses.add(i, new Status(found.get(i).provider().name(), found.get(i).probe()));
+        int best = 0;
+        for (Found f : found) {
+            String name = f.provider().name();
+            if (available.putIfAbsent(name, f.provider()) == null) {
+                statuses.add(best++, new Status(name, f.probe()));
+            } else {
+                String taken = available.get(name).getClass().getName();
+                statuses.add(new Status(f.provider().getClass().getName(), new Probe.Absent(
+                        "its name '" + name + "' is taken by " + taken + "; remove one of the two")));
+            }
         }
         return this;
     }
 
-    private static Probe probe(BackendProvider p) {
-        if (!p.spiVersion().runsOn(SpiVersion.CURRENT)) {
-            return new Probe.Absent("built for backend interface " + p.spiVersion() + ", this library has "
-                    + SpiVersion.CURRENT + "; use matching versions");
-        }
+    private static String name(BackendProvider p) {
         try {
+            return p.name();
+        } catch (RuntimeException | LinkageError e) {
+            return p.getClass().getName();
+        }
+    }
+
+    private static Probe probe(BackendProvider p) {
+        try {
+            if (!p.spiVersion().runsOn(SpiVersion.CURRENT)) {
+                return new Probe.Absent("built for backend interface " + p.spiVersion() + ", this library has "
+                        + SpiVersion.CURRENT + "; use matching versions");
+            }
+            if (!NAME.matcher(p.name()).matches()) {
+                return new Probe.Absent("name '" + p.name() + "': expected " + NAME + ", as device ids use it");
+            }
             return p.probe();
         } catch (RuntimeException | LinkageError e) {
-            LOG.warn("backend {}: probe failed", p.name(), e);
-            return new Probe.Absent("probe failed: " + e);
+            LOG.warn("backend {}: probe failed: {}", p.getClass().getName(), reason(e));
+            LOG.debug("backend {}", p.getClass().getName(), e);
+            return new Probe.Absent("probe failed: " + reason(e));
         }
     }
 
@@ -96,11 +149,18 @@ public final class Backends implements AutoCloseable {
         return List.copyOf(statuses);
     }
 
-    /** All devices of the available backends, best backend first, without variants. */
+    /** All devices of the available backends that open, best backend first, without variants. */
     public List<DeviceInfo> devices() {
         List<DeviceInfo> all = new ArrayList<>();
         for (String name : available.keySet()) {
-            all.addAll(backend(name).devices());
+            try {
+                all.addAll(backend(name).devices());
+            } catch (ClosedException e) {
+                throw e;
+            } catch (RuntimeException | LinkageError e) {
+                LOG.warn("backend {} does not open, its devices are left out: {}", name, reason(e));
+                LOG.debug("backend {}", name, e);
+            }
         }
         return all;
     }

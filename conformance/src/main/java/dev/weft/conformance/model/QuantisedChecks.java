@@ -1,0 +1,161 @@
+package dev.weft.conformance.model;
+
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
+import dev.weft.io.Checkpoint;
+import dev.weft.model.LoadOptions;
+import dev.weft.model.NumericMode;
+import dev.weft.model.Session;
+import dev.weft.model.SublayerProbe;
+import dev.weft.model.TokenSampler;
+import dev.weft.runtime.Weft;
+import java.util.Arrays;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.DynamicTest;
+
+/**
+ * Modes with activation quantisers. A difference in the seventh digit may move a value to the next code of the narrow
+ * format, so whole models are judged by robust statistics and single sublayers by almost all of their elements.
+ */
+final class QuantisedChecks {
+    private final ModelConformance suite;
+    private final GoldenModel golden;
+
+    QuantisedChecks(ModelConformance suite, GoldenModel golden) {
+        this.suite = suite;
+        this.golden = golden;
+    }
+
+    Stream<DynamicTest> tests() {
+        Stream<DynamicTest> common =
+                Stream.of(dynamicTest(golden + " qat32 streams after the first layer", this::firstLayer));
+        return switch (golden.name()) {
+            case "smooth" -> Stream.concat(
+                    common,
+                    Stream.of(
+                            dynamicTest("smooth fp32 sublayers", () -> sublayers(NumericMode.FP32)),
+                            dynamicTest("smooth qat32 sublayers", () -> sublayers(NumericMode.QAT32)),
+                            dynamicTest("smooth qat32 logits", this::smoothLogits),
+                            dynamicTest("smooth bf16 logits", this::smoothBf16)));
+            case "demo-model" -> Stream.concat(
+                    common,
+                    Stream.of(
+                            dynamicTest("demo-model qat32 logits", () -> demoLogits(NumericMode.QAT32, "qat32", 128)),
+                            dynamicTest("demo-model bf16 logits", () -> demoLogits(NumericMode.BF16, "bf16", 96))));
+            default -> common;
+        };
+    }
+
+    private void firstLayer() {
+        try (GoldenTensors g = golden.tensors("qat32")) {
+            int[] ids = g.ints("input_ids");
+            int[] positions = g.ints("positions");
+            float[] expected = g.floats("at_pos.layers.0.out");
+            suite.withModel(golden, options(NumericMode.QAT32, ids.length).withTrace(), model -> {
+                model.newSession().appendAll(ids);
+                float[] all = model.execution().floats("at_pos.layers.0.out");
+                int width = all.length / ids.length;
+                double[] differences = new double[expected.length];
+                for (int i = 0; i < positions.length; i++) {
+                    for (int j = 0; j < width; j++) {
+                        differences[i * width + j] =
+                                Math.abs((double) all[positions[i] * width + j] - expected[i * width + j]);
+                    }
+                }
+                double limit = 1e-5 * Compare.deviation(expected);
+                require("median difference of the streams", Compare.median(differences), limit);
+            });
+        }
+    }
+
+    /** Every element within 1e-2 of the deviation and 98.5 % within 1e-4; in exact semantics all within 1e-4. */
+    private void sublayers(NumericMode mode) {
+        String file = mode == NumericMode.FP32 ? "fp32" : "qat32";
+        try (GoldenTensors g = golden.tensors(file);
+                Weft weft = Weft.open(suite.config());
+                Checkpoint checkpoint = Checkpoint.open(golden.directory())) {
+            SublayerProbe probe = new SublayerProbe(checkpoint, weft.device(suite.device()), mode);
+            int[] ids = g.ints("input_ids");
+            for (int layer = 0; g.has("all_pos.layers." + layer + ".attn_in"); layer++) {
+                for (String name : new String[] {"attn", "ffn"}) {
+                    String stem = "all_pos.layers." + layer + "." + name;
+                    float[] expected = g.floats(stem + "_out");
+                    float[] actual = probe.run(layer, name.equals("attn"), ids, g.floats(stem + "_in"));
+                    double deviation = Compare.deviation(expected);
+                    Compare.within(stem, actual, expected, (mode == NumericMode.FP32 ? 1e-4 : 1e-2) * deviation);
+                    long close = 0;
+                    for (int i = 0; i < actual.length; i++) {
+                        close += Math.abs((double) actual[i] - expected[i]) <= 1e-4 * deviation ? 1 : 0;
+                    }
+                    require(stem + " share of elements that differ", 1 - close / (double) actual.length, 0.015);
+                }
+            }
+        }
+    }
+
+    private void smoothLogits() {
+        try (GoldenTensors g = golden.tensors("qat32")) {
+            float[][] expected = g.rows("prefill_logits");
+            float[][] actual = prefill(NumericMode.QAT32, g.ints("input_ids"));
+            require("rms of logits", Compare.rms(actual, expected), 0.12);
+            require("share of other first choices", 1 - agreement(actual, expected), 0.07);
+        }
+    }
+
+    private void smoothBf16() {
+        try (GoldenTensors g = golden.tensors("bf16")) {
+            float[][] expected = g.rows("prefill_logits_last96");
+            float[][] actual = last(prefill(NumericMode.BF16, g.ints("input_ids")), 96);
+            double cosine = 1;
+            double divergence = 0;
+            for (int i = 0; i < actual.length; i++) {
+                cosine = Math.min(cosine, Compare.cosine(actual[i], expected[i]));
+                divergence += Compare.divergence(expected[i], actual[i]) / actual.length;
+            }
+            require("1 - smallest cosine", 1 - cosine, 0.05);
+            require("mean KL", divergence, 0.06);
+        }
+    }
+
+    /** The two exact modes of the references differ by rms 0.131 with 98.0 % equal first choices; stay that close. */
+    private void demoLogits(NumericMode mode, String file, int rows) {
+        try (GoldenTensors g = golden.tensors(file)) {
+            float[][] expected = g.rows("prefill_logits_last" + rows);
+            float[][] actual = last(prefill(mode, g.ints("input_ids")), rows);
+            require("rms of logits", Compare.rms(actual, expected), 0.131);
+            require("share of other first choices", 1 - agreement(actual, expected), 0.04);
+        }
+    }
+
+    private float[][] prefill(NumericMode mode, int[] ids) {
+        float[][][] out = new float[1][][];
+        suite.withModel(golden, options(mode, ids.length), model -> {
+            try (Session s = model.newSession()) {
+                out[0] = s.appendAll(ids);
+            }
+        });
+        return out[0];
+    }
+
+    private static LoadOptions options(NumericMode mode, int tokens) {
+        return LoadOptions.defaults().mode(mode).maxContext(tokens).maxTokens(tokens);
+    }
+
+    private static float[][] last(float[][] rows, int n) {
+        return Arrays.copyOfRange(rows, rows.length - n, rows.length);
+    }
+
+    private static double agreement(float[][] a, float[][] b) {
+        int equal = 0;
+        for (int i = 0; i < a.length; i++) {
+            equal += TokenSampler.argmax(a[i]) == TokenSampler.argmax(b[i]) ? 1 : 0;
+        }
+        return equal / (double) a.length;
+    }
+
+    private static void require(String what, double found, double limit) {
+        if (!(found <= limit)) {
+            throw new AssertionError(what + ": found " + found + ", expected at most " + limit);
+        }
+    }
+}

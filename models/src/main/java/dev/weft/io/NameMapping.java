@@ -1,0 +1,45 @@
+package dev.weft.io;
+
+import java.util.Arrays;
+import java.util.Map;
+import java.util.stream.Collectors;
+
+/**
+ * Tensor names of relatives of the published checkpoints, translated to the published ones segment by segment: a
+ * {@code model.} prefix, and the module names that the converters of the family rename (specification 2.6). Published
+ * names map to themselves.
+ */
+final class NameMapping {
+    private static final String PREFIX = "model.";
+    private static final Map<String, String> SEGMENTS = Map.ofEntries(
+            Map.entry("embed_tokens", "embed"),
+            Map.entry("lm_head", "head"),
+            Map.entry("self_attn", "attn"),
+            Map.entry("mlp", "ffn"),
+            Map.entry("input_layernorm", "attn_norm"),
+            Map.entry("post_attention_layernorm", "ffn_norm"),
+            Map.entry("q_a_proj", "wq_a"),
+            Map.entry("q_a_norm", "q_norm"),
+            Map.entry("q_a_layernorm", "q_norm"),
+            Map.entry("q_b_proj", "wq_b"),
+            Map.entry("kv_proj", "wkv"),
+            Map.entry("o_a_proj", "wo_a"),
+            Map.entry("o_b_proj", "wo_b"),
+            Map.entry("sinks", "attn_sink"),
+            Map.entry("position_bias", "ape"),
+            Map.entry("up_proj", "w3"),
+            Map.entry("down_proj", "w2"),
+            Map.entry("weight_scale_inv", "scale"),
+            Map.entry("e_score_correction_bias", "bias"));
+
+    private NameMapping() {}
+
+    static String published(String stored) {
+        String name = stored.startsWith(PREFIX) ? stored.substring(PREFIX.length()) : stored;
+        // a gate projection is the compressor's gate or the experts' first matrix
+        String gate = name.contains("compressor.") ? "wgate" : "w1";
+        return Arrays.stream(name.split("\\.", -1))
+                .map(s -> s.equals("gate_proj") ? gate : SEGMENTS.getOrDefault(s, s))
+                .collect(Collectors.joining("."));
+    }
+}

@@ -1,0 +1,148 @@
+package dev.weft.model.config;
+
+import dev.weft.CheckpointException;
+import dev.weft.io.support.StrictJson;
+import java.util.Arrays;
+import java.util.LinkedHashMap;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import tools.jackson.databind.JsonNode;
+import tools.jackson.databind.node.ObjectNode;
+
+/** Typed, bounded reads of one JSON object; every failure names file, key, what was found and what was expected. */
+final class ConfigReader {
+    private final String subject;
+    private final String prefix;
+    private final ObjectNode node;
+    private final Set<String> known = new LinkedHashSet<>();
+
+    ConfigReader(String subject, ObjectNode node) {
+        this(subject, "", node);
+    }
+
+    private ConfigReader(String subject, String prefix, ObjectNode node) {
+        this.subject = subject;
+        this.prefix = prefix;
+        this.node = node;
+    }
+
+    boolean has(String key) {
+        known.add(key);
+        return !node.path(key).isMissingNode() && !node.path(key).isNull();
+    }
+
+    /** An integer in {@code [min, max]}. */
+    int integer(String key, int min, int max) {
+        JsonNode v = get(key);
+        require(
+                v.isIntegralNumber() && v.canConvertToLong() && v.longValue() >= min && v.longValue() <= max,
+                key,
+                "an integer of " + min + " to " + max);
+        return v.intValue();
+    }
+
+    int integer(String key, int min, int max, int absent) {
+        return has(key) ? integer(key, min, max) : absent;
+    }
+
+    /** A finite number in {@code [min, max]}. */
+    double real(String key, double min, double max) {
+        JsonNode v = get(key);
+        // the negation also refuses NaN
+        require(
+                v.isNumber() && v.doubleValue() >= min && v.doubleValue() <= max,
+                key,
+                "a number of " + min + " to " + max);
+        return v.doubleValue();
+    }
+
+    boolean bool(String key, boolean absent) {
+        if (!has(key)) {
+            return absent;
+        }
+        require(get(key).isBoolean(), key, "true or false");
+        return get(key).booleanValue();
+    }
+
+    String text(String key) {
+        require(get(key).isString(), key, "a string");
+        return get(key).stringValue();
+    }
+
+    /** A string that must be one of {@code allowed}. */
+    String oneOf(String key, String... allowed) {
+        String v = text(key);
+        require(List.of(allowed).contains(v), key, "one of " + List.of(allowed));
+        return v;
+    }
+
+    /** A key that, where present, must have this value because nothing else is implemented. */
+    void only(String key, Object value) {
+        if (has(key)) {
+            require(StrictJson.plain(get(key)).equals(value), key, value + ", the only value that is supported");
+        }
+    }
+
+    /** A list of integers in {@code [0, max]}. */
+    int[] integers(String key, int max) {
+        JsonNode v = get(key);
+        require(v.isArray(), key, "a list of integers");
+        int[] out = new int[v.size()];
+        for (int i = 0; i < out.length; i++) {
+            JsonNode e = v.get(i);
+            boolean fits = e.isIntegralNumber() && e.canConvertToLong() && e.longValue() >= 0 && e.longValue() <= max;
+            if (!fits) {
+                throw fail(key + "[" + i + "]", shown(e), "an integer of 0 to " + max);
+            }
+            out[i] = e.intValue();
+        }
+        return out;
+    }
+
+    ConfigReader section(String key) {
+        JsonNode v = get(key);
+        if (v instanceof ObjectNode object) {
+            return new ConfigReader(subject, prefix + key + ".", object);
+        }
+        throw fail(key, shown(v), "an object");
+    }
+
+    /** Throws unless {@code condition} holds; {@code key} has the value to blame. */
+    void require(boolean condition, String key, String expected) {
+        if (!condition) {
+            throw fail(key, shown(node.path(key)), expected);
+        }
+    }
+
+    /** Keys that nobody asked for, as plain Java values. */
+    Map<String, Object> rest() {
+        Map<String, Object> rest = new LinkedHashMap<>();
+        node.propertyStream()
+                .filter(e -> !known.contains(e.getKey()) && !e.getValue().isNull())
+                .forEach(e -> rest.put(e.getKey(), StrictJson.plain(e.getValue())));
+        return rest;
+    }
+
+    /** Marks keys as known that have no influence on inference. */
+    void ignore(String... keys) {
+        known.addAll(Arrays.asList(keys));
+    }
+
+    private JsonNode get(String key) {
+        if (!has(key)) {
+            throw new CheckpointException(subject + ": " + prefix + key + " is missing");
+        }
+        return node.get(key);
+    }
+
+    private CheckpointException fail(String key, String found, String expected) {
+        return new CheckpointException(
+                subject + ": " + prefix + key + ": found " + found + ", expected " + expected);
+    }
+
+    private static String shown(JsonNode v) {
+        return StrictJson.shortened(v.toString());
+    }
+}

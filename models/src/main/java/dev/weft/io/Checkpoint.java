@@ -13,21 +13,22 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
-import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.stream.Collectors;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * A checkpoint as its publisher ships it: a folder with {@code model.safetensors.index.json} and its shards, or one
- * {@code model.safetensors}. All headers are validated when it is opened; bytes are read when asked for. Names are those
- * of specification 2.2, whichever of the accepted variants is stored (2.6). Thread-safe.
+ * {@code model.safetensors}. All headers are validated when it is opened; bytes are read when asked for. Names are
+ * those of specification 2.2, whichever of the accepted variants is stored (2.6). Thread-safe.
  */
 public final class Checkpoint implements WeightSource, AutoCloseable {
     private static final Logger LOG = LoggerFactory.getLogger(Checkpoint.class);
@@ -61,6 +62,7 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
      *
      * @throws CheckpointException if the index, a shard's name, a shard or their agreement is wrong
      */
+    @SuppressWarnings("MustBeClosedChecker") // lives as long as the checkpoint
     public static Checkpoint open(Path directory) {
         Path root = realDirectory(directory);
         Path index = root.resolve(ShardIndex.FILE_NAME);
@@ -116,12 +118,14 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         Map<String, Path> paths = new LinkedHashMap<>();
         // every name is judged before the first file is opened
         names.forEach(n -> paths.put(n, ShardIndex.locate(index.file(), root, n)));
-        Map<String, SafetensorsFile> shards = new HashMap<>();
-        paths.forEach((n, p) ->
-                shards.put(n, SafetensorsFile.open(p, SafetensorsFile.DEFAULT_HEADER_LIMIT, arena)));
+        // headers of the largest models have 16 MiB in all: worth more than one core
+        Map<String, SafetensorsFile> shards = paths.entrySet().parallelStream()
+                .collect(Collectors.toConcurrentMap(
+                        Map.Entry::getKey,
+                        e -> SafetensorsFile.open(e.getValue(), SafetensorsFile.DEFAULT_HEADER_LIMIT, arena)));
         Map<String, Located> tensors = new LinkedHashMap<>();
         index.shardOf().forEach((stored, shard) -> {
-            SafetensorsFile file = shards.get(shard);
+            SafetensorsFile file = Objects.requireNonNull(shards.get(shard));
             TensorEntry entry = file.find(stored)
                     .orElseThrow(() -> new CheckpointException(
                             file.path() + ": lacks tensor " + stored + ", which " + index.file() + " places there"));
@@ -154,8 +158,8 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         String name = NameMapping.published(stored);
         Located other = tensors.put(name, located);
         if (other != null) {
-            throw new CheckpointException(file + ": tensors " + other.entry().name() + " and " + stored
-                    + " are both spellings of " + name);
+            throw new CheckpointException(
+                    file + ": tensors " + other.entry().name() + " and " + stored + " are both spellings of " + name);
         }
     }
 
@@ -187,9 +191,9 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
     }
 
     /**
-     * The weight called {@code name} as {@code expected}: packed FP4 under its logical shape with {@code MXFP4} scales,
-     * FP8 with its 128 x 128 scales, anything else unscaled. BF16 is widened where F32 is expected and I64 narrowed where
-     * I32 is, both exactly.
+     * The weight called {@code name} as {@code expected}: packed FP4 under its logical shape with {@code MXFP4}
+     * scales, FP8 with its 128 x 128 scales, anything else unscaled. BF16 is widened where F32 is expected and I64
+     * narrowed where I32 is, both exactly.
      *
      * @throws CheckpointException if it is missing, of another dtype or shape, or its scales are missing, of another
      *     shape, or not finite
@@ -213,8 +217,8 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
             throw new CheckpointException(directory + ": weight " + graphName + ": found " + names.size()
                     + " tensors, expected as many as the first extent of " + expected);
         }
-        TensorType each = expected.shaped(new Shape(
-                expected.shape().dims().subList(1, expected.shape().rank())));
+        TensorType each = expected.shaped(
+                new Shape(expected.shape().dims().subList(1, expected.shape().rank())));
         return new WeightData(
                 graphName,
                 expected,
@@ -226,8 +230,9 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
     }
 
     Located require(String name) {
-        return locate(name).orElseThrow(() -> new CheckpointException(
-                directory + ": has no tensor " + name + "; is it the checkpoint of another model?"));
+        return locate(name)
+                .orElseThrow(() -> new CheckpointException(
+                        directory + ": has no tensor " + name + "; is it the checkpoint of another model?"));
     }
 
     private void requireOpen() {

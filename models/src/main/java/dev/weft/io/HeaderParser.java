@@ -111,9 +111,11 @@ final class HeaderParser {
         if (name.isEmpty()) {
             throw fail("header: a tensor has an empty name");
         }
-        if (name.chars().anyMatch(c -> c < ' ')) {
-            throw fail("header: the tensor name " + StrictJson.shortened(name.replaceAll("\\p{Cntrl}", "?"))
-                    + " has control characters");
+        for (int i = 0; i < name.length(); i++) {
+            if (name.charAt(i) < ' ') {
+                throw fail("header: the tensor name " + StrictJson.shortened(name.replaceAll("\\p{Cntrl}", "?"))
+                        + " has control characters");
+            }
         }
     }
 
@@ -130,11 +132,17 @@ final class HeaderParser {
                 case "dtype" -> dtype = once(name, field, dtype, dtype(name));
                 case "shape" -> shape = once(name, field, shape, integers(name, field));
                 case "data_offsets" -> offsets = once(name, field, offsets, integers(name, field));
-                default -> throw fail(name, "unknown field " + StrictJson.shortened(field)
-                        + ", expected dtype, shape and data_offsets");
+                default ->
+                    throw fail(
+                            name,
+                            "unknown field " + StrictJson.shortened(field)
+                                    + ", expected dtype, shape and data_offsets");
             }
         }
-        return entry(name, present(name, "dtype", dtype), present(name, "shape", shape),
+        return entry(
+                name,
+                present(name, "dtype", dtype),
+                present(name, "shape", shape),
                 present(name, "data_offsets", offsets));
     }
 
@@ -157,9 +165,14 @@ final class HeaderParser {
             throw fail(name, "dtype: expected a string, found " + StrictJson.found(json));
         }
         String text = json.getString();
-        return DTypeNames.parse(text).orElseThrow(() -> fail(name, "dtype " + StrictJson.shortened(text)
-                + " is unknown, expected one of "
-                + Arrays.stream(DType.values()).map(DTypeNames::of).toList()));
+        return DTypeNames.parse(text)
+                .orElseThrow(() -> fail(
+                        name,
+                        "dtype " + StrictJson.shortened(text)
+                                + " is unknown, expected one of "
+                                + Arrays.stream(DType.values())
+                                        .map(DTypeNames::of)
+                                        .toList()));
     }
 
     private long[] integers(String name, String field) {
@@ -209,8 +222,10 @@ final class HeaderParser {
                     subject + ": tensor " + StrictJson.shortened(name) + ": " + e.getMessage(), e);
         }
         if (expected != end - begin) {
-            throw fail(name, "data_offsets give " + (end - begin) + " bytes, but " + DTypeNames.of(dtype) + " "
-                    + Arrays.toString(shape) + " takes " + expected);
+            throw fail(
+                    name,
+                    "data_offsets give " + (end - begin) + " bytes, but " + DTypeNames.of(dtype) + " "
+                            + Arrays.toString(shape) + " takes " + expected);
         }
         return new TensorEntry(name, dtype, shape, dataStart + begin, end - begin);
     }
@@ -223,9 +238,11 @@ final class HeaderParser {
         String before = "the header";
         for (TensorEntry e : byOffset) {
             if (e.offset() != at) {
-                throw fail(e.name(), "bytes begin at file offset " + e.offset()
-                        + (e.offset() < at ? " and overlap " : " and leave a gap after ") + before
-                        + ", which ends at " + at);
+                throw fail(
+                        e.name(),
+                        "bytes begin at file offset " + e.offset()
+                                + (e.offset() < at ? " and overlap " : " and leave a gap after ") + before
+                                + ", which ends at " + at);
             }
             at += e.bytes();
             before = "tensor " + StrictJson.shortened(e.name());

@@ -1,8 +1,6 @@
 package dev.weft.io;
 
-import java.util.Arrays;
 import java.util.Map;
-import java.util.stream.Collectors;
 
 /**
  * Tensor names of relatives of the published checkpoints, translated to the published ones segment by segment: a
@@ -35,11 +33,19 @@ final class NameMapping {
     private NameMapping() {}
 
     static String published(String stored) {
-        String name = stored.startsWith(PREFIX) ? stored.substring(PREFIX.length()) : stored;
+        int start = stored.startsWith(PREFIX) ? PREFIX.length() : 0;
         // a gate projection is the compressor's gate or the experts' first matrix
-        String gate = name.contains("compressor.") ? "wgate" : "w1";
-        return Arrays.stream(name.split("\\.", -1))
-                .map(s -> s.equals("gate_proj") ? gate : SEGMENTS.getOrDefault(s, s))
-                .collect(Collectors.joining("."));
+        String gate = stored.contains("compressor.") ? "wgate" : "w1";
+        StringBuilder name = new StringBuilder(stored.length());
+        while (start <= stored.length()) {
+            int dot = stored.indexOf('.', start);
+            int end = dot < 0 ? stored.length() : dot;
+            String segment = stored.substring(start, end);
+            name.append(name.isEmpty() ? "" : ".");
+            name.append(segment.equals("gate_proj") ? gate : SEGMENTS.getOrDefault(segment, segment));
+            start = end + 1;
+        }
+        // almost always the same: share the string
+        return stored.contentEquals(name) ? stored : name.toString();
     }
 }

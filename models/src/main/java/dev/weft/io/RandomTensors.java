@@ -50,12 +50,11 @@ final class RandomTensors {
     }
 
     private static void fill(StoredTensor t, int columns, Noise noise, float[] out, int n) {
-        float deviation =
-                switch (t.role()) {
-                    case NORM, GATE_BIAS -> 0.1f;
-                    case SINK, HYPER_BASE -> 1;
-                    default -> (float) (1 / Math.sqrt(columns));
-                };
+        float deviation = switch (t.role()) {
+            case NORM, GATE_BIAS -> 0.1f;
+            case SINK, HYPER_BASE -> 1;
+            default -> (float) (1 / Math.sqrt(columns));
+        };
         for (int i = 0; i < n; i++) {
             out[i] = switch (t.role()) {
                 case HYPER_SCALE -> 0.1f;
@@ -71,7 +70,7 @@ final class RandomTensors {
         for (int i = 0; i < n; i++) {
             int code = dtype.encode(values[i]);
             for (int b = 0; b < width; b++) {
-                out[i * width + b] = (byte) (code >>> 8 * b);
+                out[i * width + b] = (byte) (code >>> (8 * b));
             }
         }
         return out;
@@ -134,8 +133,7 @@ final class RandomTensors {
     }
 
     /** Divides a block by its scale and returns the scale byte. */
-    private static byte scaleBlock(
-            DType dtype, float[] strip, int columns, int top, int bottom, int left, int right) {
+    private static byte scaleBlock(DType dtype, float[] strip, int columns, int top, int bottom, int left, int right) {
         boolean fp4 = dtype == DType.F4_E2M1;
         float largest = fp4 ? FP4_FLOOR : FP8_FLOOR;
         for (int i = top; i < bottom; i++) {

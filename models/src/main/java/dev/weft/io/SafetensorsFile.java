@@ -19,8 +19,7 @@ import java.util.Optional;
 
 /**
  * One safetensors file, mapped read-only after its header has been validated completely: 8 bytes little-endian header
- * length, a JSON header, then the tensors. Thread-safe; closing while another thread reads fails with the reader's
- * mapping intact.
+ * length, a JSON header, then the tensors. Thread-safe; a read that meets a close ends as {@link ClosedException}.
  */
 public final class SafetensorsFile implements AutoCloseable {
     /** Largest header that is read unless asked otherwise. A model of 145 000 tensors needs about 16 MiB. */
@@ -54,6 +53,7 @@ public final class SafetensorsFile implements AutoCloseable {
      * @param headerLimit longest header to read, in bytes
      * @throws CheckpointException if it is not a valid safetensors file
      */
+    @SuppressWarnings("MustBeClosedChecker") // lives as long as the file
     public static SafetensorsFile open(Path path, long headerLimit) {
         Arena arena = Arena.ofShared();
         try {
@@ -89,9 +89,8 @@ public final class SafetensorsFile implements AutoCloseable {
             throw new CheckpointException(
                     path + ": found " + size + " bytes, expected at least 8 for the length of the header");
         }
-        ByteBuffer b = ByteBuffer.allocate(LENGTH_BYTES + 1).order(ByteOrder.LITTLE_ENDIAN);
-        new Section(channel, 0, Math.min(size, b.capacity())).readInto(b);
-        long length = b.getLong(0);
+        byte[] head = new Section(channel, 0, size).readNBytes(LENGTH_BYTES + 1);
+        long length = ByteBuffer.wrap(head).order(ByteOrder.LITTLE_ENDIAN).getLong();
         String shown = Long.toUnsignedString(length);
         if (length < 0 || length > size - LENGTH_BYTES) {
             throw new CheckpointException(
@@ -101,7 +100,7 @@ public final class SafetensorsFile implements AutoCloseable {
             throw new CheckpointException(
                     path + ": header length " + shown + " exceeds the limit of " + limit + " bytes");
         }
-        if (length < 2 || b.get(LENGTH_BYTES) != '{') {
+        if (length < 2 || head[LENGTH_BYTES] != '{') {
             throw new CheckpointException(
                     path + ": header of " + shown + " bytes does not begin with '{'; not a safetensors file");
         }
@@ -153,9 +152,15 @@ public final class SafetensorsFile implements AutoCloseable {
                     + " bytes at " + from + " of " + e.bytes());
         }
         requireOpen();
-        requireIntact();
         try {
             MemorySegment.copy(mapping, e.offset() + from, target, 0, target.byteSize());
+            // Compiled code raises a fault of a short copy not at the access but when it next returns from the
+            // operating
+            // system. Asking for the size after the copy makes that happen here, where the fault can be translated.
+            requireIntact();
+        } catch (IllegalStateException closedMeanwhile) {
+            requireOpen();
+            throw closedMeanwhile;
         } catch (InternalError fault) {
             throw new CheckpointException(
                     path + ": tensor " + name + ": reading the mapped file failed; it was shortened or replaced after "
@@ -168,10 +173,7 @@ public final class SafetensorsFile implements AutoCloseable {
         return find(name).orElseThrow(() -> new CheckpointException(path + ": has no tensor " + name));
     }
 
-    /**
-     * Asks for the size by path, not by channel: an interrupted thread would close a channel for everybody. What this
-     * check misses between asking and copying ends as the fault that {@link #read} translates.
-     */
+    /** Asks for the size by path, not by channel: an interrupted thread would close a channel for everybody. */
     void requireIntact() {
         try {
             long now = Files.size(path);
@@ -207,14 +209,6 @@ public final class SafetensorsFile implements AutoCloseable {
             this.channel = channel;
             this.at = at;
             this.end = at + length;
-        }
-
-        void readInto(ByteBuffer target) throws IOException {
-            int n;
-            do {
-                n = read(target.array(), target.position(), target.remaining());
-                target.position(target.position() + Math.max(n, 0));
-            } while (n > 0 && target.hasRemaining());
         }
 
         @Override

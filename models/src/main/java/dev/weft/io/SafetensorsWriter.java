@@ -21,9 +21,9 @@ import java.util.concurrent.ThreadLocalRandom;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Writes a safetensors file as a stream: all tensors are declared first, then their bytes follow in that order. The file
- * appears under its name only when {@link #finish} has seen every byte; until then, and after a failure, there is none.
- * Not thread-safe.
+ * Writes a safetensors file as a stream: all tensors are declared first, then their bytes follow in that order. The
+ * file appears under its name only when {@link #finish} has seen every byte; until then, and after a failure, there is
+ * none. Not thread-safe.
  */
 public final class SafetensorsWriter implements AutoCloseable {
     private static final int ALIGNMENT = 8;
@@ -174,8 +174,8 @@ public final class SafetensorsWriter implements AutoCloseable {
         }
         TensorEntry t = tensors.get(current);
         if (!t.name().equals(name) || bytes > t.bytes() - written) {
-            throw new CheckpointException(path + ": found " + bytes + " bytes for tensor " + name + ", expected the next "
-                    + (t.bytes() - written) + " bytes of tensor " + t.name());
+            throw new CheckpointException(path + ": found " + bytes + " bytes for tensor " + name
+                    + ", expected the next " + (t.bytes() - written) + " bytes of tensor " + t.name());
         }
         written += bytes;
     }
@@ -214,8 +214,9 @@ public final class SafetensorsWriter implements AutoCloseable {
     /** Gives the file its name. @throws CheckpointException if tensors are incomplete or the disk fails */
     public void finish() {
         if (current < tensors.size()) {
-            throw new CheckpointException(path + ": tensor " + tensors.get(current).name() + " is incomplete: found "
-                    + written + " of " + tensors.get(current).bytes() + " bytes");
+            throw new CheckpointException(
+                    path + ": tensor " + tensors.get(current).name() + " is incomplete: found " + written + " of "
+                            + tensors.get(current).bytes() + " bytes");
         }
         publish();
     }

@@ -71,19 +71,19 @@ record ShardIndex(Path file, Map<String, String> shardOf, OptionalLong totalSize
         } catch (IOException e) {
             throw ModelFile.unreadable(root.resolve(shard), e);
         }
-        if (!real.startsWith(root) && !(isSnapshot(root) && real.startsWith(blobs(root)))) {
-            throw new CheckpointException(root.resolve(shard) + ": is a link out of the checkpoint's folder to " + real);
+        if (!real.startsWith(root) && !isInBlobs(root, real)) {
+            throw new CheckpointException(
+                    root.resolve(shard) + ": is a link out of the checkpoint's folder to " + real);
         }
         ModelFile.regularSize(real);
         return real;
     }
 
-    private static boolean isSnapshot(Path root) {
-        return root.getNameCount() > 2 && root.getParent().endsWith("snapshots");
-    }
-
-    private static Path blobs(Path snapshot) {
-        return snapshot.getParent().resolveSibling("blobs");
+    private static boolean isInBlobs(Path snapshot, Path real) {
+        Path snapshots = snapshot.getParent();
+        return snapshots != null
+                && snapshots.endsWith("snapshots")
+                && real.startsWith(snapshots.resolveSibling("blobs"));
     }
 
     /** Parser state while reading one index. */

@@ -16,9 +16,9 @@ import java.util.function.LongConsumer;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * A checkpoint of random weights in the publisher's format: {@code config.json}, index and shards, with real FP8 and FP4
- * codes and scales (specification 2 and 11.1). The same seed gives the same bytes. Memory is bounded by one strip of
- * rows and the scales of one matrix.
+ * A checkpoint of random weights in the publisher's format: {@code config.json}, index and shards, with real FP8 and
+ * FP4 codes and scales (specification 2 and 11.1). The same seed gives the same bytes. Memory is bounded by one strip
+ * of rows and the scales of one matrix.
  *
  * @param config what to write
  * @param seed where the random numbers start
@@ -30,7 +30,8 @@ public record SyntheticCheckpoint(ModelConfig config, long seed, long shardBytes
 
     public SyntheticCheckpoint {
         if (shardBytes < 1) {
-            throw new CheckpointException("synthetic checkpoint: found shardBytes " + shardBytes + ", expected 1 or more");
+            throw new CheckpointException(
+                    "synthetic checkpoint: found shardBytes " + shardBytes + ", expected 1 or more");
         }
     }
 

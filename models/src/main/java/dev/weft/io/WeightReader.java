@@ -78,9 +78,8 @@ final class WeightReader {
     }
 
     private MemorySegment scales(String name, Located weight, TensorType expected) {
-        String scaleName = name.endsWith(WEIGHT)
-                ? name.substring(0, name.length() - WEIGHT.length()) + SCALE
-                : name + SCALE;
+        String scaleName =
+                name.endsWith(WEIGHT) ? name.substring(0, name.length() - WEIGHT.length()) + SCALE : name + SCALE;
         Located scale = checkpoint
                 .locate(scaleName)
                 .orElseThrow(() -> new CheckpointException(weight + ": is quantised, but its scale tensor " + scaleName
@@ -161,7 +160,7 @@ final class WeightReader {
 
     private static CheckpointException mismatch(Located tensor, TensorType expected) {
         TensorEntry e = tensor.entry();
-        return new CheckpointException(tensor + ": found " + DTypeNames.of(e.dtype()) + " "
-                + Arrays.toString(e.shape()) + ", expected " + expected);
+        return new CheckpointException(tensor + ": found " + DTypeNames.of(e.dtype()) + " " + Arrays.toString(e.shape())
+                + ", expected " + expected);
     }
 }

@@ -55,19 +55,33 @@ class SafetensorsFileTest {
                 arguments("UTF-16", TestFiles.raw(utf16.length, utf16, 0), "is not valid JSON"),
                 arguments("not JSON", TestFiles.safetensors("{nonsense}", 0), "is not valid JSON"),
                 arguments("truncated JSON", TestFiles.safetensors("{\"a\":{\"dtype\":\"F3", 0), "is not valid JSON"),
-                arguments("JSON cut by the length", TestFiles.raw(5, header(tensor("a", "U8", "0", "0,0")), 0),
+                arguments(
+                        "JSON cut by the length",
+                        TestFiles.raw(5, header(tensor("a", "U8", "0", "0,0")), 0),
                         "is not valid JSON"),
                 arguments("text after the object", TestFiles.safetensors("{} x", 0), "is not valid JSON"),
                 arguments("second object", TestFiles.safetensors("{}{}", 0), "after the JSON object"),
                 arguments("100k-deep arrays", TestFiles.safetensors("{\"a\":" + "[".repeat(100_000), 0), "tensor a"),
                 arguments("100k-deep objects", TestFiles.safetensors("{\"a\":".repeat(100_000), 0), "unknown field a"),
-                arguments("100k-deep shape", TestFiles.safetensors("{\"a\":{\"shape\":" + "[".repeat(100_000), 0), "shape"),
-                arguments("metadata is a list", TestFiles.safetensors("{\"__metadata__\":[]}", 0), "__metadata__: expected"),
-                arguments("metadata is nested", TestFiles.safetensors("{\"__metadata__\":{\"a\":{}}}", 0),
+                arguments(
+                        "100k-deep shape",
+                        TestFiles.safetensors("{\"a\":{\"shape\":" + "[".repeat(100_000), 0),
+                        "shape"),
+                arguments(
+                        "metadata is a list",
+                        TestFiles.safetensors("{\"__metadata__\":[]}", 0),
+                        "__metadata__: expected"),
+                arguments(
+                        "metadata is nested",
+                        TestFiles.safetensors("{\"__metadata__\":{\"a\":{}}}", 0),
                         "__metadata__.a: expected a string"),
-                arguments("metadata twice", TestFiles.safetensors("{\"__metadata__\":{},\"__metadata__\":{}}", 0),
+                arguments(
+                        "metadata twice",
+                        TestFiles.safetensors("{\"__metadata__\":{},\"__metadata__\":{}}", 0),
                         "__metadata__ occurs twice"),
-                arguments("metadata key twice", TestFiles.safetensors("{\"__metadata__\":{\"a\":\"1\",\"a\":\"1\"}}", 0),
+                arguments(
+                        "metadata key twice",
+                        TestFiles.safetensors("{\"__metadata__\":{\"a\":\"1\",\"a\":\"1\"}}", 0),
                         "__metadata__.a occurs twice"));
     }
 
@@ -94,13 +108,19 @@ class SafetensorsFileTest {
                 arguments("whole fraction", tensor("a", "U8", "4", "0,4.0"), 4, "found 4.0"),
                 arguments("offset 1e30", tensor("a", "U8", "4", "0,1e30"), 4, "found 1e30"),
                 arguments("offset 2^64", tensor("a", "U8", "4", "0,18446744073709551616"), 4, "found 184467440737095"),
-                arguments("number of 100k digits", tensor("a", "U8", "4", "0," + "9".repeat(100_000)), 4, "not valid JSON"),
+                arguments(
+                        "number of 100k digits",
+                        tensor("a", "U8", "4", "0," + "9".repeat(100_000)),
+                        4,
+                        "not valid JSON"),
                 arguments("offset as text", tensor("a", "U8", "4", "0,\"4\""), 4, "data_offsets: expected an integer"),
                 arguments("one offset", tensor("a", "U8", "4", "4"), 4, "expected two numbers, found [4]"),
                 arguments("three offsets", tensor("a", "U8", "4", "0,4,4"), 4, "expected two numbers, found [0, 4, 4]"),
                 arguments("begin beyond end", tensor("a", "U8", "4", "4,0"), 4, "begin 4 exceeds end 0"),
-                arguments("past the end", tensor("a", "U8", "5", "0,5"), 4, "bytes [0, 5) exceed the data section of 4"),
-                arguments("overlap", a + "," + tensor("b", "U8", "4", "2,6"), 6, "tensor b: bytes begin at file offset"),
+                arguments(
+                        "past the end", tensor("a", "U8", "5", "0,5"), 4, "bytes [0, 5) exceed the data section of 4"),
+                arguments(
+                        "overlap", a + "," + tensor("b", "U8", "4", "2,6"), 6, "tensor b: bytes begin at file offset"),
                 arguments("same bytes twice", a + "," + tensor("b", "U8", "4", "0,4"), 4, "overlap tensor a"),
                 arguments("gap", a + "," + tensor("b", "U8", "4", "6,10"), 10, "leave a gap after tensor a"),
                 arguments("gap at the start", tensor("a", "U8", "4", "2,6"), 6, "leave a gap after the header"),
@@ -130,12 +150,13 @@ class SafetensorsFileTest {
     }
 
     private static void assertRefused(Path file, String message) {
-        Assertions.assertTimeoutPreemptively(BOUND, () -> assertThatThrownBy(
-                        () -> SafetensorsFile.open(file).close())
-                .isInstanceOf(CheckpointException.class)
-                .hasMessageContaining(file.getFileName().toString())
-                .hasMessageContaining(message)
-                .satisfies(e -> assertThat(e.getMessage().length()).isLessThan(2000)));
+        Assertions.assertTimeoutPreemptively(
+                BOUND,
+                () -> assertThatThrownBy(() -> SafetensorsFile.open(file).close())
+                        .isInstanceOf(CheckpointException.class)
+                        .hasMessageContaining(file.getFileName().toString())
+                        .hasMessageContaining(message)
+                        .satisfies(e -> assertThat(e.getMessage().length()).isLessThan(2000)));
     }
 
     @Test
@@ -145,7 +166,7 @@ class SafetensorsFileTest {
         Files.createSymbolicLink(folder.resolve("loop2"), loop);
         assertRefused(folder, "is a directory");
         assertRefused(folder.resolve("absent"), "does not exist");
-        assertRefused(loop, "loop");
+        assertRefused(loop, "symbolic link");
         assumeTrue(Files.exists(Path.of("/dev/zero")), "needs a device file");
         assertRefused(Path.of("/dev/zero"), "is a device, pipe or socket");
         Path pipe = folder.resolve("pipe");
@@ -210,7 +231,8 @@ class SafetensorsFileTest {
 
     @Test
     void useAfterCloseIsRefused() {
-        Path file = TestFiles.write(folder.resolve("x"), TestFiles.safetensors("{" + tensor("a", "U8", "4", "0,4") + "}", 4));
+        Path file = TestFiles.write(
+                folder.resolve("x"), TestFiles.safetensors("{" + tensor("a", "U8", "4", "0,4") + "}", 4));
         SafetensorsFile f = SafetensorsFile.open(file);
         f.close();
         f.close();
@@ -219,7 +241,8 @@ class SafetensorsFileTest {
 
     @Test
     void callersArenaIsNotClosed() {
-        Path file = TestFiles.write(folder.resolve("x"), TestFiles.safetensors("{" + tensor("a", "U8", "4", "0,4") + "}", 4));
+        Path file = TestFiles.write(
+                folder.resolve("x"), TestFiles.safetensors("{" + tensor("a", "U8", "4", "0,4") + "}", 4));
         try (Arena arena = Arena.ofShared()) {
             SafetensorsFile f = SafetensorsFile.open(file, SafetensorsFile.DEFAULT_HEADER_LIMIT, arena);
             f.close();
@@ -234,18 +257,49 @@ class SafetensorsFileTest {
         TestFiles.tensor(file, "a", DType.U8, new byte[bytes], bytes);
         try (SafetensorsFile f = SafetensorsFile.open(file)) {
             MemorySegment mapped = f.data("a");
-            byte[] target = new byte[bytes];
-            f.read("a", 0, MemorySegment.ofArray(target));
-            long before = Files.size(file);
-            try (RandomAccessFile shorter = new RandomAccessFile(file.toFile(), "rw")) {
-                shorter.setLength(4096);
-            }
-            assertThatThrownBy(() -> f.read("a", 0, MemorySegment.ofArray(target)))
+            MemorySegment target = MemorySegment.ofArray(new byte[bytes]);
+            f.read("a", 0, target);
+            shorten(file);
+            assertThatThrownBy(() -> f.read("a", 0, target))
                     .isInstanceOf(CheckpointException.class)
-                    .hasMessageContaining("had " + before + " bytes when opened and has 4096 now");
+                    .hasMessageContaining("shortened or replaced");
+            // what is still there is refused too: the file is no longer the one that was validated
+            assertThatThrownBy(() -> f.read("a", 0, target.asSlice(0, 16)))
+                    .isInstanceOf(CheckpointException.class)
+                    .hasMessageContaining("bytes when opened and has 4096 now");
             // the mapping itself faults: the JVM must turn that into an error and live on
-            assertThatThrownBy(() -> MemorySegment.copy(mapped, 0, MemorySegment.ofArray(target), 0, bytes))
+            assertThatThrownBy(() -> MemorySegment.copy(mapped, 0, target, 0, bytes))
                     .isInstanceOf(InternalError.class);
+        }
+    }
+
+    /** Compiled code reports the fault of a short copy late: it must not escape the translation. */
+    @Test
+    void shortReadsOfAReplacedFileFailAlsoInCompiledCode() throws IOException {
+        int bytes = 1 << 16;
+        Path file = folder.resolve("x.safetensors");
+        Path moved = folder.resolve("moved");
+        TestFiles.tensor(file, "a", DType.U8, new byte[bytes], bytes);
+        try (SafetensorsFile f = SafetensorsFile.open(file)) {
+            MemorySegment target = MemorySegment.ofArray(new byte[8]);
+            for (int i = 0; i < 30_000; i++) {
+                f.read("a", bytes - 8, target);
+            }
+            // a file of the same size takes its name: only the fault itself can tell
+            Files.move(file, moved);
+            Files.copy(moved, file);
+            shorten(moved);
+            for (int i = 0; i < 1000; i++) {
+                assertThatThrownBy(() -> f.read("a", bytes - 8, target))
+                        .isInstanceOf(CheckpointException.class)
+                        .hasMessageContaining("reading the mapped file failed");
+            }
+        }
+    }
+
+    private static void shorten(Path file) throws IOException {
+        try (RandomAccessFile shorter = new RandomAccessFile(file.toFile(), "rw")) {
+            shorter.setLength(4096);
         }
     }
 

@@ -226,6 +226,10 @@ public final class Execution implements AutoCloseable {
 
     private void feed(Value v) {
         TensorType type = v.type().bind(this::extent);
+        if (!type.scaling().isNone()) {
+            throw new GraphException("input '" + v.name() + "' " + type
+                    + ": block scales cannot be fed; feed unscaled values and quantize them in the graph");
+        }
         long bytes = type.maxDataBytes();
         Long have = filled.get(v.name());
         if (have == null || have != bytes) {
@@ -248,14 +252,16 @@ public final class Execution implements AutoCloseable {
         }
     }
 
-    /** An output of the last run, widened to F32 (F32 or BF16 outputs). */
+    /** An output of the last run, widened to F32 with scales applied. */
     public float[] floats(String output) {
         TensorType t = outputType(output);
         float[] out = new float[Math.toIntExact(t.maxElements())];
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment s = scratch.allocate(Math.max(1, t.maxDataBytes()), 8);
             read(output, s);
-            HostCodec.decode(t, s, MemorySegment.NULL, out);
+            MemorySegment scales = scratch.allocate(Math.max(1, t.maxScaleBytes()), 8);
+            copyOut(output, true, scales);
+            HostCodec.decode(t, s, scales, out);
         }
         return out;
     }
@@ -289,19 +295,29 @@ public final class Execution implements AutoCloseable {
         return extent;
     }
 
-    /** Copies an output of the last run to the host, in its own format. */
+    /** Copies an output of the last run to the host, in its own format, without its scales. */
     public void read(String output, MemorySegment target) {
+        copyOut(output, false, target);
+    }
+
+    private void copyOut(String output, boolean scales, MemorySegment target) {
         exclusive(() -> {
             if (!ran) {
                 throw new GraphException("output '" + output + "': nothing has run yet");
             }
+            TensorType type = outputType(output);
             Value v = compiled.graph().outputs().get(output);
-            long bytes = outputType(output).maxDataBytes();
+            long bytes = scales ? type.maxScaleBytes() : type.maxDataBytes();
+            long offset = scales ? MemoryPlan.scaleOffset(v.type()) : 0;
+            if (target.byteSize() < bytes) {
+                throw new GraphException("output '" + output + "' " + type + ": found a target of " + target.byteSize()
+                        + " bytes, expected " + bytes);
+            }
             if (bytes > 0) {
                 long from = v.isState()
                         ? states.address(compiled.graph().values().get(v.root()))
                         : address(v);
-                compiled.device().spi().copyOut(from, target.asSlice(0, bytes));
+                compiled.device().spi().copyOut(from + offset, target.asSlice(0, bytes));
             }
         });
     }

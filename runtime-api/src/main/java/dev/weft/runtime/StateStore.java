@@ -33,6 +33,10 @@ public final class StateStore implements AutoCloseable {
     static StateStore allocate(Device device, Graph graph) {
         long total = 0;
         for (Value v : graph.values(Value.Kind.STATE)) {
+            if (!v.type().scaling().isNone() || v.type().shape().rank() == 0) {
+                throw new GraphException("state '" + v.name() + "' " + v.type()
+                        + ": expected an unscaled tensor of rank 1 or more");
+            }
             total += MemoryPlan.storageBytes(v.type());
         }
         DeviceBuffer buffer = device.spi().allocate(Math.max(total, 1), MemoryPlan.ALIGNMENT);

@@ -36,12 +36,12 @@ final class QuantisedChecks {
                             dynamicTest("smooth fp32 sublayers", () -> sublayers(NumericMode.FP32)),
                             dynamicTest("smooth qat32 sublayers", () -> sublayers(NumericMode.QAT32)),
                             dynamicTest("smooth qat32 logits", this::smoothLogits),
-                            dynamicTest("smooth bf16 logits", this::smoothBf16)));
+                            dynamicTest("smooth bf16 logits", () -> bf16Logits(0.05, 0.06))));
             case "demo-model" -> Stream.concat(
                     common,
                     Stream.of(
-                            dynamicTest("demo-model qat32 logits", () -> demoLogits(NumericMode.QAT32, "qat32", 128)),
-                            dynamicTest("demo-model bf16 logits", () -> demoLogits(NumericMode.BF16, "bf16", 96))));
+                            dynamicTest("demo-model qat32 logits", this::demoLogits),
+                            dynamicTest("demo-model bf16 logits", () -> bf16Logits(0.2, 0.02))));
             default -> common;
         };
     }
@@ -102,7 +102,8 @@ final class QuantisedChecks {
         }
     }
 
-    private void smoothBf16() {
+    /** Plausibility: rounding of BF16 tensors is amplified, on a routed model most in the rows whose route flips. */
+    private void bf16Logits(double cosineLimit, double divergenceLimit) {
         try (GoldenTensors g = golden.tensors("bf16")) {
             float[][] expected = g.rows("prefill_logits_last96");
             float[][] actual = last(prefill(NumericMode.BF16, g.ints("input_ids")), 96);
@@ -112,18 +113,29 @@ final class QuantisedChecks {
                 cosine = Math.min(cosine, Compare.cosine(actual[i], expected[i]));
                 divergence += Compare.divergence(expected[i], actual[i]) / actual.length;
             }
-            require("1 - smallest cosine", 1 - cosine, 0.05);
-            require("mean KL", divergence, 0.06);
+            require("1 - smallest cosine", 1 - cosine, cosineLimit);
+            require("mean KL", divergence, divergenceLimit);
         }
     }
 
-    /** The two exact modes of the references differ by rms 0.131 with 98.0 % equal first choices; stay that close. */
-    private void demoLogits(NumericMode mode, String file, int rows) {
-        try (GoldenTensors g = golden.tensors(file)) {
-            float[][] expected = g.rows("prefill_logits_last" + rows);
-            float[][] actual = last(prefill(mode, g.ints("input_ids")), rows);
-            require("rms of logits", Compare.rms(actual, expected), 0.131);
+    /**
+     * The references' own fp32 and qat32 differ here by rms 0.131 with 98 % equal first choices. A single flipped route
+     * moves a whole row, so the median row is held to that, and the rows before the first flip are held exactly.
+     */
+    private void demoLogits() {
+        try (GoldenTensors g = golden.tensors("qat32")) {
+            int[] ids = g.ints("input_ids");
+            float[][] all = prefill(NumericMode.QAT32, ids);
+            float[][] expected = g.rows("prefill_logits_last128");
+            float[][] actual = last(all, expected.length);
+            double[] rows = new double[actual.length];
+            for (int i = 0; i < rows.length; i++) {
+                rows[i] = Compare.rms(new float[][] {actual[i]}, new float[][] {expected[i]});
+            }
+            require("median rms of a row", Compare.median(rows), 0.131);
             require("share of other first choices", 1 - agreement(actual, expected), 0.04);
+            float[][] early = g.rows("decode.63.logits");
+            Compare.within("decode after 63", Arrays.copyOfRange(all, 62, 65), Arrays.copyOf(early, 3), 1e-3);
         }
     }
 

@@ -17,6 +17,7 @@ import tools.jackson.core.StreamReadFeature;
 import tools.jackson.core.TokenStreamFactory;
 import tools.jackson.core.json.JsonFactory;
 import tools.jackson.core.json.JsonReadFeature;
+import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.ObjectNode;
@@ -39,6 +40,7 @@ public final class StrictJson {
                     .enable(StreamReadFeature.STRICT_DUPLICATE_DETECTION)
                     .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
                     .build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
             .build();
 
     private StrictJson() {}
@@ -59,19 +61,16 @@ public final class StrictJson {
     /** A document that must be one object. @throws JacksonException if it is not JSON */
     public static ObjectNode object(byte[] text, String subject) {
         JsonNode node;
-        try (JsonParser p = TREE.createParser(utf8(new ByteArrayInputStream(text)))) {
-            node = TREE.readTree(p);
-            if (node != null && p.nextToken() != null) {
-                throw new CheckpointException(subject + ": found " + p.currentToken() + " after the JSON document");
-            }
+        try {
+            node = TREE.readTree(utf8(new ByteArrayInputStream(text)));
         } catch (JacksonException e) {
             throw invalid(subject, e);
         }
         if (node instanceof ObjectNode object) {
             return object;
         }
-        throw new CheckpointException(subject + ": expected a JSON object, found "
-                + (node == null || node.isMissingNode() ? "nothing" : node.getNodeType()));
+        throw new CheckpointException(
+                subject + ": expected a JSON object, found " + (node.isMissingNode() ? "nothing" : node.getNodeType()));
     }
 
     /** The same JSON value as plain Java: maps, lists, numbers, strings, booleans. */

@@ -138,8 +138,7 @@ final class ConfigReader {
     }
 
     private CheckpointException fail(String key, String found, String expected) {
-        return new CheckpointException(
-                subject + ": " + prefix + key + ": found " + found + ", expected " + expected);
+        return new CheckpointException(subject + ": " + prefix + key + ": found " + found + ", expected " + expected);
     }
 
     private static String shown(JsonNode v) {

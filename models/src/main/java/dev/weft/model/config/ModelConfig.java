@@ -17,8 +17,9 @@ import java.util.stream.IntStream;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * The configuration of a DeepSeek-V4 model, {@code config.json} (specification 1). Accessors carry the names of the keys.
- * What the model is follows from the fields alone, never from its name. Immutable; everything is checked when it is read.
+ * The configuration of a DeepSeek-V4 model, {@code config.json} (specification 1). Accessors carry the names of the
+ * keys. What the model is follows from the fields alone, never from its name. Immutable; everything is checked when it
+ * is read.
  */
 public final class ModelConfig {
     private static final int MAX_LAYERS = 4096;
@@ -107,7 +108,8 @@ public final class ModelConfig {
         bosTokenId = c.integer("bos_token_id", 0, vocabSize - 1, 0);
         eosTokenId = c.integer("eos_token_id", 0, vocabSize - 1, Math.min(1, vocabSize - 1));
         score = score(c);
-        fp4Experts = c.has("expert_dtype") && c.oneOf("expert_dtype", "fp4", "fp8").equals("fp4");
+        fp4Experts =
+                c.has("expert_dtype") && c.oneOf("expert_dtype", "fp4", "fp8").equals("fp4");
         compressRatios = c.integers("compress_ratios", MAX_WIDTH);
         checkRelations(c);
         checkQuantisation(c.section("quantization_config"));
@@ -130,7 +132,13 @@ public final class ModelConfig {
         }
     }
 
-    /** A configuration from JSON text. @param subject what to call it in messages */
+    /**
+     * A configuration from JSON text.
+     *
+     * @param json the text in UTF-8
+     * @param subject what to call it in messages
+     * @throws CheckpointException if a value is missing, wrong or contradicts another
+     */
     public static ModelConfig parse(byte[] json, String subject) {
         return new ModelConfig(subject, StrictJson.object(json, subject));
     }
@@ -212,7 +220,8 @@ public final class ModelConfig {
         c.require(
                 (headDim - qkRopeHeadDim) % KV_BLOCK == 0,
                 "head_dim",
-                "qk_rope_head_dim = " + qkRopeHeadDim + " plus a multiple of " + KV_BLOCK + ", the FP8 block of the cache");
+                "qk_rope_head_dim = " + qkRopeHeadDim + " plus a multiple of " + KV_BLOCK
+                        + ", the FP8 block of the cache");
         c.require(
                 numAttentionHeads % oGroups == 0,
                 "o_groups",
@@ -227,7 +236,8 @@ public final class ModelConfig {
                 numExpertsPerTok <= nRoutedExperts,
                 "num_experts_per_tok",
                 "at most n_routed_experts = " + nRoutedExperts);
-        c.require(numHashLayers <= numHiddenLayers, "num_hash_layers", "at most num_hidden_layers = " + numHiddenLayers);
+        c.require(
+                numHashLayers <= numHiddenLayers, "num_hash_layers", "at most num_hidden_layers = " + numHiddenLayers);
         int n = compressRatios.length;
         boolean fits = n == numHiddenLayers
                 || n == numHiddenLayers + numNextnPredictLayers
@@ -263,13 +273,13 @@ public final class ModelConfig {
     }
 
     /**
-     * Compression ratio of a layer; MTP block {@code k} is layer {@code numHiddenLayers() + k}, and has ratio 0 where the
-     * list ends before it.
+     * Compression ratio of a layer; MTP block {@code k} is layer {@code numHiddenLayers() + k}, and has ratio 0 where
+     * the list ends before it.
      */
     public int ratio(int layer) {
         if (layer < 0 || layer >= Math.max(numHiddenLayers + numNextnPredictLayers, compressRatios.length)) {
-            throw new IndexOutOfBoundsException("layer " + layer + " of " + numHiddenLayers + " and "
-                    + numNextnPredictLayers + " MTP blocks");
+            throw new IndexOutOfBoundsException(
+                    "layer " + layer + " of " + numHiddenLayers + " and " + numNextnPredictLayers + " MTP blocks");
         }
         return layer < compressRatios.length ? compressRatios[layer] : 0;
     }

@@ -29,8 +29,8 @@ public final class ModelInventory {
     public static List<StoredTensor> of(ModelConfig config) {
         if (config.hasDsparkDrafter()) {
             throw new CheckpointException(
-                    "inventory: expected serial MTP blocks, found a DSpark drafter (dspark_block_size), whose tensor names "
-                            + "are not published");
+                    "inventory: expected serial MTP blocks, found a DSpark drafter (dspark_block_size), whose tensor"
+                            + " names are not published");
         }
         return new ModelInventory(config).list();
     }

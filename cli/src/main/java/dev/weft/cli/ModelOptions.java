@@ -1,0 +1,83 @@
+package dev.weft.cli;
+
+import dev.weft.model.LoadOptions;
+import dev.weft.model.NumericMode;
+import dev.weft.runtime.Device;
+import dev.weft.runtime.Weft;
+import dev.weft.spi.BackendConfig;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+import picocli.CommandLine.Parameters;
+
+/** Options of the commands that load a model: which one, where to, and how its numbers flow. */
+final class ModelOptions {
+    @Parameters(index = "0", paramLabel = "MODEL", description = "Folder of the checkpoint.")
+    private Path directory = Path.of("");
+
+    @Option(
+            names = "--device",
+            paramLabel = "ID",
+            description = "Device, as in cpu:0 or cpu:0/scalar. Default: the best.")
+    private @Nullable String device;
+
+    @Option(
+            names = "--numerics",
+            paramLabel = "MODE",
+            defaultValue = "bf16",
+            converter = NumericModeConverter.class,
+            description = "fp32 (exact weights, no activation quantisers), qat32 (F32 with quantisers) or bf16 (the"
+                    + " publisher's flow). Default: ${DEFAULT-VALUE}.")
+    private NumericMode numerics = NumericMode.BF16;
+
+    @Option(
+            names = "--threads",
+            paramLabel = "N",
+            defaultValue = "0",
+            description = "Worker threads of the CPU. Default: one per processor.")
+    private int threads;
+
+    /** Folder of the checkpoint. @throws UsageException if there is none */
+    Path directory() {
+        return requireDirectory(directory);
+    }
+
+    /** The folder given. @throws UsageException if there is none */
+    static Path requireDirectory(Path directory) {
+        if (!Files.isDirectory(directory)) {
+            throw new UsageException(
+                    "MODEL: " + directory + (Files.exists(directory) ? ": no folder" : ": no such folder")
+                            + ", expected the folder of a checkpoint with config.json and *.safetensors");
+        }
+        return directory;
+    }
+
+    NumericMode numerics() {
+        return numerics;
+    }
+
+    /** Finds the backends with the settings given. */
+    Weft openWeft() {
+        return Weft.open(BackendConfig.DEFAULT.withThreads(requireThreads(threads)));
+    }
+
+    /** The number given. @throws UsageException if it is negative */
+    static int requireThreads(int threads) {
+        if (threads < 0) {
+            throw new UsageException(
+                    "--threads: found " + threads + ", expected 1 or more, or 0 for one per processor");
+        }
+        return threads;
+    }
+
+    /** The device asked for. */
+    Device device(Weft weft) {
+        return device == null ? weft.best() : weft.device(device);
+    }
+
+    /** Loads the model for sequences of up to {@code maxContext} tokens, at most {@code maxTokens} of them at once. */
+    LoadedModel load(Terminal terminal, LoadOptions options) {
+        return LoadedModel.open(terminal, this, options.mode(numerics));
+    }
+}

@@ -1,0 +1,72 @@
+package dev.weft.cli;
+
+import dev.weft.CheckpointException;
+import dev.weft.text.StreamingDecoder;
+import dev.weft.text.Tokenizer;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.stream.IntStream;
+
+/**
+ * Texts of a model: prompts to tokens, tokens to text. The frame of a prompt is made of special tokens looked up by their
+ * strings (specification 8.2); what the user typed is ordinary text, whatever it spells.
+ */
+final class ModelText {
+    private static final String BEGIN = "<｜begin▁of▁sentence｜>";
+    private static final String USER = "<｜User｜>";
+    private static final String ASSISTANT = "<｜Assistant｜>";
+    private static final String NO_THINKING = "</think>";
+
+    private final Path file;
+    private final Tokenizer tokenizer;
+
+    private ModelText(Path file) {
+        this.file = file;
+        this.tokenizer = Tokenizer.load(file);
+    }
+
+    /** Whether the folder of a model has a tokenizer. */
+    static boolean isIn(Path modelDirectory) {
+        return Files.isRegularFile(file(modelDirectory));
+    }
+
+    /** @throws CheckpointException if the folder of the model has no usable tokenizer */
+    static ModelText of(Path modelDirectory) {
+        return new ModelText(file(modelDirectory));
+    }
+
+    private static Path file(Path modelDirectory) {
+        return modelDirectory.resolve("tokenizer.json");
+    }
+
+    /** Begin of sentence and a text to continue. */
+    int[] plain(String text) {
+        return join(special(BEGIN), encode(text));
+    }
+
+    /** A user's message, up to where the answer begins. */
+    int[] chat(String message) {
+        return join(special(BEGIN), special(USER), encode(message), special(ASSISTANT), special(NO_THINKING));
+    }
+
+    int[] encode(String text) {
+        return tokenizer.encode(text);
+    }
+
+    /** Text of tokens that arrive one by one. */
+    StreamingDecoder decoder() {
+        return tokenizer.decoder();
+    }
+
+    private int[] special(String token) {
+        return new int[] {
+            tokenizer.idOf(token).orElseThrow(() -> new CheckpointException(file + ": has no token '" + token + "'"))
+        };
+    }
+
+    private static int[] join(int[]... parts) {
+        return IntStream.range(0, parts.length)
+                .flatMap(i -> IntStream.of(parts[i]))
+                .toArray();
+    }
+}

@@ -1,0 +1,67 @@
+package dev.weft.cli;
+
+import java.util.function.LongConsumer;
+import java.util.function.LongFunction;
+
+/**
+ * A line on standard error that shows how far a long piece of work has got. Nothing is drawn during the first two seconds,
+ * nor when nobody watches.
+ */
+final class Progress implements LongConsumer, AutoCloseable {
+    /** What is counted. */
+    enum Unit {
+        BYTES(Units::bytes),
+        TOKENS(Long::toString),
+        CASES(Long::toString);
+
+        private final LongFunction<String> text;
+
+        Unit(LongFunction<String> text) {
+            this.text = text;
+        }
+    }
+
+    private static final long SILENT_NANOS = 2_000_000_000L;
+    private static final long REDRAW_NANOS = 200_000_000L;
+
+    private final Terminal terminal;
+    private final String what;
+    private final Unit unit;
+    private final long total;
+    private long next;
+    private boolean drawn;
+
+    /** @param total amount to come, 0 if unknown */
+    Progress(Terminal terminal, String what, Unit unit, long total) {
+        this(terminal, what, unit, total, SILENT_NANOS);
+    }
+
+    /** With another silence at the start. */
+    Progress(Terminal terminal, String what, Unit unit, long total, long silentNanos) {
+        this.next = System.nanoTime() + silentNanos;
+        this.terminal = terminal;
+        this.what = what;
+        this.unit = unit;
+        this.total = total;
+    }
+
+    /** Reports the amount done so far. */
+    @Override
+    public synchronized void accept(long done) {
+        long now = System.nanoTime();
+        if (!terminal.interactive() || now < next) {
+            return;
+        }
+        next = now + REDRAW_NANOS;
+        drawn = true;
+        String of = total > 0 ? " of " + unit.text.apply(total) : "";
+        terminal.note("\r\033[K%s: %s%s", what, unit.text.apply(done), of);
+    }
+
+    @Override
+    public synchronized void close() {
+        if (drawn) {
+            terminal.note("\r\033[K");
+        }
+    }
+}

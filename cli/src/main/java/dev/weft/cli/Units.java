@@ -1,0 +1,38 @@
+package dev.weft.cli;
+
+import java.util.Locale;
+
+/** Quantities for people. */
+final class Units {
+    private static final String[] BINARY = {"B", "KiB", "MiB", "GiB", "TiB", "PiB"};
+    private static final String[] DECIMAL = {"", "thousand", "million", "billion", "trillion"};
+
+    private Units() {}
+
+    /** As in {@code 7.6 MiB}. */
+    static String bytes(long bytes) {
+        int i = 0;
+        double value = bytes;
+        while (value >= 1024 && i < BINARY.length - 1) {
+            value /= 1024;
+            i++;
+        }
+        return String.format(Locale.ROOT, i == 0 ? "%.0f %s" : "%.1f %s", value, BINARY[i]);
+    }
+
+    /** As in {@code 7.67 million}. */
+    static String count(long n) {
+        int i = 0;
+        double value = n;
+        while (value >= 1000 && i < DECIMAL.length - 1) {
+            value /= 1000;
+            i++;
+        }
+        return i == 0 ? Long.toString(n) : String.format(Locale.ROOT, "%.2f %s", value, DECIMAL[i]);
+    }
+
+    /** Things per second. */
+    static double rate(long things, long nanos) {
+        return things * 1e9 / Math.max(1, nanos);
+    }
+}

@@ -1,0 +1,13 @@
+/** The {@code weft} command. */
+module dev.weft.cli {
+    requires dev.weft;
+    requires dev.weft.conformance;
+    requires dev.weft.models;
+    requires java.management;
+    requires info.picocli;
+    requires tools.jackson.databind;
+    requires static org.jspecify;
+
+    opens dev.weft.cli to
+            info.picocli;
+}

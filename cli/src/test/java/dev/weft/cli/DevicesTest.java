@@ -1,0 +1,38 @@
+package dev.weft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import org.junit.jupiter.api.Test;
+import tools.jackson.databind.JsonNode;
+
+class DevicesTest {
+    @Test
+    void jsonNamesTheProcessorAndWhatIsAbsent() {
+        Run run = Run.of("devices", "--json");
+        assertThat(run.code()).isZero();
+        JsonNode cpu = run.json().path("devices").path(0);
+        assertThat(cpu.path("id").asString()).isEqualTo("cpu:0");
+        assertThat(cpu.path("tier").asString()).isEqualTo("hardware");
+        assertThat(cpu.path("description").asString()).isNotEmpty();
+        assertThat(cpu.path("variants").values()).extracting(JsonNode::asString).contains("scalar");
+        assertThat(run.json().path("absent").values())
+                .allSatisfy(a -> assertThat(a.path("reason").asString()).isNotEmpty());
+    }
+
+    @Test
+    void backendsThatAreNotOnThePathAreNamedWithTheirArtifact() {
+        Run run = Run.of("devices");
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).contains("cpu:0").contains("not on the class path: add weft-backend-cuda");
+    }
+
+    @Test
+    void verboseOpensEveryVariant() {
+        JsonNode root = Run.of("devices", "--verbose", "--json").json();
+        assertThat(root.path("variants").values())
+                .hasSameSizeAs(root.path("devices").path(0).path("variants").values())
+                .noneSatisfy(v -> assertThat(v.path("description").asString()).startsWith("does not open"));
+        assertThat(root.path("processors").asInt())
+                .isEqualTo(Runtime.getRuntime().availableProcessors());
+    }
+}

@@ -1,0 +1,125 @@
+package dev.weft.conformance.toy;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.weft.DType;
+import dev.weft.Dim;
+import dev.weft.GraphException;
+import dev.weft.Scaling;
+import dev.weft.Shape;
+import dev.weft.TensorType;
+import dev.weft.conformance.toy.ToyFaults.Mistake;
+import dev.weft.graph.Graph;
+import dev.weft.op.Dequantize;
+import dev.weft.op.Quantize;
+import dev.weft.runtime.CompileOptions;
+import dev.weft.runtime.RandomWeights;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** The small network on the toy device against plain loops in double precision. */
+class ResultsTest {
+    private static void assertClose(List<ToyFixture.Result> found, List<ToyFixture.Result> expected) {
+        assertThat(found).hasSameSizeAs(expected);
+        for (int i = 0; i < found.size(); i++) {
+            assertThat(distance(found.get(i).hidden(), expected.get(i).hidden()))
+                    .as("hidden of step " + i)
+                    .isLessThan(1e-5);
+            assertThat(distance(found.get(i).ring(), expected.get(i).ring()))
+                    .as("ring after step " + i)
+                    .isLessThan(1e-5);
+        }
+    }
+
+    /** Largest difference; NaN counts as infinite. */
+    private static double distance(float[] a, float[] b) {
+        assertThat(a).hasSameSizeAs(b);
+        double worst = 0;
+        for (int i = 0; i < a.length; i++) {
+            double d = Math.abs((double) a[i] - b[i]);
+            worst = Math.max(worst, Double.isNaN(d) ? Double.POSITIVE_INFINITY : d);
+        }
+        return worst;
+    }
+
+    @Test
+    void stepsOfDifferentExtentsEqualPlainLoops() {
+        int[] steps = {5, 1, 12, 0, 3};
+        try (ToyFixture f = new ToyFixture()) {
+            assertClose(ToyFixture.runAll(f.device, CompileOptions.DEFAULT, steps), ToyFixture.expected(steps));
+        }
+    }
+
+    @Test
+    void splittingASequenceDoesNotChangeBits() {
+        try (ToyFixture f = new ToyFixture()) {
+            float[] atOnce = ToyFixture.runAll(f.device, CompileOptions.DEFAULT, 7)
+                    .getLast()
+                    .ring();
+            float[] split = ToyFixture.runAll(f.device, CompileOptions.DEFAULT, 3, 1, 0, 3)
+                    .getLast()
+                    .ring();
+            assertThat(split).isEqualTo(atOnce);
+        }
+    }
+
+    @Test
+    void poisonChangesNothingForKernelsThatWriteWhatTheyRead() {
+        int[] steps = {5, 1, 12};
+        try (ToyFixture f = new ToyFixture()) {
+            var options = CompileOptions.DEFAULT.withPoison();
+            assertClose(ToyFixture.runAll(f.device, options, steps), ToyFixture.expected(steps));
+        }
+    }
+
+    @Test
+    void poisonFindsAKernelThatIsRightByLuck() {
+        try (ToyFixture f = new ToyFixture()) {
+            f.faults.plant("add", Mistake.READS_UNWRITTEN);
+            // the nodes before it leave zeros in the workspace, so nothing shows
+            assertClose(ToyFixture.runAll(f.device, CompileOptions.DEFAULT, 4), ToyFixture.expected(4));
+            var poisoned = ToyFixture.runAll(f.device, CompileOptions.DEFAULT.withPoison(), 4);
+            assertThat(poisoned.getFirst().hidden()[0]).isNaN();
+        }
+    }
+
+    @Test
+    void aWrongElementIsSeen() {
+        try (ToyFixture f = new ToyFixture()) {
+            f.faults.plant("gemm", Mistake.WRONG_ELEMENT);
+            var found = ToyFixture.runAll(f.device, CompileOptions.DEFAULT, 4).getFirst();
+            assertThat(distance(
+                            found.hidden(), ToyFixture.expected(4).getFirst().hidden()))
+                    .isGreaterThan(0.1);
+        }
+    }
+
+    @Test
+    void scaledOutputsAreReadWithTheirScalesAndScaledInputsRefused() {
+        var g = Graph.builder("quantised");
+        var rows = Dim.named("rows", 0, 5);
+        var x = g.input("x", TensorType.of(DType.F32, Shape.of(rows, Dim.fixed(256))));
+        var q = g.node(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), x);
+        try (ToyFixture f = new ToyFixture()) {
+            var compiled = f.device.compile(g.output("q", q).build());
+            var weights = compiled.loadWeights(new RandomWeights(1));
+            var run = compiled.newExecution(weights, compiled.newStates());
+            float[] values = new float[3 * 256];
+            for (int i = 0; i < values.length; i++) {
+                values[i] = (i % 7 - 3) * (i < 400 ? 1 : 64); // exact in E4M3 under any power-of-two scale
+            }
+            run.bind("rows", 3).set("x", values).run();
+            assertThat(run.floats("q")).isEqualTo(values);
+
+            var scaled = Graph.builder("scaled input");
+            var in = scaled.input("codes", q.type());
+            var fed = f.device.compile(scaled.output("y", scaled.node(new Dequantize(DType.F32), in))
+                    .build());
+            var feeding = fed.newExecution(weights, fed.newStates()).bind("rows", 1);
+            assertThatThrownBy(feeding::run)
+                    .isInstanceOf(GraphException.class)
+                    .hasMessageContainingAll("'codes'", "quantize");
+        }
+    }
+}

@@ -1,0 +1,199 @@
+// The functions of weft/weft.h: chooses the level and forwards to its kernels.
+#include <string.h>
+
+#if defined(__aarch64__)
+#include <sys/auxv.h>
+#endif
+
+#include "kernel.h"
+#include "packing.h"
+
+namespace weft {
+
+#define WEFT_DECLARE_LEVEL(level)         \
+    namespace level {                     \
+    const KernelEntry *kernels();         \
+    }
+
+WEFT_DECLARE_LEVEL(baseline)
+WEFT_DECLARE_LEVEL(avx2)
+WEFT_DECLARE_LEVEL(avx512)
+WEFT_DECLARE_LEVEL(avx512bf16)
+WEFT_DECLARE_LEVEL(neon)
+WEFT_DECLARE_LEVEL(neonbf16)
+
+namespace {
+
+struct Level {
+    const char *name;
+    bool (*usable)();
+    const KernelEntry *(*kernels)();
+};
+
+#if defined(__x86_64__)
+// __builtin_cpu_supports also asks whether the system saves the wide registers
+bool has_avx2() {
+    return __builtin_cpu_supports("avx2") && __builtin_cpu_supports("fma") && __builtin_cpu_supports("f16c") &&
+           __builtin_cpu_supports("bmi2");
+}
+
+bool has_avx512() {
+    return has_avx2() && __builtin_cpu_supports("avx512f") && __builtin_cpu_supports("avx512bw") &&
+           __builtin_cpu_supports("avx512vl") && __builtin_cpu_supports("avx512dq");
+}
+
+bool has_avx512bf16() {
+    return has_avx512() && __builtin_cpu_supports("avx512vnni") && __builtin_cpu_supports("avx512bf16") &&
+           __builtin_cpu_supports("avx512vbmi");
+}
+#elif defined(__aarch64__)
+// bits of AT_HWCAP and AT_HWCAP2 from the kernel's interface; named here because old headers lack some
+bool has_neon() {
+    constexpr unsigned long fphp = 1ul << 9, asimdhp = 1ul << 10, asimddp = 1ul << 20, asimdfhm = 1ul << 23;
+    constexpr unsigned long needed = fphp | asimdhp | asimddp | asimdfhm;
+    return (getauxval(AT_HWCAP) & needed) == needed;
+}
+
+bool has_neonbf16() {
+    constexpr unsigned long i8mm = 1ul << 13, bf16 = 1ul << 14;
+    constexpr unsigned long needed = i8mm | bf16;
+    return has_neon() && (getauxval(AT_HWCAP2) & needed) == needed;
+}
+#endif
+
+const Level LEVELS[] = {
+    {"baseline", [] { return true; }, baseline::kernels},
+#if defined(WEFT_HAVE_AVX2)
+    {"avx2", has_avx2, avx2::kernels},
+#endif
+#if defined(WEFT_HAVE_AVX512)
+    {"avx512", has_avx512, avx512::kernels},
+#endif
+#if defined(WEFT_HAVE_AVX512BF16)
+    {"avx512bf16", has_avx512bf16, avx512bf16::kernels},
+#endif
+#if defined(WEFT_HAVE_NEON)
+    {"neon", has_neon, neon::kernels},
+#endif
+#if defined(WEFT_HAVE_NEONBF16)
+    {"neonbf16", has_neonbf16, neonbf16::kernels},
+#endif
+};
+
+constexpr int32_t LEVEL_COUNT = int32_t(sizeof LEVELS / sizeof LEVELS[0]);
+
+bool exists(int32_t isa) {
+    return isa >= 0 && isa < LEVEL_COUNT;
+}
+
+/** The table of a level, null if it does not exist or the processor cannot run it. */
+const KernelEntry *table(int32_t isa) {
+    return exists(isa) && LEVELS[isa].usable() ? LEVELS[isa].kernels() : nullptr;
+}
+
+/** The kernel of an operator, null if there is none. */
+const KernelEntry *find(const KernelEntry *table, int64_t op) {
+    return table != nullptr && op >= 0 && op < WEFT_OP_COUNT && table[op].run != nullptr ? &table[op] : nullptr;
+}
+
+}  // namespace
+
+}  // namespace weft
+
+using namespace weft;
+
+// weft_pool is the C name of weft::Pool
+static Pool *unwrap(weft_pool *pool) {
+    return reinterpret_cast<Pool *>(pool);
+}
+
+extern "C" {
+
+int32_t weft_abi_version(void) {
+    return WEFT_ABI_VERSION;
+}
+
+int32_t weft_isa_count(void) {
+    return LEVEL_COUNT;
+}
+
+const char *weft_isa_name(int32_t isa) {
+    return exists(isa) ? LEVELS[isa].name : nullptr;
+}
+
+int32_t weft_isa_usable(int32_t isa) {
+    return exists(isa) && LEVELS[isa].usable();
+}
+
+weft_pool *weft_pool_create(int32_t threads) {
+    return reinterpret_cast<weft_pool *>(Pool::create(threads));
+}
+
+void weft_pool_destroy(weft_pool *pool) {
+    Pool::destroy(unwrap(pool));
+}
+
+const char *weft_unsupported(int32_t isa, int64_t op, const int64_t *attributes, const weft_operand *operands,
+                             int64_t operand_count) {
+    if (!exists(isa)) {
+        return "no such instruction-set level in this library";
+    }
+    if (!weft_isa_usable(isa)) {
+        return "the processor lacks this instruction-set level";
+    }
+    const KernelEntry *entry = find(table(isa), op);
+    if (entry == nullptr) {
+        return "no native kernel for this operator";
+    }
+    return entry->unsupported == nullptr ? nullptr : entry->unsupported(attributes, operands, operand_count);
+}
+
+const char *weft_kernel_name(int32_t isa, int64_t op, const weft_operand *operands, int64_t operand_count) {
+    const KernelEntry *entry = find(table(isa), op);
+    if (entry == nullptr) {
+        return nullptr;
+    }
+    return entry->variant == nullptr ? entry->name : entry->variant(operands, operand_count);
+}
+
+int64_t weft_workspace(int32_t isa, int64_t op, const int64_t *attributes, const weft_operand *operands,
+                       int64_t operand_count, int32_t threads) {
+    const KernelEntry *entry = find(table(isa), op);
+    if (entry == nullptr || entry->workspace == nullptr) {
+        return 0;
+    }
+    return entry->workspace(attributes, operands, operand_count, threads);
+}
+
+int64_t weft_packed_bytes(int32_t isa, const weft_operand *w) {
+    if (!exists(isa) || packing::unsupported(*w) != nullptr) {
+        return -1;
+    }
+    return packing::matrix_bytes(w->dtype, w->dims[0], w->dims[1]);
+}
+
+const char *weft_pack_id(int32_t isa, const weft_operand *w) {
+    return exists(isa) && packing::unsupported(*w) == nullptr ? packing::id(w->dtype) : nullptr;
+}
+
+int32_t weft_pack(int32_t isa, const weft_operand *w, void *target) {
+    if (!exists(isa) || packing::unsupported(*w) != nullptr) {
+        return 1;
+    }
+    packing::pack(*w, static_cast<uint8_t *>(target));
+    return 0;
+}
+
+int64_t weft_run(weft_pool *pool, int32_t isa, const weft_command *commands, int64_t count) {
+    const KernelEntry *kernels = table(isa);
+    for (int64_t i = 0; i < count; i++) {
+        const KernelEntry *entry = find(kernels, commands[i].op);
+        if (entry == nullptr) {
+            return i + 1;
+        }
+        entry->run(commands[i], *unwrap(pool));
+    }
+    return 0;
+}
+
+}  // extern "C"

@@ -1,0 +1,56 @@
+// Worker threads that run the items of one kernel at a time.
+//
+// Kernels of every instruction-set level include this file, so it holds no inline function that the linker could merge
+// across levels: the one template is instantiated with types of the level's namespace.
+#ifndef WEFT_POOL_H
+#define WEFT_POOL_H
+
+#include <stdint.h>
+
+namespace weft {
+
+class Pool {
+public:
+    using Body = void (*)(void *context, int64_t item, int32_t thread);
+
+    /** Null if `threads` is below 1 or the system gives no more threads. */
+    static Pool *create(int32_t threads) noexcept;
+    /** Waits for the workers to leave. Must not run at the same time as a kernel. */
+    static void destroy(Pool *pool) noexcept;
+
+    /** Number of threads that may run items, the caller's included. */
+    int32_t threads() const;
+
+    /**
+     * Calls body(context, item, thread) once for each item in [0, items) and returns when all are done. Items go to
+     * whichever thread is free, in ascending order; `thread` in [0, threads()) names it, for per-thread scratch memory.
+     * Must not be called from inside a body. At most 2^31 items.
+     */
+    void run(int64_t items, void *context, Body body);
+
+    /** run() for a callable f(int64_t item, int32_t thread). */
+    template <class F>
+    void parallel_for(int64_t items, const F &f) {
+        run(items, const_cast<F *>(&f),
+            [](void *context, int64_t item, int32_t thread) { (*static_cast<const F *>(context))(item, thread); });
+    }
+
+    /** Cuts [0, total) into ranges of `grain` (the last may be shorter) and calls f(begin, end, thread) for each. */
+    template <class F>
+    void parallel_ranges(int64_t total, int64_t grain, const F &f) {
+        parallel_for((total + grain - 1) / grain, [&](int64_t item, int32_t thread) {
+            int64_t begin = item * grain;
+            f(begin, total - begin < grain ? total : begin + grain, thread);
+        });
+    }
+
+private:
+    struct State;
+    explicit Pool(State *state);
+    ~Pool();
+    State *state_;
+};
+
+}  // namespace weft
+
+#endif

@@ -70,9 +70,9 @@ struct Gate {
     bool hashed;
     float route_scale;
     Rows logits;
-    const float *bias;    // scored
-    const int32_t *ids;   // hashed
-    Rows table;           // hashed
+    const float *bias;   // scored
+    const int32_t *ids;  // hashed
+    Rows table;          // hashed
     Rows experts;
     Rows weights;
 };
@@ -126,7 +126,8 @@ void moe_gate(const weft_command &command, Pool &pool) {
     const Gate g = gate_of(command);
     const GateScratch layout = gate_scratch(g.k, g.logits.columns);
     auto *workspace = static_cast<uint8_t *>(command.workspace);
-    pool.parallel_ranges(g.logits.count(), row_grain(16 * g.logits.columns), [&](int64_t begin, int64_t end, int32_t thread) {
+    const int64_t grain = row_grain(16 * g.logits.columns);
+    pool.parallel_ranges(g.logits.count(), grain, [&](int64_t begin, int64_t end, int32_t thread) {
         auto *keys = reinterpret_cast<uint64_t *>(workspace + thread * layout.bytes);
         auto *scores = reinterpret_cast<float *>(workspace + thread * layout.bytes + layout.keys);
         for (int64_t i = begin; i < end; i++) {
@@ -146,7 +147,7 @@ int64_t moe_gate_workspace(const int64_t *attributes, const weft_operand *operan
 
 /**
  * Counting sort of the pairs (row, choice) by expert; stable, so that rows ascend inside an expert. Pairs whose expert
- * does not exist are left out. Fills offsets [experts + 1], sources and weights, and returns the number of pairs placed.
+ * does not exist are left out. Fills offsets [experts + 1], sources and weights; returns the number of pairs placed.
  */
 int64_t sort_pairs(const weft_command &command, int64_t experts, int32_t *next) {
     const Rows ids = rows_of(command.operands[1]);

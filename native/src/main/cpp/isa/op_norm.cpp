@@ -150,7 +150,8 @@ void quantize(const weft_command &command, Pool &pool) {
                 const float inverse = inverse_scale(scale);
                 for (int64_t j = 0; j < block; j += W) {
                     const vf v = get(from + j, block - j) * inverse;
-                    store_codes(to + (e4m3 ? j : j / 2), result.dtype, e4m3 ? encode_e4m3(v) : encode_e2m1(v), block - j);
+                    const vu codes = e4m3 ? encode_e4m3(v) : encode_e2m1(v);
+                    store_codes(to + (e4m3 ? j : j / 2), result.dtype, codes, block - j);
                 }
             }
         }

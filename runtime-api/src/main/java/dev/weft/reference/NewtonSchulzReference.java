@@ -7,7 +7,10 @@ import dev.weft.op.NewtonSchulz;
 final class NewtonSchulzReference {
     private NewtonSchulzReference() {}
 
-    /** {@code X = G / max(|G|, 1e-7)}, then per step {@code A = X X^T}, {@code X = a X + (b A + c A A) X}. */
+    /**
+     * {@code X = G / max(|G|, 1e-7)}, then per step {@code A = X X^T}, {@code B = b A + c A A}, {@code X = a X + B X}.
+     * Norm, quotient, A, B and X are each rounded once to {@code compute}.
+     */
     static void orthogonalise(NewtonSchulz op, HostOperand g, HostOperand y) {
         float[][] x = g.allRows();
         if (x.length == 0 || g.columns() == 0) {
@@ -15,13 +18,12 @@ final class NewtonSchulzReference {
         }
         boolean tall = x.length > x[0].length;
         x = tall ? transposed(x) : x;
-        round(x, op.compute());
-        divide(x, Math.max(frobenius(x), 1e-7), op.compute());
+        normalise(x, op.compute());
         for (int step = 0; step < op.schedule().steps(); step++) {
             double[] abc = op.schedule().coefficients(step);
-            float[][] a = product(x, transposed(x), op.compute());
-            float[][] b = sum(abc[1], a, abc[2], product(a, a, op.compute()), op.compute());
-            x = sum(abc[0], x, 1, product(b, x, op.compute()), op.compute());
+            float[][] a = multiplyAdd(0, x, 1, x, transposed(x), op.compute());
+            float[][] b = multiplyAdd(abc[1], a, abc[2], a, a, op.compute());
+            x = multiplyAdd(abc[0], x, 1, b, x, op.compute());
         }
         x = tall ? transposed(x) : x;
         for (int i = 0; i < x.length; i++) {
@@ -29,27 +31,19 @@ final class NewtonSchulzReference {
         }
     }
 
-    private static double frobenius(float[][] x) {
+    private static void normalise(float[][] x, DType compute) {
         double sum = 0;
         for (float[] row : x) {
+            QuantReference.round(row, compute);
             for (float v : row) {
                 sum += (double) v * v;
             }
         }
-        return Math.sqrt(sum);
-    }
-
-    private static void divide(float[][] x, double divisor, DType compute) {
+        double norm = Math.max(compute.round((float) Math.sqrt(sum)), 1e-7);
         for (float[] row : x) {
             for (int c = 0; c < row.length; c++) {
-                row[c] = compute.round((float) (row[c] / divisor));
+                row[c] = compute.round((float) (row[c] / norm));
             }
-        }
-    }
-
-    private static void round(float[][] x, DType dtype) {
-        for (float[] row : x) {
-            QuantReference.round(row, dtype);
         }
     }
 
@@ -63,26 +57,20 @@ final class NewtonSchulzReference {
         return t;
     }
 
-    /** {@code a * b}, rounded to {@code compute}. */
-    private static float[][] product(float[][] a, float[][] b, DType compute) {
+    /** {@code p * c + q * a * b}, F64, rounded once to {@code compute}; c is not read if p is 0. */
+    private static float[][] multiplyAdd(double p, float[][] c, double q, float[][] a, float[][] b, DType compute) {
         float[][] columns = transposed(b);
-        float[][] c = new float[a.length][columns.length];
+        float[][] out = new float[a.length][columns.length];
         for (int i = 0; i < a.length; i++) {
             for (int j = 0; j < columns.length; j++) {
-                c[i][j] = compute.round(GemmReference.dot(a[i], columns[j]));
+                double sum = 0;
+                for (int k = 0; k < columns[j].length; k++) {
+                    sum += (double) a[i][k] * columns[j][k];
+                }
+                double addend = p == 0 ? 0 : p * c[i][j];
+                out[i][j] = compute.round((float) (addend + q * sum));
             }
         }
-        return c;
-    }
-
-    /** {@code p * a + q * b}, rounded to {@code compute}. */
-    private static float[][] sum(double p, float[][] a, double q, float[][] b, DType compute) {
-        float[][] c = new float[a.length][a[0].length];
-        for (int i = 0; i < c.length; i++) {
-            for (int j = 0; j < c[i].length; j++) {
-                c[i][j] = compute.round((float) (p * a[i][j] + q * b[i][j]));
-            }
-        }
-        return c;
+        return out;
     }
 }

@@ -68,7 +68,11 @@ final class QuantisedChecks {
         }
     }
 
-    /** Every element within 1e-2 of the deviation and 98.5 % within 1e-4; in exact semantics all within 1e-4. */
+    /**
+     * In exact semantics every element within 1e-4 of the deviation. With quantisers 98.5 % of the elements are, and all
+     * within 1e-2, but for one row: where a value lies next to a rounding boundary, another order of summation may take it to
+     * the neighbouring code, one sixteenth of a block's largest value, and that moves its whole row.
+     */
     private void sublayers(NumericMode mode) {
         String file = mode == NumericMode.FP32 ? "fp32" : "qat32";
         try (GoldenTensors g = golden.tensors(file);
@@ -82,7 +86,11 @@ final class QuantisedChecks {
                     float[] expected = g.floats(stem + "_out");
                     float[] actual = probe.run(layer, name.equals("attn"), ids, g.floats(stem + "_in"));
                     double deviation = Compare.deviation(expected);
-                    Compare.within(stem, actual, expected, (mode == NumericMode.FP32 ? 1e-4 : 1e-2) * deviation);
+                    if (mode == NumericMode.FP32) {
+                        Compare.within(stem, actual, expected, 1e-4 * deviation);
+                    } else {
+                        requireOneOutlierRow(stem, actual, expected, expected.length / ids.length, deviation);
+                    }
                     long close = 0;
                     for (int i = 0; i < actual.length; i++) {
                         close += Math.abs((double) actual[i] - expected[i]) <= 1e-4 * deviation ? 1 : 0;
@@ -91,6 +99,20 @@ final class QuantisedChecks {
                 }
             }
         }
+    }
+
+    private static void requireOneOutlierRow(
+            String what, float[] actual, float[] expected, int width, double deviation) {
+        int outliers = 0;
+        for (int row = 0; row < expected.length / width; row++) {
+            double worst = 0;
+            for (int j = row * width; j < (row + 1) * width; j++) {
+                worst = Math.max(worst, Math.abs((double) actual[j] - expected[j]) / deviation);
+            }
+            require(what + " row " + row + " in deviations", worst, 0.05);
+            outliers += worst > 1e-2 ? 1 : 0;
+        }
+        require(what + " rows beyond 1e-2 deviations", outliers, 1);
     }
 
     private void smoothLogits() {

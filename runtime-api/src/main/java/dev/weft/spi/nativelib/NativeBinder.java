@@ -48,8 +48,8 @@ public final class NativeBinder {
     private static final DirectMethodHandleDesc LINK = ConstantDescs.ofConstantBootstrap(
             NativeBinder.class.describeConstable().orElseThrow(), "link", CD_MethodHandle, CD_int);
 
-    private static final MethodType DOWNCALL_HANDLE =
-            MethodType.methodType(MethodHandle.class, MemorySegment.class, FunctionDescriptor.class, Linker.Option[].class);
+    private static final MethodType DOWNCALL_HANDLE = MethodType.methodType(
+            MethodHandle.class, MemorySegment.class, FunctionDescriptor.class, Linker.Option[].class);
 
     private NativeBinder() {}
 
@@ -98,9 +98,13 @@ public final class NativeBinder {
     }
 
     private static void constructor(ClassBuilder type) {
-        type.withMethodBody(ConstantDescs.INIT_NAME, ConstantDescs.MTD_void, ClassFile.ACC_PUBLIC, code -> code.aload(0)
-                .invokespecial(CD_Object, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
-                .return_());
+        type.withMethodBody(
+                ConstantDescs.INIT_NAME,
+                ConstantDescs.MTD_void,
+                ClassFile.ACC_PUBLIC,
+                code -> code.aload(0)
+                        .invokespecial(CD_Object, ConstantDescs.INIT_NAME, ConstantDescs.MTD_void)
+                        .return_());
     }
 
     /** {@code return LINKED.invokeExact(arguments)} with a constant that is linked when first reached. */
@@ -127,13 +131,15 @@ public final class NativeBinder {
      *
      * @throws UnsatisfiedLinkError if the library has no such function, or the module has no native access
      */
-    public static MethodHandle link(MethodHandles.Lookup bound, String name, Class<?> type, int index) throws Throwable {
+    public static MethodHandle link(MethodHandles.Lookup bound, String name, Class<?> type, int index)
+            throws Throwable {
         Binding binding = MethodHandles.classData(bound, ConstantDescs.DEFAULT_NAME, Binding.class);
         Method method = binding.methods().get(index);
         String symbol = symbol(method);
-        MemorySegment address = binding.symbols().find(symbol).orElseThrow(() -> new UnsatisfiedLinkError(
-                binding.iface().getSimpleName() + "." + name + ": the library has no function '" + symbol
-                        + "'; it may be of another version"));
+        MemorySegment address = binding.symbols()
+                .find(symbol)
+                .orElseThrow(() -> new UnsatisfiedLinkError(binding.iface().getSimpleName() + "." + name
+                        + ": the library has no function '" + symbol + "'; it may be of another version"));
         Symbol annotation = method.getAnnotation(Symbol.class);
         Linker.Option[] options = annotation != null && annotation.critical()
                 ? new Linker.Option[] {Linker.Option.critical(false)}
@@ -174,8 +180,8 @@ public final class NativeBinder {
     private static MemoryLayout layout(Method method, Class<?> type) {
         MemoryLayout layout = LAYOUTS.get(type);
         if (layout == null) {
-            throw new IllegalArgumentException(method + ": found type " + type.getName()
-                    + ", expected int, long, float, double or MemorySegment");
+            throw new IllegalArgumentException(
+                    method + ": found type " + type.getName() + ", expected int, long, float, double or MemorySegment");
         }
         return layout;
     }

@@ -28,9 +28,10 @@ class NativeLibrariesTest {
 
     @Test
     void findsALibraryOfTheSystem() {
-        assertThat(find("libm.so.6")).isInstanceOfSatisfying(NativeLibraries.Found.class, found -> assertThat(
-                        found.symbols().find("cos"))
-                .isPresent());
+        assertThat(find("libm.so.6"))
+                .isInstanceOfSatisfying(
+                        NativeLibraries.Found.class,
+                        found -> assertThat(found.symbols().find("cos")).isPresent());
     }
 
     @Test
@@ -45,10 +46,12 @@ class NativeLibrariesTest {
     void thePropertyReplacesTheSearch(@TempDir Path folder) throws IOException {
         Path broken = Files.writeString(folder.resolve("libm.so.6"), "not a library");
         System.setProperty(PROPERTY, folder.toString());
-        assertThat(find("libm.so.6")).isInstanceOfSatisfying(NativeLibraries.Missing.class, missing -> assertThat(
-                        missing.searched())
-                .singleElement()
-                .asString()
-                .contains(broken.toString()));
+        assertThat(find("libm.so.6"))
+                .isInstanceOfSatisfying(
+                        NativeLibraries.Missing.class,
+                        missing -> assertThat(missing.searched())
+                                .singleElement()
+                                .asString()
+                                .contains(broken.toString()));
     }
 }

@@ -1,0 +1,126 @@
+package dev.weft.backend.cpu;
+
+import dev.weft.op.OpInstance;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Closing;
+import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
+import dev.weft.spi.Lifetime;
+import dev.weft.spi.Support;
+import dev.weft.spi.WeightLayout;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** The host processor with one set of kernels. Device addresses are host addresses. */
+final class CpuDevice implements BackendDevice, WeightLayout {
+    private static final Logger LOG = LoggerFactory.getLogger(CpuDevice.class);
+
+    /** Packing is bound by memory; more threads would only hold more staging memory. */
+    private static final int MOST_PACKERS = 4;
+
+    private final DeviceInfo info;
+    private final KernelSet kernels;
+    private final HostMemory memory;
+    private final Workers packers;
+    private final Set<CpuStream> streams = ConcurrentHashMap.newKeySet();
+    private final Lifetime lifetime;
+
+    /**
+     * @param kernels closed with the device
+     * @param memoryLimit most bytes of buffers at once, 0 for no limit
+     * @param threads threads of the kernels
+     */
+    CpuDevice(DeviceInfo info, KernelSet kernels, long memoryLimit, int threads) {
+        this.info = info;
+        this.kernels = kernels;
+        this.memory = new HostMemory("device " + info.id(), memoryLimit);
+        this.packers = new Workers("weft-pack", Math.min(threads, MOST_PACKERS));
+        this.lifetime = new Lifetime("device " + info.id(), this::release);
+    }
+
+    /** Accounts of buffers. */
+    HostMemory memory() {
+        return memory;
+    }
+
+    @Override
+    public DeviceInfo info() {
+        return info;
+    }
+
+    @Override
+    public Support supports(OpInstance op) {
+        return whileOpen(() -> kernels.supports(op));
+    }
+
+    @Override
+    public Kernel prepare(OpInstance op) {
+        return whileOpen(() -> kernels.prepare(op));
+    }
+
+    @Override
+    public Optional<Packing> packing(OpInstance op, int operand) {
+        return whileOpen(() -> kernels.packing(op, operand, packers));
+    }
+
+    @Override
+    public DeviceBuffer allocate(long bytes, long alignment) {
+        return whileOpen(() -> memory.allocate(bytes, alignment));
+    }
+
+    @Override
+    public DeviceStream createStream() {
+        return whileOpen(() -> {
+            CpuStream stream = new CpuStream("stream of " + info.id(), streams::remove);
+            streams.add(stream);
+            return stream;
+        });
+    }
+
+    @Override
+    public void copyIn(MemorySegment source, long target) {
+        whileOpen(() -> HostMemory.segment(target, source.byteSize()).copyFrom(source));
+    }
+
+    @Override
+    public void copyOut(long source, MemorySegment target) {
+        whileOpen(() -> target.copyFrom(HostMemory.segment(source, target.byteSize())));
+    }
+
+    @Override
+    public void zero(long address, long bytes) {
+        whileOpen(() -> HostMemory.segment(address, bytes).fill((byte) 0));
+    }
+
+    private <T> T whileOpen(Supplier<T> use) {
+        lifetime.enter();
+        try {
+            return use.get();
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    private void release() {
+        // streams first: closing one waits for its run, which uses kernels and memory
+        Closing.all(List.copyOf(streams));
+        Closing.all(List.of(packers, kernels));
+        int left = memory.close();
+        if (left > 0) {
+            LOG.warn("device {} closed with {} open buffers, which are freed", info.id(), left);
+        }
+    }
+
+    @Override
+    public void close() {
+        lifetime.close();
+    }
+}

@@ -1,0 +1,34 @@
+package dev.weft.backend.cpu;
+
+import dev.weft.op.OpInstance;
+import dev.weft.spi.Kernel;
+import dev.weft.spi.Support;
+import dev.weft.spi.WeightLayout;
+import java.util.Optional;
+
+/** The kernels of one variant of the device. Thread-safe. */
+public interface KernelSet extends AutoCloseable {
+    /** What computes, for people. */
+    String description();
+
+    /** Threads that a kernel uses. */
+    int threads();
+
+    /** See {@link dev.weft.spi.DeviceInfo#tier}. */
+    String tier();
+
+    /** See {@link dev.weft.spi.BackendDevice#supports}. */
+    Support supports(OpInstance op);
+
+    /** See {@link dev.weft.spi.BackendDevice#prepare}. @throws dev.weft.UnsupportedOpException if {@link #supports} says no */
+    Kernel prepare(OpInstance op);
+
+    /** See {@link WeightLayout#packing}; {@code workers} do the packing. */
+    default Optional<WeightLayout.Packing> packing(OpInstance op, int operand, Workers workers) {
+        return Optional.empty();
+    }
+
+    /** Frees what the kernels share. No kernel runs any more. */
+    @Override
+    default void close() {}
+}

@@ -1,0 +1,49 @@
+package dev.weft.backend.cpu;
+
+import dev.weft.spi.nativelib.Symbol;
+import java.lang.foreign.MemorySegment;
+
+/** The functions of {@code native/include/weft/weft.h}, where their contracts are. Texts are C strings. */
+interface WeftLibrary {
+    /** Value of {@code WEFT_ABI_VERSION} that this interface follows. */
+    int ABI_VERSION = 1;
+
+    @Symbol("weft_abi_version")
+    int abiVersion();
+
+    @Symbol("weft_isa_count")
+    int isaCount();
+
+    @Symbol("weft_isa_name")
+    MemorySegment isaName(int isa);
+
+    @Symbol("weft_isa_usable")
+    int isaUsable(int isa);
+
+    @Symbol("weft_pool_create")
+    long createPool(int threads);
+
+    @Symbol("weft_pool_destroy")
+    void destroyPool(long pool);
+
+    @Symbol("weft_unsupported")
+    MemorySegment unsupported(int isa, long op, MemorySegment attributes, MemorySegment operands, long count);
+
+    @Symbol("weft_kernel_name")
+    MemorySegment kernelName(int isa, long op, MemorySegment operands, long count);
+
+    @Symbol("weft_workspace")
+    long workspace(int isa, long op, MemorySegment attributes, MemorySegment operands, long count, int threads);
+
+    @Symbol("weft_packed_bytes")
+    long packedBytes(int isa, MemorySegment matrix);
+
+    @Symbol("weft_pack_id")
+    MemorySegment packId(int isa, MemorySegment matrix);
+
+    @Symbol("weft_pack")
+    int pack(int isa, MemorySegment matrix, MemorySegment target);
+
+    @Symbol("weft_run")
+    long run(long pool, int isa, MemorySegment commands, long count);
+}

@@ -1,0 +1,90 @@
+package dev.weft.backend.cpu.vector;
+
+import dev.weft.DType;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/** Host memory by address, and rows of narrow formats widened to floats. */
+final class Memory {
+    /** All of memory: kernels get addresses, whose owners outlive the call. */
+    static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
+
+    private static final float[] E4M3 = table(DType.F8_E4M3, 256);
+    private static final float[] E2M1 = table(DType.F4_E2M1, 16);
+    private static final float[] E8M0 = table(DType.F8_E8M0, 256);
+
+    private Memory() {}
+
+    private static float[] table(DType dtype, int codes) {
+        float[] values = new float[codes];
+        for (int code = 0; code < codes; code++) {
+            values[code] = dtype.decode(code);
+        }
+        return values;
+    }
+
+    static float f32(long address) {
+        return ALL.get(ValueLayout.JAVA_FLOAT_UNALIGNED, address);
+    }
+
+    static int i32(long address) {
+        return ALL.get(ValueLayout.JAVA_INT_UNALIGNED, address);
+    }
+
+    static void i32(long address, int value) {
+        ALL.set(ValueLayout.JAVA_INT_UNALIGNED, address, value);
+    }
+
+    /** The power of two of a scale byte. */
+    static float scale(long address) {
+        return E8M0[ALL.get(ValueLayout.JAVA_BYTE, address) & 0xFF];
+    }
+
+    /** Element {@code i} of an I32 operand of rank 1. */
+    static int index(Operands a, int operand, long i) {
+        return i32(a.address(operand) + 4 * i * a.pitch(operand));
+    }
+
+    /** Address of element {@code element} of a row-major block at {@code base}; FP4 rows begin at whole bytes. */
+    static long at(DType dtype, long base, long element) {
+        return base + (element * dtype.bits() >> 3);
+    }
+
+    /** Codes of {@code count} elements as floats: element i goes to {@code to[offset + i * step]}. */
+    static void decode(DType dtype, long from, int count, float[] to, int offset, int step) {
+        switch (dtype) {
+            case F32 -> {
+                for (int i = 0; i < count; i++) {
+                    to[offset + i * step] = f32(from + 4L * i);
+                }
+            }
+            case BF16 -> {
+                for (int i = 0; i < count; i++) {
+                    int code = ALL.get(ValueLayout.JAVA_SHORT_UNALIGNED, from + 2L * i);
+                    to[offset + i * step] = Float.intBitsToFloat(code << 16);
+                }
+            }
+            case F8_E4M3 -> {
+                for (int i = 0; i < count; i++) {
+                    to[offset + i * step] = E4M3[ALL.get(ValueLayout.JAVA_BYTE, from + i) & 0xFF];
+                }
+            }
+            case F4_E2M1 -> {
+                for (int i = 0; i < count; i++) {
+                    int pair = ALL.get(ValueLayout.JAVA_BYTE, from + (i >> 1));
+                    to[offset + i * step] = E2M1[(i & 1) == 0 ? pair & 15 : pair >> 4 & 15];
+                }
+            }
+            default -> throw new IllegalArgumentException("no vector decoder for " + dtype);
+        }
+    }
+
+    /** Rounds {@code value} to {@code dtype}, F32 or BF16, and stores it. */
+    static void store(DType dtype, long address, float value) {
+        if (dtype == DType.F32) {
+            ALL.set(ValueLayout.JAVA_FLOAT_UNALIGNED, address, value);
+        } else {
+            ALL.set(ValueLayout.JAVA_SHORT_UNALIGNED, address, (short) DType.BF16.encode(value));
+        }
+    }
+}

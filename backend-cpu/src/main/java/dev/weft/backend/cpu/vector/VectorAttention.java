@@ -1,0 +1,151 @@
+package dev.weft.backend.cpu.vector;
+
+import dev.weft.DType;
+import dev.weft.backend.cpu.Workers;
+import dev.weft.op.Reach;
+import dev.weft.op.SparseAttention;
+import java.util.Arrays;
+
+/**
+ * Attention over a list of keys; an item is a query row and some of its heads. Scores come from keys transposed by vectors
+ * of keys; sums of keys run over vectors of lanes. A key is decoded once for all heads of an item.
+ */
+final class VectorAttention {
+    private static final int Q = 0;
+    private static final int KV = 1;
+    private static final int RING = 2;
+    private static final int SINK = 3;
+    private static final int POSITIONS = 4;
+    private static final int STARTS = 5;
+    private static final int SLOTS = 6;
+    private static final int CACHE = 7;
+    private static final int PAGES = 8;
+    private static final int PICKS = 9;
+
+    /** Heads of an item: a few items per row even for one row, yet several heads per decoded key. */
+    private static final int HEADS = 16;
+
+    private final SparseAttention op;
+    private final Operands a;
+    private final Rows q;
+    private final Rows y;
+    private final int heads;
+    private final int width;
+    private final int padded;
+
+    private VectorAttention(SparseAttention op, Operands a) {
+        this.op = op;
+        this.a = a;
+        this.q = Rows.of(a, Q);
+        this.y = Rows.of(a, a.count() - 1);
+        this.heads = Math.toIntExact(a.dim(Q, 1));
+        this.width = q.width();
+        this.padded = Lanes.whole(width);
+    }
+
+    static void run(Workers workers, Scratch[] scratch, SparseAttention op, Operands a) {
+        VectorAttention attention = new VectorAttention(op, a);
+        int groups = Math.ceilDiv(attention.heads, HEADS);
+        int rows = Math.toIntExact(a.dim(Q, 0));
+        workers.parallelFor(
+                rows * groups,
+                (item, worker) -> attention.heads(scratch[worker], item / groups, item % groups * HEADS));
+    }
+
+    private void heads(Scratch s, int row, int firstHead) {
+        int count = Math.min(HEADS, heads - firstHead);
+        int sequence = Batch.sequence(a, STARTS, row);
+        if (sequence < 0) {
+            return;
+        }
+        long[] keys = s.longs(op.window() + compressed(row));
+        int n = keys(keys, row, sequence);
+        int stride = Lanes.whole(n);
+        float[] scores = s.floats(0, count * stride);
+        scores(s, keys, n, row * heads + firstHead, count, scores, stride);
+        float[] sums = s.floats(1, count * padded);
+        Arrays.fill(sums, 0, count * padded, 0f);
+        float[] denominators = s.floats(2, HEADS);
+        for (int h = 0; h < count; h++) {
+            float sink = Memory.f32(a.address(SINK) + 4L * (firstHead + h) * a.pitch(SINK));
+            denominators[h] = exponentials(scores, h * stride, n, sink);
+        }
+        float[] key = s.floats(3, padded);
+        Arrays.fill(key, width, padded, 0f);
+        for (int j = 0; j < n; j++) {
+            Memory.decode(q.dtype(), keys[j], width, key, 0, 1);
+            for (int h = 0; h < count; h++) {
+                Lanes.addScaled(scores[h * stride + j], key, 0, sums, h * padded, padded);
+            }
+        }
+        for (int h = 0; h < count; h++) {
+            for (int i = 0; i < width; i++) {
+                y.store(row * heads + firstHead + h, i, sums[h * padded + i] / denominators[h]);
+            }
+        }
+    }
+
+    /** Most compressed entries the row may see. */
+    private int compressed(int row) {
+        return switch (op.reach()) {
+            case WINDOW -> 0;
+            case ALL -> (Memory.index(a, POSITIONS, row) + 1) / op.ratio();
+            case PICKED -> Math.toIntExact(a.dim(PICKS, 1));
+        };
+    }
+
+    /** Addresses of the row's keys in the order of the contract; returns their number. */
+    private int keys(long[] keys, int row, int sequence) {
+        int n = 0;
+        int position = Memory.index(a, POSITIONS, row);
+        int firstRow = Memory.index(a, STARTS, sequence);
+        int stepBegins = Memory.index(a, POSITIONS, firstRow);
+        long slots = a.dim(RING, 1);
+        long ring = Memory.index(a, SLOTS, sequence) * a.pitch(RING);
+        for (int t = Math.max(0, position - op.window() + 1); t <= position; t++) {
+            keys[n++] = t >= stepBegins
+                    ? Memory.at(q.dtype(), a.address(KV), (firstRow + t - stepBegins) * a.pitch(KV))
+                    : Memory.at(q.dtype(), a.address(RING), ring + t % slots * width);
+        }
+        int entries = compressed(row);
+        for (int i = 0; i < entries; i++) {
+            int j = op.reach() == Reach.PICKED ? Memory.i32(a.address(PICKS) + 4 * (row * a.pitch(PICKS) + i)) : i;
+            if (j >= 0) {
+                keys[n++] = Batch.entry(a, CACHE, PAGES, sequence, j);
+            }
+        }
+        return n;
+    }
+
+    private void scores(Scratch s, long[] keys, int n, int firstRow, int count, float[] scores, int stride) {
+        float[] queries = s.floats(4, count * width);
+        for (int h = 0; h < count; h++) {
+            q.decode(firstRow + h, queries, h * width);
+        }
+        float[] columns = s.floats(5, width * Lanes.COUNT);
+        Arrays.fill(columns, 0, width * Lanes.COUNT, 0f);
+        for (int j = 0; j < n; j += Lanes.COUNT) {
+            for (int c = 0; c < Math.min(Lanes.COUNT, n - j); c++) {
+                Memory.decode(q.dtype(), keys[j + c], width, columns, c, Lanes.COUNT);
+            }
+            for (int h = 0; h < count; h++) {
+                Lanes.dot(queries, h * width, columns, width, op.scale(), scores, h * stride + j);
+            }
+        }
+    }
+
+    /** Replaces scores by exponentials, rounded in a BF16 flow; returns the sum of the unrounded ones and the sink's. */
+    private float exponentials(float[] scores, int from, int n, float sink) {
+        float max = sink;
+        for (int j = 0; j < n; j++) {
+            max = Math.max(max, scores[from + j]);
+        }
+        float sum = 0;
+        for (int j = 0; j < n; j++) {
+            float e = (float) Math.exp(scores[from + j] - max);
+            sum += e;
+            scores[from + j] = q.dtype() == DType.BF16 ? DType.BF16.round(e) : e;
+        }
+        return sum + (float) Math.exp(sink - max);
+    }
+}

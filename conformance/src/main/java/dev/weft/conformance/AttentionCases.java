@@ -1,0 +1,129 @@
+package dev.weft.conformance;
+
+import dev.weft.DType;
+import dev.weft.TensorType;
+import dev.weft.op.LightningIndex;
+import dev.weft.op.Reach;
+import dev.weft.op.RingWrite;
+import dev.weft.op.SparseAttention;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+
+/** Attention over windows and compressed entries, the index that picks them, and the ring that keeps the window. */
+final class AttentionCases {
+    /** Entries per page. */
+    private static final int PER_PAGE = 4;
+
+    private AttentionCases() {}
+
+    static Stream<OpCase> all() {
+        Stream.Builder<OpCase> cases = Stream.builder();
+        for (DType d : PlainCases.FLOWS) {
+            attention(d, cases);
+            index(d, cases);
+            rings(d, cases);
+        }
+        return cases.build();
+    }
+
+    private static void attention(DType d, Stream.Builder<OpCase> cases) {
+        Steps mixed = Steps.of(0, 5, 6, 3, 16, 1, 29, 9); // empty, mid-ring, at a block boundary, around the ring
+        Steps decode = Steps.of(0, 1, 7, 1, 255, 1, 256, 1);
+        for (Reach reach : Reach.values()) {
+            cases.add(attention(d, reach, 8, 8, 4, 3, 33, mixed));
+            cases.add(attention(d, reach, 8, 11, 4, 1, 16, mixed).withGaps(0, 1));
+            cases.add(attention(d, reach, 16, 16, 128, 16, 64, decode));
+            cases.add(attention(d, reach, 1, 3, 4, 2, 17, Steps.of(3, 7)));
+            cases.add(attention(d, reach, 70, 70, 4, 2, 32, Steps.of(500, 2, 64, 1)).noted("several key blocks"));
+            cases.add(attention(d, reach, 8, 8, 4, 3, 16, Steps.of(0, 0)));
+        }
+        OpCase nan = attention(d, Reach.WINDOW, 4, 4, 4, 2, 16, Steps.of(0, 17));
+        List<Operand> operands = new ArrayList<>(nan.operands());
+        operands.set(1, Operand.of(operands.get(1).type(), Data.random().withNan()));
+        cases.add(new OpCase(nan.op(), operands, false, "NaN key"));
+    }
+
+    private static OpCase attention(
+            DType d, Reach reach, int window, int ring, int ratio, int heads, int width, Steps steps) {
+        List<Operand> o = new ArrayList<>(List.of(
+                Operand.random(d, steps.rows(), heads, width),
+                Operand.random(d, steps.rows(), width),
+                Operand.random(d, steps.rings(), ring, width),
+                Operand.random(DType.F32, heads),
+                steps.positions(),
+                steps.starts(),
+                steps.slots()));
+        if (reach != Reach.WINDOW) {
+            o.add(Operand.random(d, steps.pageCount(ratio, PER_PAGE), PER_PAGE, width));
+            o.add(steps.pages(ratio, PER_PAGE));
+        }
+        if (reach == Reach.PICKED) {
+            o.add(picks(steps, ratio, 7));
+        }
+        float scale = (float) (1 / Math.sqrt(width));
+        return new OpCase(new SparseAttention(window, ratio, reach, scale), o, false, "");
+    }
+
+    /** Ascending visible entries, about two of three, then -1. */
+    private static Operand picks(Steps steps, int ratio, int k) {
+        int[] picks = new int[steps.rows() * k];
+        Arrays.fill(picks, -1);
+        SplittableRandom random = new SplittableRandom(k);
+        int row = 0;
+        for (int s = 0; s < steps.count(); s++) {
+            for (int t = 0; t < steps.counts()[s]; t++, row++) {
+                int visible = (steps.from()[s] + t + 1) / ratio;
+                int n = 0;
+                for (int j = 0; j < visible && n < k; j++) {
+                    if (random.nextInt(3) > 0) {
+                        picks[row * k + n++] = j;
+                    }
+                }
+            }
+        }
+        return Operand.ints(picks, steps.rows(), k);
+    }
+
+    private static void index(DType d, Stream.Builder<OpCase> cases) {
+        Steps mixed = Steps.of(0, 5, 62, 3, 131, 1, 120, 9);
+        cases.add(index(d, 7, 4, 3, 33, mixed, Data.random()).withGaps(0, 1));
+        cases.add(index(d, 16, 4, 16, 128, mixed, Data.random()));
+        cases.add(index(d, 1, 4, 1, 16, mixed, Data.random()));
+        cases.add(index(d, 64, 4, 2, 32, mixed, Data.random()).noted("more picks than entries"));
+        cases.add(index(d, 3, 128, 2, 16, Steps.of(1023, 2, 127, 1), Data.random()));
+        cases.add(index(d, 7, 4, 2, 16, mixed, Data.constant(0.5)).noted("ties"));
+        cases.add(index(d, 7, 4, 2, 16, Steps.of(0, 0), Data.random()));
+    }
+
+    private static OpCase index(DType d, int topK, int ratio, int heads, int width, Steps steps, Data keys) {
+        return OpCase.of(
+                new LightningIndex(topK, ratio),
+                Operand.random(d, steps.rows(), heads, width),
+                Operand.random(d, steps.rows(), heads),
+                Operand.of(TensorType.of(d, steps.pageCount(ratio, PER_PAGE), PER_PAGE, width), keys),
+                steps.positions(),
+                steps.starts(),
+                steps.pages(ratio, PER_PAGE));
+    }
+
+    private static void rings(DType d, Stream.Builder<OpCase> cases) {
+        for (int width : new int[] {1, 17, 130}) {
+            cases.add(ring(d, 8, width, Steps.of(0, 5, 6, 3, 16, 1, 29, 9)).withGaps(1));
+        }
+        cases.add(ring(d, 3, 16, Steps.of(1, 33)).noted("more rows than the ring"));
+        cases.add(ring(d, 8, 16, Steps.of(0, 0)));
+    }
+
+    private static OpCase ring(DType d, int capacity, int width, Steps steps) {
+        return OpCase.of(
+                new RingWrite(),
+                Operand.random(d, steps.rings(), capacity, width),
+                Operand.of(TensorType.of(d, steps.rows(), width), Data.random().withNan()),
+                steps.positions(),
+                steps.starts(),
+                steps.slots());
+    }
+}

@@ -1,0 +1,117 @@
+package dev.weft.conformance;
+
+import dev.weft.DType;
+import dev.weft.TensorType;
+import dev.weft.op.Gemm;
+import dev.weft.op.MoeGate;
+import dev.weft.op.OpInstance;
+import dev.weft.op.RmsNorm;
+import dev.weft.op.Softmax;
+import dev.weft.op.SwiGlu;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Support;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Set;
+
+/**
+ * A row computed alone has the same bits as among many. Without this, a sequence's tokens would depend on who else is in
+ * the batch.
+ */
+public final class BatchInvariance {
+    /** Rows of the large call: more than any tile that the small call could hide in. */
+    private static final int ROWS = 130;
+
+    private BatchInvariance() {}
+
+    /**
+     * A call of many rows.
+     *
+     * @param many the call
+     * @param perRow operands whose first axis are the rows; every result's first axis must be
+     */
+    public record Case(OpCase many, Set<Integer> perRow) {
+        @Override
+        public String toString() {
+            return "rows alone and together: " + many;
+        }
+    }
+
+    /** The cases: every format of a matrix product, and one call of each other kind of reduction. */
+    public static List<Case> all() {
+        List<Case> cases = new ArrayList<>();
+        for (GemmCases.Formats f : GemmCases.formats()) {
+            Operand x = Operand.of(f.x(ROWS, 256), Data.random());
+            cases.add(new Case(OpCase.of(new Gemm(f.out()), x, Operand.of(f.w(33, 256), Data.random())), Set.of(0)));
+        }
+        for (DType d : PlainCases.FLOWS) {
+            Operand x = Operand.random(d, ROWS, 130);
+            Operand w = Operand.random(DType.F32, 130);
+            cases.add(new Case(OpCase.of(new RmsNorm(1e-6f), x, w), Set.of(0)));
+            cases.add(new Case(OpCase.of(new Softmax(), x), Set.of(0)));
+            cases.add(new Case(OpCase.of(new SwiGlu(10, false), x, x), Set.of(0, 1)));
+            cases.add(new Case(tight(HyperCases.pre(d, ROWS, 4, 33, 20)), Set.of(0)));
+        }
+        Operand logits = Operand.of(TensorType.of(DType.F32, ROWS, 33), Data.uniform(-4, 4));
+        MoeGate gate = new MoeGate(6, MoeGate.Score.SQRT_SOFTPLUS, false, 2.5f);
+        cases.add(new Case(OpCase.of(gate, logits, Operand.random(DType.F32, 33)), Set.of(0)));
+        return cases;
+    }
+
+    private static OpCase tight(OpCase c) {
+        return new OpCase(
+                c.op(),
+                c.operands().stream().map(o -> Operand.of(o.type(), o.data())).toList(),
+                false,
+                c.note());
+    }
+
+    /** Runs the call, then its first, middle and last row alone and the first three together. */
+    public static Outcome run(BackendDevice device, Case c) {
+        try (Arena arena = Arena.ofConfined()) {
+            OpInstance op = c.many().instance();
+            if (device.supports(op) instanceof Support.Unsupported u) {
+                return new Outcome.Unsupported(u.reason());
+            }
+            List<HostTensor> inputs = c.many().materialise(arena);
+            List<HostTensor> together = call(device, op, inputs, arena);
+            int[][] parts = {{0, 1}, {ROWS / 2, ROWS / 2 + 1}, {ROWS - 1, ROWS}, {0, 3}};
+            for (int[] part : parts) {
+                List<HostTensor> some = new ArrayList<>(inputs);
+                for (int i : c.perRow()) {
+                    some.set(i, inputs.get(i).rows(part[0], part[1], arena));
+                }
+                OpInstance small = OpInstance.of(
+                        op.op(), some.stream().map(HostTensor::type).toList());
+                if (device.supports(small) instanceof Support.Unsupported u) {
+                    return new Outcome.Unsupported(u.reason());
+                }
+                List<HostTensor> alone = call(device, small, some, arena);
+                for (int r = 0; r < alone.size(); r++) {
+                    HostTensor expected = together.get(r).rows(part[0], part[1], arena);
+                    String what = "computing rows " + part[0] + " to " + (part[1] - 1) + " without the others";
+                    Comparison.identical(OpRunner.resultName(op, r), expected, alone.get(r), what);
+                }
+            }
+            return new Outcome.Passed();
+        } catch (Mismatch m) {
+            return new Outcome.Failed(c + ": " + m.getMessage());
+        } catch (dev.weft.DeviceLostException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            return new Outcome.Failed(c + ": threw " + e);
+        }
+    }
+
+    private static List<HostTensor> call(BackendDevice device, OpInstance op, List<HostTensor> inputs, Arena arena) {
+        List<HostTensor> results = new ArrayList<>();
+        for (TensorType t : op.outputs()) {
+            results.add(HostTensor.poisoned(t, 0, arena));
+        }
+        try (DeviceCall call = new DeviceCall(device, op)) {
+            call.run(inputs, results, HostTensor.POISON);
+        }
+        return results;
+    }
+}

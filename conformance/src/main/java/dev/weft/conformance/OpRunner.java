@@ -1,0 +1,113 @@
+package dev.weft.conformance;
+
+import dev.weft.op.LightningIndex;
+import dev.weft.op.OpInstance;
+import dev.weft.op.Tolerance;
+import dev.weft.reference.Reference;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.KernelArguments;
+import dev.weft.spi.Support;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * Runs a case on a device and on the scalar reference and compares. The device runs it twice, with scratch memory that
+ * holds other bytes, and must give the same bits.
+ */
+public final class OpRunner {
+    private OpRunner() {}
+
+    /** Runs one case. Exceptions of the device are failures of the case, except that a lost device is thrown on. */
+    public static Outcome run(BackendDevice device, OpCase c) {
+        OpInstance op = c.instance();
+        if (device.supports(op) instanceof Support.Unsupported u) {
+            return new Outcome.Unsupported(u.reason());
+        }
+        try (Arena arena = Arena.ofConfined();
+                DeviceCall call = new DeviceCall(device, op)) {
+            List<HostTensor> inputs = c.materialise(arena);
+            List<HostTensor> expected = results(c, inputs, arena);
+            reference(op, inputs, expected, arena);
+            List<HostTensor> found = results(c, inputs, arena);
+            call.run(inputs, found, HostTensor.POISON);
+            compare(op, inputs, expected, found);
+            List<HostTensor> again = results(c, inputs, arena);
+            call.run(inputs, again, (byte) 0);
+            for (int i = 0; i < found.size(); i++) {
+                Comparison.identical(resultName(op, i), found.get(i), again.get(i), "a second run");
+            }
+            return new Outcome.Passed();
+        } catch (Mismatch m) {
+            return new Outcome.Failed(c + ": " + m.getMessage());
+        } catch (dev.weft.DeviceLostException e) {
+            throw e;
+        } catch (RuntimeException e) {
+            return new Outcome.Failed(c + ": threw " + e);
+        }
+    }
+
+    /** Results before a run: poison, or the state that is updated. */
+    static List<HostTensor> results(OpCase c, List<HostTensor> inputs, Arena arena) {
+        OpInstance op = c.instance();
+        List<HostTensor> results = new ArrayList<>();
+        for (int i = 0; i < op.outputs().size(); i++) {
+            int updated = c.op().updates(i);
+            results.add(
+                    updated >= 0
+                            ? inputs.get(updated).copy(arena)
+                            : HostTensor.poisoned(op.outputs().get(i), c.resultGap(i), arena));
+        }
+        return results;
+    }
+
+    private static void reference(OpInstance op, List<HostTensor> inputs, List<HostTensor> results, Arena arena) {
+        KernelArguments args = new KernelArguments(op.all(), arena);
+        List<HostTensor> all = new ArrayList<>(inputs);
+        for (int i = 0; i < results.size(); i++) {
+            if (op.op().updates(i) >= 0) {
+                all.set(op.op().updates(i), results.get(i));
+            }
+        }
+        all.addAll(results);
+        for (int i = 0; i < all.size(); i++) {
+            HostTensor t = all.get(i);
+            args.extents(i, t.dims());
+            args.pitch(i, t.pitch());
+            args.bind(i, t.data().address(), t.type().scaling().isNone() ? 0 : t.scales().address());
+        }
+        Reference.run(op, args);
+    }
+
+    private static void compare(
+            OpInstance op, List<HostTensor> inputs, List<HostTensor> expected, List<HostTensor> found) {
+        if (op.op() instanceof LightningIndex index) {
+            PickComparison.check(index, inputs, expected.getFirst(), found.getFirst());
+            return;
+        }
+        for (int i = 0; i < expected.size(); i++) {
+            int updated = op.op().updates(i);
+            Comparison c = new Comparison(resultName(op, i), expected.get(i), found.get(i), tolerance(op, i));
+            if (updated >= 0) {
+                c.checkUpdate(inputs.get(updated));
+            } else {
+                c.check();
+            }
+        }
+    }
+
+    static String resultName(OpInstance op, int i) {
+        int updated = op.op().updates(i);
+        return "result " + i + (updated < 0 ? "" : " (" + op.op().operands().get(updated) + " updated)");
+    }
+
+    /**
+     * Limits of result {@code i}. An operator states those of its first result; what follows a float result that is
+     * exact is exact too, anything else goes by its own format.
+     */
+    private static Tolerance tolerance(OpInstance op, int i) {
+        Tolerance first = op.op().tolerance(op.inputs());
+        boolean decided = op.outputs().getFirst().dtype().isFloat() && first.isExact();
+        return i == 0 || decided ? first : Tolerance.of(op.outputs().get(i).dtype());
+    }
+}

@@ -1,0 +1,10 @@
+/** The suite that says whether a backend is right: every operator against the scalar reference, and whole models. */
+module dev.weft.conformance {
+    requires transitive dev.weft;
+    requires transitive dev.weft.models;
+    requires transitive org.junit.jupiter.api;
+    requires static org.jspecify;
+
+    exports dev.weft.conformance;
+    exports dev.weft.conformance.model;
+}

@@ -26,7 +26,7 @@ final class DemoCommand extends WeftCommand {
     private static final int CONTEXT = 256;
     private static final Sampling SAMPLING = Sampling.random(0.7f, 0.95f, ANSWER_TOKENS, 7);
 
-    private static final int PASSAGE = 192;
+    private static final int PASSAGE = 256;
 
     @Option(names = "--json", description = "Print JSON when done.")
     private boolean json;

@@ -17,20 +17,21 @@ import java.util.List;
  * @param id the device
  * @param level what the device says about itself, the kernels in use included
  * @param logits rows of the prefill, then of the decoded tokens
- * @param prefillRate tokens per second of the prefill, the best of its repetitions
- * @param decodeRate tokens per second of the decode
+ * @param prefillRate tokens per second of the prefill, the fastest of its repetitions
+ * @param decodeRate tokens per second of the decode, from the median time of a token
  */
 record DeviceTrial(DeviceId id, String level, List<float[]> logits, double prefillRate, double decodeRate) {
-    /** How often a prefill is repeated at most, and for how long: the first runs find code cold. */
+    /** How often a prefill is repeated at most: the first runs find code cold. */
     private static final int REPETITIONS = 5;
 
+    /** Time after which neither prefill nor decode goes on for the sake of timing. */
     private static final long BUDGET_NANOS = 700_000_000L;
 
     /**
      * Loads the model and runs the passage.
      *
      * @param prefill tokens of the passage to run at once; the others follow one by one
-     * @param compared decoded rows that are kept, at least these are run
+     * @param compared decoded rows that are kept; at least these are run
      */
     static DeviceTrial run(
             Terminal terminal, Checkpoint checkpoint, Device device, int[] passage, int prefill, int compared) {
@@ -40,31 +41,44 @@ record DeviceTrial(DeviceId id, String level, List<float[]> logits, double prefi
                 .maxTokens(prefill);
         try (DeepSeekV4 model = LoadedModel.load(terminal, checkpoint, device, options);
                 Session session = model.newSession()) {
-            int[] head = Arrays.copyOf(passage, prefill);
-            long begin = System.nanoTime();
-            List<float[]> logits = new ArrayList<>(List.of(session.appendAll(head)));
-            long best = System.nanoTime() - begin;
-            for (int i = 1; i < REPETITIONS && System.nanoTime() - begin < BUDGET_NANOS; i++) {
-                session.reset();
-                long start = System.nanoTime();
-                session.appendAll(head);
-                best = Math.min(best, System.nanoTime() - start);
-            }
-            long start = System.nanoTime();
-            int done = 0;
-            for (int i = prefill; i < passage.length; i++, done++) {
-                if (done >= compared && System.nanoTime() - start > BUDGET_NANOS) {
-                    break;
-                }
-                float[] row = session.append(passage[i]);
-                if (done < compared) {
-                    logits.add(row);
-                }
-            }
-            double decodeRate = Units.rate(done, System.nanoTime() - start);
+            List<float[]> logits = new ArrayList<>();
+            double prefillRate = Units.rate(prefill, prefill(session, Arrays.copyOf(passage, prefill), logits));
+            long perToken = decode(session, Arrays.copyOfRange(passage, prefill, passage.length), compared, logits);
             return new DeviceTrial(
-                    device.id(), device.info().description(), logits, Units.rate(prefill, best), decodeRate);
+                    device.id(), device.info().description(), logits, prefillRate, Units.rate(1, perToken));
         }
+    }
+
+    /** Adds the rows of the tokens. @return nanoseconds of the fastest repetition */
+    private static long prefill(Session session, int[] tokens, List<float[]> logits) {
+        long begin = System.nanoTime();
+        logits.addAll(List.of(session.appendAll(tokens)));
+        long best = System.nanoTime() - begin;
+        for (int i = 1; i < REPETITIONS && System.nanoTime() - begin < BUDGET_NANOS; i++) {
+            session.reset();
+            long start = System.nanoTime();
+            session.appendAll(tokens);
+            best = Math.min(best, System.nanoTime() - start);
+        }
+        return best;
+    }
+
+    /** Adds the rows of the first {@code kept} tokens. @return median nanoseconds of a token */
+    private static long decode(Session session, int[] tokens, int kept, List<float[]> logits) {
+        long begin = System.nanoTime();
+        long[] nanos = new long[tokens.length];
+        int done = 0;
+        while (done < kept || (done < tokens.length && System.nanoTime() - begin < BUDGET_NANOS)) {
+            long start = System.nanoTime();
+            float[] row = session.append(tokens[done]);
+            nanos[done] = System.nanoTime() - start;
+            if (done < kept) {
+                logits.add(row);
+            }
+            done++;
+        }
+        Arrays.sort(nanos, 0, done);
+        return nanos[done / 2];
     }
 
     /** How this device's logits differ from a reference's. */

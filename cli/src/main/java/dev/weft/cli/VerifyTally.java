@@ -1,5 +1,6 @@
 package dev.weft.cli;
 
+import dev.weft.conformance.Outcome;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -22,13 +23,13 @@ final class VerifyTally {
     }
 
     /** Counts a case. */
-    void add(OperatorSuite.CaseResult result) {
-        switch (result.status()) {
-            case PASSED -> passed++;
-            case FAILED -> failures.add(result.name() + ": " + result.detail());
-            case UNSUPPORTED -> {
+    void add(Outcome outcome) {
+        switch (outcome) {
+            case Outcome.Passed p -> passed++;
+            case Outcome.Failed f -> failures.add(f.message());
+            case Outcome.Unsupported u -> {
                 unsupported++;
-                reasons.add(result.detail());
+                reasons.add(u.reason());
             }
         }
     }
@@ -43,10 +44,6 @@ final class VerifyTally {
 
     int unsupported() {
         return unsupported;
-    }
-
-    int cases() {
-        return passed + failures.size() + unsupported;
     }
 
     void print(Terminal terminal) {

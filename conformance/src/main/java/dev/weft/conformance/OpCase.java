@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.SplittableRandom;
+import java.util.regex.Pattern;
 
 /**
  * One operator call of the suite: attributes, operands with contents, and whether results have gaps between rows.
@@ -18,6 +19,9 @@ import java.util.SplittableRandom;
  * @param note what is special about the case, empty if nothing
  */
 public record OpCase(Op op, List<Operand> operands, boolean pitchedResults, String note) {
+    /** Dtypes among the attributes, which print like those of operands. */
+    private static final Pattern DTYPE = Pattern.compile("\\b(F32|BF16|F8_E4M3|F4_E2M1)\\b");
+
     public OpCase {
         operands = List.copyOf(operands);
     }
@@ -66,13 +70,18 @@ public record OpCase(Op op, List<Operand> operands, boolean pitchedResults, Stri
 
     @Override
     public String toString() {
-        StringBuilder s = new StringBuilder(op.name()).append('(');
+        List<String> parts = new ArrayList<>();
         for (int i = 0; i < operands.size(); i++) {
-            s.append(op.operands().get(i)).append('=').append(operands.get(i).type());
-            s.append(operands.get(i).pitched() ? " pitched" : "").append(", ");
+            Operand o = operands.get(i);
+            parts.add(op.operands().get(i) + "=" + o.type() + (o.pitched() ? " pitched" : ""));
         }
         String attributes = op.toString().replaceFirst("^\\w+\\[", "").replaceFirst("]$", "");
-        s.append(attributes.toLowerCase(Locale.ROOT)).append(pitchedResults ? ", results pitched" : "");
-        return s.append(note.isEmpty() ? ")" : "; " + note + ")").toString();
+        if (!attributes.isEmpty()) {
+            parts.add(DTYPE.matcher(attributes).replaceAll(m -> m.group().toLowerCase(Locale.ROOT)));
+        }
+        if (pitchedResults) {
+            parts.add("results pitched");
+        }
+        return op.name() + "(" + String.join(", ", parts) + (note.isEmpty() ? ")" : "; " + note + ")");
     }
 }

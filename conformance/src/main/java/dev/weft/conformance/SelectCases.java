@@ -23,9 +23,9 @@ final class SelectCases {
 
     private static void softmax(DType d, Stream.Builder<OpCase> cases) {
         int[] widths = {16, 1, 33, 130, 7, 17, 256, 3};
-        for (int i = 0; i < widths.length; i++) {
+        for (int i = PlainCases.FLOWS.indexOf(d); i < widths.length; i += 2) {
             Operand x = Operand.of(TensorType.of(d, OpCases.ROWS[i], widths[i]), Data.uniform(-20, 20).withNan());
-            cases.add(i % 2 == 0 ? OpCase.of(new Softmax(), x) : OpCase.of(new Softmax(), x).withGaps(0));
+            cases.add(i % 4 < 2 ? OpCase.of(new Softmax(), x) : OpCase.of(new Softmax(), x).withGaps(0));
         }
         Data nothing = Data.constant(Double.NEGATIVE_INFINITY);
         cases.add(OpCase.of(new Softmax(), Operand.of(TensorType.of(d, 2, 33), nothing)).noted("all masked"));

@@ -30,19 +30,19 @@ public abstract class ModelConformance {
 
     /** Exact semantics: logits of prefill, decode and MTP, streams, routes, picks and greedy tokens. */
     @TestFactory
-    Stream<DynamicTest> exactSemantics() {
+    public Stream<DynamicTest> exactSemantics() {
         return models().stream().flatMap(m -> new ExactChecks(this, m).tests());
     }
 
     /** Where and how quantisers act, by the robust statistics of the golden data. */
     @TestFactory
-    Stream<DynamicTest> quantised() {
+    public Stream<DynamicTest> quantised() {
         return models().stream().filter(m -> m.has("qat32")).flatMap(m -> new QuantisedChecks(this, m).tests());
     }
 
     /** Prefill, chunks, decode, batches, forks and rollbacks give the same bits. */
     @TestFactory
-    Stream<DynamicTest> equalities() {
+    public Stream<DynamicTest> equalities() {
         return Stream.of(NumericMode.FP32, NumericMode.BF16)
                 .flatMap(mode -> new EqualityChecks(this, GoldenModel.micro(), mode).tests());
     }

@@ -88,7 +88,8 @@ public enum DType {
      * <p>E4M3 and E2M1 saturate to their largest finite value, infinities included; E5M2 saturates finite values and
      * keeps infinities. NaN stays NaN where the format has one and becomes the positive largest value in E2M1. E8M0
      * takes the smallest power of two that is not below the value, the rule of the model's block scales (section 3.2);
-     * zero and negative values become its smallest code.
+     * zero and negative values become its
+     * smallest code, values above 2^127 its NaN.
      */
     public int encode(float value) {
         return switch (this) {

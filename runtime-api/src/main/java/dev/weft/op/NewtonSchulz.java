@@ -9,8 +9,8 @@ import java.util.List;
  * Orthogonalisation step of the Muon optimiser. With {@code X = G / max(frobenius(G), 1e-7)} (transposed if taller than
  * wide), {@code steps} times {@code A = X X^T}, {@code X = a X + (b A + c A A) X}; transposed back.
  *
- * <p>g F32 {@code [n, m]}, y F32 {@code [n, m]}. With {@code compute} BF16 every matrix product, sum and the first
- * quotient is rounded to BF16. Coefficients are (3.4445, -4.7750, 2.0315); with HYBRID the last two of ten steps use
+ * <p>g F32 {@code [n, m]}, y F32 {@code [n, m]}. With {@code compute} BF16 the norm, the first quotient, A,
+ * {@code b A + c A A} and {@code a X + B X} are each rounded once to BF16. Coefficients are (3.4445, -4.7750, 2.0315); with HYBRID the last two of ten steps use
  * (2, -1.5, 0.5). Tolerance: 2e-2 in BF16. Source: specification section 10.
  *
  * @param schedule coefficients per step

@@ -106,14 +106,22 @@ final class HostOperand {
         return rows(0, rows());
     }
 
-    /** Stores {@code values} as row {@code i} of an unscaled operand, each rounded to nearest even. */
+    /**
+     * Stores {@code values} as row {@code i} of an unscaled operand, each rounded to nearest even. Every NaN becomes the
+     * same one: which of two NaN operands a sum inherits is up to the compiler, and equal calls must give equal bits.
+     */
     void setRow(long i, float[] values) {
         long at = offset(i);
         switch (dtype) {
-            case F32 -> MemorySegment.copy(values, 0, data, ValueLayout.JAVA_FLOAT_UNALIGNED, 4 * at, columns);
+            case F32 -> {
+                for (int c = 0; c < columns; c++) {
+                    data.set(ValueLayout.JAVA_INT_UNALIGNED, 4 * (at + c), Float.floatToIntBits(values[c]));
+                }
+            }
             case BF16, F16 -> {
                 for (int c = 0; c < columns; c++) {
-                    data.set(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * (at + c), (short) dtype.encode(values[c]));
+                    float value = Float.isNaN(values[c]) ? Float.NaN : values[c];
+                    data.set(ValueLayout.JAVA_SHORT_UNALIGNED, 2 * (at + c), (short) dtype.encode(value));
                 }
             }
             default -> throw new DTypeException("rows of floats: found " + dtype + ", expected F32, BF16 or F16");
@@ -161,9 +169,9 @@ final class HostOperand {
         MemorySegment.copy(values, 0, data, ValueLayout.JAVA_INT_UNALIGNED, 4 * offset(i), columns);
     }
 
-    /** Elements before row {@code i}. */
+    /** Elements before row {@code i}; rows without columns lie nowhere, whatever the pitch. */
     private long offset(long i) {
-        return i / rowsPerIndex * pitch + i % rowsPerIndex * columns;
+        return columns == 0 ? 0 : i / rowsPerIndex * pitch + i % rowsPerIndex * columns;
     }
 
     /** Byte of the scale of column {@code c} in row {@code i}: scales are row-major and tight. */

@@ -28,7 +28,8 @@ class GemmGoldenTest {
     @ValueSource(strings = {"gemm_fp8", "gemm_fp4"})
     void blockScaledWeights(String prefix) {
         Operand y = RefRun.one(GEMM, Operand.of(golden, prefix + ".a"), weight(prefix));
-        Deviation.assertRelativeToMax(prefix + ".out_noquant", 1e-5, golden.floats(prefix + ".out_noquant"), y.floats());
+        String name = prefix + ".out_noquant";
+        Deviation.assertRelativeToMax(name, 1e-5, golden.floats(name), y.floats());
     }
 
     @ParameterizedTest

@@ -117,7 +117,8 @@ final class GoldenTensors {
                     case "I16" -> 2;
                     case "I32" -> 4;
                     case "I64" -> 8;
-                    default -> throw new AssertionError(name + " in " + source + ": found " + e.dtype() + ", expected integers");
+                    default ->
+                        throw new AssertionError(name + " in " + source + ": expected integers, found " + e.dtype());
                 };
         int[] out = new int[b.remaining() / width];
         for (int i = 0; i < out.length; i++) {

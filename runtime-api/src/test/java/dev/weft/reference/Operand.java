@@ -42,7 +42,8 @@ record Operand(TensorType type, MemorySegment data, MemorySegment scales) {
     static Operand codes(DType dtype, Scaling scaling, byte[] codes, byte[] scaleBytes, long... shape) {
         Operand o = zeros(new TensorType(dtype, Shape.of(shape), scaling));
         if (codes.length != o.data.byteSize() || scaleBytes.length != o.scales.byteSize()) {
-            throw new AssertionError(o.type + ": found " + codes.length + " bytes and " + scaleBytes.length + " scales");
+            throw new AssertionError(
+                    o.type + ": found " + codes.length + " bytes and " + scaleBytes.length + " scales");
         }
         o.data.copyFrom(MemorySegment.ofArray(codes));
         o.scales.copyFrom(MemorySegment.ofArray(scaleBytes));

@@ -111,7 +111,7 @@ final class VectorIndex {
     }
 
     /** An integer that falls as the score rises. */
-    private static int rank(float score) {
+    static int rank(float score) {
         if (Float.isNaN(score)) {
             return Integer.MAX_VALUE;
         }

@@ -35,8 +35,8 @@ class ThreadInvarianceTest {
     @MethodSource("fast")
     void matrixProductsRunInTheKernelsOfTheVariant(String variant) {
         try (CpuBackend backend = Cpu.backend(BackendConfig.DEFAULT)) {
-            Support support =
-                    Cpu.open(backend, variant).supports(RandomCall.all().getFirst().op());
+            Support support = Cpu.open(backend, variant)
+                    .supports(RandomCall.all().getFirst().op());
             assertThat(support)
                     .isInstanceOfSatisfying(
                             Support.Native.class, s -> assertThat(s.kernel()).contains(variant));

@@ -78,8 +78,8 @@ final class VectorHyper {
             int end = Math.min(whole, i + CHUNK * Lanes.COUNT);
             FloatVector sum = FloatVector.zero(Lanes.SPECIES);
             for (; i < end; i += Lanes.COUNT) {
-                FloatVector v = FloatVector.fromMemorySegment(
-                        Lanes.SPECIES, memory, from + 4L * i, ByteOrder.nativeOrder());
+                FloatVector v =
+                        FloatVector.fromMemorySegment(Lanes.SPECIES, memory, from + 4L * i, ByteOrder.nativeOrder());
                 sum = FloatVector.fromArray(Lanes.SPECIES, u, i).fma(v, sum);
             }
             for (float lane : sum.toArray()) {

@@ -1,5 +1,5 @@
 // SparseAttention: a thread takes one row and some of its heads, and walks the row's key list in blocks of 64 keys with
-// a running maximum. Blocks are counted along the list and not along memory, so a row's bits depend neither on where its
+// a running maximum. Blocks are counted along the list and not along memory, so a row's bits depend neither on where
 // keys lie nor on how the prompt was cut into steps.
 #include "isa/op_rows.h"
 
@@ -12,8 +12,8 @@ enum Reach { REACH_WINDOW, REACH_ALL, REACH_PICKED };
 
 constexpr int64_t BLOCK_KEYS = 64;
 constexpr int HEAD_TILE = 4;
-constexpr int KEY_TILE = 2;
-constexpr int VALUE_TILE = 2;
+constexpr int KEY_TILE = W == 16 ? 4 : 2;
+constexpr int VALUE_TILE = W == 16 ? 4 : 2;
 constexpr int64_t MOST_HEADS = 32;
 /** Items per thread that let fast threads take over work of slow ones. */
 constexpr int64_t ITEMS_PER_THREAD = 3;
@@ -47,7 +47,7 @@ Problem problem(const int64_t *attributes, const weft_operand *in) {
     return p;
 }
 
-/** Scratch memory of a thread. Tiles always have HEAD_TILE heads; what lies behind the last head is computed in vain. */
+/// Scratch memory of a thread. Tiles always have HEAD_TILE heads; what lies behind the last head is computed in vain.
 struct Scratch {
     float *keys;    // [BLOCK_KEYS][stride]
     float *query;   // [MOST_HEADS][stride]
@@ -121,9 +121,36 @@ private:
     int64_t entries_ = 0;
 };
 
+/**
+ * One step of a reduction of many vectors at once: blocks of 2 * half lanes of a and b are folded to half lanes each.
+ * The additions of a lane's sum are those of hsum, wherever the vector stands.
+ */
+template <int half>
+WEFT_INLINE vf fold(vf a, vf b) {
+    vi low, high;
+    for (int i = 0; i < W; i++) {
+        const int block = i / (2 * half) * 2 * half;
+        const int lane = i % (2 * half);
+        low[i] = lane < half ? block + lane : W + block + lane - half;
+        high[i] = low[i] + half;
+    }
+    return __builtin_shuffle(a, b, low) + __builtin_shuffle(a, b, high);
+}
+
+/** Sums of the lanes of W vectors: lane i of the result is hsum(v[i]). */
+template <int half>
+WEFT_INLINE vf fold_all(const vf *v) {
+    if constexpr (half == W) {
+        return v[0];
+    } else {
+        // vectors half .. 2 half - 1 go to the upper lanes of each pair
+        return fold<half>(fold_all<2 * half>(v), fold_all<2 * half>(v + half));
+    }
+}
+
 /** Scores of HEAD_TILE heads and KEY_TILE keys. Each sum runs along the width in the same order. */
 void score_tile(const Problem &p, const float *query, const float *keys, float *scores) {
-    vf sums[HEAD_TILE][KEY_TILE] = {};
+    vf sums[HEAD_TILE * KEY_TILE] = {};
     for (int64_t c = 0; c < p.width; c += W) {
         vf k[KEY_TILE];
         for (int j = 0; j < KEY_TILE; j++) {
@@ -132,13 +159,15 @@ void score_tile(const Problem &p, const float *query, const float *keys, float *
         for (int h = 0; h < HEAD_TILE; h++) {
             const vf q = load(query + h * p.stride + c);
             for (int j = 0; j < KEY_TILE; j++) {
-                sums[h][j] = fma(q, k[j], sums[h][j]);
+                sums[h * KEY_TILE + j] = fma(q, k[j], sums[h * KEY_TILE + j]);
             }
         }
     }
-    for (int h = 0; h < HEAD_TILE; h++) {
-        for (int j = 0; j < KEY_TILE; j++) {
-            scores[h * BLOCK_KEYS + j] = hsum(sums[h][j]) * p.scale;
+    for (int i = 0; i < HEAD_TILE * KEY_TILE; i += W) {
+        float dots[W];
+        store(dots, fold_all<1>(sums + i) * p.scale);
+        for (int j = 0; j < W; j++) {
+            scores[(i + j) / KEY_TILE * BLOCK_KEYS + (i + j) % KEY_TILE] = dots[j];
         }
     }
 }

@@ -12,7 +12,7 @@ constexpr int64_t BLOCK_ENTRIES = 64;
 /** Entries per item: enough to pay for widening the query. */
 constexpr int64_t CHUNK_ENTRIES = 512;
 constexpr int HEAD_TILE = 4;
-constexpr int VECTOR_TILE = 2;
+constexpr int VECTOR_TILE = W == 16 ? 4 : 2;
 constexpr int DIGIT_BITS = 8;
 
 struct Problem {
@@ -61,19 +61,49 @@ int64_t thread_floats(const Problem &p) {
     return p.tiled_heads * query_stride(p) + padded(p.width, VECTOR_PAD) * BLOCK_ENTRIES;
 }
 
+/** Blocks of `half` lanes of a and b in turn: the even blocks (upper = 0) or the odd ones (upper = 1). */
+template <int half, int upper>
+WEFT_INLINE vf interleave(vf a, vf b) {
+    vi lanes;
+    for (int i = 0; i < W; i++) {
+        const int lane = i / (2 * half) * 2 * half + i % half + upper * half;
+        lanes[i] = i % (2 * half) < half ? lane : W + lane;
+    }
+    return __builtin_shuffle(a, b, lanes);
+}
+
+/** Transposes a W x W matrix: exchanges quadrants, then quadrants of the quadrants. */
+template <int half>
+WEFT_INLINE void transpose(vf *v) {
+    if constexpr (half > 0) {
+        for (int i = 0; i < W; i++) {
+            if ((i & half) == 0) {
+                const vf a = v[i];
+                const vf b = v[i + half];
+                v[i] = interleave<half, 0>(a, b);
+                v[i + half] = interleave<half, 1>(a, b);
+            }
+        }
+        transpose<half / 2>(v);
+    }
+}
+
 /** Keys [first, first + n) as columns [width][BLOCK_ENTRIES]; columns behind n are zero. */
 template <class T>
 void transpose_keys(const Problem &p, const int32_t *pages, int64_t first, int64_t n, float *to) {
-    for (int64_t j = 0; j < BLOCK_ENTRIES; j++) {
-        const T *key = j < n ? entry_of<const T>(p.in[KEYS], pages, first + j) : nullptr;
+    for (int64_t j = 0; j < BLOCK_ENTRIES; j += W) {
+        const T *keys[W];
+        for (int i = 0; i < W; i++) {
+            keys[i] = j + i < n ? entry_of<const T>(p.in[KEYS], pages, first + j + i) : nullptr;
+        }
         for (int64_t c = 0; c < p.width; c += W) {
-            const int64_t lanes = least(W, p.width - c);
-            float values[W] = {};
-            if (key != nullptr) {
-                store(values, load_upto(key + c, lanes));
+            vf square[W];
+            for (int i = 0; i < W; i++) {
+                square[i] = keys[i] != nullptr ? load_upto(keys[i] + c, p.width - c) : vf{};
             }
-            for (int64_t i = 0; i < lanes; i++) {
-                to[(c + i) * BLOCK_ENTRIES + j] = values[i];
+            transpose<W / 2>(square);
+            for (int i = 0; i < W; i++) {
+                store(to + (c + i) * BLOCK_ENTRIES + j, square[i]);
             }
         }
     }

@@ -119,8 +119,12 @@ class DTypeTest {
     @ParameterizedTest
     @EnumSource(names = {"I8", "U8", "I16", "I32", "I64"})
     void integersHaveNoFloatCodec(DType dtype) {
-        assertTrue(assertThrows(DTypeException.class, () -> dtype.encode(1)).getMessage().contains(dtype.name()));
-        assertTrue(assertThrows(DTypeException.class, () -> dtype.decode(1)).getMessage().contains(dtype.name()));
+        assertTrue(assertThrows(DTypeException.class, () -> dtype.encode(1))
+                .getMessage()
+                .contains(dtype.name()));
+        assertTrue(assertThrows(DTypeException.class, () -> dtype.decode(1))
+                .getMessage()
+                .contains(dtype.name()));
     }
 
     @Test

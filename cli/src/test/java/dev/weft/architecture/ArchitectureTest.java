@@ -43,7 +43,8 @@ class ArchitectureTest {
                 .resideInAnyPackage(MODELS)
                 .should()
                 .dependOnClassesThat()
-                .resideInAnyPackage("dev.weft.backend..", "dev.weft.natives..", "dev.weft.conformance..", "dev.weft.cli..")
+                .resideInAnyPackage(
+                        "dev.weft.backend..", "dev.weft.natives..", "dev.weft.conformance..", "dev.weft.cli..")
                 .check(CLASSES);
     }
 
@@ -55,14 +56,23 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
-                        "dev.weft.io..", "dev.weft.model..", "dev.weft.text..", "dev.weft.conformance..", "dev.weft.cli..")
+                        "dev.weft.io..",
+                        "dev.weft.model..",
+                        "dev.weft.text..",
+                        "dev.weft.conformance..",
+                        "dev.weft.cli..")
                 .check(CLASSES);
     }
 
     @Test
     void packagesOfTheRuntimeLookUpwardOnly() {
         String[] order = {
-            "dev.weft", "dev.weft.op..", "dev.weft.graph..", "dev.weft.spi..", "dev.weft.reference..", "dev.weft.runtime.."
+            "dev.weft",
+            "dev.weft.op..",
+            "dev.weft.graph..",
+            "dev.weft.spi..",
+            "dev.weft.reference..",
+            "dev.weft.runtime.."
         };
         for (int i = 0; i < order.length; i++) {
             for (int j = i + 1; j < order.length; j++) {

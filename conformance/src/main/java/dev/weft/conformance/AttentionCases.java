@@ -37,7 +37,8 @@ final class AttentionCases {
             cases.add(attention(d, reach, 8, 11, 4, 1, 16, mixed).withGaps(0, 1));
             cases.add(attention(d, reach, 16, 16, 128, 16, 64, decode));
             cases.add(attention(d, reach, 1, 3, 4, 2, 17, Steps.of(3, 7)));
-            cases.add(attention(d, reach, 70, 70, 4, 2, 32, Steps.of(500, 2, 64, 1)).noted("several key blocks"));
+            cases.add(attention(d, reach, 70, 70, 4, 2, 32, Steps.of(500, 2, 64, 1))
+                    .noted("several key blocks"));
             cases.add(attention(d, reach, 8, 8, 4, 3, 16, Steps.of(0, 0)));
         }
         OpCase nan = attention(d, Reach.WINDOW, 4, 4, 4, 2, 16, Steps.of(0, 17));

@@ -55,8 +55,9 @@ public abstract class BackendConformance {
             throw e;
         }
         List<DynamicNode> nodes = new ArrayList<>();
-        OpCases.byOperator().forEach((name, cases) -> nodes.add(DynamicContainer.dynamicContainer(
-                name, cases.stream().map(c -> test(c.toString(), () -> OpRunner.run(device, c))))));
+        OpCases.byOperator()
+                .forEach((name, cases) -> nodes.add(DynamicContainer.dynamicContainer(
+                        name, cases.stream().map(c -> test(c.toString(), () -> OpRunner.run(device, c))))));
         nodes.add(DynamicContainer.dynamicContainer(
                 "batchInvariance",
                 BatchInvariance.all().stream().map(c -> test(c.toString(), () -> BatchInvariance.run(device, c)))));

@@ -17,7 +17,8 @@ final class CollectiveCases {
         Stream.Builder<OpCase> cases = Stream.builder();
         for (DType d : PlainCases.FLOWS) {
             for (int[] s : new int[][] {{0, 16}, {7, 33}}) {
-                Operand x = Operand.of(TensorType.of(d, s[0], s[1]), Data.random().withNan());
+                Operand x =
+                        Operand.of(TensorType.of(d, s[0], s[1]), Data.random().withNan());
                 cases.add(OpCase.of(new AllReduce(1), x));
                 cases.add(OpCase.of(new AllGather(1), x));
                 cases.add(OpCase.of(new ReduceScatter(1), x));

@@ -80,8 +80,8 @@ record Comparison(String name, HostTensor expected, HostTensor found, Tolerance 
             norm += e * e;
         }
         if (error > tolerance.nmse() * norm) {
-            throw new Mismatch(name + ": normalised squared error: found " + error / norm + ", limit "
-                    + tolerance.nmse());
+            throw new Mismatch(
+                    name + ": normalised squared error: found " + error / norm + ", limit " + tolerance.nmse());
         }
     }
 
@@ -100,7 +100,7 @@ record Comparison(String name, HostTensor expected, HostTensor found, Tolerance 
     }
 
     private Mismatch bad(long i, String rule) {
-        return new Mismatch(name + " " + expected.type() + " at " + expected.coordinate(i) + ": found "
-                + found.value(i) + ", expected " + expected.value(i) + " (" + rule + ")");
+        return new Mismatch(name + " " + expected.type() + " at " + expected.coordinate(i) + ": found " + found.value(i)
+                + ", expected " + expected.value(i) + " (" + rule + ")");
     }
 }

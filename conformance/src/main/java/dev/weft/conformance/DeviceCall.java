@@ -91,7 +91,8 @@ final class DeviceCall implements AutoCloseable {
         if (packing.isEmpty()) {
             return upload(name, t, arena);
         }
-        Guarded packed = own(name + " packed as " + packing.get().id(), packing.get().bytes());
+        Guarded packed =
+                own(name + " packed as " + packing.get().id(), packing.get().bytes());
         packed.fill(HostTensor.POISON, arena);
         packing.get().pack(WeightData.of(name, t.type(), t.data(), t.scales()), packed.address());
         return new Place(packed, Optional.empty());
@@ -111,15 +112,18 @@ final class DeviceCall implements AutoCloseable {
     private static void bind(KernelArguments args, int i, HostTensor t, Place place) {
         args.extents(i, t.dims());
         args.pitch(i, t.pitch());
-        args.bind(i, place.data().address(), place.scales().map(Guarded::address).orElse(0L));
+        args.bind(
+                i, place.data().address(), place.scales().map(Guarded::address).orElse(0L));
     }
 
     private void checkInputs(List<HostTensor> inputs, List<Place> places, Arena arena) {
         for (int i = 0; i < inputs.size(); i++) {
             HostTensor before = inputs.get(i);
             String name = op.op().operands().get(i);
-            boolean packed = !before.type().scaling().isNone() && places.get(i).scales().isEmpty();
-            boolean plainPacked = device instanceof WeightLayout layout && layout.packing(op, i).isPresent();
+            boolean packed =
+                    !before.type().scaling().isNone() && places.get(i).scales().isEmpty();
+            boolean plainPacked = device instanceof WeightLayout layout
+                    && layout.packing(op, i).isPresent();
             if (packed || plainPacked) {
                 places.get(i).data().check(arena);
             } else if (!isUpdated(i)) {

@@ -52,8 +52,8 @@ final class GemmCases {
 
     static List<Formats> formats() {
         return ACTIVATIONS.stream()
-                .flatMap(x -> WEIGHTS.stream()
-                        .flatMap(w -> PlainCases.FLOWS.stream().map(out -> new Formats(x, w, out))))
+                .flatMap(x ->
+                        WEIGHTS.stream().flatMap(w -> PlainCases.FLOWS.stream().map(out -> new Formats(x, w, out))))
                 .toList();
     }
 
@@ -67,7 +67,8 @@ final class GemmCases {
         }
         if (!f.w().scaling().isNone() && !f32) {
             Operand smallest = Operand.of(f.w(130, 160), Data.random().withSmallestScales());
-            cases.add(OpCase.of(op, Operand.of(f.x(3, 160), Data.random()), smallest).noted("scale bytes 0"));
+            cases.add(OpCase.of(op, Operand.of(f.x(3, 160), Data.random()), smallest)
+                    .noted("scale bytes 0"));
         }
         if (f.w().dtype() != DType.F4_E2M1 && !f32) {
             cases.add(OpCase.of(op, Operand.of(f.x(7, 33), Data.random()), Operand.of(f.w(17, 33), Data.random())));
@@ -80,7 +81,10 @@ final class GemmCases {
 
     private static void grouped(Formats f, Stream.Builder<OpCase> cases) {
         Operand w = Operand.of(f.w(3, 33, 160), Data.random());
-        cases.add(OpCase.of(new GroupedGemm(f.out()), Operand.of(f.x(7, 3, 160), Data.random().withNan()), w)
+        cases.add(OpCase.of(
+                        new GroupedGemm(f.out()),
+                        Operand.of(f.x(7, 3, 160), Data.random().withNan()),
+                        w)
                 .withGaps(0));
     }
 
@@ -89,7 +93,8 @@ final class GemmCases {
         boolean f32 = f.out() == DType.F32;
         int[] offsets = f32 ? new int[] {0, 0, 7, 8, 8, 33} : new int[] {0, 1, 1, 17, 17, 17};
         Operand x = Operand.of(f.x(offsets[5], 160), Data.random().withNan());
-        cases.add(OpCase.of(new ExpertGemm(f.out()), x, w, Operand.ints(offsets, 6)).withGaps(0));
+        cases.add(OpCase.of(new ExpertGemm(f.out()), x, w, Operand.ints(offsets, 6))
+                .withGaps(0));
         if (f32) {
             Operand none = Operand.of(f.x(0, 160), Data.random());
             cases.add(OpCase.of(new ExpertGemm(f.out()), none, w, Operand.ints(new int[6], 6)));

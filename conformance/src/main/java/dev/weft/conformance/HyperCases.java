@@ -17,7 +17,8 @@ final class HyperCases {
         Stream.Builder<OpCase> cases = Stream.builder();
         for (DType d : PlainCases.FLOWS) {
             for (int[] s : new int[][] {{0, 4, 16}, {1, 4, 1}, {7, 4, 33}, {33, 4, 130}, {17, 2, 16}, {3, 1, 17}}) {
-                Operand x = Operand.of(TensorType.of(d, s[0], s[1], s[2]), Data.random().withNan());
+                Operand x = Operand.of(
+                        TensorType.of(d, s[0], s[1], s[2]), Data.random().withNan());
                 cases.add(pre(d, s[0], s[1], s[2], s[1] == 4 ? 20 : 1));
                 cases.add(head(x, s[1], s[2]).withGaps(0));
                 cases.add(OpCase.of(

@@ -35,7 +35,9 @@ final class MoeCases {
         for (int[] s : new int[][] {{0, 16, 3}, {17, 130, 6}}) {
             cases.add(OpCase.of(
                     new MoeGate(s[2], score, true, 1.5f),
-                    Operand.of(TensorType.of(DType.F32, s[0], s[1]), Data.uniform(-4, 4).withNan()),
+                    Operand.of(
+                            TensorType.of(DType.F32, s[0], s[1]),
+                            Data.uniform(-4, 4).withNan()),
                     Operand.of(TensorType.of(DType.I32, s[0]), Data.ints(0, 5)),
                     Operand.ints(choices(5, s[1], s[2]), 5, s[2])));
         }
@@ -68,7 +70,8 @@ final class MoeCases {
     }
 
     private static void dispatch(TensorType x, Stream.Builder<OpCase> cases) {
-        for (int[] s : new int[][] {{0, 16, 8, 2}, {1, 33, 3, 1}, {7, 130, 16, 6}, {33, 256, 5, 5}, {17, 160, 130, 3}}) {
+        for (int[] s :
+                new int[][] {{0, 16, 8, 2}, {1, 33, 3, 1}, {7, 130, 16, 6}, {33, 256, 5, 5}, {17, 160, 130, 3}}) {
             Operand rows = Operand.of(x.shaped(dev.weft.Shape.of(s[0], s[1])), Data.random());
             cases.add(OpCase.of(
                             new MoeDispatch(s[2]),
@@ -84,20 +87,26 @@ final class MoeCases {
             TensorType type = TensorType.of(d, s[0], s[1]);
             Operand gate = Operand.of(type, Data.uniform(-14, 14).withNan());
             Operand up = Operand.of(type, Data.uniform(-14, 14));
-            cases.add(OpCase.of(new SwiGlu(10, true), gate, up, Operand.random(DType.F32, s[0])).withGaps(0));
-            cases.add(OpCase.of(new SwiGlu(Float.POSITIVE_INFINITY, false), gate, up).withGaps(1));
+            cases.add(OpCase.of(new SwiGlu(10, true), gate, up, Operand.random(DType.F32, s[0]))
+                    .withGaps(0));
+            cases.add(OpCase.of(new SwiGlu(Float.POSITIVE_INFINITY, false), gate, up)
+                    .withGaps(1));
         }
         Operand far = Operand.of(TensorType.of(d, 3, 17), Data.of(-100, 100, 0, -1e30, 88, -88));
-        cases.add(OpCase.of(new SwiGlu(10, false), far, Operand.random(d, 3, 17)).noted("extremes"));
+        cases.add(
+                OpCase.of(new SwiGlu(10, false), far, Operand.random(d, 3, 17)).noted("extremes"));
         Operand nan = Operand.of(TensorType.of(d, 3, 17), Data.random().withNan());
-        cases.add(OpCase.of(new SwiGlu(10, false), Operand.random(d, 3, 17), nan).noted("NaN up"));
+        cases.add(
+                OpCase.of(new SwiGlu(10, false), Operand.random(d, 3, 17), nan).noted("NaN up"));
     }
 
     private static void combine(DType d, Stream.Builder<OpCase> cases) {
         for (int[] s : new int[][] {{0, 16, 2}, {1, 1, 1}, {7, 33, 6}, {33, 130, 3}}) {
-            Operand y = Operand.of(TensorType.of(d, s[0] * s[2], s[1]), Data.random().withNan());
+            Operand y = Operand.of(
+                    TensorType.of(d, s[0] * s[2], s[1]), Data.random().withNan());
             Operand source = Operand.ints(permutation(s[0] * s[2]), s[0] * s[2]);
-            cases.add(OpCase.of(new MoeCombine(), y, source, Operand.random(d, s[0], s[1])).withGaps(0, 2));
+            cases.add(OpCase.of(new MoeCombine(), y, source, Operand.random(d, s[0], s[1]))
+                    .withGaps(0, 2));
         }
     }
 

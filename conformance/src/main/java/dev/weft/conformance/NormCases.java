@@ -45,12 +45,14 @@ final class NormCases {
         }
         cases.add(OpCase.of(new RmsNorm(EPS), Operand.random(d, 3, 5, 17), Operand.random(d, 17)));
         Operand zeros = Operand.of(TensorType.of(d, 3, 33), Data.constant(0));
-        cases.add(OpCase.of(new RmsNorm(EPS), zeros, Operand.random(DType.F32, 33)).noted("zeros"));
+        cases.add(OpCase.of(new RmsNorm(EPS), zeros, Operand.random(DType.F32, 33))
+                .noted("zeros"));
         cases.add(OpCase.of(new HeadNorm(EPS), withNan(d, 7, 3, 33)).withGaps(0));
         cases.add(OpCase.of(new HeadNorm(EPS), Operand.random(d, 17, 1, 128)));
         cases.add(OpCase.of(new HeadNorm(EPS), Operand.random(d, 3, 16, 16)));
         cases.add(OpCase.of(new HeadNorm(EPS), Operand.random(d, 0, 3, 16)));
-        cases.add(OpCase.of(new HeadNorm(EPS), Operand.of(TensorType.of(d, 3, 1, 16), Data.constant(0))).noted("zeros"));
+        cases.add(OpCase.of(new HeadNorm(EPS), Operand.of(TensorType.of(d, 3, 1, 16), Data.constant(0)))
+                .noted("zeros"));
     }
 
     private static void rotations(DType d, Stream.Builder<OpCase> cases) {
@@ -65,7 +67,8 @@ final class NormCases {
                 Rotary op = new Rotary(p, inverse);
                 cases.add(OpCase.of(op, withNan(d, 17, 33), Operand.of(TensorType.of(DType.I32, 17), positions))
                         .withGaps(0));
-                cases.add(OpCase.of(op, Operand.random(d, 7, 3, 16), Operand.of(TensorType.of(DType.I32, 7), positions)));
+                cases.add(
+                        OpCase.of(op, Operand.random(d, 7, 3, 16), Operand.of(TensorType.of(DType.I32, 7), positions)));
             }
         }
         cases.add(OpCase.of(new Rotary(PLAIN, false), Operand.random(d, 0, 3, 16), Operand.ints(new int[0], 0)));

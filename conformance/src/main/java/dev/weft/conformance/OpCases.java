@@ -37,6 +37,7 @@ public final class OpCases {
 
     /** All cases under their operators' names, in order of first appearance. */
     public static Map<String, List<OpCase>> byOperator() {
-        return all().stream().collect(Collectors.groupingBy(c -> c.op().name(), LinkedHashMap::new, Collectors.toList()));
+        return all().stream()
+                .collect(Collectors.groupingBy(c -> c.op().name(), LinkedHashMap::new, Collectors.toList()));
     }
 }

@@ -74,7 +74,10 @@ public final class OpRunner {
             HostTensor t = all.get(i);
             args.extents(i, t.dims());
             args.pitch(i, t.pitch());
-            args.bind(i, t.data().address(), t.type().scaling().isNone() ? 0 : t.scales().address());
+            args.bind(
+                    i,
+                    t.data().address(),
+                    t.type().scaling().isNone() ? 0 : t.scales().address());
         }
         Reference.run(op, args);
     }

@@ -25,8 +25,7 @@ final class PickComparison {
         this.pages = inputs.get(5);
     }
 
-    static void check(
-            LightningIndex op, java.util.List<HostTensor> inputs, HostTensor expected, HostTensor found) {
+    static void check(LightningIndex op, java.util.List<HostTensor> inputs, HostTensor expected, HostTensor found) {
         PickComparison c = new PickComparison(op, inputs);
         HostTensor positions = inputs.get(3);
         HostTensor starts = inputs.get(4);

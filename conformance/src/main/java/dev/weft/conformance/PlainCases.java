@@ -36,13 +36,18 @@ final class PlainCases {
             cases.add(OpCase.of(new Add(), x, y));
             cases.add(OpCase.of(new Mul(), x, y).withGaps(0));
             cases.add(OpCase.of(new Scale(0.3f), x).withGaps(0));
-            cases.add(OpCase.of(new Cast(d == DType.F32 ? DType.BF16 : DType.F32), x).withGaps(0));
+            cases.add(OpCase.of(new Cast(d == DType.F32 ? DType.BF16 : DType.F32), x)
+                    .withGaps(0));
             cases.add(OpCase.of(new Expand(4), x));
         }
-        cases.add(OpCase.of(new Add(), Operand.random(d, 3, 5, 7), Operand.random(d, 3, 5, 7)).withGaps(1));
-        Data edges = Data.of(0.0, -0.0, Float.MAX_VALUE, 1e-40, Double.POSITIVE_INFINITY, Float.NaN, -1.00390625, 1.01171875);
-        cases.add(OpCase.of(new Cast(DType.BF16), Operand.of(TensorType.of(d, 2, 8), edges)).noted("edges"));
-        cases.add(OpCase.of(new Cast(DType.F32), Operand.of(TensorType.of(d, 2, 8), edges)).noted("edges"));
+        cases.add(OpCase.of(new Add(), Operand.random(d, 3, 5, 7), Operand.random(d, 3, 5, 7))
+                .withGaps(1));
+        Data edges = Data.of(
+                0.0, -0.0, Float.MAX_VALUE, 1e-40, Double.POSITIVE_INFINITY, Float.NaN, -1.00390625, 1.01171875);
+        cases.add(OpCase.of(new Cast(DType.BF16), Operand.of(TensorType.of(d, 2, 8), edges))
+                .noted("edges"));
+        cases.add(OpCase.of(new Cast(DType.F32), Operand.of(TensorType.of(d, 2, 8), edges))
+                .noted("edges"));
         cases.add(OpCase.of(new Expand(1), Operand.random(d, 7, 33)).withGaps(0));
         joins(d, cases);
         gathers(d, cases);
@@ -69,7 +74,8 @@ final class PlainCases {
             if (out == DType.F32 || out == d) {
                 Operand table = Operand.random(d, 17, 33);
                 int[] outside = {16, 0, -1, 5, 17, 5, Integer.MAX_VALUE};
-                cases.add(OpCase.of(new Gather(out), table, Operand.ints(outside, 7)).noted("ids out of range"));
+                cases.add(OpCase.of(new Gather(out), table, Operand.ints(outside, 7))
+                        .noted("ids out of range"));
                 cases.add(OpCase.of(new Gather(out), table, Operand.of(TensorType.of(DType.I32, 33), Data.ints(0, 17)))
                         .withGaps(0));
                 cases.add(OpCase.of(new Gather(out), table, Operand.ints(new int[0], 0)));

@@ -53,7 +53,8 @@ final class QuantCases {
     private static void quantize(DType d, DType out, Scaling scaling, Stream.Builder<OpCase> cases) {
         Quantize op = new Quantize(out, scaling);
         int block = scaling.columns();
-        cases.add(OpCase.of(op, Operand.of(TensorType.of(d, 13, block), edgeRows(block))).noted("edges"));
+        cases.add(OpCase.of(op, Operand.of(TensorType.of(d, 13, block), edgeRows(block)))
+                .noted("edges"));
         cases.add(OpCase.of(op, Operand.random(d, 7, 3 * block)).withGaps(0));
         if (d == DType.F32) {
             cases.add(OpCase.of(op, Operand.random(d, 0, block)));
@@ -80,8 +81,10 @@ final class QuantCases {
             new Format(DType.F4_E2M1, 32, 0, 17)
         }) {
             FakeQuantize op = new FakeQuantize(f.dtype(), f.block(), f.lanes());
-            cases.add(OpCase.of(op, Operand.of(TensorType.of(d, 13, f.width()), edgeRows(f.width()))).noted("edges"));
-            cases.add(OpCase.of(op, Operand.of(TensorType.of(d, 17, f.width()), wide())).withGaps(0));
+            cases.add(OpCase.of(op, Operand.of(TensorType.of(d, 13, f.width()), edgeRows(f.width())))
+                    .noted("edges"));
+            cases.add(OpCase.of(op, Operand.of(TensorType.of(d, 17, f.width()), wide()))
+                    .withGaps(0));
             cases.add(OpCase.of(op, Operand.random(d, 3, 5, f.width())));
         }
         cases.add(OpCase.of(new FakeQuantize(DType.F8_E4M3, 64, 64), Operand.random(d, 0, 64)));
@@ -90,11 +93,15 @@ final class QuantCases {
     private static void dequantize(DType out, Stream.Builder<OpCase> cases) {
         Dequantize op = new Dequantize(out);
         for (Scaling s : new Scaling[] {Scaling.FP8_GROUP_128, Scaling.FP8_BLOCK_128, Scaling.FP8_GROUP_64}) {
-            cases.add(OpCase.of(op, codes(DType.F8_E4M3, s, Data.allCodes(), 130, 256)).noted("all codes"));
-            cases.add(OpCase.of(op, codes(DType.F8_E4M3, s, Data.random(), 17, 130)).withGaps(0));
+            cases.add(OpCase.of(op, codes(DType.F8_E4M3, s, Data.allCodes(), 130, 256))
+                    .noted("all codes"));
+            cases.add(OpCase.of(op, codes(DType.F8_E4M3, s, Data.random(), 17, 130))
+                    .withGaps(0));
         }
-        cases.add(OpCase.of(op, codes(DType.F4_E2M1, Scaling.MXFP4, Data.allCodes(), 33, 96)).noted("all codes"));
-        cases.add(OpCase.of(op, codes(DType.F4_E2M1, Scaling.MXFP4, Data.random(), 7, 64)).withGaps(0));
+        cases.add(OpCase.of(op, codes(DType.F4_E2M1, Scaling.MXFP4, Data.allCodes(), 33, 96))
+                .noted("all codes"));
+        cases.add(OpCase.of(op, codes(DType.F4_E2M1, Scaling.MXFP4, Data.random(), 7, 64))
+                .withGaps(0));
         cases.add(OpCase.of(op, codes(DType.F4_E2M1, Scaling.MXFP4, Data.random(), 0, 64)));
     }
 

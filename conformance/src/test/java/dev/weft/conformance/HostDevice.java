@@ -86,7 +86,8 @@ final class HostDevice implements BackendDevice {
                     }
                 }
             }
-            case MODIFIES_AN_INPUT -> input.set(ValueLayout.JAVA_BYTE, 0, (byte) (input.get(ValueLayout.JAVA_BYTE, 0) ^ 1));
+            case MODIFIES_AN_INPUT ->
+                input.set(ValueLayout.JAVA_BYTE, 0, (byte) (input.get(ValueLayout.JAVA_BYTE, 0) ^ 1));
             case SECOND_RUN_DIFFERS -> y.set(ValueLayout.JAVA_INT, 0, y.get(ValueLayout.JAVA_INT, 0) ^ (runs & 1));
             case WRITES_BETWEEN_ROWS -> y.setAtIndex(ValueLayout.JAVA_FLOAT, a.dim(result, -1), 0);
             case READS_SCRATCH -> {

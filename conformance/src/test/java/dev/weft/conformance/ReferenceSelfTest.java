@@ -33,8 +33,9 @@ class ReferenceSelfTest {
     Stream<DynamicTest> theReferenceDoesNotDependOnTheBatch() {
         HostDevice device = new HostDevice(Fault.NONE);
         return BatchInvariance.all().stream()
-                .map(c -> DynamicTest.dynamicTest(c.toString(), () -> assertThat(BatchInvariance.run(device, c))
-                        .isEqualTo(new Outcome.Passed())));
+                .map(c -> DynamicTest.dynamicTest(
+                        c.toString(),
+                        () -> assertThat(BatchInvariance.run(device, c)).isEqualTo(new Outcome.Passed())));
     }
 
     @Test
@@ -57,12 +58,13 @@ class ReferenceSelfTest {
         "READS_SCRATCH, a second run gives other bits"
     })
     void aPlantedFaultIsCaught(Fault fault, String message) {
-        Operand x = Operand.of(TensorType.of(DType.F32, 7, 33), Data.uniform(1, 2).withNan());
+        Operand x =
+                Operand.of(TensorType.of(DType.F32, 7, 33), Data.uniform(1, 2).withNan());
         OpCase tight = OpCase.of(new RmsNorm(1e-6f), x, Operand.of(TensorType.of(DType.F32, 33), Data.constant(1)));
         OpCase c = fault == Fault.WRITES_BETWEEN_ROWS ? tight.withGaps(0) : tight;
         assertThat(OpRunner.run(new HostDevice(Fault.NONE), c)).isEqualTo(new Outcome.Passed());
-        assertThat(OpRunner.run(new HostDevice(fault), c)).isInstanceOfSatisfying(Outcome.Failed.class, f -> assertThat(
-                        f.message())
-                .contains("rmsNorm(x=[7, 33] f32", message));
+        assertThat(OpRunner.run(new HostDevice(fault), c))
+                .isInstanceOfSatisfying(
+                        Outcome.Failed.class, f -> assertThat(f.message()).contains("rmsNorm(x=[7, 33] f32", message));
     }
 }

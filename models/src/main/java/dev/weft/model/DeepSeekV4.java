@@ -218,8 +218,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
         for (int id : ids) {
             if (id < 0 || id >= config.vocabSize()) {
-                throw new RequestException(
-                        "tokens: found id " + id + ", expected 0 to " + (config.vocabSize() - 1));
+                throw new RequestException("tokens: found id " + id + ", expected 0 to " + (config.vocabSize() - 1));
             }
         }
     }

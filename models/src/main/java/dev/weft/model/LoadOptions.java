@@ -14,13 +14,7 @@ import dev.weft.GraphException;
  * @param trace whether intermediate values are outputs, for comparison with other implementations
  */
 public record LoadOptions(
-        NumericMode mode,
-        int maxContext,
-        int maxTokens,
-        int maxSequences,
-        int rollback,
-        boolean mtp,
-        boolean trace) {
+        NumericMode mode, int maxContext, int maxTokens, int maxSequences, int rollback, boolean mtp, boolean trace) {
     /** Tokens per cache page: the smallest that holds whole entries of every compression ratio in use. */
     public static final int PAGE_TOKENS = 128;
 

@@ -1,7 +1,7 @@
 package dev.weft.model;
 
-import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.CompiledGraph;
+import dev.weft.runtime.DeviceWeights;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.List;

@@ -20,8 +20,8 @@ final class PagePool {
     int allocate() {
         Integer page = free.poll();
         if (page == null) {
-            throw new DeviceMemoryException("cache pages: all " + references.length + " are in use; close sessions, or load"
-                    + " the model with a larger maxContext or maxSequences");
+            throw new DeviceMemoryException("cache pages: all " + references.length
+                    + " are in use; close sessions, or load" + " the model with a larger maxContext or maxSequences");
         }
         references[page] = 1;
         return page;

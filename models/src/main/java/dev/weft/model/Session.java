@@ -19,6 +19,7 @@ public final class Session implements AutoCloseable {
     private int highWater;
     /** MTP rows done: all positions below have run with their true next token. */
     private int mtpPosition;
+
     private HiddenRows hidden;
     private boolean closed;
 

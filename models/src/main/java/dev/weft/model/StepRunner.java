@@ -73,8 +73,15 @@ final class StepRunner implements AutoCloseable {
                 pages[s * pagesPerSequence + p] = r.session().page(p);
             }
         }
-        execution.bind(V4Inputs.TOKENS, tokens).bind(V4Inputs.SEQUENCES, all.size()).bind(V4Inputs.LOGITS, wanted);
-        execution.set("ids", ids).set("positions", positions).set("starts", starts).set("slots", slots);
+        execution
+                .bind(V4Inputs.TOKENS, tokens)
+                .bind(V4Inputs.SEQUENCES, all.size())
+                .bind(V4Inputs.LOGITS, wanted);
+        execution
+                .set("ids", ids)
+                .set("positions", positions)
+                .set("starts", starts)
+                .set("slots", slots);
         execution.set("pages", pages).set("logitRows", logitRows);
         if (hidden.byteSize() > 0) {
             execution.set(V4Graphs.HIDDEN, hidden);
@@ -84,7 +91,8 @@ final class StepRunner implements AutoCloseable {
 
     /** Logits of the wanted rows of the last step, one array each. */
     float[][] logits() {
-        int vocabulary = (int) execution.outputType(V4Graphs.LOGITS).shape().last().maximum();
+        int vocabulary =
+                (int) execution.outputType(V4Graphs.LOGITS).shape().last().maximum();
         float[] flat = execution.floats(V4Graphs.LOGITS);
         float[][] rows = new float[flat.length / vocabulary][];
         for (int i = 0; i < rows.length; i++) {

@@ -59,7 +59,8 @@ final class V4Attention {
                 layer.bf16("attn.q_norm.weight", c.qLoraRank()),
                 c.rmsNormEps());
         Value quantisedLatent = layer.quantise(latent);
-        Value q = heads(layer.linear(quantisedLatent, "attn.wq_b.weight", (long) heads * width, c.qLoraRank()), heads, width);
+        Value q = heads(
+                layer.linear(quantisedLatent, "attn.wq_b.weight", (long) heads * width, c.qLoraRank()), heads, width);
         q = rotate(g.node(new HeadNorm(c.rmsNormEps()), q), false);
 
         List<Value> operands = new ArrayList<>(List.of(q));
@@ -145,10 +146,11 @@ final class V4Attention {
         EntryForm form = layer.quantised() ? EntryForm.HADAMARD_FP4 : EntryForm.HADAMARD;
         Value keys = compress("attn.indexer.compressor", x, width, form);
         layer.trace(layer.prefix + ".indexer.compressed_k", keys);
-        Value projected = g.gemm(x, layer.bf16("attn.indexer.weights_proj.weight", heads, c.hiddenSize()), layer.flow());
+        Value projected =
+                g.gemm(x, layer.bf16("attn.indexer.weights_proj.weight", heads, c.hiddenSize()), layer.flow());
         Value w = g.node(new Scale((float) (1 / Math.sqrt((double) width * heads))), projected);
-        Value picks = g.node(
-                new LightningIndex(c.indexTopk(), ratio), q, w, keys, in.positions(), in.starts(), in.pages());
+        Value picks =
+                g.node(new LightningIndex(c.indexTopk(), ratio), q, w, keys, in.positions(), in.starts(), in.pages());
         layer.trace(layer.prefix + ".indexer.topk", picks);
         return picks;
     }
@@ -178,8 +180,7 @@ final class V4Attention {
     }
 
     private void writeLater(Value ring, Value rows) {
-        afterAttention.add(
-                () -> g.node(new RingWrite(), ring, rows, in.positions(), in.starts(), in.slots()));
+        afterAttention.add(() -> g.node(new RingWrite(), ring, rows, in.positions(), in.starts(), in.slots()));
     }
 
     private long slots() {

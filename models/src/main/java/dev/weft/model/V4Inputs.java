@@ -1,7 +1,7 @@
 package dev.weft.model;
 
-import dev.weft.Dim;
 import dev.weft.DType;
+import dev.weft.Dim;
 import dev.weft.Shape;
 import dev.weft.TensorType;
 import dev.weft.graph.GraphBuilder;

@@ -46,8 +46,7 @@ final class V4Moe {
     }
 
     private Value table() {
-        return layer.weight(
-                "ffn.gate.tid2eid", TensorType.of(DType.I32, c.vocabSize(), c.numExpertsPerTok()));
+        return layer.weight("ffn.gate.tid2eid", TensorType.of(DType.I32, c.vocabSize(), c.numExpertsPerTok()));
     }
 
     private Value experts(Value rows, Value rowWeights, Value offsets) {

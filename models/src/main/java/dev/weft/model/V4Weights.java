@@ -64,8 +64,7 @@ final class V4Weights implements WeightSource {
         long scaleColumns = Math.ceilDiv(columns, 128L);
         for (long i = 0; i < rows; i++) {
             for (long j = 0; j < columns; j++) {
-                float scale = DType.F8_E8M0.decode(
-                        scales.get(ValueLayout.JAVA_BYTE, i / 128 * scaleColumns + j / 128));
+                float scale = DType.F8_E8M0.decode(scales.get(ValueLayout.JAVA_BYTE, i / 128 * scaleColumns + j / 128));
                 float value = DType.F8_E4M3.decode(codes.get(ValueLayout.JAVA_BYTE, i * columns + j)) * scale;
                 out.set(ValueLayout.JAVA_SHORT, 2 * (i * columns + j), (short) DType.BF16.encode(value));
             }

@@ -1,7 +1,7 @@
 package dev.weft.graph;
 
-import dev.weft.Dim;
 import dev.weft.DType;
+import dev.weft.Dim;
 import dev.weft.GraphException;
 import dev.weft.Shape;
 import dev.weft.TensorType;
@@ -75,7 +75,10 @@ public final class GraphBuilder {
         for (int i = 0; i < types.size(); i++) {
             String resultName = unique(types.size() == 1 ? label : label + "." + i);
             int updated = op.updates(i);
-            out.add(updated < 0 ? add(resultName, Value.Kind.RESULT, types.get(i), -1) : update(resultName, in.get(updated)));
+            out.add(
+                    updated < 0
+                            ? add(resultName, Value.Kind.RESULT, types.get(i), -1)
+                            : update(resultName, in.get(updated)));
         }
         nodes.add(new Node(nodes.size(), out.getFirst().name(), op, in, out));
         return out;
@@ -87,7 +90,9 @@ public final class GraphBuilder {
      */
     public Value reshape(Value x, Shape shape) {
         requireUsable(x);
-        boolean movable = x.kind() != Value.Kind.WEIGHT && !x.isState() && x.type().scaling().isNone();
+        boolean movable = x.kind() != Value.Kind.WEIGHT
+                && !x.isState()
+                && x.type().scaling().isNone();
         boolean ranked = shape.rank() > 0 && x.type().shape().rank() > 0;
         TensorType type = x.type().shaped(shape);
         if (!movable
@@ -214,8 +219,9 @@ public final class GraphBuilder {
         }
         Integer current = currentVersion.get(v.root());
         if (current != null && current != v.id()) {
-            throw new GraphException("graph " + name + ": state '" + values.get(v.root()).name() + "' was updated by '"
-                    + values.get(current).name() + "': use that value instead of '" + v.name() + "'");
+            throw new GraphException(
+                    "graph " + name + ": state '" + values.get(v.root()).name() + "' was updated by '"
+                            + values.get(current).name() + "': use that value instead of '" + v.name() + "'");
         }
     }
 

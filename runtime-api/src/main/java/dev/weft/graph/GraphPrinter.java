@@ -8,13 +8,15 @@ final class GraphPrinter {
 
     static String text(Graph g) {
         StringBuilder s = new StringBuilder("graph " + g.name() + "\n");
-        g.dims().values().forEach(d -> s.append("  dim ")
-                .append(d.name())
-                .append(" in [")
-                .append(d.min())
-                .append(", ")
-                .append(d.max())
-                .append("]\n"));
+        g.dims()
+                .values()
+                .forEach(d -> s.append("  dim ")
+                        .append(d.name())
+                        .append(" in [")
+                        .append(d.min())
+                        .append(", ")
+                        .append(d.max())
+                        .append("]\n"));
         for (Value v : g.values()) {
             if (isSource(v)) {
                 s.append("  ")
@@ -32,8 +34,12 @@ final class GraphPrinter {
                     .append(n.inputs().stream().map(Value::name).collect(Collectors.joining(", ", " (", ")")))
                     .append('\n');
         }
-        g.outputs().forEach((name, v) ->
-                s.append("  output ").append(name).append(" = ").append(v.name()).append('\n'));
+        g.outputs()
+                .forEach((name, v) -> s.append("  output ")
+                        .append(name)
+                        .append(" = ")
+                        .append(v.name())
+                        .append('\n'));
         return s.toString();
     }
 
@@ -58,14 +64,24 @@ final class GraphPrinter {
         StringBuilder s = new StringBuilder("digraph " + quote(g.name()) + " {\n  rankdir=TB;\n");
         for (Value v : g.values()) {
             if (isSource(v)) {
-                s.append("  v").append(v.id()).append(" [shape=box,label=").append(quote(v.toString())).append("];\n");
+                s.append("  v")
+                        .append(v.id())
+                        .append(" [shape=box,label=")
+                        .append(quote(v.toString()))
+                        .append("];\n");
             }
         }
         int[] producer = new int[g.values().size()];
         java.util.Arrays.fill(producer, -1);
-        int[] root = g.values().stream().mapToInt(v -> v.kind() == Value.Kind.VIEW ? v.root() : v.id()).toArray();
+        int[] root = g.values().stream()
+                .mapToInt(v -> v.kind() == Value.Kind.VIEW ? v.root() : v.id())
+                .toArray();
         for (Node n : g.nodes()) {
-            s.append("  n").append(n.index()).append(" [label=").append(quote(n.label())).append("];\n");
+            s.append("  n")
+                    .append(n.index())
+                    .append(" [label=")
+                    .append(quote(n.label()))
+                    .append("];\n");
             for (Value in : n.inputs()) {
                 int source = root[in.id()];
                 String from = producer[source] < 0 ? "v" + source : "n" + producer[source];

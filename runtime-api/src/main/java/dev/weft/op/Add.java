@@ -16,7 +16,8 @@ public record Add() implements Op {
 
     @Override
     public List<TensorType> infer(List<TensorType> in) {
-        return List.of(new Rules(this, in).flow(0).sameDType(1, 0).sameShape(1, 0).at(0));
+        return List.of(
+                new Rules(this, in).flow(0).sameDType(1, 0).sameShape(1, 0).at(0));
     }
 
     @Override

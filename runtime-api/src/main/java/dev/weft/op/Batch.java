@@ -21,7 +21,9 @@ final class Batch {
     /** {@code pages} has one row of page ids per sequence of {@code starts}. */
     static void pages(Rules r, int starts, int pages) {
         r.rank(pages, 2).dtype(pages, DType.I32);
-        r.require(pages, r.dim(starts, 0).equals(r.dim(pages, 0).plus(1)), "expected one page list per sequence of starts "
-                + r.at(starts));
+        r.require(
+                pages,
+                r.dim(starts, 0).equals(r.dim(pages, 0).plus(1)),
+                "expected one page list per sequence of starts " + r.at(starts));
     }
 }

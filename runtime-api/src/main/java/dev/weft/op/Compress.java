@@ -52,7 +52,14 @@ public record Compress(int ratio, boolean overlap, RotaryParameters rotary, floa
 
     @Override
     public List<TensorType> infer(List<TensorType> in) {
-        Rules r = new Rules(this, in).rank(0, 2).rank(1, 2).rank(2, 2).rank(3, 1).rank(4, 3).rank(5, 3).rank(6, 3);
+        Rules r = new Rules(this, in)
+                .rank(0, 2)
+                .rank(1, 2)
+                .rank(2, 2)
+                .rank(3, 1)
+                .rank(4, 3)
+                .rank(5, 3)
+                .rank(6, 3);
         for (int i : new int[] {0, 1, 2, 4, 5}) {
             r.dtype(i, DType.F32);
         }

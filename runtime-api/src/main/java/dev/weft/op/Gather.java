@@ -25,7 +25,10 @@ public record Gather(DType out) implements Op {
     @Override
     public List<TensorType> infer(List<TensorType> in) {
         Rules r = new Rules(this, in).minRank(0, 2).flow(0).rank(1, 1).dtype(1, DType.I32);
-        r.require(0, out == DType.F32 || out == r.at(0).dtype(), "rows can be copied or widened to F32: found out " + out);
+        r.require(
+                0,
+                out == DType.F32 || out == r.at(0).dtype(),
+                "rows can be copied or widened to F32: found out " + out);
         List<Dim> dims = new ArrayList<>(r.at(0).shape().dims());
         dims.set(0, r.dim(1, 0));
         return List.of(TensorType.of(out, new Shape(dims)));

@@ -19,7 +19,13 @@ public record HyperPost() implements Op {
 
     @Override
     public List<TensorType> infer(List<TensorType> in) {
-        Rules r = new Rules(this, in).rank(0, 2).flow(0).rank(1, 3).sameDType(1, 0).rank(2, 2).rank(3, 3);
+        Rules r = new Rules(this, in)
+                .rank(0, 2)
+                .flow(0)
+                .rank(1, 3)
+                .sameDType(1, 0)
+                .rank(2, 2)
+                .rank(3, 3);
         r.dtype(2, DType.F32).dtype(3, DType.F32);
         r.same(1, 0, r.dim(0, 0), "one row of streams per row").same(1, 2, r.dim(0, 1), "one width");
         r.same(2, 0, r.dim(0, 0), "one row each").same(2, 1, r.dim(1, 1), "one coefficient per stream");

@@ -26,7 +26,10 @@ import java.util.List;
  */
 public record LightningIndex(int topK, int ratio) implements Op {
     public LightningIndex {
-        Rules.attribute(topK >= 1 && ratio >= 1, "lightningIndex", "topK and ratio must be positive: found " + topK + ", " + ratio);
+        Rules.attribute(
+                topK >= 1 && ratio >= 1,
+                "lightningIndex",
+                "topK and ratio must be positive: found " + topK + ", " + ratio);
     }
 
     @Override
@@ -36,7 +39,13 @@ public record LightningIndex(int topK, int ratio) implements Op {
 
     @Override
     public List<TensorType> infer(List<TensorType> in) {
-        Rules r = new Rules(this, in).rank(0, 3).flow(0).rank(1, 2).sameDType(1, 0).rank(2, 3).sameDType(2, 0);
+        Rules r = new Rules(this, in)
+                .rank(0, 3)
+                .flow(0)
+                .rank(1, 2)
+                .sameDType(1, 0)
+                .rank(2, 3)
+                .sameDType(2, 0);
         r.same(1, 0, r.dim(0, 0), "one weight per row and head").same(1, 1, r.dim(0, 1), "one weight per row and head");
         r.same(2, 2, r.dim(0, 2), "keys are as wide as queries");
         Batch.check(r, 0, 3, 4);
@@ -47,7 +56,8 @@ public record LightningIndex(int topK, int ratio) implements Op {
     @Override
     public double flops(List<TensorType> in) {
         TensorType keys = in.get(2);
-        double perSequence = in.get(5).shape().dim(1).maximum() * (double) keys.shape().dim(1).maximum();
+        double perSequence = in.get(5).shape().dim(1).maximum()
+                * (double) keys.shape().dim(1).maximum();
         return 2.0 * in.get(0).maxElements() * perSequence;
     }
 

@@ -21,7 +21,13 @@ public record MoeCombine() implements Op {
 
     @Override
     public List<TensorType> infer(List<TensorType> in) {
-        Rules r = new Rules(this, in).rank(0, 2).flow(0).rank(1, 1).dtype(1, DType.I32).rank(2, 2).sameDType(2, 0);
+        Rules r = new Rules(this, in)
+                .rank(0, 2)
+                .flow(0)
+                .rank(1, 1)
+                .dtype(1, DType.I32)
+                .rank(2, 2)
+                .sameDType(2, 0);
         r.same(1, 0, r.dim(0, 0), "one source per row of y").same(2, 1, r.dim(0, 1), "one width");
         Dim pairs = r.dim(0, 0);
         Dim rows = r.dim(2, 0);

@@ -1,6 +1,5 @@
 package dev.weft.op;
 
-import dev.weft.DType;
 import dev.weft.TensorType;
 import java.util.List;
 

@@ -21,7 +21,11 @@ public record RmsNorm(float eps) implements Op {
 
     @Override
     public List<TensorType> infer(List<TensorType> in) {
-        Rules r = new Rules(this, in).minRank(0, 2).flow(0).rank(1, 1).dtype(1, DType.F32, DType.BF16)
+        Rules r = new Rules(this, in)
+                .minRank(0, 2)
+                .flow(0)
+                .rank(1, 1)
+                .dtype(1, DType.F32, DType.BF16)
                 .scaling(1, Scaling.NONE);
         r.same(1, 0, r.dim(0, -1), "one weight per column of x");
         return List.of(r.at(0));

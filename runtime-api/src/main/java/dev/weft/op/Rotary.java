@@ -25,7 +25,10 @@ public record Rotary(RotaryParameters parameters, boolean inverse) implements Op
     public List<TensorType> infer(List<TensorType> in) {
         Rules r = new Rules(this, in).rank(0, 2, 3).flow(0).rank(1, 1).dtype(1, DType.I32);
         r.same(1, 0, r.dim(0, 0), "one position per row");
-        r.require(0, r.extent(0, -1) >= parameters.dim(), "row is narrower than the " + parameters.dim() + " rotated lanes");
+        r.require(
+                0,
+                r.extent(0, -1) >= parameters.dim(),
+                "row is narrower than the " + parameters.dim() + " rotated lanes");
         return List.of(r.at(0));
     }
 

@@ -17,8 +17,7 @@ public record RotaryParameters(
     public RotaryParameters {
         Rules.attribute(dim > 0 && dim % 2 == 0, "rotary", "dim must be even and positive: found " + dim);
         Rules.attribute(theta > 1 && Double.isFinite(theta), "rotary", "theta must exceed 1: found " + theta);
-        Rules.attribute(
-                factor >= 1 && Double.isFinite(factor), "rotary", "factor must be 1 or more: found " + factor);
+        Rules.attribute(factor >= 1 && Double.isFinite(factor), "rotary", "factor must be 1 or more: found " + factor);
         Rules.attribute(
                 factor == 1 || originalPositions > 0,
                 "rotary",

@@ -79,14 +79,16 @@ final class Rules {
 
     Rules sameShape(int i, int j) {
         if (!at(i).shape().equals(at(j).shape())) {
-            throw new ShapeException(subject(i) + ": expected the shape of " + op.operands().get(j) + " " + at(j));
+            throw new ShapeException(
+                    subject(i) + ": expected the shape of " + op.operands().get(j) + " " + at(j));
         }
         return this;
     }
 
     Rules sameDType(int i, int j) {
         if (at(i).dtype() != at(j).dtype()) {
-            throw new DTypeException(subject(i) + ": expected the dtype of " + op.operands().get(j) + " " + at(j));
+            throw new DTypeException(
+                    subject(i) + ": expected the dtype of " + op.operands().get(j) + " " + at(j));
         }
         return this;
     }

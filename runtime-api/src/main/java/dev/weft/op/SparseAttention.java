@@ -49,7 +49,13 @@ public record SparseAttention(int window, int ratio, Reach reach, float scale) i
 
     @Override
     public List<TensorType> infer(List<TensorType> in) {
-        Rules r = new Rules(this, in).rank(0, 3).flow(0).rank(1, 2).sameDType(1, 0).rank(2, 3).sameDType(2, 0);
+        Rules r = new Rules(this, in)
+                .rank(0, 3)
+                .flow(0)
+                .rank(1, 2)
+                .sameDType(1, 0)
+                .rank(2, 3)
+                .sameDType(2, 0);
         r.same(1, 0, r.dim(0, 0), "one latent row per query row").same(1, 1, r.dim(0, 2), "one head width");
         r.same(2, 2, r.dim(0, 2), "one head width");
         r.require(2, r.extent(2, 1) >= window, "ring must hold the window of " + window + " rows");
@@ -72,8 +78,9 @@ public record SparseAttention(int window, int ratio, Reach reach, float scale) i
                 + switch (reach) {
                     case WINDOW -> 0;
                     case PICKED -> in.get(9).shape().dim(1).maximum();
-                    case ALL -> in.get(8).shape().dim(1).maximum()
-                            * in.get(7).shape().dim(1).maximum();
+                    case ALL ->
+                        in.get(8).shape().dim(1).maximum()
+                                * in.get(7).shape().dim(1).maximum();
                 };
     }
 

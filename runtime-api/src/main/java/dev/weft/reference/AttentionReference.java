@@ -78,7 +78,8 @@ final class AttentionReference {
     }
 
     /** {@code ring[slots[s], p mod C, :] = rows[i, :]} for the last C rows of every sequence. */
-    static void ringWrite(HostOperand ring, HostOperand rows, HostOperand positions, HostOperand starts, HostOperand slots) {
+    static void ringWrite(
+            HostOperand ring, HostOperand rows, HostOperand positions, HostOperand starts, HostOperand slots) {
         Sequences steps = new Sequences(positions, starts);
         int[] slot = slots.ints(0);
         int capacity = ring.dim(1);

@@ -72,18 +72,18 @@ public final class Reference {
 
     /** Why the reference cannot run an instance; empty if it can. It is one rank, so collectives of more have no peers. */
     public static Optional<String> unsupported(OpInstance op) {
-        int ranks =
-                switch (op.op()) {
-                    case AllReduce c -> c.ranks();
-                    case AllGather c -> c.ranks();
-                    case ReduceScatter c -> c.ranks();
-                    case AllToAllV c -> c.ranks();
-                    case Broadcast c -> c.ranks();
-                    default -> 1;
-                };
+        int ranks = switch (op.op()) {
+            case AllReduce c -> c.ranks();
+            case AllGather c -> c.ranks();
+            case ReduceScatter c -> c.ranks();
+            case AllToAllV c -> c.ranks();
+            case Broadcast c -> c.ranks();
+            default -> 1;
+        };
         return ranks == 1
                 ? Optional.empty()
-                : Optional.of("the reference is a single rank: found " + ranks + " ranks; use a device with a communicator");
+                : Optional.of(
+                        "the reference is a single rank: found " + ranks + " ranks; use a device with a communicator");
     }
 
     private static void run(Op op, HostOperand[] o) {

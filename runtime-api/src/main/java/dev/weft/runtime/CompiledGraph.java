@@ -30,7 +30,12 @@ public final class CompiledGraph {
     private final CompileOptions options;
 
     CompiledGraph(
-            Device device, Graph graph, List<Step> steps, MemoryPlan plan, Placement placement, CompileOptions options) {
+            Device device,
+            Graph graph,
+            List<Step> steps,
+            MemoryPlan plan,
+            Placement placement,
+            CompileOptions options) {
         this.device = device;
         this.graph = graph;
         this.steps = List.copyOf(steps);

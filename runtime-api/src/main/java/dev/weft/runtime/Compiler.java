@@ -43,7 +43,8 @@ final class Compiler {
     private void place(Node node) {
         OpInstance instance = node.instance();
         Optional<String> computed = computedButPacked(node, instance);
-        switch (computed.<Support>map(Support.Unsupported::new).orElseGet(() -> device.spi().supports(instance))) {
+        switch (computed.<Support>map(Support.Unsupported::new)
+                .orElseGet(() -> device.spi().supports(instance))) {
             case Support.Native n -> add(node, instance, "");
             case Support.Emulated e -> add(node, instance, "emulated: " + e.note());
             case Support.Unsupported u -> refuse(node, instance, u.reason());
@@ -52,7 +53,8 @@ final class Compiler {
 
     /** Only weights are packed: a kernel that reads an operand packed cannot take a computed one. */
     private Optional<String> computedButPacked(Node node, OpInstance instance) {
-        if (!(device.spi() instanceof WeightLayout layout) || !device.spi().supports(instance).isSupported()) {
+        if (!(device.spi() instanceof WeightLayout layout)
+                || !device.spi().supports(instance).isSupported()) {
             return Optional.empty();
         }
         for (int i = 0; i < node.inputs().size(); i++) {
@@ -73,8 +75,8 @@ final class Compiler {
             rows.add(new Placement.Row(node.index(), node.label(), "host/reference", true, reason));
             firstFallback = firstFallback.isEmpty() ? node.label() + ": " + reason : firstFallback;
         } else {
-            String host = onHost.map(r -> "; host fallback would not help: " + r)
-                    .orElse("; host fallback would run it");
+            String host =
+                    onHost.map(r -> "; host fallback would not help: " + r).orElse("; host fallback would run it");
             refusals.add(node.label() + " " + instance + ": " + reason + host);
         }
     }

@@ -85,8 +85,7 @@ public final class DeviceWeights implements AutoCloseable {
         }
     }
 
-    private static Place place(
-            BackendDevice device, String name, Wanted w, DeviceBuffer buffer, WeightSource source) {
+    private static Place place(BackendDevice device, String name, Wanted w, DeviceBuffer buffer, WeightSource source) {
         long address = buffer.address() + w.offset();
         WeightData data = source.weight(name, w.type());
         if (!data.type().equals(w.type())) {

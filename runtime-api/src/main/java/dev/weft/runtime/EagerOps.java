@@ -118,7 +118,8 @@ public final class EagerOps {
         scratch.add(packed);
         try (Arena arena = Arena.ofShared()) {
             MemorySegment bytes = w.read(arena);
-            MemorySegment scale = bytes.asSlice(MemoryPlan.scaleOffset(w.type()), w.type().maxScaleBytes());
+            MemorySegment scale =
+                    bytes.asSlice(MemoryPlan.scaleOffset(w.type()), w.type().maxScaleBytes());
             MemorySegment data = bytes.asSlice(0, w.type().maxDataBytes());
             packing.pack(WeightData.of("operand", w.type(), data, scale), packed.address());
         }

@@ -67,6 +67,7 @@ public final class Execution implements AutoCloseable {
         compiled.device().own(this);
     }
 
+    @SuppressWarnings("MustBeClosedChecker") // the execution owns the arena and closes it in release
     static Execution create(CompiledGraph compiled, DeviceWeights weights, StateStore states) {
         String subject = "execution of " + compiled.graph().name();
         compiled.device().require(weights.device(), subject + ": weights");
@@ -104,7 +105,8 @@ public final class Execution implements AutoCloseable {
         for (int i = 0; i < operands.size(); i++) {
             Value v = operands.get(i);
             if (CompiledGraph.isWeight(v)) {
-                DeviceWeights.Place p = weights.find(v, CompiledGraph.packing(compiled.device().spi(), step, i));
+                DeviceWeights.Place p =
+                        weights.find(v, CompiledGraph.packing(compiled.device().spi(), step, i));
                 args.bind(i, p.address(), p.scaleAddress());
             } else if (v.isState()) {
                 args.bind(i, states.address(compiled.graph().values().get(v.root())), 0);
@@ -129,8 +131,9 @@ public final class Execution implements AutoCloseable {
     public Execution bind(String dim, long extent) {
         Dim d = compiled.graph().dims().get(dim);
         if (d == null) {
-            throw new GraphException("dimension '" + dim + "': graph " + compiled.graph().name() + " has only "
-                    + compiled.graph().dims().keySet());
+            throw new GraphException(
+                    "dimension '" + dim + "': graph " + compiled.graph().name() + " has only "
+                            + compiled.graph().dims().keySet());
         }
         if (extent < d.min() || extent > d.max()) {
             throw new GraphException("dimension '" + dim + "': found " + extent + ", expected " + d.min() + " to "
@@ -171,8 +174,8 @@ public final class Execution implements AutoCloseable {
         MemorySegment to = staging.get(name);
         long bytes = data.byteSize();
         if (v.type().dtype() != dtype || bytes > v.type().maxDataBytes()) {
-            throw new GraphException("input '" + name + "': found " + bytes + " bytes of " + dtype + ", expected "
-                    + v.type());
+            throw new GraphException(
+                    "input '" + name + "': found " + bytes + " bytes of " + dtype + ", expected " + v.type());
         }
         begin();
         try {
@@ -188,8 +191,8 @@ public final class Execution implements AutoCloseable {
         return compiled.graph().values(Value.Kind.INPUT).stream()
                 .filter(v -> v.name().equals(name))
                 .findFirst()
-                .orElseThrow(() -> new GraphException("input '" + name + "': graph " + compiled.graph().name()
-                        + " has only " + staging.keySet()));
+                .orElseThrow(() -> new GraphException(
+                        "input '" + name + "': graph " + compiled.graph().name() + " has only " + staging.keySet()));
     }
 
     /** Runs all nodes once and waits. @throws GraphException if an input or dimension is unbound or their sizes differ */
@@ -281,8 +284,9 @@ public final class Execution implements AutoCloseable {
     public TensorType outputType(String output) {
         Value v = compiled.graph().outputs().get(output);
         if (v == null) {
-            throw new GraphException("output '" + output + "': graph " + compiled.graph().name() + " has only "
-                    + compiled.graph().outputs().keySet());
+            throw new GraphException(
+                    "output '" + output + "': graph " + compiled.graph().name() + " has only "
+                            + compiled.graph().outputs().keySet());
         }
         return v.type().bind(this::extent);
     }
@@ -314,9 +318,8 @@ public final class Execution implements AutoCloseable {
                         + " bytes, expected " + bytes);
             }
             if (bytes > 0) {
-                long from = v.isState()
-                        ? states.address(compiled.graph().values().get(v.root()))
-                        : address(v);
+                long from =
+                        v.isState() ? states.address(compiled.graph().values().get(v.root())) : address(v);
                 compiled.device().spi().copyOut(from + offset, target.asSlice(0, bytes));
             }
         });

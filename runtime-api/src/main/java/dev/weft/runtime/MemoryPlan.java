@@ -71,13 +71,14 @@ final class MemoryPlan {
                 intervals[out.root()].to = graph.nodes().size();
             }
         }
-        List<Interval> live = new ArrayList<>(
-                Arrays.stream(intervals).filter(i -> i != null).toList());
+        List<Interval> live =
+                new ArrayList<>(Arrays.stream(intervals).filter(i -> i != null).toList());
         long total = place(live);
         long[] offsets = new long[intervals.length];
         Arrays.fill(offsets, ABSENT);
         live.forEach(i -> offsets[i.value] = i.offset);
-        return new MemoryPlan(offsets, total, align(Arrays.stream(workspaces).max().orElse(0)));
+        return new MemoryPlan(
+                offsets, total, align(Arrays.stream(workspaces).max().orElse(0)));
     }
 
     /** Largest first, each at the lowest gap among those alive at the same time. Returns the bytes needed. */

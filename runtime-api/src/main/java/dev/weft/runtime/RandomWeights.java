@@ -20,14 +20,17 @@ public record RandomWeights(long seed) implements WeightSource {
     public WeightData weight(String name, TensorType type) {
         SplittableRandom random = new SplittableRandom(seed * 31 + name.hashCode());
         Arena arena = Arena.ofAuto();
-        MemorySegment data = arena.allocate(Math.max(1, type.maxDataBytes()), 64).asSlice(0, type.maxDataBytes());
-        MemorySegment scale = arena.allocate(Math.max(1, type.maxScaleBytes()), 64).asSlice(0, type.maxScaleBytes());
+        MemorySegment data =
+                arena.allocate(Math.max(1, type.maxDataBytes()), 64).asSlice(0, type.maxDataBytes());
+        MemorySegment scale =
+                arena.allocate(Math.max(1, type.maxScaleBytes()), 64).asSlice(0, type.maxScaleBytes());
         fill(random, type, data, scale);
         return WeightData.of(name, type, data, scale);
     }
 
     static void fill(SplittableRandom random, TensorType type, MemorySegment data, MemorySegment scale) {
-        double width = Math.max(1, type.shape().rank() == 0 ? 1 : type.shape().last().maximum());
+        double width =
+                Math.max(1, type.shape().rank() == 0 ? 1 : type.shape().last().maximum());
         double deviation = 1 / Math.sqrt(width);
         long n = type.maxElements();
         if (!type.dtype().isFloat()) {

@@ -34,8 +34,8 @@ public final class StateStore implements AutoCloseable {
         long total = 0;
         for (Value v : graph.values(Value.Kind.STATE)) {
             if (!v.type().scaling().isNone() || v.type().shape().rank() == 0) {
-                throw new GraphException("state '" + v.name() + "' " + v.type()
-                        + ": expected an unscaled tensor of rank 1 or more");
+                throw new GraphException(
+                        "state '" + v.name() + "' " + v.type() + ": expected an unscaled tensor of rank 1 or more");
             }
             total += MemoryPlan.storageBytes(v.type());
         }
@@ -111,7 +111,9 @@ public final class StateStore implements AutoCloseable {
             Place p = place(name);
             long rows = p.state().type().shape().dim(0).maximum();
             long offset = Math.clamp(row, 0, rows) * rowBytes(name);
-            if (row < 0 || row > rows || offset + host.byteSize() > p.state().type().maxDataBytes()) {
+            if (row < 0
+                    || row > rows
+                    || offset + host.byteSize() > p.state().type().maxDataBytes()) {
                 throw new GraphException("state '" + name + "' " + p.state().type() + ": " + host.byteSize()
                         + " bytes from row " + row + " exceed it");
             }

@@ -48,8 +48,8 @@ public final class Tensor implements AutoCloseable {
     /** Overwrites an unscaled float tensor, rounding to nearest even. */
     public Tensor copyFrom(float[] values) {
         if (values.length != type.maxElements()) {
-            throw new ShapeException("tensor " + type + ": found " + values.length + " values, expected "
-                    + type.maxElements());
+            throw new ShapeException(
+                    "tensor " + type + ": found " + values.length + " values, expected " + type.maxElements());
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment bytes = arena.allocate(Math.max(1, type.maxDataBytes()), 64);

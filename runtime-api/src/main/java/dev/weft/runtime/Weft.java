@@ -57,8 +57,10 @@ public final class Weft implements AutoCloseable {
 
     /** The first device of the best backend. @throws BackendUnavailableException if there is none */
     public Device best() {
-        return deviceInfos().stream().findFirst().map(d -> device(d.id())).orElseThrow(() ->
-                new BackendUnavailableException("no device: found backends " + backends.statuses()
+        return deviceInfos().stream()
+                .findFirst()
+                .map(d -> device(d.id()))
+                .orElseThrow(() -> new BackendUnavailableException("no device: found backends " + backends.statuses()
                         + "; add weft-backend-cpu to the class or module path"));
     }
 

@@ -103,8 +103,8 @@ public final class Backends implements AutoCloseable {
                 case Probe.Absent a -> statuses.add(new Status(name(p), a));
             }
         }
-        found.sort(Comparator.comparing((Found f) -> -f.probe().priority()).thenComparing(f -> f.provider()
-                .name()));
+        found.sort(Comparator.comparing((Found f) -> -f.probe().priority())
+                .thenComparing(f -> f.provider().name()));
         int best = 0;
         for (Found f : found) {
             String name = f.provider().name();
@@ -112,8 +112,9 @@ public final class Backends implements AutoCloseable {
                 statuses.add(best++, new Status(name, f.probe()));
             } else {
                 String taken = available.get(name).getClass().getName();
-                statuses.add(new Status(f.provider().getClass().getName(), new Probe.Absent(
-                        "its name '" + name + "' is taken by " + taken + "; remove one of the two")));
+                statuses.add(new Status(
+                        f.provider().getClass().getName(),
+                        new Probe.Absent("its name '" + name + "' is taken by " + taken + "; remove one of the two")));
             }
         }
         return this;

@@ -45,10 +45,12 @@ public record WeightData(String name, TensorType type, List<Part> parts) {
     public void read(MemorySegment source, MemorySegment target) {
         try {
             MemorySegment.copy(source, 0, target, 0, source.byteSize());
-            Thread.yield(); // compiled code raises the fault of the copy late, at the latest on return from a native call
+            Thread.yield(); // compiled code raises the fault of the copy late, at the latest on return from a native
+            // call
         } catch (InternalError e) {
             throw new CheckpointException(
-                    "weight " + name + ": reading the mapped file failed; was it shortened or replaced after opening?", e);
+                    "weight " + name + ": reading the mapped file failed; was it shortened or replaced after opening?",
+                    e);
         }
     }
 }

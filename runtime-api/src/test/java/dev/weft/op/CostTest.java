@@ -68,13 +68,14 @@ class CostTest {
 
     @TestFactory
     Stream<DynamicTest> everyOperatorIsCounted() {
-        return Examples.all().stream().map(call -> DynamicTest.dynamicTest(call.op().name(), () -> {
-            double flops = call.op().flops(call.inputs());
-            double bytes = call.op().bytes(call.inputs());
-            assertTrue(flops >= 0 && Double.isFinite(flops), "flops " + flops);
-            assertTrue(bytes > 0 && Double.isFinite(bytes), "bytes " + bytes);
-            Tolerance tolerance = call.op().tolerance(call.inputs());
-            assertTrue(tolerance.nmse() >= 0 && tolerance.relative() >= 0, tolerance.toString());
-        }));
+        return Examples.all().stream()
+                .map(call -> DynamicTest.dynamicTest(call.op().name(), () -> {
+                    double flops = call.op().flops(call.inputs());
+                    double bytes = call.op().bytes(call.inputs());
+                    assertTrue(flops >= 0 && Double.isFinite(flops), "flops " + flops);
+                    assertTrue(bytes > 0 && Double.isFinite(bytes), "bytes " + bytes);
+                    Tolerance tolerance = call.op().tolerance(call.inputs());
+                    assertTrue(tolerance.nmse() >= 0 && tolerance.relative() >= 0, tolerance.toString());
+                }));
     }
 }

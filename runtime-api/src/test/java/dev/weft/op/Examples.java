@@ -54,11 +54,7 @@ final class Examples {
                 call(new FakeQuantize(F8_E4M3, 64, 64), ROWS),
                 call(new Gemm(F32), ROWS, type(F8_E4M3, 256, 128).scaled(Scaling.FP8_BLOCK_128)),
                 call(new GroupedGemm(F32), type(F32, 5, 2, 64), type(F32, 2, 16, 64)),
-                call(
-                        new ExpertGemm(F32),
-                        ROWS,
-                        type(F4_E2M1, 8, 64, 128).scaled(Scaling.MXFP4),
-                        type(I32, 9)),
+                call(new ExpertGemm(F32), ROWS, type(F4_E2M1, 8, 64, 128).scaled(Scaling.MXFP4), type(I32, 9)),
                 attention(),
                 compress(),
                 call(

@@ -83,34 +83,41 @@ class InferenceErrorsTest {
     /** No operator takes bytes: each operand of each operator must be refused by name. */
     @TestFactory
     Stream<DynamicTest> everyOperandHasADType() {
-        return Examples.all().stream().flatMap(valid -> IntStream.range(0, valid.inputs().size())
-                .mapToObj(i -> DynamicTest.dynamicTest(
-                        valid.op().name() + ": " + valid.op().operands().get(i) + " as bytes",
-                        () -> assertNamed(
-                                valid,
-                                i,
-                                TensorType.of(I8, valid.inputs().get(i).shape()),
-                                DTypeException.class))));
+        return Examples.all().stream()
+                .flatMap(valid -> IntStream.range(0, valid.inputs().size())
+                        .mapToObj(i -> DynamicTest.dynamicTest(
+                                valid.op().name() + ": " + valid.op().operands().get(i) + " as bytes",
+                                () -> assertNamed(
+                                        valid,
+                                        i,
+                                        TensorType.of(I8, valid.inputs().get(i).shape()),
+                                        DTypeException.class))));
     }
 
     @TestFactory
     Stream<DynamicTest> everyOperatorCountsItsOperands() {
-        return Examples.all().stream().map(valid -> DynamicTest.dynamicTest(valid.op().name(), () -> {
-            List<TensorType> more = new ArrayList<>(valid.inputs());
-            more.add(type(F32, 1));
-            ShapeException e = assertThrows(ShapeException.class, () -> valid.op().infer(more));
-            assertTrue(e.getMessage().startsWith(valid.op().name() + ": operand count"), e.getMessage());
-        }));
+        return Examples.all().stream()
+                .map(valid -> DynamicTest.dynamicTest(valid.op().name(), () -> {
+                    List<TensorType> more = new ArrayList<>(valid.inputs());
+                    more.add(type(F32, 1));
+                    ShapeException e =
+                            assertThrows(ShapeException.class, () -> valid.op().infer(more));
+                    assertTrue(e.getMessage().startsWith(valid.op().name() + ": operand count"), e.getMessage());
+                }));
     }
 
     @Test
     void everyOperatorHasAnExample() {
-        Set<Class<?>> covered = Examples.all().stream().map(i -> i.op().getClass()).collect(Collectors.toSet());
+        Set<Class<?>> covered =
+                Examples.all().stream().map(i -> i.op().getClass()).collect(Collectors.toSet());
         assertEquals(Set.copyOf(Arrays.asList(Op.class.getPermittedSubclasses())), covered);
     }
 
     private static OpInstance example(Class<? extends Op> op) {
-        return Examples.all().stream().filter(i -> op.isInstance(i.op())).findFirst().orElseThrow();
+        return Examples.all().stream()
+                .filter(i -> op.isInstance(i.op()))
+                .findFirst()
+                .orElseThrow();
     }
 
     private static void assertNamed(

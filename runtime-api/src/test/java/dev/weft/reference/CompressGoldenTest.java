@@ -44,7 +44,9 @@ class CompressGoldenTest {
     void chunks(int ratio, int chunk) {
         CompressorRun run = compressor(ratio, EntryForm.FP8);
         int steps = Math.ceilDiv(run.tokens(), chunk);
-        int[] ends = IntStream.rangeClosed(1, steps).map(i -> Math.min(i * chunk, run.tokens())).toArray();
+        int[] ends = IntStream.rangeClosed(1, steps)
+                .map(i -> Math.min(i * chunk, run.tokens()))
+                .toArray();
         Deviation.assertSameBits("compressor" + ratio + " chunks", run.entries(run.tokens()), run.entries(ends));
     }
 }

@@ -22,8 +22,10 @@ class GateGoldenTest {
     }
 
     private void check(String prefix, List<Operand> results) {
-        assertArrayEquals(golden.ints(prefix + ".indices_sorted"), results.get(0).ints(), prefix);
-        Deviation.assertAbsolute(prefix, 2e-6, golden.floats(prefix + ".weights"), results.get(1).floats());
+        assertArrayEquals(
+                golden.ints(prefix + ".indices_sorted"), results.get(0).ints(), prefix);
+        Deviation.assertAbsolute(
+                prefix, 2e-6, golden.floats(prefix + ".weights"), results.get(1).floats());
     }
 
     @ParameterizedTest

@@ -111,15 +111,13 @@ final class GoldenTensors {
     int[] ints(String name) {
         Entry e = entry(name);
         ByteBuffer b = bytes(e);
-        int width =
-                switch (e.dtype()) {
-                    case "U8" -> 1;
-                    case "I16" -> 2;
-                    case "I32" -> 4;
-                    case "I64" -> 8;
-                    default ->
-                        throw new AssertionError(name + " in " + source + ": expected integers, found " + e.dtype());
-                };
+        int width = switch (e.dtype()) {
+            case "U8" -> 1;
+            case "I16" -> 2;
+            case "I32" -> 4;
+            case "I64" -> 8;
+            default -> throw new AssertionError(name + " in " + source + ": expected integers, found " + e.dtype());
+        };
         int[] out = new int[b.remaining() / width];
         for (int i = 0; i < out.length; i++) {
             out[i] = switch (width) {

@@ -60,14 +60,20 @@ class HyperGoldenTest {
     @Test
     void entry() {
         List<Operand> results = pre(20);
-        Deviation.assertAbsolute("mhc.pre_out", LIMIT, golden.floats("mhc.pre_out"), results.get(0).floats());
-        Deviation.assertAbsolute("mhc.post", LIMIT, golden.floats("mhc.post"), results.get(1).floats());
+        Deviation.assertAbsolute(
+                "mhc.pre_out",
+                LIMIT,
+                golden.floats("mhc.pre_out"),
+                results.get(0).floats());
+        Deviation.assertAbsolute(
+                "mhc.post", LIMIT, golden.floats("mhc.post"), results.get(1).floats());
     }
 
     @ParameterizedTest
     @CsvSource({"1, mhc.comb_iters1", "2, mhc.comb_iters2", "5, mhc.comb_iters5", "20, mhc.comb"})
     void sinkhorn(int iterations, String name) {
-        Deviation.assertAbsolute(name, LIMIT, golden.floats(name), pre(iterations).get(2).floats());
+        Deviation.assertAbsolute(
+                name, LIMIT, golden.floats(name), pre(iterations).get(2).floats());
     }
 
     /** Rows and columns sum to one, columns more exactly because they are divided last. */

@@ -72,11 +72,7 @@ class IndexGoldenTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "PLAIN, indexer.topk_sorted",
-        "HADAMARD, indexer.topk_sorted",
-        "HADAMARD_FP4, indexer.topk_sorted_fp4"
-    })
+    @CsvSource({"PLAIN, indexer.topk_sorted", "HADAMARD, indexer.topk_sorted", "HADAMARD_FP4, indexer.topk_sorted_fp4"})
     void picks(EntryForm form, String name) {
         Operand picks = RefRun.one(
                 new LightningIndex(TOP_K, RATIO),

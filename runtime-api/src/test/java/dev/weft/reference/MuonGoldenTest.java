@@ -31,7 +31,8 @@ class MuonGoldenTest {
                 momentum[i] += (1 - MOMENTUM) * (gradient[i] - momentum[i]);
                 ahead[i] = gradient[i] + MOMENTUM * (momentum[i] - gradient[i]);
             }
-            float[] update = RefRun.one(BF16, Operand.f32(ahead, golden.shape("muon_step.param0"))).floats();
+            float[] update = RefRun.one(BF16, Operand.f32(ahead, golden.shape("muon_step.param0")))
+                    .floats();
             for (int i = 0; i < update.length; i++) {
                 parameter[i] = parameter[i] * (1 - LEARNING_RATE * WEIGHT_DECAY) - LEARNING_RATE * update[i];
             }

@@ -40,10 +40,7 @@ class QuantGoldenTest {
     }
 
     @ParameterizedTest
-    @CsvSource({
-        "act_quant128, F8_E4M3, 128, 512",
-        "act_quant64, F8_E4M3, 64, 192",
-        "fp4_act_quant32, F4_E2M1, 32, 128"
+    @CsvSource({"act_quant128, F8_E4M3, 128, 512", "act_quant64, F8_E4M3, 64, 192", "fp4_act_quant32, F4_E2M1, 32, 128"
     })
     void thereAndBack(String prefix, DType dtype, int block, int lanes) {
         Operand x = Operand.of(golden, prefix + ".x");

@@ -24,7 +24,8 @@ final class RefRun {
         try (Arena arena = Arena.ofConfined()) {
             KernelArguments arguments = new KernelArguments(instance.all(), arena);
             for (int i = 0; i < bound.size(); i++) {
-                arguments.bind(i, bound.get(i).data().address(), bound.get(i).scales().address());
+                arguments.bind(
+                        i, bound.get(i).data().address(), bound.get(i).scales().address());
             }
             Reference.run(instance, arguments);
         }

@@ -48,7 +48,8 @@ class RotaryGoldenTest {
             units[i] = 1;
         }
         Operand x = Operand.f32(units, POSITIONS.length, parameters.dim());
-        return RefRun.one(new Rotary(parameters, false), x, Operand.i32(POSITIONS, POSITIONS.length)).floats();
+        return RefRun.one(new Rotary(parameters, false), x, Operand.i32(POSITIONS, POSITIONS.length))
+                .floats();
     }
 
     @ParameterizedTest

@@ -31,6 +31,7 @@ final class CommandList implements AutoCloseable {
         words.setAtIndex(ValueLayout.JAVA_LONG, at + 3, workspace);
     }
 
+    @SuppressWarnings("MustBeClosedChecker") // the list owns the arena and closes it with itself
     private void grow() {
         Arena larger = Arena.ofShared();
         MemorySegment copy = larger.allocate(2 * words.byteSize(), 64).copyFrom(words);

@@ -40,8 +40,8 @@ final class Compare {
         for (int i = 0; i < Math.max(actual.length, expected.length); i++) {
             if (actual.length != expected.length
                     || Float.floatToRawIntBits(actual[i]) != Float.floatToRawIntBits(expected[i])) {
-                throw new AssertionError(what + "[" + i + "]: found " + actual[i] + ", expected the same bits as "
-                        + expected[i]);
+                throw new AssertionError(
+                        what + "[" + i + "]: found " + actual[i] + ", expected the same bits as " + expected[i]);
             }
         }
     }

@@ -136,8 +136,7 @@ final class EqualityChecks {
         return texts.get(sessions.indexOf(s));
     }
 
-    private static void checkStep(
-            DeepSeekV4 model, List<Feed> feeds, List<Session> sessions, List<float[][]> alone) {
+    private static void checkStep(DeepSeekV4 model, List<Feed> feeds, List<Session> sessions, List<float[][]> alone) {
         List<float[][]> out = model.step(feeds);
         for (int f = 0; f < feeds.size(); f++) {
             Session s = feeds.get(f).session();

@@ -100,7 +100,8 @@ public record GoldenModel(String name, Path directory, double gate) {
                     file.toFile().deleteOnExit();
                     try (InputStream in = GoldenModel.class.getResourceAsStream("micro/" + name)) {
                         if (in == null) {
-                            throw new IllegalStateException("resource micro/" + name + " is missing from weft-conformance");
+                            throw new IllegalStateException(
+                                    "resource micro/" + name + " is missing from weft-conformance");
                         }
                         Files.copy(in, file);
                     }

@@ -30,18 +30,20 @@ final class QuantisedChecks {
         Stream<DynamicTest> common =
                 Stream.of(dynamicTest(golden + " qat32 streams after the first layer", this::firstLayer));
         return switch (golden.name()) {
-            case "smooth" -> Stream.concat(
-                    common,
-                    Stream.of(
-                            dynamicTest("smooth fp32 sublayers", () -> sublayers(NumericMode.FP32)),
-                            dynamicTest("smooth qat32 sublayers", () -> sublayers(NumericMode.QAT32)),
-                            dynamicTest("smooth qat32 logits", this::smoothLogits),
-                            dynamicTest("smooth bf16 logits", () -> bf16Logits(0.05, 0.06))));
-            case "demo-model" -> Stream.concat(
-                    common,
-                    Stream.of(
-                            dynamicTest("demo-model qat32 logits", this::demoLogits),
-                            dynamicTest("demo-model bf16 logits", () -> bf16Logits(0.2, 0.02))));
+            case "smooth" ->
+                Stream.concat(
+                        common,
+                        Stream.of(
+                                dynamicTest("smooth fp32 sublayers", () -> sublayers(NumericMode.FP32)),
+                                dynamicTest("smooth qat32 sublayers", () -> sublayers(NumericMode.QAT32)),
+                                dynamicTest("smooth qat32 logits", this::smoothLogits),
+                                dynamicTest("smooth bf16 logits", () -> bf16Logits(0.05, 0.06))));
+            case "demo-model" ->
+                Stream.concat(
+                        common,
+                        Stream.of(
+                                dynamicTest("demo-model qat32 logits", this::demoLogits),
+                                dynamicTest("demo-model bf16 logits", () -> bf16Logits(0.2, 0.02))));
             default -> common;
         };
     }

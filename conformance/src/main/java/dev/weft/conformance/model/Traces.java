@@ -94,13 +94,16 @@ final class Traces {
                 float[] expected = golden.floats(name);
                 float[] pool = execution.floats(name);
                 int ratio = model.config().ratio(Integer.parseInt(name.split("\\.")[1]));
-                int width = suffix.contains("indexer") ? model.config().indexHeadDim() : model.config().headDim();
+                int width = suffix.contains("indexer")
+                        ? model.config().indexHeadDim()
+                        : model.config().headDim();
                 if (expected.length != tokens / ratio * width) {
                     throw new AssertionError(name + ": golden has " + expected.length + " values");
                 }
                 int perPage = LoadOptions.PAGE_TOKENS / ratio;
-                if (pool.length / (perPage * width) != model.options().maxContext() / LoadOptions.PAGE_TOKENS
-                        + (model.options().maxContext() % LoadOptions.PAGE_TOKENS == 0 ? 0 : 1)) {
+                if (pool.length / (perPage * width)
+                        != model.options().maxContext() / LoadOptions.PAGE_TOKENS
+                                + (model.options().maxContext() % LoadOptions.PAGE_TOKENS == 0 ? 0 : 1)) {
                     throw new AssertionError(name + ": pool has " + pool.length + " values");
                 }
                 float[] actual = Arrays.copyOf(pool, expected.length); // pages are whole and in order

@@ -41,7 +41,8 @@ struct Rows {
 };
 
 WEFT_INLINE Rows rows_of(const weft_operand &operand) {
-    Rows rows = {static_cast<uint8_t *>(operand.data), 1, 1, operand.dims[operand.rank - 1], 0};
+    int64_t columns = operand.rank == 0 ? 1 : operand.dims[operand.rank - 1];
+    Rows rows = {static_cast<uint8_t *>(operand.data), 1, 1, columns, 0};
     if (operand.rank > 1) {
         rows.outer = operand.dims[0];
         rows.pitch = operand.pitch;

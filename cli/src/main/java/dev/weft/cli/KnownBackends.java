@@ -6,17 +6,17 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 
-/** The backends of this project and their artifacts, to name those that are not on the class path. */
+/** What to say of backends that are not on the class path. */
 final class KnownBackends {
-    private static final Map<String, String> ARTIFACTS = artifacts();
+    private static final Map<String, String> ADVICE = advice();
 
     private KnownBackends() {}
 
-    private static Map<String, String> artifacts() {
+    private static Map<String, String> advice() {
         Map<String, String> all = new LinkedHashMap<>();
-        for (String name : List.of("cpu", "cuda", "ascend")) {
-            all.put(name, "weft-backend-" + name);
-        }
+        all.put("cpu", "add weft-backend-cpu");
+        all.put("cuda", "no weft-backend-cuda is released yet");
+        all.put("ascend", "no weft-backend-ascend is released yet");
         return all;
     }
 
@@ -28,9 +28,9 @@ final class KnownBackends {
                 reasons.put(s.name(), absent.reason());
             }
         }
-        ARTIFACTS.forEach((name, artifact) -> {
+        ADVICE.forEach((name, advice) -> {
             if (found.stream().noneMatch(s -> s.name().equals(name))) {
-                reasons.put(name, "not on the class path: add " + artifact);
+                reasons.put(name, "not on the class path: " + advice);
             }
         });
         return reasons;

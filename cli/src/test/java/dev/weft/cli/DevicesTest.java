@@ -23,7 +23,7 @@ class DevicesTest {
     void backendsThatAreNotOnThePathAreNamedWithTheirArtifact() {
         Run run = Run.of("devices");
         assertThat(run.code()).isZero();
-        assertThat(run.out()).contains("cpu:0").contains("not on the class path: add weft-backend-cuda");
+        assertThat(run.out()).contains("cpu:0").contains("not on the class path: no weft-backend-cuda is released yet");
     }
 
     @Test

@@ -32,7 +32,7 @@ class ReadmeTest {
 
         Process java = new ProcessBuilder(
                         Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "--enable-native-access=ALL-UNNAMED",
+                        "--enable-native-access=dev.weft,dev.weft.natives,dev.weft.backend.cpu",
                         "-p",
                         modulePath(),
                         "--add-modules",

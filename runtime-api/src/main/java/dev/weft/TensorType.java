@@ -1,6 +1,5 @@
 package dev.weft;
 
-import java.util.Arrays;
 import java.util.Locale;
 import java.util.function.ToLongFunction;
 
@@ -69,10 +68,5 @@ public record TensorType(DType dtype, Shape shape, Scaling scaling) {
     public String toString() {
         String base = shape + " " + dtype.name().toLowerCase(Locale.ROOT);
         return scaling.isNone() ? base : base + "/" + scaling;
-    }
-
-    /** Text of fixed extents for messages. */
-    static String text(long[] extents) {
-        return Arrays.toString(extents);
     }
 }

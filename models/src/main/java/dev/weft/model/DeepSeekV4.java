@@ -84,7 +84,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             opened.addFirst(weights);
             StepRunner backbone = new StepRunner(graphs.getFirst(), weights, options);
             opened.addFirst(backbone);
-            long rowBytes = options.mode().flow().bytes((long) config.hcMult() * config.hiddenSize());
+            long rowBytes = streamBytes(config, options);
             MtpRunner mtp = withMtp ? new MtpRunner(graphs.get(1), weights, options, rowBytes) : null;
             return new DeepSeekV4(config, options, weights, backbone, mtp);
         } catch (RuntimeException | Error e) {
@@ -174,7 +174,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             long at = 0;
             for (Feed f : feeds) {
                 int first = f.session().position();
-                long n = f.tokens().length * runnerRowBytes();
+                long n = f.tokens().length * streamBytes(config, options);
                 f.session().advance(f.tokens());
                 runner.advance(f.session(), first, hidden.asSlice(at, n));
                 at += n;
@@ -182,7 +182,8 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
     }
 
-    private long runnerRowBytes() {
+    /** Bytes of the residual streams of one row. */
+    private static long streamBytes(ModelConfig config, LoadOptions options) {
         return options.mode().flow().bytes((long) config.hcMult() * config.hiddenSize());
     }
 
@@ -307,11 +308,6 @@ public final class DeepSeekV4 implements AutoCloseable {
             freeSlots.add(session.slot());
             sessions.remove(session);
         }
-    }
-
-    /** Cache pages not in use. */
-    synchronized int availablePages() {
-        return pool.available();
     }
 
     private void forEachRunner(java.util.function.Consumer<StepRunner> action) {

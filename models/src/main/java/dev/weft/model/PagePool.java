@@ -40,9 +40,4 @@ final class PagePool {
     boolean isShared(int page) {
         return references[page] > 1;
     }
-
-    /** Pages without a reference. */
-    int available() {
-        return free.size();
-    }
 }

@@ -45,5 +45,5 @@ interface WeftLibrary {
     int pack(int isa, MemorySegment matrix, MemorySegment target);
 
     @Symbol("weft_run")
-    long run(long pool, int isa, MemorySegment commands, long count);
+    long run(long pool, int isa, long commands, long count);
 }

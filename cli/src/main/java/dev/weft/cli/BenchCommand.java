@@ -21,7 +21,11 @@ final class BenchCommand extends WeftCommand {
 
     /** The command with its forms. */
     static CommandLine create(Terminal terminal) {
-        return new CommandLine(new BenchCommand(terminal)).addSubcommand("gemm", new BenchGemmCommand(terminal));
+        return new CommandLine(new BenchCommand(terminal))
+                .addSubcommand("gemm", new BenchGemmCommand(terminal))
+                .addSubcommand("op", new BenchOpCommand(terminal))
+                .addSubcommand("layer", new BenchLayerCommand(terminal))
+                .addSubcommand("model", new BenchModelCommand(terminal));
     }
 
     /** Called without a form. */

@@ -85,6 +85,9 @@ final class BenchGemmCommand extends WeftCommand {
         BenchOptions.positive("--m", m);
         BenchOptions.positive("--k", k);
         BenchOptions.positive("--n", n);
+        if (weightBytes < 1) {
+            throw new UsageException("--weight-bytes: found " + weightBytes + ", expected 1 or more");
+        }
         if (w == Format.MXFP4 && k % 32 != 0) {
             throw new UsageException("--k: found " + k + ", expected a multiple of 32, the block of mxfp4 weights");
         }

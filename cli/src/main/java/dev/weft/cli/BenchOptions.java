@@ -5,6 +5,7 @@ import dev.weft.bench.Rounds;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
+import dev.weft.spi.DeviceInfo;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
@@ -12,6 +13,8 @@ import picocli.CommandLine.Option;
 final class BenchOptions {
     /** Rounds before those that count: kernels are compiled and memory is mapped. */
     private static final int WARM_UP = 3;
+
+    private static final int ROUNDS = 50;
 
     /** The one tier whose times say nothing about hardware. */
     private static final String EMULATOR = "emulator";
@@ -32,8 +35,7 @@ final class BenchOptions {
     @Option(
             names = "--rounds",
             paramLabel = "N",
-            defaultValue = "50",
-            description = "Rounds, each of the work and its limits in turn. Default: ${DEFAULT-VALUE}.")
+            description = "Rounds, each of the work and its limits in turn. Default: 50, for whole models 5.")
     private int rounds;
 
     @Option(
@@ -46,6 +48,15 @@ final class BenchOptions {
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
+    BenchOptions() {
+        this(ROUNDS);
+    }
+
+    /** @param rounds rounds unless others are asked for */
+    BenchOptions(int rounds) {
+        this.rounds = rounds;
+    }
+
     /** Finds the backends with the settings given. */
     Weft openWeft() {
         return Weft.open(BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads)));
@@ -54,11 +65,15 @@ final class BenchOptions {
     /** The device asked for. @throws RequestException if its times would not be those of hardware */
     Device device(Weft weft) {
         Device chosen = device == null ? weft.best() : weft.device(device);
-        if (chosen.info().tier().equals(EMULATOR)) {
-            throw new RequestException("device " + chosen.id() + ": found tier " + EMULATOR
+        requireHardware(chosen.info());
+        return chosen;
+    }
+
+    static void requireHardware(DeviceInfo info) {
+        if (info.tier().equals(EMULATOR)) {
+            throw new RequestException("device " + info.id() + ": found tier " + EMULATOR
                     + ", whose times say nothing about hardware; expected hardware or reference");
         }
-        return chosen;
     }
 
     /** The number of rounds. @throws UsageException if it is not positive */

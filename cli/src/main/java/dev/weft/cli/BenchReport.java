@@ -76,6 +76,12 @@ final class BenchReport {
                     share(r.limit().map(Result.Limit::share)),
                     share(r.limit().map(Result.Limit::shareP10)));
         }
+        for (Row row : rows) {
+            if (row.details().has("tokensPerSecond")) {
+                double rate = row.details().get("tokensPerSecond").asDouble();
+                terminal.printf("%s: %.1f tokens/s%n", row.result().name(), rate);
+            }
+        }
     }
 
     /** As in {@code memory read 54.1 GB/s}. */

@@ -1,8 +1,13 @@
 package dev.weft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
 
+import dev.weft.DeviceId;
+import dev.weft.RequestException;
+import dev.weft.spi.DeviceInfo;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -52,11 +57,71 @@ class BenchTest {
     }
 
     @ParameterizedTest
+    @CsvSource({"window, 0, 1", "csa, 300, 3", "hca, 300, 1"})
+    void layersAndTheirNodesAreMeasured(String kind, int context, int tokens) {
+        Run run = Run.of(
+                "bench", "layer", "--model", "tiny", "--kind", kind, "--context", context, "--tokens", tokens, "--ops",
+                "--rounds", 2, "--json");
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        JsonNode results = run.json().path("results");
+        results.forEach(BenchTest::requireConsistent);
+        assertThat(results.path(0).path("work").asString()).isEqualTo("layer " + kind);
+        List<String> ops = new ArrayList<>();
+        results.forEach(r -> ops.add(r.path("op").asString("")));
+        assertThat(ops).contains("sparseAttention", "expertGemm", "hyperPost");
+        assertThat(ops.contains("lightningIndex")).isEqualTo(kind.equals("csa"));
+        double nodes = 0;
+        for (int i = 1; i < results.size(); i++) {
+            nodes += results.path(i).path("flops").asDouble();
+        }
+        assertThat(results.path(0).path("flops").asDouble()).isCloseTo(nodes, within(results.size() * 1.0));
+    }
+
+    @Test
+    void anOperatorIsMeasuredInEveryLayerWhereItDiffers() {
+        JsonNode root = Run.of("bench", "op", "SPARSEattention", "--model", "tiny", "--rounds", 2, "--m", 2, "--json")
+                .json();
+        List<String> kinds = new ArrayList<>();
+        root.path("results").forEach(r -> {
+            requireConsistent(r);
+            assertThat(r.path("op").asString()).isEqualTo("sparseAttention");
+            kinds.add(r.path("kind").asString());
+        });
+        assertThat(kinds).containsExactly("csa", "hca", "window");
+    }
+
+    @Test
+    void modelsAreMeasuredInTokens() {
+        JsonNode root = Run.of(
+                        "bench", "model", DemoModel.locate(null), "--prompt", 9, "--generate", 3, "--batch", 2,
+                        "--rounds", 2, "--json")
+                .json();
+        JsonNode results = root.path("results");
+        assertThat(results).hasSize(2);
+        results.forEach(BenchTest::requireConsistent);
+        for (int i = 0; i < 2; i++) {
+            JsonNode r = results.path(i);
+            assertThat(r.path("tokens").asInt()).isEqualTo(i == 0 ? 18 : 6);
+            double rate = r.path("tokens").asInt() / r.path("seconds").path("median").asDouble();
+            assertThat(r.path("tokensPerSecond").asDouble()).isCloseTo(rate, within(1e-6 * rate));
+        }
+    }
+
+    @Test
+    void emulatorsHaveNoTimes() {
+        DeviceInfo emulated = new DeviceInfo(DeviceId.parse("ascend:0"), "CANN emulator", "emulator", 0, List.of());
+        assertThatThrownBy(() -> BenchOptions.requireHardware(emulated))
+                .isInstanceOf(RequestException.class)
+                .hasMessageContaining("ascend:0", "tier emulator");
+    }
+
+    @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
                 "bench                             | a form of bench is missing",
-                "bench conv                        | no command 'conv', expected one of gemm",
+                "bench conv                        | no command 'conv', expected one of gemm, op, layer, model",
                 "bench gemm --weights int2         | --weights: found 'int2', expected one of mxfp4",
                 "bench gemm --activations mxfp4    | --activations: found 'mxfp4', expected one of fp8",
                 "bench gemm --m 0                  | --m: found 0",
@@ -65,6 +130,20 @@ class BenchTest {
                 "bench gemm --rounds 0             | --rounds: found 0",
                 "bench gemm --threads -1           | --threads: found -1",
                 "bench gemm --m many               | 'many' is not an int",
+                "bench gemm --weight-bytes -1      | --weight-bytes: found -1",
+                "bench op                          | NAME",
+                "bench op conv2d --model tiny      | NAME: found 'conv2d', expected one of ",
+                "bench op gemm --all               | mutually exclusive",
+                "bench op gemm --m 0               | --m: found 0",
+                "bench layer --kind dense          | --kind: found 'dense', expected one of window, csa, hca",
+                "bench layer --model huge          | --model: found 'huge'",
+                "bench layer --tokens 0            | --tokens: found 0",
+                "bench layer --context -1          | --context: found -1",
+                "bench layer --context 1048576     | --context: found 1048576, expected 0 to 1048575",
+                "bench model                       | Missing required parameter: 'MODEL'",
+                "bench model no-such-model         | MODEL: no-such-model: no such folder",
+                "bench model . --prompt 0          | --prompt: found 0",
+                "bench model . --batch 0           | --batch: found 0",
             })
     void badArgumentsAreUsageErrors(String line, String message) {
         Run run = Run.of((Object[]) line.strip().split(" +"));
@@ -108,7 +187,7 @@ class BenchTest {
     }
 
     private static Run run(List<Object> first, Object... more) {
-        var all = new java.util.ArrayList<>(first);
+        var all = new ArrayList<>(first);
         all.addAll(List.of(more));
         return Run.of(all.toArray());
     }

@@ -17,6 +17,7 @@ import dev.weft.runtime.Execution;
 import dev.weft.runtime.StateStore;
 import dev.weft.spi.HardwareLimit;
 import java.util.Locale;
+import java.util.Set;
 import java.util.function.IntConsumer;
 
 /**
@@ -88,7 +89,8 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
                 Execution execution = compiled.newExecution(loaded, states)) {
             TensorType x = graph.values(Value.Kind.INPUT).getFirst().type();
             execution.set("x", source.values(x, x.maxDataBytes()));
-            Result result = rounds.measure(device, name(), work(), execution::run, progress);
+            Series series = rounds.run(device, work().bytes(), Set.of(work().unit()), execution::run, progress);
+            Result result = series.result(weights.key() + " gemm", work());
             String kernel = compiled.placement().rows().getLast().kernel();
             return new Outcome(result, kernel, copies());
         }
@@ -102,10 +104,6 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
      * @param copies products in a round, each with weights of its own
      */
     public record Outcome(Result result, String kernel, int copies) {}
-
-    private String name() {
-        return weights.key() + " gemm";
-    }
 
     /** Products in a round. */
     public int copies() {

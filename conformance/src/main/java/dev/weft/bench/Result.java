@@ -32,6 +32,11 @@ public record Result(String name, Work work, double[] seconds, Optional<Limit> l
         }
     }
 
+    /** This result under another name. */
+    public Result named(String other) {
+        return new Result(other, work, seconds, limit);
+    }
+
     /** Time of the fastest tenth of the rounds. */
     public double secondsP10() {
         return Quantile.p10(seconds);
@@ -50,22 +55,5 @@ public record Result(String name, Work work, double[] seconds, Optional<Limit> l
     /** Operations per second in the middle round. */
     public double flopsPerSecond() {
         return work.flops() / secondsMedian();
-    }
-
-    /** Compares times with the ceilings measured beside them. @param unit the computing unit that was measured */
-    static Limit limit(Work work, double[] seconds, HardwareLimit unit, String measuredBy, Ceilings.Rates... rates) {
-        double[] shares = new double[seconds.length];
-        double[] read = new double[seconds.length];
-        double[] compute = new double[seconds.length];
-        for (int i = 0; i < seconds.length; i++) {
-            shares[i] = rates[i].seconds(work) / seconds[i];
-            read[i] = rates[i].read();
-            compute[i] = rates[i].compute();
-        }
-        double byReading = Quantile.median(read);
-        double byComputing = Quantile.median(compute);
-        boolean reads = work.bytes() / byReading >= work.flops() / byComputing;
-        return new Limit(
-                reads ? HardwareLimit.READ : unit, reads ? byReading : byComputing, measuredBy, shares);
     }
 }

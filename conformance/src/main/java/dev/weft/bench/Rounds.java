@@ -1,9 +1,11 @@
 package dev.weft.bench;
 
 import dev.weft.runtime.Device;
+import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.Set;
 import java.util.function.IntConsumer;
 
 /**
@@ -19,68 +21,45 @@ public record Rounds(int count, int warmUp) {
         return warmUp + count;
     }
 
-    /** Repeats something; it need not be the same work each time. */
+    /** What is repeated; it need not be the same each time. */
     public interface Trial {
         /** Prepares a round; its time does not count. */
         default void prepare(int round) {}
 
         /** Does the work of the prepared round. */
         void run();
+
+        /** Looks at what the round did; its time does not count. */
+        default void finish(int round) {}
     }
 
     /**
-     * Times the whole of a trial.
+     * Times a trial.
      *
-     * @param work what one round has to do
+     * @param bytes what a round moves, about
+     * @param units what computes at best
      * @param progress receives the number of rounds done
      */
-    public Result measure(Device device, String name, Work work, Trial trial, IntConsumer progress) {
+    public Series run(Device device, double bytes, Set<HardwareLimit> units, Trial trial, IntConsumer progress) {
         double[] seconds = new double[count];
-        try (Beside beside = new Beside(device, work)) {
-            for (int i = -warmUp; i < count; i++) {
-                trial.prepare(i + warmUp);
-                double taken = time(trial);
-                beside.measure();
-                if (i >= 0) {
-                    seconds[i] = taken;
+        List<Ceilings.Rates> rates = new ArrayList<>();
+        Optional<Ceilings> ceilings = Ceilings.of(device, bytes, units);
+        try {
+            for (int round = 0; round < total(); round++) {
+                trial.prepare(round);
+                long start = System.nanoTime();
+                trial.run();
+                long nanos = Math.max(1, System.nanoTime() - start);
+                trial.finish(round);
+                Optional<Ceilings.Rates> now = ceilings.map(Ceilings::measure);
+                if (round >= warmUp) {
+                    seconds[round - warmUp] = nanos / 1e9;
+                    now.ifPresent(rates::add);
                 }
-                progress.accept(i + warmUp + 1);
+                progress.accept(round + 1);
             }
-            return beside.result(name, work, seconds);
-        }
-    }
-
-    static double time(Trial trial) {
-        long start = System.nanoTime();
-        trial.run();
-        return Math.max(1, System.nanoTime() - start) / 1e9;
-    }
-
-    /** The ceilings measured beside the rounds, if there are any. */
-    final class Beside implements AutoCloseable {
-        private final Optional<Ceilings> ceilings;
-        private final List<Ceilings.Rates> rates = new ArrayList<>();
-
-        Beside(Device device, Work work) {
-            this.ceilings = Ceilings.of(device, work);
-        }
-
-        void measure() {
-            ceilings.ifPresent(c -> rates.add(c.measure()));
-        }
-
-        /** Holds work against the ceilings of its rounds. @param seconds one entry per round that counts */
-        Result result(String name, Work work, double[] seconds) {
-            Ceilings.Rates[] counted = rates.stream().skip(warmUp).toArray(Ceilings.Rates[]::new);
-            return new Result(
-                    name,
-                    work,
-                    seconds,
-                    ceilings.map(c -> Result.limit(work, seconds, c.unit(), c.measuredBy(), counted)));
-        }
-
-        @Override
-        public void close() {
+            return new Series(seconds, rates, ceilings.map(Ceilings::measuredBy).orElse(""));
+        } finally {
             ceilings.ifPresent(Ceilings::close);
         }
     }

@@ -31,7 +31,9 @@ final class BenchCommand extends WeftCommand {
     /** Called without a form. */
     @Override
     public Integer call() {
-        throw new ParameterException(spec.commandLine(), "a form of bench is missing, expected one of "
-                + String.join(", ", spec.subcommands().keySet()));
+        throw new ParameterException(
+                spec.commandLine(),
+                "a form of bench is missing, expected one of "
+                        + String.join(", ", spec.subcommands().keySet()));
     }
 }

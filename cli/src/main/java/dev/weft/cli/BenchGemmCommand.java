@@ -17,8 +17,9 @@ import tools.jackson.databind.node.ObjectNode;
 /** {@code weft bench gemm}: one linear layer, with weights that come from memory. */
 @Command(
         name = "gemm",
-        description = "Measure a linear layer [m, k] x [n, k], many times with weights of its own each time so that they"
-                + " come from memory.")
+        description =
+                "Measure a linear layer [m, k] x [n, k], many times with weights of its own each time so that they"
+                        + " come from memory.")
 final class BenchGemmCommand extends WeftCommand {
     @Mixin
     private final BenchOptions options = new BenchOptions();
@@ -67,7 +68,8 @@ final class BenchGemmCommand extends WeftCommand {
                 outcome = bench.run(device, rounds, options.seed(), progress::accept);
             }
             ObjectNode details = Json.object();
-            details.put("weights", bench.weights().key()).put("activations", bench.activations().key());
+            details.put("weights", bench.weights().key())
+                    .put("activations", bench.activations().key());
             details.put("m", m).put("k", k).put("n", n);
             details.put("copies", outcome.copies()).put("kernel", outcome.kernel());
             new BenchReport("gemm", device, options, Json.object())

@@ -38,21 +38,15 @@ final class BenchLayerOptions {
     int context(ModelConfig config, int tokens) {
         int most = config.maxPositionEmbeddings() - tokens;
         if (context < 0 || context > most) {
-            throw new UsageException("--context: found " + context + ", expected 0 to " + most + ", which with " + tokens
-                    + " more tokens is the longest context of the model");
+            throw new UsageException("--context: found " + context + ", expected 0 to " + most + ", which with "
+                    + tokens + " more tokens is the longest context of the model");
         }
         return context;
     }
 
     /** Loads a layer with progress shown. */
     static LayerBench load(
-            Terminal terminal,
-            Device device,
-            ModelConfig config,
-            LayerKind kind,
-            int context,
-            int tokens,
-            long seed) {
+            Terminal terminal, Device device, ModelConfig config, LayerKind kind, int context, int tokens, long seed) {
         try (Progress progress = new Progress(terminal, "filling weights", Progress.Unit.BYTES, 0)) {
             return LayerBench.load(device, config, kind, context, tokens, seed, progress);
         }

@@ -102,15 +102,15 @@ final class BenchOpCommand extends WeftCommand {
         for (LayerKind kind : List.of(LayerKind.CSA, LayerKind.HCA, LayerKind.WINDOW)) {
             for (Node node : LayerBench.graph(config, kind, context, m).nodes()) {
                 names.add(node.op().name());
-                boolean named = which.name == null || which.name.equalsIgnoreCase(node.op().name());
+                boolean named = which.name == null
+                        || which.name.equalsIgnoreCase(node.op().name());
                 if (named && seen.add(node.instance())) {
                     wanted.computeIfAbsent(kind, k -> new HashSet<>()).add(node.instance());
                 }
             }
         }
         if (wanted.isEmpty()) {
-            throw new UsageException(
-                    "NAME: found '" + which.name + "', expected one of " + String.join(", ", names));
+            throw new UsageException("NAME: found '" + which.name + "', expected one of " + String.join(", ", names));
         }
         return wanted;
     }

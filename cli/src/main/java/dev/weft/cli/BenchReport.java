@@ -47,20 +47,36 @@ final class BenchReport {
     }
 
     private void table(Terminal terminal) {
-        terminal.printf("%s on %s (%s), tier %s%n", benchmark, device.id(), device.info().description(), device.info()
-                .tier());
-        terminal.printf("Java %s, weft %s, %d rounds%n", javaVersion(), Version.text(), options.rounds().count());
+        terminal.printf(
+                "%s on %s (%s), tier %s%n",
+                benchmark,
+                device.id(),
+                device.info().description(),
+                device.info().tier());
+        terminal.printf(
+                "Java %s, weft %s, %d rounds%n",
+                javaVersion(), Version.text(), options.rounds().count());
         rows.getFirst()
                 .result()
                 .limit()
                 .ifPresentOrElse(
                         l -> terminal.printf("limits measured by %s between the rounds%n", l.measuredBy()),
                         () -> terminal.printf("limits: none, the device measures no ceiling%n"));
-        int width = rows.stream().mapToInt(r -> r.result().name().length()).max().orElse(4);
+        int width =
+                rows.stream().mapToInt(r -> r.result().name().length()).max().orElse(4);
         String name = "%-" + Math.max(4, width) + "s";
         terminal.printf(
                 "%n" + name + " %10s %10s %10s %10s %8s %8s  %-26s %7s %7s%n",
-                "work", "MB", "MFLOP", "p10 ms", "median ms", "GB/s", "GF/s", "limit", "ofLimit", "p10");
+                "work",
+                "MB",
+                "MFLOP",
+                "p10 ms",
+                "median ms",
+                "GB/s",
+                "GF/s",
+                "limit",
+                "ofLimit",
+                "p10");
         for (Row row : rows) {
             Result r = row.result();
             terminal.printf(

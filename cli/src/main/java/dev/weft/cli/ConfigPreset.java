@@ -22,8 +22,8 @@ final class ConfigPreset {
             default -> {
                 Path file = Path.of(name);
                 if (!Files.isRegularFile(file)) {
-                    throw new UsageException(
-                            option + ": found '" + name + "', expected tiny, flash, pro or the file of a configuration");
+                    throw new UsageException(option + ": found '" + name
+                            + "', expected tiny, flash, pro or the file of a configuration");
                 }
                 yield ModelConfig.read(file);
             }

@@ -45,8 +45,11 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
-                        "dev.weft.backend..", "dev.weft.natives..", "dev.weft.conformance..",
-                        "dev.weft.bench..", "dev.weft.cli..")
+                        "dev.weft.backend..",
+                        "dev.weft.natives..",
+                        "dev.weft.conformance..",
+                        "dev.weft.bench..",
+                        "dev.weft.cli..")
                 .check(CLASSES);
     }
 

@@ -17,8 +17,8 @@ import tools.jackson.databind.JsonNode;
 
 /** What benchmarks report; how fast anything was is no test. */
 class BenchTest {
-    private static final List<Object> SMALL_GEMM = List.of(
-            "bench", "gemm", "--k", 256, "--n", 64, "--weight-bytes", 40000, "--rounds", 3, "--threads", 2);
+    private static final List<Object> SMALL_GEMM =
+            List.of("bench", "gemm", "--k", 256, "--n", 64, "--weight-bytes", 40000, "--rounds", 3, "--threads", 2);
 
     @ParameterizedTest
     @ValueSource(strings = {"mxfp4", "fp8", "bf16", "f32"})
@@ -60,8 +60,20 @@ class BenchTest {
     @CsvSource({"window, 0, 1", "csa, 300, 3", "hca, 300, 1"})
     void layersAndTheirNodesAreMeasured(String kind, int context, int tokens) {
         Run run = Run.of(
-                "bench", "layer", "--model", "tiny", "--kind", kind, "--context", context, "--tokens", tokens, "--ops",
-                "--rounds", 2, "--json");
+                "bench",
+                "layer",
+                "--model",
+                "tiny",
+                "--kind",
+                kind,
+                "--context",
+                context,
+                "--tokens",
+                tokens,
+                "--ops",
+                "--rounds",
+                2,
+                "--json");
         assertThat(run.err()).isEmpty();
         assertThat(run.code()).isZero();
         JsonNode results = run.json().path("results");
@@ -94,8 +106,18 @@ class BenchTest {
     @Test
     void modelsAreMeasuredInTokens() {
         JsonNode root = Run.of(
-                        "bench", "model", DemoModel.locate(null), "--prompt", 9, "--generate", 3, "--batch", 2,
-                        "--rounds", 2, "--json")
+                        "bench",
+                        "model",
+                        DemoModel.locate(null),
+                        "--prompt",
+                        9,
+                        "--generate",
+                        3,
+                        "--batch",
+                        2,
+                        "--rounds",
+                        2,
+                        "--json")
                 .json();
         JsonNode results = root.path("results");
         assertThat(results).hasSize(2);
@@ -103,7 +125,8 @@ class BenchTest {
         for (int i = 0; i < 2; i++) {
             JsonNode r = results.path(i);
             assertThat(r.path("tokens").asInt()).isEqualTo(i == 0 ? 18 : 6);
-            double rate = r.path("tokens").asInt() / r.path("seconds").path("median").asDouble();
+            double rate =
+                    r.path("tokens").asInt() / r.path("seconds").path("median").asDouble();
             assertThat(r.path("tokensPerSecond").asDouble()).isCloseTo(rate, within(1e-6 * rate));
         }
     }
@@ -176,7 +199,8 @@ class BenchTest {
         JsonNode limit = result.path("limit");
         positive(limit.path("value"));
         assertThat(limit.path("kind").asString()).isIn("read", "f32Fma", "bf16Dot", "int8Dot");
-        assertThat(limit.path("unit").asString()).isEqualTo(limit.path("kind").asString().equals("read") ? "B/s" : "op/s");
+        assertThat(limit.path("unit").asString())
+                .isEqualTo(limit.path("kind").asString().equals("read") ? "B/s" : "op/s");
         assertThat(positive(result.path("ofLimitP10"))).isLessThanOrEqualTo(positive(result.path("ofLimit")));
     }
 

@@ -117,9 +117,8 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
         double flops = 2.0 * m * k * n;
         // activations are read from a cache and results stay in one: weights are what must come from memory
         double bytes = (double) w.maxDataBytes() + w.maxScaleBytes();
-        HardwareLimit unit = weights == Format.F32 || activations == Format.F32
-                ? HardwareLimit.F32_FMA
-                : HardwareLimit.BF16_DOT;
+        HardwareLimit unit =
+                weights == Format.F32 || activations == Format.F32 ? HardwareLimit.F32_FMA : HardwareLimit.BF16_DOT;
         return new Work(copies() * bytes, copies() * flops, unit);
     }
 

@@ -65,7 +65,13 @@ public final class LayerBench implements AutoCloseable {
      * @param progress receives the weight bytes loaded so far
      */
     public static LayerBench load(
-            Device device, ModelConfig model, LayerKind kind, int context, int tokens, long seed, LongConsumer progress) {
+            Device device,
+            ModelConfig model,
+            LayerKind kind,
+            int context,
+            int tokens,
+            long seed,
+            LongConsumer progress) {
         ModelConfig config = byScore(model);
         QuickWeights random = new QuickWeights(seed);
         try {
@@ -99,8 +105,8 @@ public final class LayerBench implements AutoCloseable {
     /** The whole layer. @param progress receives the number of rounds done */
     public Result whole(Rounds rounds, IntConsumer progress) {
         Rows rows = new Rows(rounds, layer::run);
-        Series series = rounds.run(
-                device, work(expected()).bytes(), EnumSet.of(HardwareLimit.BF16_DOT), rows, progress);
+        Series series =
+                rounds.run(device, work(expected()).bytes(), EnumSet.of(HardwareLimit.BF16_DOT), rows, progress);
         String name = "layer " + kind.name().toLowerCase(Locale.ROOT);
         return series.result(name, work(rows.experts()));
     }
@@ -146,7 +152,8 @@ public final class LayerBench implements AutoCloseable {
             if (wanted.test(node)) {
                 Work work = NodeCost.of(node, span).work();
                 Result result = series.result(GraphCost.name(node), work, seconds[node.index()]);
-                String kernel = layer.compiled().placement().rows().get(node.index()).kernel();
+                String kernel =
+                        layer.compiled().placement().rows().get(node.index()).kernel();
                 parts.add(new Part(node.op().name(), kernel, result));
             }
         }

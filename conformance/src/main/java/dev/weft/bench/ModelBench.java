@@ -41,7 +41,9 @@ public final class ModelBench {
                     + ", expected 1 or more of each");
         }
         int tokens = model.options().maxTokens();
-        if (model.options().maxContext() - prompt < generate || model.options().maxSequences() < batch || tokens < batch) {
+        if (model.options().maxContext() - prompt < generate
+                || model.options().maxSequences() < batch
+                || tokens < batch) {
             throw new RequestException("model: loaded for a context of "
                     + model.options().maxContext() + ", " + model.options().maxSequences() + " sequences and " + tokens
                     + " tokens a step, expected " + (prompt + (long) generate) + ", " + batch + " and " + batch);
@@ -132,9 +134,8 @@ public final class ModelBench {
         }
 
         void append(int tokens, Feed.Want want) {
-            model.step(sessions.stream()
-                    .map(s -> new Feed(s, ids(tokens), want))
-                    .toList());
+            model.step(
+                    sessions.stream().map(s -> new Feed(s, ids(tokens), want)).toList());
         }
 
         private int[] ids(int tokens) {

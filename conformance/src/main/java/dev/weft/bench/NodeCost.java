@@ -71,8 +71,7 @@ record NodeCost(double flops, double weightBytes, double stateBytes, double othe
     private static double flops(Node node, List<TensorType> in, Span span) {
         double all = node.op().flops(in);
         return switch (node.op()) {
-            case SparseAttention a ->
-                all / (a.keys(in) * span.tokens()) * span.sum(p -> keys(a, node, p));
+            case SparseAttention a -> all / (a.keys(in) * span.tokens()) * span.sum(p -> keys(a, node, p));
             case LightningIndex x -> {
                 double capacity = (double) in.get(5).shape().dim(1).maximum()
                         * in.get(2).shape().dim(1).maximum();
@@ -107,20 +106,22 @@ record NodeCost(double flops, double weightBytes, double stateBytes, double othe
     }
 
     private static double stateBytes(Node node, Span span) {
-        double perSequence =
-                switch (node.op()) {
-                    case SparseAttention a -> attended(a, node, span) * rowBytes(node.inputs().get(1));
-                    case LightningIndex x ->
-                        span.entries(x.ratio()) <= x.topK()
-                                ? 0
-                                : span.entries(x.ratio()) * rowBytes(node.inputs().get(2));
-                    case Compress c ->
-                        (span.entries(c.ratio()) - span.position() / c.ratio()) * rowBytes(node.inputs().get(6));
-                    // a ring is written; what is written was computed by the step
-                    default -> node.outputs().stream().anyMatch(Value::isState)
-                            ? span.tokens() * rowBytes(node.inputs().getFirst())
-                            : 0;
-                };
+        double perSequence = switch (node.op()) {
+            case SparseAttention a ->
+                attended(a, node, span) * rowBytes(node.inputs().get(1));
+            case LightningIndex x ->
+                span.entries(x.ratio()) <= x.topK()
+                        ? 0
+                        : span.entries(x.ratio()) * rowBytes(node.inputs().get(2));
+            case Compress c ->
+                (span.entries(c.ratio()) - span.position() / c.ratio())
+                        * rowBytes(node.inputs().get(6));
+            // a ring is written; what is written was computed by the step
+            default ->
+                node.outputs().stream().anyMatch(Value::isState)
+                        ? span.tokens() * rowBytes(node.inputs().getFirst())
+                        : 0;
+        };
         return perSequence * span.sequences();
     }
 

@@ -44,9 +44,8 @@ public final class QuickWeights implements WeightSource, AutoCloseable {
     /** One part per index of the first axis of a tensor of rank 3, so that the table need not be as long as the tensor. */
     @Override
     public WeightData weight(String name, TensorType type) {
-        int parts = type.shape().rank() == 3
-                ? Math.toIntExact(type.shape().dim(0).maximum())
-                : 1;
+        int parts =
+                type.shape().rank() == 3 ? Math.toIntExact(type.shape().dim(0).maximum()) : 1;
         long data = type.maxDataBytes() / parts;
         long scale = type.maxScaleBytes() / parts;
         List<WeightData.Part> pieces = new ArrayList<>(parts);
@@ -63,7 +62,8 @@ public final class QuickWeights implements WeightSource, AutoCloseable {
 
     private static Kind values(TensorType type) {
         boolean vector = type.shape().rank() == 1;
-        float width = type.shape().rank() == 0 ? 1 : Math.max(1, type.shape().last().maximum());
+        float width =
+                type.shape().rank() == 0 ? 1 : Math.max(1, type.shape().last().maximum());
         // codes of unit deviation: the scale brings them to the wanted one
         float deviation = type.scaling().isNone() ? (float) (1 / Math.sqrt(width)) : 1;
         return vector ? new Kind(type.dtype(), 1, VECTOR_DEVIATION) : new Kind(type.dtype(), 0, deviation);

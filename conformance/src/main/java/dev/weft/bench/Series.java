@@ -34,8 +34,8 @@ public final class Series {
             shares[i] = rates.get(i).seconds(work) / taken[i];
         }
         double read = Quantile.median(rates.stream().mapToDouble(Rates::read).toArray());
-        double compute = Quantile.median(
-                rates.stream().mapToDouble(r -> r.compute(work)).toArray());
+        double compute =
+                Quantile.median(rates.stream().mapToDouble(r -> r.compute(work)).toArray());
         boolean reads = work.bytes() / read >= work.flops() / compute;
         HardwareLimit kind = reads ? HardwareLimit.READ : rates.getFirst().unit(work);
         return new Result.Limit(kind, reads ? read : compute, measuredBy, shares);

@@ -38,7 +38,8 @@ class NodeCostTest {
 
     @Test
     void theIndexScoresNothingWhileAllEntriesArePicked() {
-        assertThat(cost(LayerKind.CSA, 2047, 1, 6, LightningIndex.class).flops()).isZero();
+        assertThat(cost(LayerKind.CSA, 2047, 1, 6, LightningIndex.class).flops())
+                .isZero();
         NodeCost beyond = cost(LayerKind.CSA, 4095, 1, 6, LightningIndex.class);
         assertThat(beyond.flops()).isCloseTo(2.0 * 64 * 128 * 1024, within(1.0));
         assertThat(beyond.stateBytes()).isEqualTo(1024 * 128 * 2.0);

@@ -37,7 +37,8 @@ class QuickWeightsTest {
                 // 1/16, as 2^(123-127)
                 assertThat(p.scale().get(ValueLayout.JAVA_BYTE, 0)).isEqualTo((byte) 123);
             }
-            assertThat(w.parts().get(0).data().mismatch(w.parts().get(1).data())).isNotEqualTo(-1);
+            assertThat(w.parts().get(0).data().mismatch(w.parts().get(1).data()))
+                    .isNotEqualTo(-1);
         }
     }
 
@@ -46,8 +47,11 @@ class QuickWeightsTest {
         TensorType type = TensorType.of(DType.BF16, 16, 128);
         try (QuickWeights a = new QuickWeights(3);
                 QuickWeights b = new QuickWeights(3)) {
-            assertThat(a.weight("w", type).parts().getFirst().data().mismatch(
-                            b.weight("w", type).parts().getFirst().data()))
+            assertThat(a.weight("w", type)
+                            .parts()
+                            .getFirst()
+                            .data()
+                            .mismatch(b.weight("w", type).parts().getFirst().data()))
                     .isEqualTo(-1);
         }
     }

@@ -59,7 +59,9 @@ public final class Device implements AutoCloseable {
 
     /** The ceilings that the device can measure, empty if it measures none. */
     public Optional<DeviceLimits> limits() {
-        return spi instanceof MeasuredLimits measured ? Optional.of(new DeviceLimits(this, measured)) : Optional.empty();
+        return spi instanceof MeasuredLimits measured
+                ? Optional.of(new DeviceLimits(this, measured))
+                : Optional.empty();
     }
 
     /** Whether and how the device can run an operator instance. */

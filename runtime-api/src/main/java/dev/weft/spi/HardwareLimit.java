@@ -34,7 +34,8 @@ public enum HardwareLimit {
     /** The name in reports: {@code read}, {@code f32Fma}, {@code bf16Dot}, {@code int8Dot}. */
     public String key() {
         String[] words = name().toLowerCase(Locale.ROOT).split("_");
-        return words.length == 1 ? words[0] : words[0] + words[1].substring(0, 1).toUpperCase(Locale.ROOT)
-                + words[1].substring(1);
+        return words.length == 1
+                ? words[0]
+                : words[0] + words[1].substring(0, 1).toUpperCase(Locale.ROOT) + words[1].substring(1);
     }
 }

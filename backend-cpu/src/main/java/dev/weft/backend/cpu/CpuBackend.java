@@ -78,8 +78,8 @@ final class CpuBackend implements Backend {
         int threads = threads();
         KernelSet kernels = variants.get(chosen(id.variant())).apply(threads);
         try {
-            CpuDevice device = new CpuDevice(
-                    info(id, kernels), kernels, Yardstick.of(kernels, bestLevel), memoryLimit(), threads);
+            CpuDevice device =
+                    new CpuDevice(info(id, kernels), kernels, Yardstick.of(kernels, bestLevel), memoryLimit(), threads);
             open.add(device);
             return device;
         } catch (RuntimeException | Error e) {

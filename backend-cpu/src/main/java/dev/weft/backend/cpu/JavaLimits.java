@@ -62,6 +62,7 @@ final class JavaLimits implements MeasuredLimits {
 
     @Override
     public double compute(HardwareLimit unit, long operations) {
-        throw new UnsupportedOpException("limit " + unit + ": without native kernels only " + limits() + " is measured");
+        throw new UnsupportedOpException(
+                "limit " + unit + ": without native kernels only " + limits() + " is measured");
     }
 }

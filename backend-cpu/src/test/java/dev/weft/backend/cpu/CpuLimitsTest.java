@@ -26,7 +26,8 @@ class CpuLimitsTest {
                 assertThat(limits.kinds()).contains(HardwareLimit.READ);
                 assertThat(limits.measuredBy()).isNotEmpty();
                 assertThat(device.threads()).isEqualTo(variant.equals("scalar") ? 1 : 2);
-                try (Tensor memory = device.tensor(TensorType.of(DType.U8, 100_003)).clear()) {
+                try (Tensor memory =
+                        device.tensor(TensorType.of(DType.U8, 100_003)).clear()) {
                     assertThat(limits.read(memory)).isFinite().isPositive();
                 }
                 for (HardwareLimit unit : limits.kinds()) {

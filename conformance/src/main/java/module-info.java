@@ -7,6 +7,7 @@ module dev.weft.conformance {
     requires jdk.management;
     requires static org.jspecify;
 
+    exports dev.weft.bench;
     exports dev.weft.conformance;
     exports dev.weft.conformance.model;
 }

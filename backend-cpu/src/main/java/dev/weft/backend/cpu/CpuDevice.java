@@ -26,8 +26,8 @@ import org.slf4j.LoggerFactory;
 final class CpuDevice implements BackendDevice, WeightLayout, Capturing, MeasuredLimits {
     private static final Logger LOG = LoggerFactory.getLogger(CpuDevice.class);
 
-    /** Packing is bound by memory; more threads would only hold more staging memory. */
-    private static final int MOST_PACKERS = 4;
+    /** Packing is bound by memory beyond this. */
+    private static final int MOST_PACKERS = 16;
 
     private final DeviceInfo info;
     private final KernelSet kernels;

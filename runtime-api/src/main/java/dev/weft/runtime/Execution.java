@@ -234,14 +234,18 @@ public final class Execution implements AutoCloseable {
 
     private void enqueue() {
         try {
-            for (int i = 0; i < inputs.size(); i++) {
-                inputs.get(i).feed(stream);
-            }
+            feedAll();
             launches.enqueue(stream);
             stream.synchronize();
         } catch (RuntimeException | Error e) {
             drain(e);
             throw e;
+        }
+    }
+
+    private void feedAll() {
+        for (int i = 0; i < inputs.size(); i++) {
+            inputs.get(i).feed(stream);
         }
     }
 
@@ -256,19 +260,25 @@ public final class Execution implements AutoCloseable {
             throw new GraphException("profile of " + compiled.graph().name() + ": found room for " + nanos.length
                     + " times, expected " + compiled.steps().size());
         }
-        exclusive(() -> {
-            compiled.graph().dims().keySet().forEach(this::extent);
-            ran = false;
-            compiled.graph().values(Value.Kind.INPUT).forEach(this::feed);
-            stream.synchronize();
-            for (int i = 0; i < nanos.length; i++) {
-                long start = System.nanoTime();
-                step(compiled.steps().get(i), arguments.get(i));
+        acquire();
+        try {
+            states.claim(subject);
+            try {
+                extents.requireAll();
+                ran = false;
+                feedAll();
                 stream.synchronize();
-                nanos[i] = System.nanoTime() - start;
+                launches.profile(stream, nanos);
+                ran = true;
+            } catch (RuntimeException | Error e) {
+                drain(e);
+                throw e;
+            } finally {
+                states.unclaim();
             }
-            ran = true;
-        });
+        } finally {
+            relinquish();
+        }
     }
 
     /** What was enqueued before a failure still uses weights and states, which may be closed after this run. */

@@ -23,6 +23,7 @@ final class Launches implements AutoCloseable {
 
     private final CompiledGraph compiled;
     private final DeviceBuffer memory;
+    private final List<KernelArguments> arguments;
     private final List<Launch> launches = new ArrayList<>();
 
     /**
@@ -32,8 +33,9 @@ final class Launches implements AutoCloseable {
     Launches(CompiledGraph compiled, List<KernelArguments> arguments, DeviceBuffer memory) {
         this.compiled = compiled;
         this.memory = memory;
+        this.arguments = arguments;
         try {
-            build(arguments);
+            build();
         } catch (RuntimeException | Error e) {
             try {
                 close();
@@ -44,7 +46,7 @@ final class Launches implements AutoCloseable {
         }
     }
 
-    private void build(List<KernelArguments> arguments) {
+    private void build() {
         List<Step> steps = compiled.steps();
         for (int i = 0; i < steps.size(); ) {
             int end = i;
@@ -91,6 +93,16 @@ final class Launches implements AutoCloseable {
             HostFallback.run(compiled.device().spi(), stream, step, arguments);
         } else {
             step.kernel().enqueue(stream, arguments);
+        }
+    }
+
+    /** Runs the nodes one by one, waiting for each, and stores their times. */
+    void profile(DeviceStream stream, long[] nanos) {
+        for (int i = 0; i < nanos.length; i++) {
+            long start = System.nanoTime();
+            enqueue(stream, compiled.steps().get(i), arguments.get(i));
+            stream.synchronize();
+            nanos[i] = System.nanoTime() - start;
         }
     }
 

@@ -17,10 +17,22 @@ constexpr int CHAINS = 12;
 /** Turns of one work item: some 20 microseconds, so that threads that start late even out. */
 constexpr int64_t TURNS = 4096;
 
-/** Makes a value unknown to the compiler, which would otherwise see equal chains and drop what nobody reads. */
+#if defined(__AVX512F__)
+#define WEFT_VECTOR_REGISTER "+v"
+#elif defined(__x86_64__)
+#define WEFT_VECTOR_REGISTER "+x"
+#else
+#define WEFT_VECTOR_REGISTER "+w"
+#endif
+
+/**
+ * Makes a value unknown to the compiler, which would otherwise see equal chains and drop what nobody reads. In a register:
+ * a value whose address is known is written to memory in every turn.
+ */
 template <class V>
-WEFT_INLINE void conceal(V &value) {
-    asm volatile("" : "+m"(value));
+WEFT_INLINE V conceal(V value) {
+    asm volatile("" : WEFT_VECTOR_REGISTER(value));
+    return value;
 }
 
 // Each unit: the accumulator, an operand of ones, one step, and the multiplications and additions of a step.
@@ -62,7 +74,11 @@ struct Int8Dot {
     typedef __m512i Operand;
     static constexpr int64_t OPERATIONS = 8 * 16;
     WEFT_INLINE Operand ones() { return _mm512_set1_epi8(1); }
-    WEFT_INLINE Accumulator step(Accumulator c, Operand a) { return _mm512_dpbusd_epi32(c, a, a); }
+    // the intrinsic costs a copy of the sum each time and, with them, the registers for half of the chains (GCC 12)
+    WEFT_INLINE Accumulator step(Accumulator c, Operand a) {
+        asm("vpdpbusd %1, %1, %0" : "+v"(c) : "v"(a));
+        return c;
+    }
 };
 #elif defined(__ARM_FEATURE_DOTPROD)
 #define WEFT_INT8_DOT
@@ -77,12 +93,11 @@ struct Int8Dot {
 
 template <class Unit>
 void turn() {
-    typename Unit::Operand operand = Unit::ones();
-    conceal(operand);
-    typename Unit::Accumulator chains[CHAINS] = {};
+    const typename Unit::Operand operand = conceal(Unit::ones());
+    typename Unit::Accumulator chains[CHAINS];
 #pragma GCC unroll 24
     for (int c = 0; c < CHAINS; c++) {
-        conceal(chains[c]);
+        chains[c] = conceal(typename Unit::Accumulator{});
     }
     for (int64_t i = 0; i < TURNS; i++) {
 #pragma GCC unroll 24
@@ -126,7 +141,13 @@ void read_range(const uint8_t *begin, int64_t lines) {
     for (int64_t i = quarter * STREAMS; i < lines; i++) {
         sums[0][0] ^= load_u32(begin + i * LINE);
     }
-    conceal(sums);
+#pragma GCC unroll 4
+    for (int64_t s = 0; s < STREAMS; s++) {
+#pragma GCC unroll 4
+        for (int v = 0; v < VECTORS; v++) {
+            conceal(sums[s][v]);
+        }
+    }
 }
 
 /** Reads the lines that lie wholly in [data, data + bytes), each thread a range of its own; returns their bytes. */

@@ -142,6 +142,19 @@ int64_t column_words(const Problem &p) {
     return p.words * BLOCK_ENTRIES;
 }
 
+/** Calls f(word, element, elements left) for each vector of words of a row; the last argument is mostly a constant. */
+template <class F, class Body>
+WEFT_INLINE void each_word_vector(int64_t width, const Body &f) {
+    constexpr int64_t vector = W * F::ELEMENTS;
+    int64_t at = 0;
+    for (; at + vector <= width; at += vector) {
+        f(at / F::ELEMENTS, at, vector);
+    }
+    if (at < width) {
+        f(at / F::ELEMENTS, at, width - at);
+    }
+}
+
 /** Blocks of `half` lanes of a and b in turn: the even blocks (upper = 0) or the odd ones (upper = 1). */
 template <int half, int upper>
 WEFT_INLINE vu interleave(vu a, vu b) {
@@ -169,26 +182,37 @@ WEFT_INLINE void transpose(vu *v) {
     }
 }
 
-/** Keys [first, first + n) as columns [words][BLOCK_ENTRIES]; columns behind n are zero. */
+/** Addresses of keys [first, first + n) in a paged cache; places behind n repeat the last. */
+template <class T>
+void find_keys(const weft_operand &cache, const int32_t *pages, int64_t first, int64_t n, const T **keys) {
+    const int64_t per_page = cache.dims[1];
+    const int32_t *page = pages + first / per_page;
+    int64_t index = first % per_page;
+    for (int64_t i = 0; i < BLOCK_ENTRIES; i++) {
+        keys[i] = i < n ? row_of<const T>(cache, *page, index) : keys[i - 1];
+        if (++index == per_page) {
+            index = 0;
+            page++;
+        }
+    }
+}
+
+/** Keys [first, first + n) as columns [words][BLOCK_ENTRIES]; what the columns behind n hold is of no use. */
 template <class F>
 void transpose_keys(const Problem &p, const int32_t *pages, int64_t first, int64_t n, uint32_t *to) {
-    typedef typename F::Element T;
+    const typename F::Element *keys[BLOCK_ENTRIES];
+    find_keys(p.in[KEYS], pages, first, n, keys);
     for (int64_t j = 0; j < BLOCK_ENTRIES; j += W) {
-        const T *keys[W];
-        for (int i = 0; i < W; i++) {
-            keys[i] = j + i < n ? entry_of<const T>(p.in[KEYS], pages, first + j + i) : nullptr;
-        }
-        for (int64_t c = 0; c * F::ELEMENTS < p.width; c += W) {
+        each_word_vector<F>(p.width, [&](int64_t c, int64_t at, int64_t left) __attribute__((always_inline)) {
             vu square[W];
             for (int i = 0; i < W; i++) {
-                const int64_t at = c * F::ELEMENTS;
-                square[i] = keys[i] != nullptr ? F::load_words(keys[i] + at, p.width - at) : vu{};
+                square[i] = F::load_words(keys[j + i] + at, left);
             }
             transpose<W / 2>(square);
             for (int i = 0; i < W; i++) {
                 __builtin_memcpy(to + (c + i) * BLOCK_ENTRIES + j, &square[i], sizeof square[i]);
             }
-        }
+        });
     }
 }
 
@@ -197,10 +221,10 @@ template <class F>
 void load_query(const Problem &p, int64_t row, uint32_t *to) {
     for (int64_t h = 0; h < p.heads; h++) {
         const auto *head = row_of<const typename F::Element>(p.in[Q], row, h);
-        for (int64_t c = 0; c * F::ELEMENTS < p.width; c += W) {
-            const vu words = F::load_words(head + c * F::ELEMENTS, p.width - c * F::ELEMENTS);
+        each_word_vector<F>(p.width, [&](int64_t c, int64_t at, int64_t left) __attribute__((always_inline)) {
+            const vu words = F::load_words(head + at, left);
             __builtin_memcpy(to + h * p.words + c, &words, sizeof words);
-        }
+        });
     }
     // the last tile computes with heads that do not exist, and drops them
     __builtin_memset(to + p.heads * p.words, 0, (uint64_t)((p.tiled_heads - p.heads) * p.words) * 4);
@@ -212,6 +236,7 @@ WEFT_INLINE void add_heads(const Problem &p, const uint32_t *query, const typena
                            const uint32_t *keys, vf *scores) {
     const int64_t words = ceil_div(p.width, F::ELEMENTS);
     vf dots[HEAD_TILE][VECTOR_TILE] = {};
+#pragma GCC unroll 4
     for (int64_t c = 0; c < words; c++) {
         vu k[VECTOR_TILE];
         for (int v = 0; v < VECTOR_TILE; v++) {

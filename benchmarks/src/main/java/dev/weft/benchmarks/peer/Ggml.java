@@ -18,6 +18,7 @@ import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
+import java.lang.invoke.MethodType;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -30,6 +31,9 @@ import java.util.Optional;
  */
 final class Ggml implements Peer.Present {
     private static final String PROPERTY = "weft.bench.ggml";
+
+    private static final int LOG_WARNING = 3;
+    private static final int LOG_ERROR = 4;
 
     /** {@code struct ggml_init_params}, passed by value. */
     private static final MemoryLayout INIT = MemoryLayout.structLayout(
@@ -66,22 +70,45 @@ final class Ggml implements Peer.Present {
 
     static Peer find(int threads) {
         String given = System.getProperty(PROPERTY, "").strip();
-        List<Path> folders = new ArrayList<>();
         if (!given.isEmpty()) {
             System.setProperty("weft.ggml.path", given);
         }
-        switch (NativeLibraries.find(MethodHandles.lookup(), "ggml", List.of("libggml.so.0", "libggml.so"), folders)) {
+        switch (NativeLibraries.find(MethodHandles.lookup(), "ggml", List.of("libggml.so.0", "libggml.so"), List.of())) {
             case NativeLibraries.Missing missing -> {
                 return new Absent("ggml", "searched " + String.join(", ", missing.searched()) + "; set -D" + PROPERTY
                         + " to libggml.so.0 (Debian package libggml0)");
             }
             case NativeLibraries.Found found -> {
                 GgmlLibrary library = NativeBinder.bind(MethodHandles.lookup(), GgmlLibrary.class, found.symbols());
+                silence(library);
                 MemorySegment device = cpuDevice(library, Path.of(found.library()));
                 return device.equals(MemorySegment.NULL)
                         ? new Absent("ggml", found.library() + " found no CPU backend (libggml-cpu-*.so)")
                         : new Ggml(library, found.symbols(), device, threads, found.library());
             }
+        }
+    }
+
+    /** Keeps ggml from reporting every repacked tensor. */
+    private static void silence(GgmlLibrary library) {
+        try {
+            MethodHandle print = MethodHandles.lookup()
+                    .findStatic(
+                            Ggml.class,
+                            "log",
+                            MethodType.methodType(void.class, int.class, MemorySegment.class, MemorySegment.class));
+            FunctionDescriptor type = FunctionDescriptor.ofVoid(
+                    ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS);
+            library.setLog(Linker.nativeLinker().upcallStub(print, type, Arena.global()), MemorySegment.NULL);
+        } catch (ReflectiveOperationException e) {
+            throw new IllegalStateException(e);
+        }
+    }
+
+    /** Called by ggml. */
+    private static void log(int level, MemorySegment text, MemorySegment data) {
+        if (level == LOG_WARNING || level == LOG_ERROR) {
+            System.err.print(text(text));
         }
     }
 

@@ -18,6 +18,9 @@ interface GgmlLibrary {
     int DEVICE_CPU = 0;
     int USAGE_WEIGHTS = 1;
 
+    @Symbol("ggml_log_set")
+    void setLog(MemorySegment callback, MemorySegment data);
+
     @Symbol("ggml_version")
     MemorySegment version();
 

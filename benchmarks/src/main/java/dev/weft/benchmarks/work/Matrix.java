@@ -7,6 +7,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
 /**
  * One weight on the host in checkpoint order: {@code [rows, columns]}, or that many experts on top of each other. All
@@ -23,6 +24,9 @@ public record Matrix(Format format, int rows, int columns, MemorySegment data, M
     private static final int SCALE_BASE = 117;
 
     private static final int SCALE_SPREAD = 4;
+
+    /** Pairs of E2M1 codes below 4: such weights are the same numbers as blocks of 4-bit whole numbers. */
+    private static final byte[] SMALL_E2M1 = smallPairs();
 
     /**
      * E4M3 codes of whole numbers up to 120: such weights are the same numbers as Q8_0 blocks, so that a peer without FP8
@@ -48,21 +52,34 @@ public record Matrix(Format format, int rows, int columns, MemorySegment data, M
     /** Eight bytes of codes from eight random bytes. Plain floats get a magnitude between 1/256 and 1. */
     private static long codes(Format format, long bits) {
         return switch (format) {
-            case MXFP4 -> bits;
-            case FP8 -> {
-                long out = 0;
-                for (int i = 0; i < 64; i += 8) {
-                    out |= (WHOLE_E4M3[(int) (bits >>> i) & 0xFF] & 0xFFL) << i;
-                }
-                yield out;
-            }
+            case MXFP4 -> mapped(SMALL_E2M1, bits);
+            case FP8 -> mapped(WHOLE_E4M3, bits);
             case BF16 -> (bits & 0x83FF_83FF_83FF_83FFL) + 0x3B80_3B80_3B80_3B80L;
             case F32 -> (bits & 0x83FF_FFFF_83FF_FFFFL) + 0x3B80_0000_3B80_0000L;
         };
     }
 
+    private static long mapped(byte[] table, long bits) {
+        long out = 0;
+        for (int i = 0; i < 64; i += 8) {
+            out |= (table[(int) (bits >>> i) & 0xFF] & 0xFFL) << i;
+        }
+        return out;
+    }
+
+    private static byte[] smallPairs() {
+        int[] small = IntStream.range(0, 16)
+                .filter(c -> Math.abs(DType.F4_E2M1.decode(c)) < 4)
+                .toArray();
+        byte[] table = new byte[256];
+        for (int i = 0; i < table.length; i++) {
+            table[i] = (byte) (small[i % small.length] | small[i / small.length % small.length] << 4);
+        }
+        return table;
+    }
+
     private static byte[] wholeCodes() {
-        int[] whole = java.util.stream.IntStream.range(0, 256)
+        int[] whole = IntStream.range(0, 256)
                 .filter(c -> Math.abs(DType.F8_E4M3.decode(c)) <= 120)
                 .filter(c -> DType.F8_E4M3.decode(c) == Math.rint(DType.F8_E4M3.decode(c)))
                 .toArray();

@@ -456,6 +456,41 @@ void test_special(int32_t isa, int64_t xd, int64_t wd) {
     }
 }
 
+/** Rows whose scales are far from 1 leave the bits of the rows beside them as they are, and are right themselves. */
+void test_extreme_scales(int32_t isa, int64_t wd, std::mt19937 &random) {
+    constexpr int64_t n = 33, k = 256;
+    const std::vector<uint8_t> scales = {124, 210, 125, 127, 255, 123, 20, 86, 87, 167, 168, 0, 122, 126};
+    const auto rows = int64_t(scales.size());
+    context = std::string(weft_isa_name(isa)) + " extreme scales x " + name(wd);
+    Matrix x(WEFT_F8_E4M3, rows, k, k, false);
+    Matrix w(wd, n, k, k, true);
+    x.randomise(random);
+    w.randomise(random);
+    for (int64_t r = 0; r < rows; r++) {
+        x.scales[size_t(2 * r + 1)] = scales[size_t(r)];
+    }
+    Aligned packed = pack(isa, w);
+    weft_operand wo = w.operand();
+    wo.data = packed.data();
+    Result all(WEFT_F32, rows, n, 1);
+    run(isa, WEFT_GEMM, {x.operand(), wo, all.operand()}, 1);
+    all.check_guards();
+    for (int64_t r = 0; r < rows; r++) {
+        weft_operand xo = x.operand();
+        xo.data = x.data.data() + r * k;
+        xo.scale = x.scales.data() + r * x.tiles();
+        xo.dims[0] = 1;
+        Result one(WEFT_F32, 1, n, 0);
+        run(isa, WEFT_GEMM, {xo, wo, one.operand()}, 1);
+        compare_rows(all, one, r);
+        if (scales[size_t(r)] == 255) {
+            check(std::isnan(one.at(0, 0)) && std::isnan(one.at(0, n - 1)), "a NaN scale gives NaN");
+        } else {
+            Expected(x, w, r, 1, 0, n).compare(one, 0, 1);
+        }
+    }
+}
+
 void test_interface() {
     context = "interface";
     check(weft_abi_version() == WEFT_ABI_VERSION, "version");
@@ -506,6 +541,9 @@ int main() {
                 test_special(isa, xd, wd);
             }
             test_rank3(isa, xd, random);
+        }
+        for (int64_t wd : ws) {
+            test_extreme_scales(isa, wd, random);
         }
         std::printf("%s: %s\n", weft_isa_name(isa), failures == before ? "ok" : "FAILED");
     }

@@ -20,13 +20,13 @@ constexpr int DOT_TILE = 8;
 /**
  * Activations of one block in the form an inner kernel reads.
  *
- * float_kernel: F32 rows, `stride` elements apart. dot_kernel: BF16 tiles, cut as for_tiles<DOT_TILE> cuts the block. A
- * tile of rows [a, b) begins at a * stride and holds [K pair][row]; so each tile is one linear stream, and a tile of one
- * row is the row itself.
+ * float_kernel: F32 rows, `stride` elements apart. dot_kernel: BF16 tiles, cut as for_tiles<DOT_TILE> cuts the block.
+ * A tile of rows [a, b) begins at a * stride and holds [K pair][row]; so each tile is one linear stream, and a tile of
+ * one row is the row itself.
  *
- * `codes` are the E8M0 scales of FP8 rows, one per 128 K, null for other formats. The rows of a tile contain their
- * scales already if folded() says so for all of them; otherwise they are packed as tiles of one row each, those for which
- * folded() does not hold without their scales.
+ * `codes` are the E8M0 scales of FP8 rows, one per 128 K, null for other formats. The rows of a BF16 tile contain their
+ * scales already if folded() says so for all of them; otherwise they are packed as tiles of one row each, those for
+ * which folded() does not hold without their scales.
  */
 struct Rows {
     const void *data;
@@ -44,9 +44,9 @@ struct Rows {
     }
 
     /**
-     * Whether the first `count` rows have scales between 2^-40 and 2^40 only. Scaled E4M3 values are normal BF16 numbers
-     * then, and so are all sums of their products with weights: multiplying by powers of two before or after gives the
-     * same bits.
+     * Whether the first `count` rows have scales between 2^-40 and 2^40 only. Scaled E4M3 values are normal BF16
+     * numbers then, and so are all sums of their products with FP4 and FP8 weights: multiplying by powers of two before
+     * or after gives the same bits. With BF16 weights it could differ below 2^-126, so the choice is each row's own.
      */
     bool folded(int64_t count) const {
         constexpr uint8_t least = 127 - 40;
@@ -90,13 +90,13 @@ BlockFn dot_kernel(int64_t weight_dtype);
 constexpr int64_t BLOCK_ROWS = 64;
 
 /**
- * Asks for the line that will be read some microseconds later. Tiles work long enough on a line for the processor's own
- * prefetching to fall back; measured, this is worth a factor 1.2 to 1.9 at 4 to 24 rows. One row gains with FP4 only,
- * where decoding takes longest per byte; wider formats stream faster without. The address may lie behind the matrix: a
- * prefetch never faults.
+ * Asks for the line that will be read about a microsecond later. Tiles work long enough on a line for the processor's
+ * own prefetching to fall back; measured, this is worth a factor 1.2 to 1.9 at 4 to 24 rows. One row gains with FP4
+ * only, where decoding takes longest per byte; wider formats stream faster without. The address may lie behind the
+ * matrix: a prefetch never faults.
  */
 WEFT_INLINE void prefetch_weights(const uint8_t *line) {
-    __builtin_prefetch(line + 4096);
+    __builtin_prefetch(line + 2048);
 }
 
 WEFT_INLINE int64_t minimum(int64_t a, int64_t b) {
@@ -107,12 +107,14 @@ WEFT_INLINE int64_t minimum(int64_t a, int64_t b) {
 WEFT_INLINE void write(const Out &out, int64_t row, int64_t column, const float *sums, int64_t count) {
     int64_t at = row * out.pitch + column;
     for (int64_t i = 0; i < count; i += W) {
-        vf v = load(sums + i);
-        int64_t n = minimum(W, count - i);
+        const vf v = load(sums + i);
+        const int64_t n = count - i;
         if (out.dtype == WEFT_F32) {
-            store_tail(static_cast<float *>(out.data) + at + i, v, n);
+            auto *to = static_cast<float *>(out.data) + at + i;
+            n >= W ? store(to, v) : store_tail(to, v, n);
         } else {
-            store_bf16_tail(static_cast<uint16_t *>(out.data) + at + i, v, n);
+            auto *to = static_cast<uint16_t *>(out.data) + at + i;
+            n >= W ? store_bf16(to, v) : store_bf16_tail(to, v, n);
         }
     }
 }

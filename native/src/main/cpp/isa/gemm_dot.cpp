@@ -13,7 +13,7 @@ namespace weft::WEFT_ISA::gemm {
 
 namespace {
 
-/** Panels multiplied at a time by tiles of M rows: at least 12 independent chains hide the latency of the dot product. */
+/** Panels multiplied at a time: from three rows on 10 to 20 independent chains hide the latency of the dot. */
 constexpr int panels_for(int dtype, int rows) {
     // five rows by four panels leave no registers for the tables of FP8
     return rows <= 4 || (rows == 5 && dtype != WEFT_F8_E4M3) ? 4 : 2;
@@ -38,8 +38,8 @@ WEFT_INLINE __m512bh broadcast_pair(const uint16_t *p) {
 }
 
 /**
- * Sums of one weight block: `lines` lines of P panels times M rows. Sums stay in registers only if every loop over them,
- * that of the zeros too, is unrolled early.
+ * Sums of one weight block: `lines` lines of P panels times M rows. Sums stay in registers only if every loop over
+ * them, that of the zeros too, is unrolled early.
  */
 template <int D, int M, int P>
 WEFT_INLINE void dot_lines(const Decoder<D> &decoder, const uint16_t *x, const uint8_t *line, int64_t step,
@@ -88,10 +88,7 @@ void dot_tile(const Block &block, const uint16_t *x, const uint8_t *codes, const
     const int64_t step = packing::panel_bytes(D, block.k);
     const Decoder<D> decoder;
     const uint8_t *chunk = panels + packing::header_bytes(D, block.k);
-    // in memory, for the registers hold the sums; the compiler must not see that it could try to keep them there too
-    alignas(64) float memory[P * M * ROWS] = {};
-    float *totals = memory;
-    __asm__("" : "+r"(totals));
+    alignas(64) float totals[P * M * ROWS] = {};
     for (int64_t first = 0; first < block.k; first += CHUNK, chunk += packing::chunk_bytes(D)) {
         const int64_t count = minimum(CHUNK, block.k - first);
         const uint8_t *line = chunk + packing::scale_bytes(D);
@@ -111,6 +108,8 @@ void dot_tile(const Block &block, const uint16_t *x, const uint8_t *codes, const
                     _mm512_store_ps(total, _mm512_fmadd_ps(sums[p][m], scale, _mm512_load_ps(total)));
                 }
             }
+            // totals stay in memory: otherwise the compiler moves them to registers and spills sums instead
+            __asm__ volatile("" : : "r"(totals) : "memory");
         }
     }
     for (int p = 0; p < P; p++) {

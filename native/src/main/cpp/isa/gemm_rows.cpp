@@ -28,12 +28,16 @@ const uint8_t *source_row(const Source &s, int64_t group, int64_t row) {
 
 /** W values of a row from k on; zeros behind the row's end. */
 WEFT_INLINE vf values(const Source &s, const uint8_t *row, int64_t k) {
-    const int64_t n = minimum(W, s.k - k);
+    const int64_t n = s.k - k;
     if (n <= 0) {
         return vf{};
     }
     if (s.dtype == WEFT_BF16) {
-        return load_bf16_tail((const uint16_t *)row + k, n);
+        auto *p = (const uint16_t *)row + k;
+        return n >= W ? load_bf16(p) : load_bf16_tail(p, n);
+    }
+    if (n >= W) {
+        return load_e4m3(row + k);
     }
     vb codes = {};
     __builtin_memcpy(&codes, row + k, (uint64_t)n);
@@ -95,7 +99,7 @@ WEFT_INLINE void interleave(const __m512i (&rows)[DOT_TILE], uint32_t *to) {
     }
 }
 
-/** [first_k, end_k) of the tile of the M rows at `row`; `codes` are their scales, null if they have or keep none. */
+/** [first_k, end_k) of the tile of the M rows at `row`, times their scales if these are to be folded in. */
 template <int M>
 void convert_tile(const Source &s, const uint8_t *row, int64_t row_bytes, const Rows &to, bool fold, int64_t first_k,
                   int64_t end_k) {

@@ -401,10 +401,9 @@ WEFT_INLINE uint8_t float_to_e8m0_ceiling(float x) {
 
 /** e^v within 1.2e-7 relative; 0 below the subnormals, infinity above the range, NaN for NaN. */
 WEFT_INLINE vf exp(vf v) {
-    vf x = select(v < -104.0f, broadcast(-104.0f), select(v > 89.0f, broadcast(89.0f), v));
+    vf x = min(broadcast(89.0f), max(broadcast(-104.0f), v));  // in this order NaN passes
     // x = n ln 2 + r, |r| <= ln(2)/2: adding 1.5 * 2^23 rounds to the nearest integer
     vf shifted = fma(x, broadcast(0x1.715476p+0f), broadcast(0x1.8p23f));
-    vi n = (vi)shifted - 0x4B400000;
     vf whole = shifted - 0x1.8p23f;
     vf r = fma(whole, broadcast(-0x1.62e4p-1f), x);  // 15 significant bits: the product is exact
     r = fma(whole, broadcast(-0x1.7f7d1cp-20f), r);
@@ -415,10 +414,14 @@ WEFT_INLINE vf exp(vf v) {
     p = fma(p, r, broadcast(0x1.555556p-3f));
     p = fma(p, r, broadcast(0.5f));
     p = fma(p, r * r, r) + 1.0f;
+#if defined(__AVX512F__)
+    return (vf)_mm512_scalef_ps(p, whole);
+#else
     // two factors: n reaches 129 and -150, beyond the exponents of one float
+    vi n = (vi)shifted - 0x4B400000;
     vi half = n >> 1;
-    vf scaled = p * as_float((vu)(half + 127) << 23) * as_float((vu)(n - half + 127) << 23);
-    return select(v != v, v, scaled);
+    return p * as_float((vu)(half + 127) << 23) * as_float((vu)(n - half + 127) << 23);
+#endif
 }
 
 WEFT_INLINE float exp(float x) {

@@ -4,42 +4,13 @@
 
 #include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <functional>
 #include <random>
-#include <string>
 #include <utility>
-#include <vector>
 
-#include "weft/weft.h"
+#include "kernel_test.h"
 
 namespace {
-
-int failures = 0;
-int64_t checks = 0;
-std::string context;
-int32_t isa = 0;
-
-inline void check(bool holds, const std::string &what) {
-    checks++;
-    if (!holds && ++failures <= 20) {
-        std::printf("FAILED %s: %s\n", context.c_str(), what.c_str());
-    }
-}
-
-inline uint32_t bits_of(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    return bits;
-}
-
-inline float float_of(uint32_t bits) {
-    float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
-}
 
 /** x rounded to BF16, from the definition: nearest, ties to even. */
 inline double bf16(double x) {
@@ -67,14 +38,14 @@ public:
 
     void set(int64_t i, int64_t j, double value) {
         const float f = float(value);
-        const uint32_t bits = dtype == WEFT_I32 ? uint32_t(int32_t(value)) : bits_of(f);
-        const uint32_t stored = dtype == WEFT_BF16 ? bits_of(float(bf16(f))) >> 16 : bits;
+        const uint32_t bits = dtype == WEFT_I32 ? uint32_t(int32_t(value)) : to_bits(f);
+        const uint32_t stored = dtype == WEFT_BF16 ? to_bits(float(bf16(f))) >> 16 : bits;
         std::memcpy(&bytes[place(i, j)], &stored, size_t(size()));
     }
 
     double at(int64_t i, int64_t j = 0) const {
         const uint32_t bits = code(i, j);
-        return dtype == WEFT_I32 ? double(int32_t(bits)) : double(float_of(dtype == WEFT_BF16 ? bits << 16 : bits));
+        return dtype == WEFT_I32 ? double(int32_t(bits)) : double(from_bits(dtype == WEFT_BF16 ? bits << 16 : bits));
     }
 
     uint32_t code(int64_t i, int64_t j) const {
@@ -153,12 +124,6 @@ inline Tensor integers(const std::vector<int64_t> &values) {
     return t;
 }
 
-inline int64_t word(double value) {
-    int64_t w;
-    std::memcpy(&w, &value, 8);
-    return w;
-}
-
 /** Runs one command with 1, 2 and 3 threads on copies of the written operands; all must agree bit for bit. */
 inline void run(int64_t op, const std::vector<int64_t> &attributes, const std::vector<Tensor *> &operands,
                 const std::vector<size_t> &written) {
@@ -173,18 +138,7 @@ inline void run(int64_t op, const std::vector<int64_t> &attributes, const std::v
             operands[i]->bytes = before[i];
             words.push_back(operands[i]->operand());
         }
-        const auto count = int64_t(words.size());
-        const char *reason = weft_unsupported(isa, op, attributes.data(), words.data(), count);
-        check(reason == nullptr, std::string("unsupported: ") + (reason == nullptr ? "" : reason));
-        const int64_t bytes = weft_workspace(isa, op, attributes.data(), words.data(), count, threads);
-        std::vector<uint8_t> memory(size_t(bytes + 192), 0xFF);  // NaN wherever a kernel reads what it did not write
-        auto *workspace = reinterpret_cast<uint8_t *>((reinterpret_cast<uintptr_t>(memory.data()) + 63) / 64 * 64);
-        weft_pool *pool = weft_pool_create(threads);
-        const weft_command command = {op, attributes.data(), words.data(), workspace};
-        check(weft_run(pool, isa, &command, 1) == 0, "weft_run");
-        weft_pool_destroy(pool);
-        check(std::all_of(workspace + bytes, memory.data() + memory.size(), [](uint8_t b) { return b == 0xFF; }),
-              "wrote behind the workspace");
+        run_command(op, attributes, words, threads);
         for (size_t i = 0; i < operands.size(); i++) {
             const bool output = std::find(written.begin(), written.end(), i) != written.end();
             check(operands[i]->guarded(), "guard bytes of operand " + std::to_string(i));
@@ -308,19 +262,6 @@ inline std::vector<std::vector<Step>> cuts(const int64_t *lengths) {
     }
     all.push_back(std::move(steps));
     return all;
-}
-
-/** Runs the tests at every level the processor has; the exit status of the process. */
-inline int test_levels(void (*test_level)()) {
-    for (isa = 0; isa < weft_isa_count(); isa++) {
-        if (weft_isa_usable(isa)) {
-            const int64_t before = checks;
-            test_level();
-            std::printf("%s: %lld checks\n", weft_isa_name(isa), static_cast<long long>(checks - before));
-        }
-    }
-    std::printf("%d failures\n", failures);
-    return failures == 0 ? 0 : 1;
 }
 
 }  // namespace

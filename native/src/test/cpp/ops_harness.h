@@ -2,49 +2,21 @@
 #ifndef WEFT_OPS_HARNESS_H
 #define WEFT_OPS_HARNESS_H
 
-#include <algorithm>
 #include <cmath>
-#include <cstdint>
-#include <cstdio>
-#include <cstring>
 #include <functional>
 #include <limits>
 #include <random>
-#include <string>
-#include <vector>
 
-#include "weft/weft.h"
+#include "kernel_test.h"
 
 namespace {
 
-int failures = 0;
-int64_t checks = 0;
-std::string context;
 std::mt19937 generator(7);
 constexpr uint8_t GUARD = 0xA5;
 constexpr int64_t GUARD_BYTES = 64;
 const float INF = std::numeric_limits<float>::infinity();
 
-void check(bool holds, const std::string &what) {
-    checks++;
-    if (!holds && ++failures <= 20) {
-        std::printf("FAILED %s: %s\n", context.c_str(), what.c_str());
-    }
-}
-
 // ---- formats, from their definitions ----
-
-float from_bits(uint32_t bits) {
-    float value;
-    std::memcpy(&value, &bits, 4);
-    return value;
-}
-
-uint32_t to_bits(float value) {
-    uint32_t bits;
-    std::memcpy(&bits, &value, 4);
-    return bits;
-}
 
 uint16_t bf16(float value) {
     uint32_t bits = to_bits(value);
@@ -220,30 +192,7 @@ struct Tensor {
     }
 };
 
-int64_t word(double value) {
-    int64_t bits;
-    std::memcpy(&bits, &value, 8);
-    return bits;
-}
-
 // ---- calls ----
-
-int32_t isa;
-
-void run(int64_t op, const std::vector<int64_t> &attributes, const std::vector<weft_operand> &operands,
-         int32_t threads) {
-    const char *reason = weft_unsupported(isa, op, attributes.data(), operands.data(), int64_t(operands.size()));
-    check(reason == nullptr, std::string("unsupported: ") + (reason == nullptr ? "" : reason));
-    int64_t bytes = weft_workspace(isa, op, attributes.data(), operands.data(), int64_t(operands.size()), threads);
-    std::vector<uint8_t> memory(size_t(bytes) + 64 + GUARD_BYTES, GUARD);
-    uint8_t *workspace = memory.data() + (64 - reinterpret_cast<uintptr_t>(memory.data()) % 64) % 64;
-    weft_command command = {op, attributes.data(), operands.data(), workspace};
-    weft_pool *pool = weft_pool_create(threads);
-    check(weft_run(pool, isa, &command, 1) == 0, "there is a kernel");
-    weft_pool_destroy(pool);
-    check(std::all_of(workspace + bytes, memory.data() + memory.size(), [](uint8_t b) { return b == GUARD; }),
-          "nothing is written behind the workspace");
-}
 
 struct Call {
     int64_t op;
@@ -258,7 +207,7 @@ struct Call {
         for (Tensor &t : tensors) {
             operands.push_back(t.operand(0, t.dims[0]));
         }
-        ::run(op, attributes, operands, threads);
+        run_command(op, attributes, operands, threads);
         for (Tensor &t : tensors) {
             check(t.guarded(), "nothing is written outside of the elements");
         }
@@ -281,7 +230,7 @@ struct Call {
                 bool split = t >= results || shared[t];
                 operands.push_back(tensors[t].operand(split ? i : 0, split ? 1 : tensors[t].dims[0]));
             }
-            ::run(op, attributes, operands, 1);
+            run_command(op, attributes, operands, 1);
         }
         for (size_t t = results; t < tensors.size(); t++) {
             check(tensors[t].memory == whole[t].memory && tensors[t].scale_memory == whole[t].scale_memory,

@@ -193,6 +193,7 @@ void test_level() {
         test_compress({dtype, WEFT_BF16, 4, 1, 32, 16});
         test_compress({dtype, WEFT_F32, 16, 0, 80, 16});
         test_compress({dtype, WEFT_F32, 3, 0, 21, 6});
+        test_compress({dtype, WEFT_BF16, 32, 0, 272, 16});
     }
     test_empty();
 }

@@ -166,6 +166,7 @@ void test_level() {
             test_hyper(dtype, streams, 128, 19);
         }
         test_hyper(dtype, 4, 64, 0);
+        test_hyper(dtype, 4, 1100, 37);
     }
     test_refusals();
 }

@@ -1,5 +1,5 @@
-// What the kernels of all operators but the matrix products share: attributes, operands as rows of the last axis, elements
-// as vectors of F32.
+// What the kernels of all operators but the matrix products share: attributes, operands as rows of the last axis,
+// elements as vectors of F32.
 #ifndef WEFT_OP_COMMON_H
 #define WEFT_OP_COMMON_H
 
@@ -163,8 +163,8 @@ WEFT_INLINE float round_to(float x) {
 }
 
 /**
- * Calls f(j, n) for each vector of a row: its first element and the elements up to the end of the row, at most W. In the
- * loop n is a constant, so that load_upto and store_upto cost no branch.
+ * Calls f(j, n) for each vector of a row: its first element and the elements up to the end of the row, at most W. In
+ * the loop n is a constant, so that load_upto and store_upto cost no branch.
  */
 template <class F>
 WEFT_INLINE void each_vector(int64_t length, const F &f) {

@@ -1,5 +1,5 @@
-// Compress: the rows of each finished block are pooled into its cache entry, cut by channels where a block has many rows;
-// then a thread takes an entry and finishes it in place.
+// Compress: the rows of each finished block are pooled into its cache entry, cut by channels where a block has many
+// rows; then a thread takes an entry and finishes it in place.
 #include "isa/op_rows.h"
 #include "isa/row_math.h"
 

@@ -1,6 +1,6 @@
 // HyperPre, HyperPost and HyperHead. The projection onto the mixing coefficients runs first, cut by rows, columns and
-// coefficients so that a single row occupies several threads; what follows is cheap and runs on as many rows as a vector
-// has lanes.
+// coefficients so that a single row occupies several threads; what follows is cheap and runs on as many rows as a
+// vector has lanes.
 #include "isa/op_rows.h"
 #include "isa/row_math.h"
 

@@ -1,5 +1,5 @@
-// LightningIndex: the scores of a wave of rows, then one selection per row. Scores are a small matrix product: the keys of
-// a block become columns once and meet all heads of all rows that see them.
+// LightningIndex: the scores of a wave of rows, then one selection per row. Scores are a small matrix product: the keys
+// of a block become columns once and meet all heads of all rows that see them.
 #include "isa/op_rows.h"
 
 namespace weft::WEFT_ISA {
@@ -330,8 +330,8 @@ void count_above(const int32_t *keys, int64_t length, const int32_t *bounds, int
 }
 
 /**
- * Finds the threshold two bits at a time, highest first: of the four keys that continue the bits found, the greatest that
- * at least k keys reach. Bounds are above the lowest key, so that lanes behind the row never count.
+ * Finds the threshold two bits at a time, highest first: of the four keys that continue the bits found, the greatest
+ * that at least k keys reach. Bounds are above the lowest key, so that lanes behind the row never count.
  */
 Threshold threshold(const int32_t *keys, int64_t length, int64_t k) {
     uint32_t found = 0;

@@ -1,5 +1,5 @@
-// What the attention, compression, index and hyper-connection kernels share: typed access to operands, paged caches, and
-// the division of a step's rows into sequences.
+// What the attention, compression, index and hyper-connection kernels share: typed access to operands, paged caches,
+// and the division of a step's rows into sequences.
 #ifndef WEFT_OP_ROWS_H
 #define WEFT_OP_ROWS_H
 

@@ -1,5 +1,5 @@
-// Operations on one row that are operators of their own and steps of the compressor: norm, rotation, Hadamard transform,
-// rounding to a narrow format. `from` and `to` may be the same row.
+// Operations on one row that are operators of their own and steps of the compressor: norm, rotation, Hadamard
+// transform, rounding to a narrow format. `from` and `to` may be the same row.
 #ifndef WEFT_ROW_MATH_H
 #define WEFT_ROW_MATH_H
 
@@ -61,7 +61,7 @@ typedef double vd __attribute__((vector_size(W * 4)));
 typedef int64_t vl __attribute__((vector_size(W * 4)));
 constexpr int DOUBLES = W / 2;
 
-/** Value of sum_i x^i / (first + step i)! with alternating signs; `terms` terms. */
+/** Sum of (-x)^i / (first + 2 i)! for i below `terms`: the series of sine / r or cosine at x = r^2. */
 template <int first, int terms>
 WEFT_INLINE vd alternating_series(vd x) {
     double factorials[terms];
@@ -80,7 +80,7 @@ WEFT_INLINE vd alternating_series(vd x) {
     return sum;
 }
 
-/** Largest angle that turns() may reduce: its products with 33-bit parts of pi/2 are exact. */
+/** Largest angle that sine_and_cosine may reduce: its products with 33-bit parts of pi/2 are exact. */
 constexpr float GREATEST_ANGLE = 0x1p20f;
 
 /** Sine and cosine within 1e-13. */

@@ -440,8 +440,7 @@ WEFT_INLINE uint8_t float_to_e8m0_ceiling(float x) {
 
 /** e^v within 1.2e-7 relative; 0 below the subnormals, infinity above the range, NaN for NaN. */
 WEFT_INLINE vf exp(vf v) {
-    // the bound stands first in min and max, so that NaN passes
-    vf x = min(broadcast(89.0f), max(broadcast(-104.0f), v));
+    vf x = min(broadcast(89.0f), max(broadcast(-104.0f), v));  // in this order NaN passes
     // x = n ln 2 + r, |r| <= ln(2)/2: adding 1.5 * 2^23 rounds to the nearest integer
     vf shifted = fma(x, broadcast(0x1.715476p+0f), broadcast(0x1.8p23f));
     vf whole = shifted - 0x1.8p23f;

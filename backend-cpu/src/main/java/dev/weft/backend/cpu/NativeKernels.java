@@ -15,7 +15,9 @@ import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
@@ -27,6 +29,7 @@ import java.util.concurrent.locks.ReentrantLock;
 final class NativeKernels implements KernelSet {
     private final NativeLevel level;
     private final int threads;
+    private final List<Integer> processors;
     private final ReferenceKernels reference = new ReferenceKernels();
     private final Arena arena = Arena.ofShared();
     /** One encoding per distinct operator, so that preparing many kernels does not fill the arena. */
@@ -36,9 +39,10 @@ final class NativeKernels implements KernelSet {
 
     private long pool;
 
-    NativeKernels(NativeLevel level, int threads) {
+    NativeKernels(NativeLevel level, CpuOptions options) {
         this.level = level;
-        this.threads = threads;
+        this.threads = options.threads();
+        this.processors = options.processors();
     }
 
     @Override
@@ -141,17 +145,36 @@ final class NativeKernels implements KernelSet {
         running.lock();
         try {
             if (pool == 0) {
-                pool = level.library().createPool(threads);
-                if (pool == 0) {
-                    throw new NativeCallException(
-                            "weft_pool_create: no pool of " + threads + " threads; is there a" + " limit on threads?");
-                }
+                pool = createPool();
             }
             long failed = level.library().run(pool, level.isa(), commands, count);
             if (failed != 0) {
                 throw new NativeCallException("weft_run on " + level.name() + ": command " + (failed - 1) + " of "
                         + count + " has no kernel");
             }
+        } finally {
+            running.unlock();
+        }
+    }
+
+    private long createPool() {
+        try (Arena scratch = Arena.ofConfined()) {
+            int[] numbers = processors.stream().mapToInt(i -> i).toArray();
+            long created = level.library()
+                    .createPinnedPool(threads, scratch.allocateFrom(ValueLayout.JAVA_INT, numbers), numbers.length);
+            if (created == 0) {
+                throw new NativeCallException("weft_pool_create_pinned: no pool of " + threads + " threads on processors "
+                        + processors + "; is there a limit on threads or processors?");
+            }
+            return created;
+        }
+    }
+
+    /** Processor that a thread of the pool is pinned to, -1 if there are several. */
+    int processor(int thread) {
+        running.lock();
+        try {
+            return pool == 0 ? -1 : level.library().poolProcessor(pool, thread);
         } finally {
             running.unlock();
         }

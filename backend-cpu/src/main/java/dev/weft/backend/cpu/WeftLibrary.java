@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 /** The functions of {@code native/include/weft/weft.h}, where their contracts are. Texts are C strings. */
 interface WeftLibrary {
     /** Value of {@code WEFT_ABI_VERSION} that this interface follows. */
-    int ABI_VERSION = 1;
+    int ABI_VERSION = 2;
 
     @Symbol("weft_abi_version")
     int abiVersion();
@@ -46,4 +46,22 @@ interface WeftLibrary {
 
     @Symbol("weft_run")
     long run(long pool, int isa, long commands, long count);
+
+    @Symbol("weft_processors")
+    int processors(MemorySegment processors, int capacity);
+
+    @Symbol("weft_pool_create_pinned")
+    long createPinnedPool(int threads, MemorySegment processors, int count);
+
+    @Symbol("weft_pool_processor")
+    int poolProcessor(long pool, int thread);
+
+    @Symbol("weft_memory_nodes")
+    int memoryNodes();
+
+    @Symbol("weft_interleave")
+    int interleave(long memory, long bytes);
+
+    @Symbol("weft_set_kernel_mode")
+    void setKernelMode(int mode);
 }

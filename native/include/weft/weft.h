@@ -141,6 +141,29 @@ WEFT_API int32_t weft_has_limit(int32_t isa, int64_t kind);
 // pool.
 WEFT_API int64_t weft_limit(weft_pool *pool, int32_t isa, int64_t kind, const void *data, int64_t amount);
 
+// Processors this process may use, ascending: writes the first `capacity` and returns how many there are, 0 if unknown.
+WEFT_API int32_t weft_processors(int32_t *processors, int32_t capacity);
+
+// A pool whose threads 1, 2, ... run on one processor each: thread i on processors[i % count]. The calling thread of
+// weft_run, thread 0, stays as it is. Null if the system gives no thread or refuses a processor.
+WEFT_API weft_pool *weft_pool_create_pinned(int32_t threads, const int32_t *processors, int32_t count);
+// The only processor that thread `thread` >= 1 of a pool may run on; -1 if there are several.
+WEFT_API int32_t weft_pool_processor(weft_pool *pool, int32_t thread);
+
+// Memory nodes this process may use; 0 if unknown.
+WEFT_API int32_t weft_memory_nodes(void);
+// Spreads pages that nobody has touched yet evenly over all memory nodes. 0, or 1 if the system refuses.
+WEFT_API int32_t weft_interleave(void *memory, int64_t bytes);
+
+// What weft_run does from now on, on every pool: for measuring overhead.
+enum weft_kernel_mode {
+    WEFT_KERNELS_RUN = 0,     // runs the commands
+    WEFT_KERNELS_RECORD = 1,  // runs them and notes their parallel loops with the pool
+    // runs, for each command, the loops last noted with nothing in them; refuses a list of another length
+    WEFT_KERNELS_EMPTY = 2
+};
+WEFT_API void weft_set_kernel_mode(int32_t mode);
+
 #ifdef __cplusplus
 }
 #endif

@@ -1,12 +1,17 @@
 // The functions of weft/weft.h: chooses the level and forwards to its kernels.
 #include <string.h>
 
+#include <atomic>
+#include <new>
+
 #if defined(__aarch64__)
 #include <sys/auxv.h>
 #endif
 
 #include "kernel.h"
 #include "packing.h"
+#include "processors.h"
+#include "trace.h"
 
 namespace weft {
 
@@ -100,15 +105,50 @@ const KernelEntry *find(const KernelEntry *table, int64_t op) {
     return table != nullptr && op >= 0 && op < WEFT_OP_COUNT && table[op].run != nullptr ? &table[op] : nullptr;
 }
 
+std::atomic<int32_t> kernel_mode{WEFT_KERNELS_RUN};
+
 }  // namespace
 
 }  // namespace weft
 
 using namespace weft;
 
-// weft_pool is the C name of weft::Pool
-static Pool *unwrap(weft_pool *pool) {
-    return reinterpret_cast<Pool *>(pool);
+/** A pool with the loops of the last list that was recorded. */
+struct weft_pool {
+    Pool *threads;
+    Trace trace;
+};
+
+static weft_pool *wrap(Pool *pool) {
+    weft_pool *wrapped = pool == nullptr ? nullptr : new (std::nothrow) weft_pool{pool, {}};
+    if (wrapped == nullptr) {
+        Pool::destroy(pool);
+    }
+    return wrapped;
+}
+
+/** Runs the commands, with a mark in the trace before each. */
+static int64_t run(weft_pool *pool, const KernelEntry *kernels, const weft_command *commands, int64_t count,
+                   Trace *trace) {
+    for (int64_t i = 0; i < count; i++) {
+        const KernelEntry *entry = find(kernels, commands[i].op);
+        if (entry == nullptr) {
+            return i + 1;
+        }
+        if (trace != nullptr) {
+            trace->next_command();
+        }
+        entry->run(commands[i], *pool->threads);
+    }
+    return 0;
+}
+
+static int64_t record(weft_pool *pool, const KernelEntry *kernels, const weft_command *commands, int64_t count) {
+    pool->trace.clear();
+    pool->threads->trace(&pool->trace);
+    int64_t failed = run(pool, kernels, commands, count, &pool->trace);
+    pool->threads->trace(nullptr);
+    return failed;
 }
 
 extern "C" {
@@ -130,11 +170,38 @@ int32_t weft_isa_usable(int32_t isa) {
 }
 
 weft_pool *weft_pool_create(int32_t threads) {
-    return reinterpret_cast<weft_pool *>(Pool::create(threads));
+    return wrap(Pool::create(threads, nullptr, 0));
+}
+
+weft_pool *weft_pool_create_pinned(int32_t threads, const int32_t *processors, int32_t count) {
+    return wrap(Pool::create(threads, processors, count));
 }
 
 void weft_pool_destroy(weft_pool *pool) {
-    Pool::destroy(unwrap(pool));
+    if (pool != nullptr) {
+        Pool::destroy(pool->threads);
+        delete pool;
+    }
+}
+
+int32_t weft_pool_processor(weft_pool *pool, int32_t thread) {
+    return pool->threads->processor(thread);
+}
+
+int32_t weft_processors(int32_t *processors, int32_t capacity) {
+    return usable_processors(processors, capacity);
+}
+
+int32_t weft_memory_nodes(void) {
+    return memory_nodes();
+}
+
+int32_t weft_interleave(void *memory, int64_t bytes) {
+    return interleave(memory, bytes) ? 0 : 1;
+}
+
+void weft_set_kernel_mode(int32_t mode) {
+    kernel_mode.store(mode);
 }
 
 const char *weft_unsupported(int32_t isa, int64_t op, const int64_t *attributes, const weft_operand *operands,
@@ -190,14 +257,20 @@ int32_t weft_pack(int32_t isa, const weft_operand *w, void *target) {
 
 int64_t weft_run(weft_pool *pool, int32_t isa, const weft_command *commands, int64_t count) {
     const KernelEntry *kernels = table(isa);
-    for (int64_t i = 0; i < count; i++) {
-        const KernelEntry *entry = find(kernels, commands[i].op);
-        if (entry == nullptr) {
-            return i + 1;
-        }
-        entry->run(commands[i], *unwrap(pool));
+    int64_t failed = 0;
+    pool->threads->begin_step();
+    switch (kernel_mode.load(std::memory_order_relaxed)) {
+        case WEFT_KERNELS_RECORD:
+            failed = record(pool, kernels, commands, count);
+            break;
+        case WEFT_KERNELS_EMPTY:
+            failed = pool->trace.repeat(*pool->threads, count) ? 0 : 1;
+            break;
+        default:
+            failed = run(pool, kernels, commands, count, nullptr);
     }
-    return 0;
+    pool->threads->end_step();
+    return failed;
 }
 
 int32_t weft_has_limit(int32_t isa, int64_t kind) {

@@ -8,12 +8,23 @@
 #include <thread>
 #include <vector>
 
+#include "processors.h"
+#include "trace.h"
+
 namespace weft {
 
 namespace {
 
-// Kernels of one step follow each other within microseconds; waking a sleeping thread costs as much as a small kernel.
+using Clock = std::chrono::steady_clock;
+
+// Kernels of one step follow each other within microseconds, and steps of a decode within tens of them; waking a
+// sleeping thread costs as much as a small kernel.
 constexpr auto SPIN = std::chrono::microseconds(40);
+constexpr auto AWAKE = std::chrono::microseconds(100);
+constexpr int CHECKS_PER_CLOCK = 32;
+
+/** A thread takes this part of its fair share of what is left at a time: few claims, and little to wait for at the end. */
+constexpr uint64_t CLAIMS_PER_SHARE = 8;
 
 void pause_briefly() {
 #if defined(__x86_64__)
@@ -23,98 +34,146 @@ void pause_briefly() {
 #endif
 }
 
-/** Spins until `ready` holds or the time is up; says whether it holds. */
+/** Spins a few times until `ready` holds; says whether it holds. */
 template <class Ready>
-bool spin_until(const Ready &ready) {
-    auto deadline = std::chrono::steady_clock::now() + SPIN;
-    do {
-        for (int i = 0; i < 32; i++) {
-            if (ready()) {
-                return true;
-            }
-            pause_briefly();
+bool spin(const Ready &ready) {
+    for (int i = 0; i < CHECKS_PER_CLOCK; i++) {
+        if (ready()) {
+            return true;
         }
-    } while (std::chrono::steady_clock::now() < deadline);
-    return ready();
+        pause_briefly();
+    }
+    return false;
+}
+
+/** Waits until `ready` holds: spinning at first, then letting others have the processor in between. */
+template <class Ready>
+void await(const Ready &ready) {
+    if (spin(ready)) {
+        return;
+    }
+    auto patience = Clock::now() + SPIN;
+    while (!spin(ready)) {
+        if (Clock::now() > patience) {
+            std::this_thread::yield();
+        }
+    }
 }
 
 }  // namespace
 
 /**
  * A job is published in `ticket`: its number in the upper half, the items not yet claimed in the lower one. A thread
- * claims an item by decrementing the ticket. That can only succeed while the job it has read is unfinished, so a thread
+ * claims items by lowering the ticket. That can only succeed while the job it has read is unfinished, so a thread
  * that wakes up late never mixes two jobs, and run() need not wait for threads that found nothing to do.
  */
 struct Pool::State {
-    std::atomic<uint64_t> ticket{0};
+    // one cache line: who claims items needs all of it
+    alignas(64) std::atomic<uint64_t> ticket{0};
     std::atomic<uint64_t> items{0};
     std::atomic<void *> context{nullptr};
     std::atomic<Body> body{nullptr};
+
+    /** Items that workers have finished since the pool exists; the caller counts its own by itself. */
     alignas(64) std::atomic<uint64_t> done{0};
-    alignas(64) std::atomic<uint32_t> sleepers{0};
+
+    // written rarely, read by spinning workers
+    alignas(64) std::atomic<bool> stepping{false};
     std::atomic<bool> stopping{false};
+    std::atomic<uint32_t> sleepers{0};
+
+    // the caller's
+    alignas(64) uint64_t expected = 0;
+    Trace *trace = nullptr;
+    uint64_t claims = CLAIMS_PER_SHARE;
+    int32_t threads = 1;
     std::mutex mutex;
     std::condition_variable wake;
     std::vector<std::thread> workers;
-    int32_t threads = 1;
 
     static constexpr uint64_t REMAINING = 0xFFFFFFFFu;
 
-    bool has_work() const { return (ticket.load(std::memory_order_acquire) & REMAINING) != 0 || stopping.load(); }
+    /** How many of `left` items a thread takes at once. */
+    uint64_t portion(uint64_t left) const { return left <= claims ? 1 : left / claims; }
 
-    /** Runs one item of the current job; false if there is none left to claim. */
-    bool run_one(int32_t thread) {
+    /** Runs items of the current job until none is left to claim. `finished(n)` is told when n more are. */
+    template <class Finished>
+    void take_part(int32_t thread, const Finished &finished) {
         uint64_t seen = ticket.load(std::memory_order_acquire);
         while ((seen & REMAINING) != 0) {
-            uint64_t item = items.load(std::memory_order_relaxed) - (seen & REMAINING);
+            uint64_t left = seen & REMAINING;
+            uint64_t taken = portion(left);
+            uint64_t first = items.load(std::memory_order_relaxed) - left;
             Body run = body.load(std::memory_order_relaxed);
             void *argument = context.load(std::memory_order_relaxed);
-            if (ticket.compare_exchange_weak(seen, seen - 1, std::memory_order_acq_rel, std::memory_order_acquire)) {
-                run(argument, int64_t(item), thread);
-                done.fetch_add(1, std::memory_order_release);
-                return true;
+            if (ticket.compare_exchange_weak(seen, seen - taken, std::memory_order_acq_rel,
+                                             std::memory_order_acquire)) {
+                for (uint64_t i = first; i < first + taken; i++) {
+                    run(argument, int64_t(i), thread);
+                }
+                finished(taken);
+                seen = ticket.load(std::memory_order_acquire);
             }
         }
-        return false;
     }
+
+    bool has_work() const { return (ticket.load() & REMAINING) != 0 || stopping.load(std::memory_order_relaxed); }
 
     void work(int32_t thread) {
         while (!stopping.load()) {
-            while (run_one(thread)) {
-            }
-            if (spin_until([this] { return has_work(); })) {
+            // at once: the caller may be waiting for these items only, and the line is not contended until then
+            take_part(thread, [this](uint64_t n) { done.fetch_add(n, std::memory_order_release); });
+            if (spin([this] { return has_work(); }) || stay_awake()) {
                 continue;
             }
             std::unique_lock lock(mutex);
-            // counted before looking again: publish() either sees the sleeper or has published what we now see
+            // counted before looking again, all sequentially consistent: who publishes or begins a step either sees the
+            // sleeper or has done so before we look
             sleepers.fetch_add(1);
-            std::atomic_thread_fence(std::memory_order_seq_cst);
-            wake.wait(lock, [this] { return has_work(); });
+            wake.wait(lock, [this] { return has_work() || stepping.load(); });
             sleepers.fetch_sub(1);
         }
     }
 
-    void publish(uint64_t count, void *argument, Body run) {
-        uint64_t job = (ticket.load(std::memory_order_relaxed) >> 32) + 1;
-        done.store(0, std::memory_order_relaxed);
-        items.store(count, std::memory_order_relaxed);
-        context.store(argument, std::memory_order_relaxed);
-        body.store(run, std::memory_order_relaxed);
-        ticket.store(job << 32 | count, std::memory_order_release);
-        wake_sleepers();
+    /** Waits for work; false if there is none for a while after a step. */
+    bool stay_awake() {
+        auto start = Clock::now();
+        while (!spin([this] { return has_work(); })) {
+            auto now = Clock::now();
+            if (stepping.load(std::memory_order_relaxed)) {
+                if (now > start + SPIN) {
+                    std::this_thread::yield();
+                }
+            } else if (now > start + AWAKE) {
+                return false;
+            }
+        }
+        return true;
     }
 
     void wake_sleepers() {
-        std::atomic_thread_fence(std::memory_order_seq_cst);
         if (sleepers.load() != 0) {
             std::lock_guard lock(mutex);
             wake.notify_all();
         }
     }
 
+    /** Publishes all but the first `own` items, which the caller does. */
+    void publish(uint64_t count, uint64_t own, void *argument, Body run) {
+        uint64_t job = (ticket.load(std::memory_order_relaxed) >> 32) + 1;
+        items.store(count, std::memory_order_relaxed);
+        context.store(argument, std::memory_order_relaxed);
+        body.store(run, std::memory_order_relaxed);
+        ticket.exchange(job << 32 | (count - own));
+        wake_sleepers();
+    }
+
     void stop() {
         stopping.store(true);
-        wake_sleepers();
+        {
+            std::lock_guard lock(mutex);
+            wake.notify_all();
+        }
         for (std::thread &worker : workers) {
             worker.join();
         }
@@ -128,7 +187,7 @@ Pool::~Pool() {
     delete state_;
 }
 
-Pool *Pool::create(int32_t threads) noexcept {
+Pool *Pool::create(int32_t threads, const int32_t *processors, int32_t count) noexcept {
     if (threads < 1) {
         return nullptr;
     }
@@ -137,9 +196,14 @@ Pool *Pool::create(int32_t threads) noexcept {
         pool = new Pool(new State);
         State *state = pool->state_;
         state->threads = threads;
+        state->claims = CLAIMS_PER_SHARE * uint64_t(threads);
         state->workers.reserve(size_t(threads) - 1);
         for (int32_t i = 1; i < threads; i++) {
             state->workers.emplace_back([state, i] { state->work(i); });
+            if (count > 0 && !pin(state->workers.back().native_handle(), processors[i % count])) {
+                destroy(pool);
+                return nullptr;
+            }
         }
         return pool;
     } catch (const std::exception &) {
@@ -156,21 +220,46 @@ int32_t Pool::threads() const {
     return state_->threads;
 }
 
+int32_t Pool::processor(int32_t thread) const {
+    return thread < 1 || thread >= state_->threads ? -1
+                                                   : pinned_to(state_->workers[size_t(thread) - 1].native_handle());
+}
+
+void Pool::begin_step() {
+    if (state_->threads > 1) {
+        state_->stepping.exchange(true);
+        state_->wake_sleepers();
+    }
+}
+
+void Pool::end_step() {
+    state_->stepping.store(false, std::memory_order_relaxed);
+}
+
+void Pool::trace(Trace *to) {
+    state_->trace = to;
+}
+
 void Pool::run(int64_t items, void *context, Body body) {
-    if (items <= 1 || state_->threads == 1) {
+    State &s = *state_;
+    if (s.trace != nullptr) {
+        s.trace->note(items);
+    }
+    if (items <= 1 || s.threads == 1) {
         for (int64_t i = 0; i < items; i++) {
             body(context, i, 0);
         }
         return;
     }
     auto count = uint64_t(items);
-    state_->publish(count, context, body);
-    while (state_->run_one(0)) {
+    uint64_t own = s.portion(count);
+    s.publish(count, own, context, body);
+    for (uint64_t i = 0; i < own; i++) {
+        body(context, int64_t(i), 0);
     }
-    auto finished = [&] { return state_->done.load(std::memory_order_acquire) == count; };
-    while (!spin_until(finished)) {
-        std::this_thread::yield();
-    }
+    s.take_part(0, [&own](uint64_t n) { own += n; });
+    s.expected += count - own;
+    await([&] { return s.done.load(std::memory_order_acquire) == s.expected; });
 }
 
 }  // namespace weft

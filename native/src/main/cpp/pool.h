@@ -13,13 +13,26 @@ class Pool {
 public:
     using Body = void (*)(void *context, int64_t item, int32_t thread);
 
-    /** Null if `threads` is below 1 or the system gives no more threads. */
-    static Pool *create(int32_t threads) noexcept;
+    /**
+     * Null if `threads` is below 1, the system gives no more threads, or one cannot be pinned.
+     *
+     * @param processors where threads are pinned: thread i >= 1 runs on processors[i % count] only; thread 0 is the
+     *     caller's and stays as it is. Not read if `count` is 0: no thread is pinned
+     */
+    static Pool *create(int32_t threads, const int32_t *processors, int32_t count) noexcept;
     /** Waits for the workers to leave. Must not run at the same time as a kernel. */
     static void destroy(Pool *pool) noexcept;
 
     /** Number of threads that may run items, the caller's included. */
     int32_t threads() const;
+
+    /** The only processor that thread `thread` >= 1 may run on; -1 if there are several. */
+    int32_t processor(int32_t thread) const;
+
+    /** Begins a series of run() calls that follow each other closely: wakes the workers and keeps them awake. */
+    void begin_step();
+    /** Lets the workers sleep after a while. */
+    void end_step();
 
     /**
      * Calls body(context, item, thread) once for each item in [0, items) and returns when all are done. Items go to
@@ -27,6 +40,9 @@ public:
      * Must not be called from inside a body. At most 2^31 items.
      */
     void run(int64_t items, void *context, Body body);
+
+    /** Where run() notes its numbers of items from now on; null for nowhere. */
+    void trace(class Trace *to);
 
     /** run() for a callable f(int64_t item, int32_t thread). */
     template <class F>

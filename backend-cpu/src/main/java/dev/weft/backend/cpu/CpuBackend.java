@@ -13,7 +13,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.function.IntFunction;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -21,6 +21,8 @@ import org.slf4j.LoggerFactory;
 /**
  * The processor as one device, {@code cpu:0}. Its variants are the usable native levels, best first, then {@code vector}
  * where the Vector API is there, then {@code scalar}; the first of them is used if none is named.
+ *
+ * <p>System properties: {@value #VARIANT}, and those of {@link CpuOptions}.
  */
 final class CpuBackend implements Backend {
     /** System property that names the variant of devices opened without one. */
@@ -32,8 +34,9 @@ final class CpuBackend implements Backend {
 
     private final BackendConfig config;
     private final Processor processor = Processor.detect();
-    /** Kernel sets by variant, made for a number of threads. */
-    private final Map<String, IntFunction<KernelSet>> variants = new LinkedHashMap<>();
+    private final Host host;
+    /** Kernel sets by variant. */
+    private final Map<String, Function<CpuOptions, KernelSet>> variants = new LinkedHashMap<>();
 
     /** The best native level, which also measures the ceilings of the Java kernels; null without native kernels. */
     private @Nullable NativeLevel bestLevel;
@@ -46,23 +49,26 @@ final class CpuBackend implements Backend {
         switch (NativeLevel.usable(library)) {
             case NativeLevel.Usable usable -> {
                 bestLevel = usable.bestFirst().getFirst();
+                host = Host.with(bestLevel.library());
                 for (NativeLevel level : usable.bestFirst()) {
-                    variants.put(level.name(), threads -> new NativeKernels(level, threads));
+                    variants.put(level.name(), options -> new NativeKernels(level, options));
                 }
             }
-            case NativeLevel.Unusable unusable ->
+            case NativeLevel.Unusable unusable -> {
+                host = Host.without(unusable.reason());
                 LOG.warn("CPU kernels run in Java, much slower: {}", unusable.reason());
+            }
         }
         if (VectorApi.isPresent()) {
-            variants.put("vector", VectorApi::kernels);
+            variants.put("vector", options -> VectorApi.kernels(options.threads()));
         }
-        variants.put("scalar", threads -> new ReferenceKernels());
+        variants.put("scalar", options -> new ReferenceKernels());
     }
 
     @Override
     public List<DeviceInfo> devices() {
         String variant = chosen("");
-        try (KernelSet kernels = variants.get(variant).apply(threads())) {
+        try (KernelSet kernels = variants.get(variant).apply(CpuOptions.of(config, host))) {
             return List.of(info(DEVICE, kernels));
         }
     }
@@ -75,11 +81,14 @@ final class CpuBackend implements Backend {
         if (!id.base().equals(DEVICE)) {
             throw new BackendUnavailableException("device " + id + ": found only " + DEVICE);
         }
-        int threads = threads();
-        KernelSet kernels = variants.get(chosen(id.variant())).apply(threads);
+        CpuOptions options = CpuOptions.of(config, host);
+        if (options.interleave()) {
+            LOG.info("memory of {} is spread over {} memory node(s)", id, host.memoryNodes());
+        }
+        KernelSet kernels = variants.get(chosen(id.variant())).apply(options);
         try {
-            CpuDevice device =
-                    new CpuDevice(info(id, kernels), kernels, Yardstick.of(kernels, bestLevel), memoryLimit(), threads);
+            CpuDevice device = new CpuDevice(
+                    info(id, kernels), kernels, Yardstick.of(kernels, bestLevel, options), memoryLimit(), options, host);
             open.add(device);
             return device;
         } catch (RuntimeException | Error e) {
@@ -93,10 +102,6 @@ final class CpuBackend implements Backend {
         String description = processor.model() + ", " + kernels.description() + ", " + threads
                 + (threads == 1 ? " thread" : " threads");
         return new DeviceInfo(id, description, kernels.tier(), processor.memoryBytes(), List.copyOf(variants.keySet()));
-    }
-
-    private int threads() {
-        return config.threads() > 0 ? config.threads() : Runtime.getRuntime().availableProcessors();
     }
 
     private long memoryLimit() {

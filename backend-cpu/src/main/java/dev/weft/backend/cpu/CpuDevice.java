@@ -1,5 +1,6 @@
 package dev.weft.backend.cpu;
 
+import dev.weft.DeviceMemoryException;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
@@ -32,6 +33,8 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
     private final DeviceInfo info;
     private final KernelSet kernels;
     private final Yardstick yardstick;
+    private final CpuOptions options;
+    private final Host host;
     private final HostMemory memory;
     private final Workers packers;
     private final Set<CpuStream> streams = ConcurrentHashMap.newKeySet();
@@ -41,15 +44,29 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
      * @param kernels closed with the device
      * @param yardstick closed with the device
      * @param memoryLimit most bytes of buffers at once, 0 for no limit
-     * @param threads threads of the kernels
+     * @param options threads and memory nodes
+     * @param host what spreads memory over nodes
      */
-    CpuDevice(DeviceInfo info, KernelSet kernels, Yardstick yardstick, long memoryLimit, int threads) {
+    CpuDevice(
+            DeviceInfo info,
+            KernelSet kernels,
+            Yardstick yardstick,
+            long memoryLimit,
+            CpuOptions options,
+            Host host) {
         this.info = info;
         this.kernels = kernels;
         this.yardstick = yardstick;
+        this.options = options;
+        this.host = host;
         this.memory = new HostMemory("device " + info.id(), memoryLimit);
-        this.packers = new Workers("weft-pack", Math.min(threads, MOST_PACKERS));
+        this.packers = new Workers("weft-pack", Math.min(options.threads(), MOST_PACKERS));
         this.lifetime = new Lifetime("device " + info.id(), this::release);
+    }
+
+    /** Its kernels. */
+    KernelSet kernels() {
+        return kernels;
     }
 
     /** Accounts of buffers. */
@@ -109,7 +126,15 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
 
     @Override
     public DeviceBuffer allocate(long bytes, long alignment) {
-        return whileOpen(() -> memory.allocate(bytes, alignment));
+        return whileOpen(() -> {
+            DeviceBuffer buffer = memory.allocate(bytes, alignment);
+            if (options.interleave() && !host.interleave(buffer.address(), bytes)) {
+                buffer.close();
+                throw new DeviceMemoryException("device " + info.id() + ": allocation of " + bytes + " bytes: the system"
+                        + " does not spread it over its memory nodes; open the device without " + CpuOptions.NUMA);
+            }
+            return buffer;
+        });
     }
 
     @Override

@@ -16,7 +16,9 @@ import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.locks.ReentrantLock;
@@ -28,6 +30,7 @@ import java.util.concurrent.locks.ReentrantLock;
 final class NativeKernels implements KernelSet {
     private final NativeLevel level;
     private final int threads;
+    private final List<Integer> processors;
     private final ReferenceKernels reference = new ReferenceKernels();
     private final Arena arena = Arena.ofShared();
     /** One encoding per distinct operator, so that preparing many kernels does not fill the arena. */
@@ -37,9 +40,10 @@ final class NativeKernels implements KernelSet {
 
     private long pool;
 
-    NativeKernels(NativeLevel level, int threads) {
+    NativeKernels(NativeLevel level, CpuOptions options) {
         this.level = level;
-        this.threads = threads;
+        this.threads = options.threads();
+        this.processors = options.processors();
     }
 
     @Override
@@ -154,13 +158,22 @@ final class NativeKernels implements KernelSet {
     /** The pool, made at first use; call while {@code running} is held. */
     private long pool() {
         if (pool == 0) {
-            pool = level.library().createPool(threads);
-            if (pool == 0) {
-                throw new NativeCallException(
-                        "weft_pool_create: no pool of " + threads + " threads; is there a limit on threads?");
-            }
+            pool = createPool();
         }
         return pool;
+    }
+
+    private long createPool() {
+        try (Arena scratch = Arena.ofConfined()) {
+            int[] numbers = processors.stream().mapToInt(i -> i).toArray();
+            long created = level.library()
+                    .createPinnedPool(threads, scratch.allocateFrom(ValueLayout.JAVA_INT, numbers), numbers.length);
+            if (created == 0) {
+                throw new NativeCallException("weft_pool_create_pinned: no pool of " + threads + " threads on processors "
+                        + processors + "; is there a limit on threads or processors?");
+            }
+            return created;
+        }
     }
 
     NativeLevel level() {
@@ -179,6 +192,16 @@ final class NativeKernels implements KernelSet {
                 throw new NativeCallException("weft_limit on " + level.name() + ": no " + amount + " of " + kind);
             }
             return done * 1e9 / Math.max(1, nanos);
+        } finally {
+            running.unlock();
+        }
+    }
+
+    /** Processor that a thread of the pool is pinned to, -1 if there are several. */
+    int processor(int thread) {
+        running.lock();
+        try {
+            return pool == 0 ? -1 : level.library().poolProcessor(pool, thread);
         } finally {
             running.unlock();
         }

@@ -52,4 +52,22 @@ interface WeftLibrary {
 
     @Symbol("weft_limit")
     long limit(long pool, int isa, long kind, MemorySegment data, long amount);
+
+    @Symbol("weft_processors")
+    int processors(MemorySegment processors, int capacity);
+
+    @Symbol("weft_pool_create_pinned")
+    long createPinnedPool(int threads, MemorySegment processors, int count);
+
+    @Symbol("weft_pool_processor")
+    int poolProcessor(long pool, int thread);
+
+    @Symbol("weft_memory_nodes")
+    int memoryNodes();
+
+    @Symbol("weft_interleave")
+    int interleave(long memory, long bytes);
+
+    @Symbol("weft_set_kernel_mode")
+    void setKernelMode(int mode);
 }

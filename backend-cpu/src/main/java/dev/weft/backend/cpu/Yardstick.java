@@ -11,12 +11,13 @@ import org.jspecify.annotations.Nullable;
  * @param owned closed with the device
  */
 record Yardstick(MeasuredLimits limits, AutoCloseable owned) implements AutoCloseable {
-    static Yardstick of(KernelSet kernels, @Nullable NativeLevel best) {
+    static Yardstick of(KernelSet kernels, @Nullable NativeLevel best, CpuOptions options) {
         if (kernels instanceof NativeKernels used) {
             return new Yardstick(new NativeLimits(used), () -> {});
         }
         if (best != null) {
-            NativeKernels beside = new NativeKernels(best, kernels.threads());
+            NativeKernels beside = new NativeKernels(
+                    best, new CpuOptions(kernels.threads(), options.processors(), options.interleave()));
             return new Yardstick(new NativeLimits(beside), beside);
         }
         Workers workers = new Workers("weft-limits", kernels.threads());

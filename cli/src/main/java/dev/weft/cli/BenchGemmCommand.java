@@ -93,6 +93,9 @@ final class BenchGemmCommand extends WeftCommand {
         if (w == Format.MXFP4 && k % 32 != 0) {
             throw new UsageException("--k: found " + k + ", expected a multiple of 32, the block of mxfp4 weights");
         }
+        if (a == Format.FP8 && k % 128 != 0) {
+            throw new UsageException("--k: found " + k + ", expected a multiple of 128, the block of fp8 activations");
+        }
         return new GemmBench(w, a, m, k, n, weightBytes);
     }
 

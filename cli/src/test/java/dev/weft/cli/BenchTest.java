@@ -149,6 +149,7 @@ class BenchTest {
                 "bench gemm --activations mxfp4    | --activations: found 'mxfp4', expected one of fp8",
                 "bench gemm --m 0                  | --m: found 0",
                 "bench gemm --k 33                 | --k: found 33, expected a multiple of 32",
+                "bench gemm --k 96                 | --k: found 96, expected a multiple of 128",
                 "bench gemm --n -1                 | --n: found -1",
                 "bench gemm --rounds 0             | --rounds: found 0",
                 "bench gemm --threads -1           | --threads: found -1",

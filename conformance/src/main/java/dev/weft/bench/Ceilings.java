@@ -1,5 +1,7 @@
 package dev.weft.bench;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.weft.DType;
 import dev.weft.TensorType;
 import dev.weft.runtime.Device;
@@ -70,10 +72,10 @@ final class Ceilings implements AutoCloseable {
     Rates measure() {
         Map<HardwareLimit, Double> rates = new EnumMap<>(HardwareLimit.class);
         rates.put(HardwareLimit.READ, limits.read(memory));
-        for (HardwareLimit unit : Set.copyOf(operations.keySet())) {
-            double rate = limits.compute(unit, operations.get(unit));
-            rates.put(unit, rate);
-            operations.put(unit, Math.max(1, (long) (rate * COMPUTING_SECONDS))); // for the next time
+        for (Map.Entry<HardwareLimit, Long> wanted : operations.entrySet()) {
+            double rate = limits.compute(wanted.getKey(), wanted.getValue());
+            rates.put(wanted.getKey(), rate);
+            wanted.setValue(Math.max(1, (long) (rate * COMPUTING_SECONDS))); // for the next time
         }
         return new Rates(rates);
     }
@@ -98,13 +100,17 @@ final class Ceilings implements AutoCloseable {
         }
 
         double read() {
-            return perSecond.get(HardwareLimit.READ);
+            return rate(HardwareLimit.READ);
         }
 
         /** Operations per second, infinite if no unit was measured. */
         double compute(Work work) {
             HardwareLimit unit = unit(work);
-            return unit == HardwareLimit.READ ? Double.POSITIVE_INFINITY : perSecond.get(unit);
+            return unit == HardwareLimit.READ ? Double.POSITIVE_INFINITY : rate(unit);
+        }
+
+        private double rate(HardwareLimit kind) {
+            return requireNonNull(perSecond.get(kind));
         }
 
         /** The shortest time in which work can be done: moving and computing may overlap. */

@@ -108,7 +108,7 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
     /** Products in a round. */
     public int copies() {
         TensorType w = weightType();
-        return (int) Math.clamp(Math.ceilDiv(weightBytes, w.maxDataBytes() + w.maxScaleBytes()), 1, MOST_COPIES);
+        return Math.clamp(Math.ceilDiv(weightBytes, w.maxDataBytes() + w.maxScaleBytes()), 1, MOST_COPIES);
     }
 
     /** What a round has to do. */

@@ -13,6 +13,9 @@ final class Quantile {
         double place = q * (sorted.length - 1);
         int below = (int) place;
         int above = Math.min(below + 1, sorted.length - 1);
+        if (sorted[below] == sorted[above]) {
+            return sorted[below]; // infinities too, whose difference is no number
+        }
         return sorted[below] + (place - below) * (sorted[above] - sorted[below]);
     }
 

@@ -58,6 +58,19 @@ class ResultTest {
     }
 
     @Test
+    void withoutAnyUnitReadingIsTheLimit() {
+        Rates onlyRead = new Rates(Map.of(HardwareLimit.READ, 5.0));
+        Work work = new Work(10, 1e9, HardwareLimit.F32_FMA);
+        Result.Limit limit = new Series(new double[] {4, 4}, List.of(onlyRead, onlyRead), "test")
+                .result("x", work)
+                .limit()
+                .orElseThrow();
+        assertThat(limit.kind()).isEqualTo(HardwareLimit.READ);
+        assertThat(limit.value()).isEqualTo(5);
+        assertThat(limit.share()).isEqualTo(0.5);
+    }
+
+    @Test
     void withoutCeilingsThereIsNoLimit() {
         Work work = new Work(1, 100, HardwareLimit.BF16_DOT);
         assertThat(new Series(new double[] {2}, List.of(), "").result("x", work).limit())

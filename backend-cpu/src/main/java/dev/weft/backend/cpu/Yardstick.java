@@ -8,9 +8,9 @@ import org.jspecify.annotations.Nullable;
  * the machine they are held against; without native kernels a stream read in Java.
  *
  * @param limits measures
- * @param owned closed with the device
+ * @param release frees what only measuring needs
  */
-record Yardstick(MeasuredLimits limits, AutoCloseable owned) implements AutoCloseable {
+record Yardstick(MeasuredLimits limits, Runnable release) implements AutoCloseable {
     static Yardstick of(KernelSet kernels, @Nullable NativeLevel best, CpuOptions options) {
         if (kernels instanceof NativeKernels used) {
             return new Yardstick(new NativeLimits(used), () -> {});
@@ -18,14 +18,14 @@ record Yardstick(MeasuredLimits limits, AutoCloseable owned) implements AutoClos
         if (best != null) {
             NativeKernels beside = new NativeKernels(
                     best, new CpuOptions(kernels.threads(), options.processors(), options.interleave()));
-            return new Yardstick(new NativeLimits(beside), beside);
+            return new Yardstick(new NativeLimits(beside), beside::close);
         }
         Workers workers = new Workers("weft-limits", kernels.threads());
-        return new Yardstick(new JavaLimits(workers), workers);
+        return new Yardstick(new JavaLimits(workers), workers::close);
     }
 
     @Override
-    public void close() throws Exception {
-        owned.close();
+    public void close() {
+        release.run();
     }
 }

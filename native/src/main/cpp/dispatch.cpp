@@ -7,6 +7,7 @@
 
 #include "kernel.h"
 #include "packing.h"
+#include "pager.h"
 
 namespace weft {
 
@@ -190,6 +191,9 @@ int64_t weft_run(weft_pool *pool, int32_t isa, const weft_command *commands, int
         const KernelEntry *entry = find(kernels, commands[i].op);
         if (entry == nullptr) {
             return i + 1;
+        }
+        if (!provide_weights(commands[i], *unwrap(pool))) {
+            return -1 - i;
         }
         entry->run(commands[i], *unwrap(pool));
     }

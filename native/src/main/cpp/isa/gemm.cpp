@@ -257,8 +257,7 @@ Block block(const Problem &p, const Rows &rows, const Segment &segment, const Cu
     const int64_t first_row = segment.first_row + begin;
     const int64_t column = panel * ROWS;
     Block b = {};
-    b.panels = static_cast<const uint8_t *>(p.w->data) + segment.matrix * packing::matrix_bytes(p.w->dtype, p.n, p.k) +
-               panel * packing::panel_bytes(p.w->dtype, p.k);
+    b.panels = packing::matrix_at(*p.w, segment.matrix) + panel * packing::panel_bytes(p.w->dtype, p.k);
     b.columns = minimum(c.panels * ROWS, p.n - column);
     b.k = p.k;
     b.x = at(p, rows, segment.group, first_row);

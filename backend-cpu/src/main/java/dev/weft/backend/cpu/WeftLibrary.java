@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 /** The functions of {@code native/include/weft/weft.h}, where their contracts are. Texts are C strings. */
 interface WeftLibrary {
     /** Value of {@code WEFT_ABI_VERSION} that this interface follows. */
-    int ABI_VERSION = 1;
+    int ABI_VERSION = 2;
 
     @Symbol("weft_abi_version")
     int abiVersion();
@@ -46,4 +46,35 @@ interface WeftLibrary {
 
     @Symbol("weft_run")
     long run(long pool, int isa, MemorySegment commands, long count);
+
+    @Symbol("weft_file_open")
+    long openFile(MemorySegment path);
+
+    @Symbol("weft_file_bytes")
+    long fileBytes(long file);
+
+    @Symbol("weft_file_close")
+    void closeFile(long file);
+
+    @Symbol("weft_pager_create")
+    long createPager(MemorySegment slots, long slotBytes, long slotCount);
+
+    @Symbol("weft_pager_destroy")
+    void destroyPager(long pager);
+
+    @Symbol("weft_pager_add")
+    long addPaged(
+            long pager,
+            MemorySegment matrix,
+            long packed,
+            long matrices,
+            long stride,
+            MemorySegment home,
+            MemorySegment origins);
+
+    @Symbol("weft_pager_counters")
+    void pagerCounters(long pager, MemorySegment counters);
+
+    @Symbol("weft_pager_failure")
+    void pagerFailure(long pager, MemorySegment failure);
 }

@@ -121,7 +121,8 @@ WEFT_API const char *weft_pack_id(int32_t isa, const weft_operand *w);
 // Packs row-major w with its scales to `target` (64-byte aligned). May be called from several threads.
 WEFT_API int32_t weft_pack(int32_t isa, const weft_operand *w, void *target);
 
-// Runs the commands in order. 0, or 1 + the index of the command that has no kernel.
+// Runs the commands in order. 0; 1 + the index of the command that has no kernel; or -1 - the index of the command whose
+// weights could not be read (weft_pager_failure says why). Nothing runs from that command on.
 WEFT_API int64_t weft_run(weft_pool *pool, int32_t isa, const weft_command *commands, int64_t count);
 
 // Ceilings of the machine, as far as a level's instructions reach them. The first two exist at every level.
@@ -163,6 +164,55 @@ enum weft_kernel_mode {
     WEFT_KERNELS_EMPTY = 2
 };
 WEFT_API void weft_set_kernel_mode(int32_t mode);
+
+// ---- weights that are read from their files when a kernel needs them ----
+//
+// A pager owns slots of equal size. A paged weight is a list of equal matrices, each kept at home (read once, stays) or in
+// a slot (the least recently used one gives way). An operand names a paged weight by its `scale` word; weft_run reads what
+// the command's offsets or ids ask for, in parallel, before the kernel runs. Bytes come by pread: a file that was
+// shortened is an error, not a fault. The matrices have the bits that weft_pack gives.
+//
+// Operators that take paged weights: WEFT_GATHER (operand 0, row-major, at home; a matrix is a block of rows), WEFT_GEMM,
+// WEFT_GROUPED_GEMM and WEFT_EXPERT_GEMM (operand 1, packed; slots for WEFT_EXPERT_GEMM only).
+typedef struct weft_pager weft_pager;
+typedef struct weft_paged weft_paged;
+
+// Where one matrix lies: descriptors and positions of its elements and scales (0, 0 if unscaled).
+typedef struct weft_origin {
+    int64_t data_file;
+    int64_t data_offset;
+    int64_t scale_file;
+    int64_t scale_offset;
+} weft_origin;
+
+enum weft_page_error {
+    WEFT_PAGE_OK = 0,
+    WEFT_PAGE_IO = 1,         // detail: errno
+    WEFT_PAGE_SHORT = 2,      // detail: file offset at which the file ends
+    WEFT_PAGE_NAN_SCALE = 3,  // detail: index of the matrix' first scale byte that is 255
+    WEFT_PAGE_NO_SLOT = 4,    // detail: slots there are
+    WEFT_PAGE_NO_MEMORY = 5
+};
+
+// Opens a file for reading: a descriptor, or -errno.
+WEFT_API int64_t weft_file_open(const char *path);
+WEFT_API int64_t weft_file_bytes(int64_t file);
+WEFT_API void weft_file_close(int64_t file);
+
+// `slots` is slot_count * slot_bytes bytes, 64-byte aligned, which must outlive the pager. Null if there is no memory.
+WEFT_API weft_pager *weft_pager_create(void *slots, int64_t slot_bytes, int64_t slot_count);
+WEFT_API void weft_pager_destroy(weft_pager *pager);
+
+// Adds `matrices` of the type of *matrix; `origins` has one entry each. Matrix i is kept at home + i * stride, or in slots
+// if home is null. `packed` 0 keeps them row-major. Null if there is no memory or a slot is too small.
+WEFT_API weft_paged *weft_pager_add(weft_pager *pager, const weft_operand *matrix, int64_t packed, int64_t matrices,
+                                    int64_t stride, void *home, const weft_origin *origins);
+
+// Words: matrices found in memory, matrices read, bytes read, matrices that gave way.
+WEFT_API void weft_pager_counters(const weft_pager *pager, int64_t counters[4]);
+
+// Words: weft_page_error of the last failing command, then weft_paged *, index of the matrix, detail.
+WEFT_API void weft_pager_failure(const weft_pager *pager, int64_t failure[4]);
 
 #ifdef __cplusplus
 }

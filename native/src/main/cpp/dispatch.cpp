@@ -10,6 +10,7 @@
 
 #include "kernel.h"
 #include "packing.h"
+#include "pager.h"
 #include "processors.h"
 #include "trace.h"
 
@@ -137,6 +138,9 @@ static int64_t run(weft_pool *pool, const KernelEntry *kernels, const weft_comma
         }
         if (trace != nullptr) {
             trace->next_command();
+        }
+        if (!provide_weights(commands[i], *pool->threads)) {
+            return -1 - i;
         }
         entry->run(commands[i], *pool->threads);
     }
@@ -278,7 +282,7 @@ int32_t weft_has_limit(int32_t isa, int64_t kind) {
 }
 
 int64_t weft_limit(weft_pool *pool, int32_t isa, int64_t kind, const void *data, int64_t amount) {
-    return weft_isa_usable(isa) ? LEVELS[isa].limit(*unwrap(pool), kind, data, amount) : 0;
+    return weft_isa_usable(isa) ? LEVELS[isa].limit(*pool->threads, kind, data, amount) : 0;
 }
 
 }  // extern "C"

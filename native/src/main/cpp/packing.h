@@ -65,6 +65,15 @@ WEFT_LAYOUT int64_t matrix_bytes(int64_t dtype, int64_t n, int64_t k) {
 
 #undef WEFT_LAYOUT
 
+/** Matrix `index` of a packed weight: in place, or where its pager keeps it (pager.h; the address table comes first). */
+static inline __attribute__((always_inline)) const uint8_t *matrix_at(const weft_operand &w, int64_t index) {
+    if (w.scale != nullptr) {
+        return (*static_cast<const uint8_t *const *const *>(w.scale))[index];
+    }
+    return static_cast<const uint8_t *>(w.data) +
+           index * matrix_bytes(w.dtype, w.dims[w.rank - 2], w.dims[w.rank - 1]);
+}
+
 /** Null if the matrix [N, K] can be packed, else why not. */
 const char *unsupported(const weft_operand &w);
 

@@ -177,8 +177,7 @@ Block block(const Problem &p, const Cut &c, const Segment &segment, int64_t part
     const RowRange range = row_range(segment, part);
     const int64_t column = panel * ROWS;
     Block b = {};
-    b.panels = static_cast<const uint8_t *>(p.w->data) + segment.matrix * packing::matrix_bytes(p.w->dtype, p.n, p.k) +
-               panel * packing::panel_bytes(p.w->dtype, p.k);
+    b.panels = packing::matrix_at(*p.w, segment.matrix) + panel * packing::panel_bytes(p.w->dtype, p.k);
     b.columns = minimum(c.panels * ROWS, p.n - column);
     b.k = p.k;
     b.x = rows_at(p.x, scratch, segment.group, range.first);

@@ -27,7 +27,7 @@ record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device de
             Weft weft = options.openWeft();
             opened.addFirst(weft);
             Device device = options.device(weft);
-            return new LoadedModel(weft, checkpoint, load(terminal, checkpoint, device, load), device);
+            return new LoadedModel(weft, checkpoint, load(terminal, checkpoint, device, load, options.compileOptions()), device);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;
@@ -36,8 +36,13 @@ record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device de
 
     /** Loads with progress shown. */
     static DeepSeekV4 load(Terminal terminal, Checkpoint checkpoint, Device device, LoadOptions options) {
+        return load(terminal, checkpoint, device, options, CompileOptions.DEFAULT);
+    }
+
+    private static DeepSeekV4 load(
+            Terminal terminal, Checkpoint checkpoint, Device device, LoadOptions options, CompileOptions compile) {
         try (Progress progress = new Progress(terminal, "loading weights", Progress.Unit.BYTES, 0)) {
-            return DeepSeekV4.load(checkpoint, device, options, CompileOptions.DEFAULT, progress);
+            return DeepSeekV4.load(checkpoint, device, options, compile, progress);
         }
     }
 

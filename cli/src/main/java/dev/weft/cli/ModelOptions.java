@@ -2,7 +2,9 @@ package dev.weft.cli;
 
 import dev.weft.model.LoadOptions;
 import dev.weft.model.NumericMode;
+import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
+import dev.weft.runtime.WeightRoute;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
 import java.nio.file.Files;
@@ -38,6 +40,15 @@ final class ModelOptions {
             description = "Worker threads of the CPU. Default: one per processor.")
     private int threads;
 
+    @Option(
+            names = "--weights",
+            paramLabel = "ROUTE",
+            defaultValue = "auto",
+            converter = WeightRouteConverter.class,
+            description = "packed (all read at the start), file (each read when first needed, experts giving way to"
+                    + " others as memory demands) or auto (packed if it fits). Default: ${DEFAULT-VALUE}.")
+    private WeightRoute weights = WeightRoute.AUTO;
+
     /** Folder of the checkpoint. @throws UsageException if there is none */
     Path directory() {
         return requireDirectory(directory);
@@ -51,6 +62,11 @@ final class ModelOptions {
                             + ", expected the folder of a checkpoint with config.json and *.safetensors");
         }
         return directory;
+    }
+
+    /** How the model is compiled. */
+    CompileOptions compileOptions() {
+        return CompileOptions.DEFAULT.withWeights(weights);
     }
 
     NumericMode numerics() {

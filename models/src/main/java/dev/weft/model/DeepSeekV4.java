@@ -118,6 +118,11 @@ public final class DeepSeekV4 implements AutoCloseable {
         return backbone.stateBytes() + (mtp == null ? 0 : mtp.runner().stateBytes());
     }
 
+    /** The weights on the device. */
+    public DeviceWeights weights() {
+        return weights;
+    }
+
     /** The last step's execution, for outputs of a traced model. */
     public Execution execution() {
         return backbone.execution();

@@ -104,6 +104,13 @@ public final class CompiledGraph {
                 : Optional.empty();
     }
 
+    /** How a step can read a weight on demand; empty if only whole. */
+    static Optional<WeightLayout.Paging> paging(BackendDevice device, Step step, int operand) {
+        return step.kernel() != null && device instanceof WeightLayout layout
+                ? layout.paging(step.instance(), operand)
+                : Optional.empty();
+    }
+
     /** Whether a value of the graph is loaded rather than computed. */
     static boolean isWeight(Value v) {
         return v.kind() == Value.Kind.WEIGHT;

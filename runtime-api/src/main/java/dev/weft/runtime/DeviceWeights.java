@@ -1,14 +1,14 @@
 package dev.weft.runtime;
 
 import dev.weft.GraphException;
-import dev.weft.TensorType;
 import dev.weft.graph.Value;
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.Lifetime;
 import dev.weft.spi.WeightData;
 import dev.weft.spi.WeightLayout;
+import dev.weft.spi.WeightPager;
 import dev.weft.spi.WeightSource;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -17,13 +17,16 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A graph's weights on a device, in one allocation. Two graphs compiled for the same device may share them if they name
  * the same weights. Thread-safe; close is idempotent and waits for running executions.
  */
 public final class DeviceWeights implements AutoCloseable {
-    private static final String ROW_MAJOR = "row-major";
+    private static final Logger LOG = LoggerFactory.getLogger(DeviceWeights.class);
 
     /** Bytes of a row-major weight on their way to the device. */
     private static final long STAGING_BYTES = 4L << 20;
@@ -31,65 +34,64 @@ public final class DeviceWeights implements AutoCloseable {
     /** Where a weight lies, and how. */
     record Place(long address, long scaleAddress) {}
 
-    private record Key(String name, String layout) {}
-
-    private record Wanted(TensorType type, Optional<WeightLayout.Packing> packing, long offset) {}
-
     private final Device device;
     private final DeviceBuffer buffer;
-    private final Map<Key, Place> places;
+    private final @Nullable WeightPager pager;
+    private final Map<WeightPlan.Key, Place> places;
     private final Lifetime lifetime;
 
-    private DeviceWeights(Device device, DeviceBuffer buffer, Map<Key, Place> places) {
+    private DeviceWeights(
+            Device device, DeviceBuffer buffer, @Nullable WeightPager pager, Map<WeightPlan.Key, Place> places) {
         this.device = device;
         this.buffer = buffer;
+        this.pager = pager;
         this.places = places;
-        this.lifetime = new Lifetime("weights on " + device.id(), buffer::close);
+        this.lifetime = new Lifetime("weights on " + device.id(), () -> release(buffer, pager));
         device.own(this);
+    }
+
+    private static void release(DeviceBuffer buffer, @Nullable WeightPager pager) {
+        Closing.all(pager == null ? List.of(buffer) : List.of(pager, buffer));
     }
 
     static DeviceWeights load(List<CompiledGraph> graphs, WeightSource source, LongConsumer progress) {
         Device device = graphs.getFirst().device();
-        Map<Key, Wanted> wanted = new LinkedHashMap<>();
-        long total = 0;
         graphs.forEach(g -> device.require(g.device(), "graph " + g.graph().name()));
-        for (Step step : graphs.stream().flatMap(g -> g.steps().stream()).toList()) {
-            for (int i = 0; i < step.node().inputs().size(); i++) {
-                Value v = step.node().inputs().get(i);
-                if (!CompiledGraph.isWeight(v)) {
-                    continue;
-                }
-                Optional<WeightLayout.Packing> packing = CompiledGraph.packing(device.spi(), step, i);
-                Key key = key(v, packing);
-                Wanted known = wanted.putIfAbsent(key, new Wanted(v.type(), packing, total));
-                if (known != null && !known.type().equals(v.type())) {
-                    throw new GraphException("weight " + v.name() + ": one graph declares " + known.type()
-                            + ", another " + v.type() + "; graphs that share weights must agree");
-                }
-                if (known == null) {
-                    total += packing.map(p -> MemoryPlan.align(p.bytes()))
-                            .orElseGet(() -> MemoryPlan.storageBytes(v.type()));
-                }
-            }
-        }
-        DeviceBuffer buffer = device.spi().allocate(Math.max(total, 1), MemoryPlan.ALIGNMENT);
+        WeightPlan plan = WeightPlan.of(graphs, source);
+        DeviceBuffer buffer = device.spi().allocate(Math.max(plan.bytes(), 1), MemoryPlan.ALIGNMENT);
+        WeightPager pager = null;
         try {
-            Map<Key, Place> places = new LinkedHashMap<>();
-            long done = 0;
-            for (var e : wanted.entrySet()) {
-                places.put(e.getKey(), place(device.spi(), e.getKey().name(), e.getValue(), buffer, source));
-                done += e.getValue().type().maxDataBytes();
-                progress.accept(done);
+            if (plan.isPaged() && device.spi() instanceof WeightLayout layout) {
+                pager = layout.openPager(buffer.address() + plan.slotOffset(), plan.slotBytes(), plan.slots());
+                LOG.info(
+                        "weights on {} are read from their files on demand: {} slots of {} bytes for experts",
+                        device.id(),
+                        plan.slots(),
+                        plan.slotBytes());
             }
-            return new DeviceWeights(device, buffer, places);
+            Map<WeightPlan.Key, Place> places = new LinkedHashMap<>();
+            long done = 0;
+            for (var e : plan.items().entrySet()) {
+                WeightPlan.Item item = e.getValue();
+                long address = buffer.address() + item.offset();
+                if (pager != null && item.isPaged()) {
+                    long home = item.isInSlots() ? 0 : address;
+                    places.put(e.getKey(), new Place(address, pager.add(item.paging(), item.source(), home)));
+                } else {
+                    places.put(e.getKey(), place(device.spi(), e.getKey().name(), item, address, source));
+                    done += item.type().maxDataBytes();
+                    progress.accept(done);
+                }
+            }
+            return new DeviceWeights(device, buffer, pager, places);
         } catch (RuntimeException | Error e) {
-            buffer.close();
+            release(buffer, pager);
             throw e;
         }
     }
 
-    private static Place place(BackendDevice device, String name, Wanted w, DeviceBuffer buffer, WeightSource source) {
-        long address = buffer.address() + w.offset();
+    private static Place place(
+            BackendDevice device, String name, WeightPlan.Item w, long address, WeightSource source) {
         WeightData data = source.weight(name, w.type());
         if (!data.type().equals(w.type())) {
             throw new GraphException("weight " + name + ": source gave " + data.type() + ", expected " + w.type());
@@ -127,16 +129,12 @@ public final class DeviceWeights implements AutoCloseable {
         }
     }
 
-    private static Key key(Value v, Optional<WeightLayout.Packing> packing) {
-        return new Key(v.name(), packing.map(WeightLayout.Packing::id).orElse(ROW_MAJOR));
-    }
-
     /** Where {@code v} lies in the given layout. */
     Place find(Value v, Optional<WeightLayout.Packing> packing) {
-        Place p = places.get(key(v, packing));
+        WeightPlan.Key key = WeightPlan.Key.of(v, packing);
+        Place p = places.get(key);
         if (p == null) {
-            throw new GraphException("weight " + v.name() + ": not among the loaded weights in layout "
-                    + packing.map(WeightLayout.Packing::id).orElse(ROW_MAJOR)
+            throw new GraphException("weight " + v.name() + ": not among the loaded weights in layout " + key.layout()
                     + "; load them through the graph that uses them");
         }
         return p;
@@ -153,6 +151,16 @@ public final class DeviceWeights implements AutoCloseable {
     /** Bytes on the device. */
     public long bytes() {
         return buffer.bytes();
+    }
+
+    /** Whether weights are read from their files when a kernel needs them. */
+    public boolean isPaged() {
+        return pager != null;
+    }
+
+    /** What was read on demand so far; all zero unless {@link #isPaged}. */
+    public WeightPager.Counters counters() {
+        return pager == null ? WeightPager.Counters.NONE : pager.counters();
     }
 
     @Override

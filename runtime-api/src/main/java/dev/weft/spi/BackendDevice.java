@@ -2,6 +2,7 @@ package dev.weft.spi;
 
 import dev.weft.op.OpInstance;
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalLong;
 
 /**
  * One opened device. Thread-safe unless a method says otherwise.
@@ -38,6 +39,11 @@ public interface BackendDevice extends AutoCloseable {
      * @throws dev.weft.DeviceMemoryException if it does not fit
      */
     DeviceBuffer allocate(long bytes, long alignment);
+
+    /** Bytes that could be allocated now without harm to the machine; empty if nobody knows. */
+    default OptionalLong availableBytes() {
+        return OptionalLong.empty();
+    }
 
     /** A new ordered queue of work. */
     DeviceStream createStream();

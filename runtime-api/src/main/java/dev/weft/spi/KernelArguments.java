@@ -71,7 +71,10 @@ public final class KernelArguments {
         return get(i, DATA);
     }
 
-    /** Device address of the first scale byte, 0 if the operand is unscaled or in a backend's own layout. */
+    /**
+     * Device address of the first scale byte, 0 if the operand is unscaled or in a backend's own layout; for a paged
+     * weight what its {@link WeightPager} gave.
+     */
     public long scaleAddress(int i) {
         return get(i, SCALE);
     }

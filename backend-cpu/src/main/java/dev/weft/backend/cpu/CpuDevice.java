@@ -14,9 +14,11 @@ import dev.weft.spi.Lifetime;
 import dev.weft.spi.MeasuredLimits;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
+import dev.weft.spi.WeightPager;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.Supplier;
@@ -122,6 +124,21 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
     @Override
     public Optional<Packing> packing(OpInstance op, int operand) {
         return whileOpen(() -> kernels.packing(op, operand, packers));
+    }
+
+    @Override
+    public Optional<Paging> paging(OpInstance op, int operand) {
+        return whileOpen(() -> kernels.paging(op, operand));
+    }
+
+    @Override
+    public WeightPager openPager(long slots, long slotBytes, long slotCount) {
+        return whileOpen(() -> kernels.openPager(slots, slotBytes, slotCount));
+    }
+
+    @Override
+    public OptionalLong availableBytes() {
+        return whileOpen(() -> OptionalLong.of(Math.min(memory.freeBytes(), Processor.availableBytes())));
     }
 
     @Override

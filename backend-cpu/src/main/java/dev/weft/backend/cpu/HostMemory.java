@@ -124,6 +124,11 @@ final class HostMemory {
         return liveBytes;
     }
 
+    /** Bytes that the limit leaves. */
+    synchronized long freeBytes() {
+        return limit - liveBytes;
+    }
+
     /** Number of open buffers. */
     synchronized int liveCount() {
         return live.size();

@@ -4,6 +4,7 @@ import dev.weft.op.OpInstance;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
+import dev.weft.spi.WeightPager;
 import java.util.Optional;
 
 /** The kernels of one variant of the device. Thread-safe. */
@@ -26,6 +27,16 @@ public interface KernelSet extends AutoCloseable {
     /** See {@link WeightLayout#packing}; {@code workers} do the packing. */
     default Optional<WeightLayout.Packing> packing(OpInstance op, int operand, Workers workers) {
         return Optional.empty();
+    }
+
+    /** See {@link WeightLayout#paging}. */
+    default Optional<WeightLayout.Paging> paging(OpInstance op, int operand) {
+        return Optional.empty();
+    }
+
+    /** See {@link WeightLayout#openPager}. */
+    default WeightPager openPager(long slots, long slotBytes, long slotCount) {
+        throw new UnsupportedOperationException("these kernels need all weights at load");
     }
 
     /** Frees what the kernels share. No kernel runs any more. */

@@ -3,7 +3,9 @@ package dev.weft.backend.cpu;
 import dev.weft.NativeCallException;
 import dev.weft.Shape;
 import dev.weft.TensorType;
+import dev.weft.WeftException;
 import dev.weft.op.ExpertGemm;
+import dev.weft.op.Gather;
 import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.Op;
@@ -14,6 +16,7 @@ import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
+import dev.weft.spi.WeightPager;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -21,6 +24,8 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.locks.ReentrantLock;
 
 /**
@@ -28,6 +33,14 @@ import java.util.concurrent.locks.ReentrantLock;
  * reference kernel, which its name in the placement table shows.
  */
 final class NativeKernels implements KernelSet {
+    /** 64-bit words of a {@code weft_command}, and which of them is the address of its operands. */
+    private static final int COMMAND_WORDS = 4;
+
+    private static final int OPERANDS_WORD = 2;
+
+    /** Operands among which paged weights are. */
+    private static final int PAGED_OPERANDS = 2;
+
     private final NativeLevel level;
     private final int threads;
     private final List<Integer> processors;
@@ -37,6 +50,8 @@ final class NativeKernels implements KernelSet {
     private final Map<Op, Optional<Encoding>> encodings = new HashMap<>();
     /** The pool takes one list at a time. */
     private final ReentrantLock running = new ReentrantLock();
+
+    private final Set<NativePager> pagers = ConcurrentHashMap.newKeySet();
 
     private long pool;
 
@@ -100,11 +115,42 @@ final class NativeKernels implements KernelSet {
 
     @Override
     public Optional<WeightLayout.Packing> packing(OpInstance op, int operand, Workers workers) {
+        return isPacked(op, operand)
+                ? Optional.of(new PanelPacking(level, op.inputs().get(1), workers))
+                : Optional.empty();
+    }
+
+    private boolean isPacked(OpInstance op, int operand) {
         boolean product = op.op() instanceof Gemm || op.op() instanceof GroupedGemm || op.op() instanceof ExpertGemm;
-        if (!product || operand != 1 || refusal(op, encoding(op).orElseThrow()).isPresent()) {
-            return Optional.empty();
+        return product
+                && operand == 1
+                && refusal(op, encoding(op).orElseThrow()).isEmpty();
+    }
+
+    @Override
+    public Optional<WeightLayout.Paging> paging(OpInstance op, int operand) {
+        if (isPacked(op, operand)) {
+            try (Workers none = new Workers("weft-none", 1)) {
+                return Optional.of(
+                        NativePaging.product(op, new PanelPacking(level, op.inputs().get(1), none)));
+            }
         }
-        return Optional.of(new PanelPacking(level, op.inputs().get(1), workers));
+        boolean table = op.op() instanceof Gather
+                && operand == 0
+                && op.inputs().get(0).shape().rank() == 2
+                && op.inputs().get(1).shape().rank() == 1
+                && op.inputs().get(0).scaling().isNone()
+                && refusal(op, encoding(op).orElseThrow()).isEmpty();
+        return table
+                ? Optional.of(NativePaging.table(op.inputs().getFirst()))
+                : Optional.empty();
+    }
+
+    @Override
+    public WeightPager openPager(long slots, long slotBytes, long slotCount) {
+        NativePager pager = new NativePager(level.library(), slots, slotBytes, slotCount, pagers::remove);
+        pagers.add(pager);
+        return pager;
     }
 
     private synchronized Optional<Encoding> encoding(OpInstance op) {
@@ -146,6 +192,9 @@ final class NativeKernels implements KernelSet {
         running.lock();
         try {
             long failed = level.library().run(pool(), level.isa(), commands, count);
+            if (failed < 0) {
+                throw unreadable(commands + (-1 - failed) * COMMAND_WORDS * 8L, -1 - failed);
+            }
             if (failed != 0) {
                 throw new NativeCallException("weft_run on " + level.name() + ": command " + (failed - 1) + " of "
                         + count + " has no kernel");
@@ -205,6 +254,24 @@ final class NativeKernels implements KernelSet {
         } finally {
             running.unlock();
         }
+    }
+
+    /** Why the weights of a command could not be read. */
+    private WeftException unreadable(long command, long index) {
+        long operands = HostMemory.segment(command, 8L * COMMAND_WORDS)
+                .getAtIndex(ValueLayout.JAVA_LONG, OPERANDS_WORD);
+        MemorySegment words = HostMemory.segment(operands, 8L * KernelArguments.WORDS * PAGED_OPERANDS);
+        for (int i = 0; i < PAGED_OPERANDS; i++) {
+            long scale = words.getAtIndex(ValueLayout.JAVA_LONG, (long) i * KernelArguments.WORDS + 1);
+            for (NativePager pager : pagers) {
+                Optional<WeftException> failure = pager.failure(scale);
+                if (failure.isPresent()) {
+                    return failure.get();
+                }
+            }
+        }
+        return new NativeCallException("weft_run on " + level.name() + ": command " + index
+                + " names a paged weight of no open pager; were its weights closed?");
     }
 
     @Override

@@ -95,6 +95,16 @@ final class PanelPacking implements WeightLayout.Packing {
         return matrixBytes * matrices;
     }
 
+    /** Number of matrices. */
+    int matrices() {
+        return matrices;
+    }
+
+    /** Bytes of one packed matrix. */
+    long matrixBytes() {
+        return matrixBytes;
+    }
+
     /** Threads share the weight in pieces of some rows; each holds one piece in checkpoint order at a time. */
     @Override
     public void pack(WeightData source, long target) {

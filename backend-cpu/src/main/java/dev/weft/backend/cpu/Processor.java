@@ -15,15 +15,23 @@ import java.util.stream.Stream;
 record Processor(String model, long memoryBytes) {
     static Processor detect() {
         String model = field(Path.of("/proc/cpuinfo"), "model name").orElseGet(() -> System.getProperty("os.arch"));
-        long memory = field(Path.of("/proc/meminfo"), "MemTotal")
-                .map(kib -> Long.parseLong(kib.replace(" kB", "").strip()) << 10)
-                .orElse(0L);
+        long memory = kibibytes("MemTotal").orElse(0L);
         // a container's limit; the word "max" means none
         long limit = firstLine(Path.of("/sys/fs/cgroup/memory.max"))
                 .filter(l -> l.matches("[0-9]{1,18}"))
                 .map(Long::parseLong)
                 .orElse(Long.MAX_VALUE);
         return new Processor(model, Math.min(memory, limit));
+    }
+
+    /** Memory that this machine could give now without swapping, less a reserve for everybody else. */
+    static long availableBytes() {
+        return kibibytes("MemAvailable").map(bytes -> bytes - bytes / 16).orElse(Long.MAX_VALUE);
+    }
+
+    private static Optional<Long> kibibytes(String name) {
+        return field(Path.of("/proc/meminfo"), name)
+                .map(kib -> Long.parseLong(kib.replace(" kB", "").strip()) << 10);
     }
 
     private static Optional<String> field(Path file, String name) {

@@ -70,4 +70,35 @@ interface WeftLibrary {
 
     @Symbol("weft_set_kernel_mode")
     void setKernelMode(int mode);
+
+    @Symbol("weft_file_open")
+    long openFile(MemorySegment path);
+
+    @Symbol("weft_file_bytes")
+    long fileBytes(long file);
+
+    @Symbol("weft_file_close")
+    void closeFile(long file);
+
+    @Symbol("weft_pager_create")
+    long createPager(MemorySegment slots, long slotBytes, long slotCount);
+
+    @Symbol("weft_pager_destroy")
+    void destroyPager(long pager);
+
+    @Symbol("weft_pager_add")
+    long addPaged(
+            long pager,
+            MemorySegment matrix,
+            long packed,
+            long matrices,
+            long stride,
+            MemorySegment home,
+            MemorySegment origins);
+
+    @Symbol("weft_pager_counters")
+    void pagerCounters(long pager, MemorySegment counters);
+
+    @Symbol("weft_pager_failure")
+    void pagerFailure(long pager, MemorySegment failure);
 }

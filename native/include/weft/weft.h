@@ -14,7 +14,7 @@ extern "C" {
 #define WEFT_API __attribute__((visibility("default")))
 
 // Raised with every incompatible change of this file; Java refuses another value.
-#define WEFT_ABI_VERSION 1
+#define WEFT_ABI_VERSION 2
 
 // Ordinals of dev.weft.DType.
 enum weft_dtype {
@@ -123,6 +123,23 @@ WEFT_API int32_t weft_pack(int32_t isa, const weft_operand *w, void *target);
 
 // Runs the commands in order. 0, or 1 + the index of the command that has no kernel.
 WEFT_API int64_t weft_run(weft_pool *pool, int32_t isa, const weft_command *commands, int64_t count);
+
+// Ceilings of the machine, as far as a level's instructions reach them. The first two exist at every level.
+enum weft_limit_kind {
+    WEFT_LIMIT_READ = 0,      // bytes read from memory
+    WEFT_LIMIT_F32_FMA = 1,   // operations; a multiplication and an addition are two
+    WEFT_LIMIT_BF16_DOT = 2,  // operations of the BF16 pair dot with F32 sums
+    WEFT_LIMIT_INT8_DOT = 3,  // operations of the 8-bit dot with 32-bit sums
+    WEFT_LIMIT_COUNT = 4
+};
+
+// Whether the level has the unit.
+WEFT_API int32_t weft_has_limit(int32_t isa, int64_t kind);
+// Does nothing but work of one kind on all threads of the pool: reads `amount` bytes at `data` once, or computes at least
+// `amount` operations in registers (`data` is ignored). Returns the bytes or operations done, which over the time the
+// call took is the ceiling; 0 if the level has no such unit or `amount` is not positive. As weft_run, one at a time per
+// pool.
+WEFT_API int64_t weft_limit(weft_pool *pool, int32_t isa, int64_t kind, const void *data, int64_t amount);
 
 #ifdef __cplusplus
 }

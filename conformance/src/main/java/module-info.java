@@ -5,6 +5,7 @@ module dev.weft.conformance {
     requires transitive org.junit.jupiter.api;
     requires static org.jspecify;
 
+    exports dev.weft.bench;
     exports dev.weft.conformance;
     exports dev.weft.conformance.model;
 }

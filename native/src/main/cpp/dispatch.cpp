@@ -10,9 +10,11 @@
 
 namespace weft {
 
-#define WEFT_DECLARE_LEVEL(level)         \
-    namespace level {                     \
-    const KernelEntry *kernels();         \
+#define WEFT_DECLARE_LEVEL(level)                                                        \
+    namespace level {                                                                    \
+    const KernelEntry *kernels();                                                        \
+    int64_t limit(Pool &pool, int64_t kind, const void *data, int64_t amount);           \
+    bool has_limit(int64_t kind);                                                        \
     }
 
 WEFT_DECLARE_LEVEL(baseline)
@@ -28,6 +30,8 @@ struct Level {
     const char *name;
     bool (*usable)();
     const KernelEntry *(*kernels)();
+    int64_t (*limit)(Pool &pool, int64_t kind, const void *data, int64_t amount);
+    bool (*has_limit)(int64_t kind);
 };
 
 #if defined(__x86_64__)
@@ -62,21 +66,21 @@ bool has_neonbf16() {
 #endif
 
 const Level LEVELS[] = {
-    {"baseline", [] { return true; }, baseline::kernels},
+    {"baseline", [] { return true; }, baseline::kernels, baseline::limit, baseline::has_limit},
 #if defined(WEFT_HAVE_AVX2)
-    {"avx2", has_avx2, avx2::kernels},
+    {"avx2", has_avx2, avx2::kernels, avx2::limit, avx2::has_limit},
 #endif
 #if defined(WEFT_HAVE_AVX512)
-    {"avx512", has_avx512, avx512::kernels},
+    {"avx512", has_avx512, avx512::kernels, avx512::limit, avx512::has_limit},
 #endif
 #if defined(WEFT_HAVE_AVX512BF16)
-    {"avx512bf16", has_avx512bf16, avx512bf16::kernels},
+    {"avx512bf16", has_avx512bf16, avx512bf16::kernels, avx512bf16::limit, avx512bf16::has_limit},
 #endif
 #if defined(WEFT_HAVE_NEON)
-    {"neon", has_neon, neon::kernels},
+    {"neon", has_neon, neon::kernels, neon::limit, neon::has_limit},
 #endif
 #if defined(WEFT_HAVE_NEONBF16)
-    {"neonbf16", has_neonbf16, neonbf16::kernels},
+    {"neonbf16", has_neonbf16, neonbf16::kernels, neonbf16::limit, neonbf16::has_limit},
 #endif
 };
 
@@ -194,6 +198,14 @@ int64_t weft_run(weft_pool *pool, int32_t isa, const weft_command *commands, int
         entry->run(commands[i], *unwrap(pool));
     }
     return 0;
+}
+
+int32_t weft_has_limit(int32_t isa, int64_t kind) {
+    return weft_isa_usable(isa) && LEVELS[isa].has_limit(kind);
+}
+
+int64_t weft_limit(weft_pool *pool, int32_t isa, int64_t kind, const void *data, int64_t amount) {
+    return weft_isa_usable(isa) ? LEVELS[isa].limit(*unwrap(pool), kind, data, amount) : 0;
 }
 
 }  // extern "C"

@@ -43,6 +43,10 @@ namespace weft::WEFT_ISA {
 /** WEFT_OP_COUNT entries. Call only where the processor has the level. */
 const KernelEntry *kernels();
 
+// weft_limit and weft_has_limit of the level.
+int64_t limit(Pool &pool, int64_t kind, const void *data, int64_t amount);
+bool has_limit(int64_t kind);
+
 // Each fills the entries of its operators.
 void register_gemm(KernelEntry *table);
 void register_plain(KernelEntry *table);

@@ -13,8 +13,8 @@ import tools.jackson.core.JacksonException;
 final class ConfigPreset {
     private ConfigPreset() {}
 
-    /** @throws UsageException if it is neither {@code tiny}, {@code flash}, {@code pro} nor a file */
-    static ModelConfig named(String name) {
+    /** @param option where the name was given @throws UsageException if it is neither {@code tiny}, {@code flash}, {@code pro} nor a file */
+    static ModelConfig named(String option, String name) {
         return switch (name) {
             case "tiny" -> ModelConfig.flash().with(tiny());
             case "flash" -> ModelConfig.flash();
@@ -22,8 +22,8 @@ final class ConfigPreset {
             default -> {
                 Path file = Path.of(name);
                 if (!Files.isRegularFile(file)) {
-                    throw new UsageException(
-                            "--config: found '" + name + "', expected tiny, flash, pro or the file of a configuration");
+                    throw new UsageException(option + ": found '" + name
+                            + "', expected tiny, flash, pro or the file of a configuration");
                 }
                 yield ModelConfig.read(file);
             }

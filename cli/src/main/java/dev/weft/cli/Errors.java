@@ -53,7 +53,8 @@ final class Errors implements IParameterExceptionHandler, IExecutionExceptionHan
 
     private static String message(ParameterException e) {
         CommandLine command = e.getCommandLine();
-        if (e instanceof UnmatchedArgumentException u && command.getParent() == null) {
+        if (e instanceof UnmatchedArgumentException u
+                && !command.getSubcommands().isEmpty()) {
             return "no command '" + u.getUnmatched().getFirst() + "', expected one of "
                     + String.join(", ", command.getSubcommands().keySet());
         }

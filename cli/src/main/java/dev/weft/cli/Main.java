@@ -22,7 +22,7 @@ import picocli.CommandLine.Spec;
         })
 public final class Main implements Runnable {
     /** Constructors, so that starting one command loads none of the others. */
-    private static final Map<String, Function<Terminal, WeftCommand>> COMMANDS = commands();
+    private static final Map<String, Function<Terminal, Object>> COMMANDS = commands();
 
     @Spec
     private CommandSpec spec;
@@ -41,8 +41,8 @@ public final class Main implements Runnable {
 
     private Main() {}
 
-    private static Map<String, Function<Terminal, WeftCommand>> commands() {
-        Map<String, Function<Terminal, WeftCommand>> all = new LinkedHashMap<>();
+    private static Map<String, Function<Terminal, Object>> commands() {
+        Map<String, Function<Terminal, Object>> all = new LinkedHashMap<>();
         all.put("demo", DemoCommand::new);
         all.put("devices", DevicesCommand::new);
         all.put("inspect", InspectCommand::new);
@@ -50,6 +50,7 @@ public final class Main implements Runnable {
         all.put("logits", LogitsCommand::new);
         all.put("synth", SynthCommand::new);
         all.put("verify", VerifyCommand::new);
+        all.put("bench", BenchCommand::create);
         return all;
     }
 

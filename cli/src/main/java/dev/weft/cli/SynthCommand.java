@@ -98,7 +98,7 @@ final class SynthCommand extends WeftCommand {
 
     private ModelConfig configuration() {
         try {
-            ModelConfig c = ConfigPreset.named(config);
+            ModelConfig c = ConfigPreset.named("--config", config);
             c = layers == 0 ? c : c.with(ConfigPreset.layers(c, layers));
             c = experts == 0 ? c : c.with(ConfigPreset.experts(c, experts));
             Map<String, Object> values = new LinkedHashMap<>();

@@ -32,6 +32,7 @@ class ArchitectureTest {
                         "dev.weft.backend..",
                         "dev.weft.natives..",
                         "dev.weft.conformance..",
+                        "dev.weft.bench..",
                         "dev.weft.cli..")
                 .check(CLASSES);
     }
@@ -44,7 +45,11 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
-                        "dev.weft.backend..", "dev.weft.natives..", "dev.weft.conformance..", "dev.weft.cli..")
+                        "dev.weft.backend..",
+                        "dev.weft.natives..",
+                        "dev.weft.conformance..",
+                        "dev.weft.bench..",
+                        "dev.weft.cli..")
                 .check(CLASSES);
     }
 
@@ -60,6 +65,7 @@ class ArchitectureTest {
                         "dev.weft.model..",
                         "dev.weft.text..",
                         "dev.weft.conformance..",
+                        "dev.weft.bench..",
                         "dev.weft.cli..")
                 .check(CLASSES);
     }

@@ -12,6 +12,7 @@ import dev.weft.op.Add;
 import dev.weft.op.Expand;
 import dev.weft.op.Gather;
 import dev.weft.op.HyperHead;
+import java.util.Map;
 
 /**
  * DeepSeek-V4 as graphs: the backbone, and the multi-token-prediction block, both driven by the fields of the
@@ -75,6 +76,28 @@ public final class V4Graphs {
         V4Layer owner = new V4Layer(g, c, o, in, layer, "layers." + layer);
         return g.output(SUBLAYER_OUT, attention ? new V4Attention(owner).build(x) : new V4Moe(owner).build(x))
                 .build();
+    }
+
+    /** Extents of the named dimensions of these graphs in a step. @param logits rows whose logits are wanted */
+    public static Map<String, Long> extents(int tokens, int sequences, int logits) {
+        return Map.of(
+                V4Inputs.TOKENS, (long) tokens,
+                V4Inputs.SEQUENCES, (long) sequences,
+                V4Inputs.LOGITS, (long) logits);
+    }
+
+    /** Output with the experts that each row of a layer graph was sent to. */
+    static final String EXPERTS = "experts";
+
+    /** One whole layer: residual streams in, residual streams out. */
+    static Graph layer(ModelConfig c, LoadOptions o, int layer) {
+        GraphBuilder g = Graph.builder("deepseek-v4-layer-" + layer);
+        V4Inputs in = V4Inputs.declare(g, o);
+        Shape streams = Shape.of(V4Inputs.tokens(o), Dim.fixed(c.hcMult()), Dim.fixed(c.hiddenSize()));
+        Value x = g.input(HIDDEN, TensorType.of(o.mode().flow(), streams));
+        V4Layer owner = new V4Layer(g, c, o, in, layer, "layers." + layer);
+        g.output(SUBLAYER_OUT, owner.build(x));
+        return g.output(EXPERTS, owner.experts()).build();
     }
 
     private static Value embed(GraphBuilder g, ModelConfig c, LoadOptions o, V4Inputs in) {

@@ -1,5 +1,7 @@
 package dev.weft.model;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.weft.DType;
 import dev.weft.Scaling;
 import dev.weft.Shape;
@@ -12,6 +14,7 @@ import dev.weft.op.HyperPre;
 import dev.weft.op.Quantize;
 import java.util.List;
 import java.util.function.UnaryOperator;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One decoder block: two sublayers, each between the entry and the exit of a hyper-connection (specification 4.3). Also
@@ -26,6 +29,8 @@ final class V4Layer {
     final int index;
     /** Prefix of weight and state names: {@code layers.3} or {@code mtp.0}. */
     final String prefix;
+
+    private @Nullable Value experts;
 
     V4Layer(GraphBuilder g, ModelConfig config, LoadOptions options, V4Inputs in, int index, String prefix) {
         this.g = g;
@@ -42,6 +47,15 @@ final class V4Layer {
         Value after = sublayer(afterAttention, "ffn", x -> new V4Moe(this).build(x));
         trace("at_pos." + prefix + ".out", after);
         return after;
+    }
+
+    /** The experts chosen for every row, once the block is built. */
+    Value experts() {
+        return requireNonNull(experts);
+    }
+
+    void experts(Value chosen) {
+        experts = chosen;
     }
 
     private Value sublayer(Value streams, String name, UnaryOperator<Value> body) {

@@ -28,6 +28,7 @@ final class V4Moe {
 
     Value build(Value x) {
         List<Value> routed = gate(x);
+        layer.experts(routed.get(0));
         layer.trace(layer.prefix + ".router.indices", routed.get(0));
         layer.trace(layer.prefix + ".router.weights", routed.get(1));
         Value quantised = layer.quantise(x);

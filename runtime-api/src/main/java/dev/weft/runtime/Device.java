@@ -9,12 +9,14 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceInfo;
 import dev.weft.spi.Lifetime;
+import dev.weft.spi.MeasuredLimits;
 import dev.weft.spi.Support;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
@@ -43,6 +45,23 @@ public final class Device implements AutoCloseable {
     /** What it is. */
     public DeviceInfo info() {
         return spi.info();
+    }
+
+    /** Which kernels compute, for reports; see {@link BackendDevice#level}. */
+    public String level() {
+        return spi.level();
+    }
+
+    /** Host threads that a kernel uses, 0 if kernels run elsewhere. */
+    public int threads() {
+        return spi.threads();
+    }
+
+    /** The ceilings that the device can measure, empty if it measures none. */
+    public Optional<DeviceLimits> limits() {
+        return spi instanceof MeasuredLimits measured
+                ? Optional.of(new DeviceLimits(this, measured))
+                : Optional.empty();
     }
 
     /** Whether and how the device can run an operator instance. */

@@ -45,6 +45,17 @@ public final class Tensor implements AutoCloseable {
         return out;
     }
 
+    /** Sets all bytes to zero. */
+    public Tensor clear() {
+        lifetime.enter();
+        try {
+            device.spi().zero(buffer.address(), MemoryPlan.storageBytes(type));
+        } finally {
+            lifetime.exit();
+        }
+        return this;
+    }
+
     /** Overwrites an unscaled float tensor, rounding to nearest even. */
     public Tensor copyFrom(float[] values) {
         if (values.length != type.maxElements()) {

@@ -6,13 +6,23 @@ import java.lang.foreign.MemorySegment;
 /**
  * One opened device. Thread-safe unless a method says otherwise.
  *
- * <p>Optional abilities are further interfaces the class may implement: {@link WeightLayout}. After a failure that
+ * <p>Optional abilities are further interfaces the class may implement: {@link WeightLayout}, {@link MeasuredLimits}. After a failure that
  * leaves the device unusable every method but {@link #close} throws {@link dev.weft.DeviceLostException} with the first
  * cause.
  */
 public interface BackendDevice extends AutoCloseable {
     /** What the device is. */
     DeviceInfo info();
+
+    /** Which kernels compute, for reports: an instruction-set level or an architecture; empty if there is one kind only. */
+    default String level() {
+        return "";
+    }
+
+    /** Host threads that a kernel uses, 0 if kernels run elsewhere. */
+    default int threads() {
+        return 0;
+    }
 
     /** Whether and how the device can run the instance. Shapes may have named axes; the answer holds for all bounds. */
     Support supports(OpInstance op);

@@ -14,6 +14,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.IntFunction;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -34,6 +35,9 @@ final class CpuBackend implements Backend {
     /** Kernel sets by variant, made for a number of threads. */
     private final Map<String, IntFunction<KernelSet>> variants = new LinkedHashMap<>();
 
+    /** The best native level, which also measures the ceilings of the Java kernels; null without native kernels. */
+    private @Nullable NativeLevel bestLevel;
+
     private final List<CpuDevice> open = new ArrayList<>();
     private boolean closed;
 
@@ -41,6 +45,7 @@ final class CpuBackend implements Backend {
         this.config = config;
         switch (NativeLevel.usable(library)) {
             case NativeLevel.Usable usable -> {
+                bestLevel = usable.bestFirst().getFirst();
                 for (NativeLevel level : usable.bestFirst()) {
                     variants.put(level.name(), threads -> new NativeKernels(level, threads));
                 }
@@ -73,7 +78,8 @@ final class CpuBackend implements Backend {
         int threads = threads();
         KernelSet kernels = variants.get(chosen(id.variant())).apply(threads);
         try {
-            CpuDevice device = new CpuDevice(info(id, kernels), kernels, memoryLimit(), threads);
+            CpuDevice device =
+                    new CpuDevice(info(id, kernels), kernels, Yardstick.of(kernels, bestLevel), memoryLimit(), threads);
             open.add(device);
             return device;
         } catch (RuntimeException | Error e) {

@@ -6,8 +6,10 @@ import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceInfo;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.HardwareLimit;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;
+import dev.weft.spi.MeasuredLimits;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
 import java.lang.foreign.MemorySegment;
@@ -20,7 +22,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The host processor with one set of kernels. Device addresses are host addresses. */
-final class CpuDevice implements BackendDevice, WeightLayout {
+final class CpuDevice implements BackendDevice, WeightLayout, MeasuredLimits {
     private static final Logger LOG = LoggerFactory.getLogger(CpuDevice.class);
 
     /** Packing is bound by memory; more threads would only hold more staging memory. */
@@ -28,6 +30,7 @@ final class CpuDevice implements BackendDevice, WeightLayout {
 
     private final DeviceInfo info;
     private final KernelSet kernels;
+    private final Yardstick yardstick;
     private final HostMemory memory;
     private final Workers packers;
     private final Set<CpuStream> streams = ConcurrentHashMap.newKeySet();
@@ -35,12 +38,14 @@ final class CpuDevice implements BackendDevice, WeightLayout {
 
     /**
      * @param kernels closed with the device
+     * @param yardstick closed with the device
      * @param memoryLimit most bytes of buffers at once, 0 for no limit
      * @param threads threads of the kernels
      */
-    CpuDevice(DeviceInfo info, KernelSet kernels, long memoryLimit, int threads) {
+    CpuDevice(DeviceInfo info, KernelSet kernels, Yardstick yardstick, long memoryLimit, int threads) {
         this.info = info;
         this.kernels = kernels;
+        this.yardstick = yardstick;
         this.memory = new HostMemory("device " + info.id(), memoryLimit);
         this.packers = new Workers("weft-pack", Math.min(threads, MOST_PACKERS));
         this.lifetime = new Lifetime("device " + info.id(), this::release);
@@ -54,6 +59,36 @@ final class CpuDevice implements BackendDevice, WeightLayout {
     @Override
     public DeviceInfo info() {
         return info;
+    }
+
+    @Override
+    public String level() {
+        return kernels.description();
+    }
+
+    @Override
+    public int threads() {
+        return kernels.threads();
+    }
+
+    @Override
+    public Set<HardwareLimit> limits() {
+        return yardstick.limits().limits();
+    }
+
+    @Override
+    public String measuredBy() {
+        return yardstick.limits().measuredBy();
+    }
+
+    @Override
+    public double read(long address, long bytes) {
+        return whileOpen(() -> yardstick.limits().read(address, bytes));
+    }
+
+    @Override
+    public double compute(HardwareLimit unit, long operations) {
+        return whileOpen(() -> yardstick.limits().compute(unit, operations));
     }
 
     @Override
@@ -112,7 +147,7 @@ final class CpuDevice implements BackendDevice, WeightLayout {
     private void release() {
         // streams first: closing one waits for its run, which uses kernels and memory
         Closing.all(List.copyOf(streams));
-        Closing.all(List.of(packers, kernels));
+        Closing.all(List.of(packers, yardstick, kernels));
         int left = memory.close();
         if (left > 0) {
             LOG.warn("device {} closed with {} open buffers, which are freed", info.id(), left);

@@ -9,6 +9,7 @@ import dev.weft.op.GroupedGemm;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.HardwareLimit;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
 import dev.weft.spi.Support;
@@ -140,18 +141,44 @@ final class NativeKernels implements KernelSet {
     void run(MemorySegment commands, long count) {
         running.lock();
         try {
-            if (pool == 0) {
-                pool = level.library().createPool(threads);
-                if (pool == 0) {
-                    throw new NativeCallException(
-                            "weft_pool_create: no pool of " + threads + " threads; is there a" + " limit on threads?");
-                }
-            }
-            long failed = level.library().run(pool, level.isa(), commands, count);
+            long failed = level.library().run(pool(), level.isa(), commands, count);
             if (failed != 0) {
                 throw new NativeCallException("weft_run on " + level.name() + ": command " + (failed - 1) + " of "
                         + count + " has no kernel");
             }
+        } finally {
+            running.unlock();
+        }
+    }
+
+    /** The pool, made at first use; call while {@code running} is held. */
+    private long pool() {
+        if (pool == 0) {
+            pool = level.library().createPool(threads);
+            if (pool == 0) {
+                throw new NativeCallException(
+                        "weft_pool_create: no pool of " + threads + " threads; is there a limit on threads?");
+            }
+        }
+        return pool;
+    }
+
+    NativeLevel level() {
+        return level;
+    }
+
+    /** Does nothing but work of one kind on the pool. @return bytes or operations per second */
+    double rate(HardwareLimit kind, MemorySegment data, long amount) {
+        running.lock();
+        try {
+            long owner = pool();
+            long start = System.nanoTime();
+            long done = level.library().limit(owner, level.isa(), kind.ordinal(), data, amount);
+            long nanos = System.nanoTime() - start;
+            if (done <= 0) {
+                throw new NativeCallException("weft_limit on " + level.name() + ": no " + amount + " of " + kind);
+            }
+            return done * 1e9 / Math.max(1, nanos);
         } finally {
             running.unlock();
         }

@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 /** The functions of {@code native/include/weft/weft.h}, where their contracts are. Texts are C strings. */
 interface WeftLibrary {
     /** Value of {@code WEFT_ABI_VERSION} that this interface follows. */
-    int ABI_VERSION = 1;
+    int ABI_VERSION = 2;
 
     @Symbol("weft_abi_version")
     int abiVersion();
@@ -46,4 +46,10 @@ interface WeftLibrary {
 
     @Symbol("weft_run")
     long run(long pool, int isa, MemorySegment commands, long count);
+
+    @Symbol("weft_has_limit")
+    int hasLimit(int isa, long kind);
+
+    @Symbol("weft_limit")
+    long limit(long pool, int isa, long kind, MemorySegment data, long amount);
 }

@@ -1,0 +1,218 @@
+package dev.weft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.weft.DeviceId;
+import dev.weft.RequestException;
+import dev.weft.spi.DeviceInfo;
+import java.util.ArrayList;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+
+/** What benchmarks report; how fast anything was is no test. */
+class BenchTest {
+    private static final List<Object> SMALL_GEMM =
+            List.of("bench", "gemm", "--k", 256, "--n", 64, "--weight-bytes", 40000, "--rounds", 3, "--threads", 2);
+
+    @ParameterizedTest
+    @ValueSource(strings = {"mxfp4", "fp8", "bf16", "f32"})
+    void gemmReportsItsWork(String weights) {
+        Run run = run(SMALL_GEMM, "--weights", weights, "--m", 3, "--json");
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        JsonNode root = run.json();
+        assertThat(root.path("benchmark").asString()).isEqualTo("gemm");
+        assertThat(root.path("tier").asString()).isEqualTo("hardware");
+        assertThat(root.path("rounds").asInt()).isEqualTo(3);
+        assertThat(root.path("threads").asInt()).isEqualTo(2);
+        assertThat(root.path("level").asString()).isNotEmpty();
+        JsonNode result = root.path("results").path(0);
+        assertThat(result.path("weights").asString()).isEqualTo(weights);
+        assertThat(result.path("m").asInt()).isEqualTo(3);
+        long copies = result.path("copies").asLong();
+        assertThat(result.path("flops").asLong()).isEqualTo(copies * 2 * 3 * 256 * 64);
+        assertThat(result.path("bytes").asLong()).isGreaterThanOrEqualTo(40000);
+        requireConsistent(result);
+    }
+
+    @Test
+    void javaKernelsAreMeasuredToo() {
+        JsonNode root = run(SMALL_GEMM, "--device", "cpu:0/scalar", "--json").json();
+        assertThat(root.path("tier").asString()).isEqualTo("reference");
+        assertThat(root.path("threads").asInt()).isOne();
+        requireConsistent(root.path("results").path(0));
+    }
+
+    @Test
+    void peopleGetATable() {
+        Run run = run(SMALL_GEMM);
+        assertThat(run.code()).isZero();
+        assertThat(run.out()).contains("gemm on cpu:0", "3 rounds", "ofLimit", "GB/s");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"window, 0, 1", "csa, 300, 3", "hca, 300, 1"})
+    void layersAndTheirNodesAreMeasured(String kind, int context, int tokens) {
+        Run run = Run.of(
+                "bench",
+                "layer",
+                "--model",
+                "tiny",
+                "--kind",
+                kind,
+                "--context",
+                context,
+                "--tokens",
+                tokens,
+                "--ops",
+                "--rounds",
+                2,
+                "--json");
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        JsonNode results = run.json().path("results");
+        results.forEach(BenchTest::requireConsistent);
+        assertThat(results.path(0).path("work").asString()).isEqualTo("layer " + kind);
+        List<String> ops = new ArrayList<>();
+        results.forEach(r -> ops.add(r.path("op").asString("")));
+        assertThat(ops).contains("sparseAttention", "expertGemm", "hyperPost");
+        assertThat(ops.contains("lightningIndex")).isEqualTo(kind.equals("csa"));
+        double nodes = 0;
+        for (int i = 1; i < results.size(); i++) {
+            nodes += results.path(i).path("flops").asDouble();
+        }
+        assertThat(results.path(0).path("flops").asDouble()).isCloseTo(nodes, within(results.size() * 1.0));
+    }
+
+    @Test
+    void anOperatorIsMeasuredInEveryLayerWhereItDiffers() {
+        JsonNode root = Run.of("bench", "op", "SPARSEattention", "--model", "tiny", "--rounds", 2, "--m", 2, "--json")
+                .json();
+        List<String> kinds = new ArrayList<>();
+        root.path("results").forEach(r -> {
+            requireConsistent(r);
+            assertThat(r.path("op").asString()).isEqualTo("sparseAttention");
+            kinds.add(r.path("kind").asString());
+        });
+        assertThat(kinds).containsExactly("csa", "hca", "window");
+    }
+
+    @Test
+    void modelsAreMeasuredInTokens() {
+        JsonNode root = Run.of(
+                        "bench",
+                        "model",
+                        DemoModel.locate(null),
+                        "--prompt",
+                        9,
+                        "--generate",
+                        3,
+                        "--batch",
+                        2,
+                        "--rounds",
+                        2,
+                        "--json")
+                .json();
+        JsonNode results = root.path("results");
+        assertThat(results).hasSize(2);
+        results.forEach(BenchTest::requireConsistent);
+        for (int i = 0; i < 2; i++) {
+            JsonNode r = results.path(i);
+            assertThat(r.path("tokens").asInt()).isEqualTo(i == 0 ? 18 : 6);
+            double rate =
+                    r.path("tokens").asInt() / r.path("seconds").path("median").asDouble();
+            assertThat(r.path("tokensPerSecond").asDouble()).isCloseTo(rate, within(1e-6 * rate));
+        }
+    }
+
+    @Test
+    void emulatorsHaveNoTimes() {
+        DeviceInfo emulated = new DeviceInfo(DeviceId.parse("ascend:0"), "CANN emulator", "emulator", 0, List.of());
+        assertThatThrownBy(() -> BenchOptions.requireHardware(emulated))
+                .isInstanceOf(RequestException.class)
+                .hasMessageContaining("ascend:0", "tier emulator");
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "bench                             | a form of bench is missing",
+                "bench conv                        | no command 'conv', expected one of gemm, op, layer, model",
+                "bench gemm --weights int2         | --weights: found 'int2', expected one of mxfp4",
+                "bench gemm --activations mxfp4    | --activations: found 'mxfp4', expected one of fp8",
+                "bench gemm --m 0                  | --m: found 0",
+                "bench gemm --k 33                 | --k: found 33, expected a multiple of 32",
+                "bench gemm --n -1                 | --n: found -1",
+                "bench gemm --rounds 0             | --rounds: found 0",
+                "bench gemm --threads -1           | --threads: found -1",
+                "bench gemm --m many               | 'many' is not an int",
+                "bench gemm --weight-bytes -1      | --weight-bytes: found -1",
+                "bench op                          | NAME",
+                "bench op conv2d --model tiny      | NAME: found 'conv2d', expected one of ",
+                "bench op gemm --all               | mutually exclusive",
+                "bench op gemm --m 0               | --m: found 0",
+                "bench layer --kind dense          | --kind: found 'dense', expected one of window, csa, hca",
+                "bench layer --model huge          | --model: found 'huge'",
+                "bench layer --tokens 0            | --tokens: found 0",
+                "bench layer --context -1          | --context: found -1",
+                "bench layer --context 1048576     | --context: found 1048576, expected 0 to 1048575",
+                "bench model                       | Missing required parameter: 'MODEL'",
+                "bench model no-such-model         | MODEL: no-such-model: no such folder",
+                "bench model . --prompt 0          | --prompt: found 0",
+                "bench model . --batch 0           | --batch: found 0",
+            })
+    void badArgumentsAreUsageErrors(String line, String message) {
+        Run run = Run.of((Object[]) line.strip().split(" +"));
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).startsWith("weft: ").contains(message);
+    }
+
+    @Test
+    void anUnknownDeviceFails() {
+        Run run = run(SMALL_GEMM, "--device", "tpu:0");
+        assertThat(run.code()).isEqualTo(1);
+        assertThat(run.err()).contains("device tpu:0: no such backend");
+    }
+
+    /** Numbers are there, finite, and say the same as each other. */
+    static void requireConsistent(JsonNode result) {
+        double median = positive(result.path("seconds").path("median"));
+        double p10 = positive(result.path("seconds").path("p10"));
+        assertThat(p10).isLessThanOrEqualTo(median);
+        double bytes = result.path("bytes").asDouble();
+        double flops = result.path("flops").asDouble();
+        assertThat(result.path("gbps").asDouble()).isCloseTo(bytes / median / 1e9, within(1e-6 * bytes / median / 1e9));
+        assertThat(result.path("gflops").asDouble())
+                .isCloseTo(flops / median / 1e9, within(1e-6 * flops / median / 1e9));
+        if (result.path("limit").isNull()) {
+            assertThat(result.path("ofLimit").isNull()).isTrue();
+            return;
+        }
+        JsonNode limit = result.path("limit");
+        positive(limit.path("value"));
+        assertThat(limit.path("kind").asString()).isIn("read", "f32Fma", "bf16Dot", "int8Dot");
+        assertThat(limit.path("unit").asString())
+                .isEqualTo(limit.path("kind").asString().equals("read") ? "B/s" : "op/s");
+        assertThat(positive(result.path("ofLimitP10"))).isLessThanOrEqualTo(positive(result.path("ofLimit")));
+    }
+
+    private static double positive(JsonNode number) {
+        assertThat(number.isNumber()).isTrue();
+        assertThat(number.asDouble()).isFinite().isPositive();
+        return number.asDouble();
+    }
+
+    private static Run run(List<Object> first, Object... more) {
+        var all = new ArrayList<>(first);
+        all.addAll(List.of(more));
+        return Run.of(all.toArray());
+    }
+}

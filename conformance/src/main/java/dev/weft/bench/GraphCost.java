@@ -1,0 +1,39 @@
+package dev.weft.bench;
+
+import dev.weft.graph.Graph;
+import dev.weft.graph.Node;
+import dev.weft.graph.Value;
+import dev.weft.spi.HardwareLimit;
+
+/** What a graph has to do in a step. */
+final class GraphCost {
+    private GraphCost() {}
+
+    /**
+     * Weights and states that the step touches, each once, and all arithmetic at the rate of the BF16 unit. Values between
+     * nodes are not counted: a machine with a large enough cache need not move them.
+     */
+    static Work of(Graph graph, Span span) {
+        double bytes = 0;
+        double flops = 0;
+        for (Node node : graph.nodes()) {
+            NodeCost cost = NodeCost.of(node, span);
+            bytes += cost.weightBytes() + cost.stateBytes();
+            flops += cost.flops();
+        }
+        return new Work(bytes, flops, HardwareLimit.BF16_DOT);
+    }
+
+    /** Name of a node for people: the operator, and the weight it uses or where it stands. */
+    static String name(Node node) {
+        return node.inputs().stream()
+                .filter(v -> v.kind() == Value.Kind.WEIGHT)
+                .map(v -> node.op().name() + " " + local(v.name()).replaceFirst("\\.weight$", ""))
+                .findFirst()
+                .orElseGet(() -> local(node.label()));
+    }
+
+    private static String local(String name) {
+        return name.replaceFirst("^(layers|mtp)\\.[0-9]+\\.", "");
+    }
+}

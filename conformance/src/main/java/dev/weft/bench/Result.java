@@ -1,0 +1,59 @@
+package dev.weft.bench;
+
+import dev.weft.spi.HardwareLimit;
+import java.util.Optional;
+
+/**
+ * One piece of work as measured, round by round.
+ *
+ * @param name what ran
+ * @param work what it had to do
+ * @param seconds how long it took, one entry per round
+ * @param limit what it was held against; empty if the device measures no ceiling
+ */
+public record Result(String name, Work work, double[] seconds, Optional<Limit> limit) {
+    /**
+     * The ceiling that the work hits first.
+     *
+     * @param kind memory or computing unit
+     * @param value its rate, median of the rounds
+     * @param measuredBy what measured it
+     * @param shares the shortest possible time over the time taken, one entry per round
+     */
+    public record Limit(HardwareLimit kind, double value, String measuredBy, double[] shares) {
+        /** Share of the limit, median of the rounds; above 1 if operands came from a cache. */
+        public double share() {
+            return Quantile.median(shares);
+        }
+
+        /** Share of the limit that nine in ten rounds reach. */
+        public double shareP10() {
+            return Quantile.p10(shares);
+        }
+    }
+
+    /** This result under another name. */
+    public Result named(String other) {
+        return new Result(other, work, seconds, limit);
+    }
+
+    /** Time of the fastest tenth of the rounds. */
+    public double secondsP10() {
+        return Quantile.p10(seconds);
+    }
+
+    /** Time of the middle round. */
+    public double secondsMedian() {
+        return Quantile.median(seconds);
+    }
+
+    /** Bytes per second in the middle round. */
+    public double bytesPerSecond() {
+        return work.bytes() / secondsMedian();
+    }
+
+    /** Operations per second in the middle round. */
+    public double flopsPerSecond() {
+        return work.flops() / secondsMedian();
+    }
+}

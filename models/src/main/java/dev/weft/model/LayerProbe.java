@@ -1,0 +1,156 @@
+package dev.weft.model;
+
+import dev.weft.DType;
+import dev.weft.RequestException;
+import dev.weft.graph.Graph;
+import dev.weft.model.config.LayerKind;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.runtime.CompiledGraph;
+import dev.weft.runtime.Device;
+import dev.weft.runtime.DeviceWeights;
+import dev.weft.runtime.Execution;
+import dev.weft.runtime.StateStore;
+import dev.weft.spi.Closing;
+import dev.weft.spi.WeightSource;
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+import java.util.List;
+import java.util.function.LongConsumer;
+import java.util.stream.IntStream;
+
+/**
+ * One layer of a model by itself, on weights from anywhere: residual streams of one sequence in, residual streams out. A
+ * layer of a model that no machine here could hold is measured this way. Used by one thread.
+ */
+public final class LayerProbe implements AutoCloseable {
+    private final ModelConfig config;
+    private final LoadOptions options;
+    private final CompiledGraph compiled;
+    private final DeviceWeights weights;
+    private final StateStore states;
+    private final Execution execution;
+
+    private LayerProbe(
+            ModelConfig config,
+            LoadOptions options,
+            CompiledGraph compiled,
+            DeviceWeights weights,
+            StateStore states,
+            Execution execution) {
+        this.config = config;
+        this.options = options;
+        this.compiled = compiled;
+        this.weights = weights;
+        this.states = states;
+        this.execution = execution;
+    }
+
+    /**
+     * The graph of the first layer of a kind whose experts are chosen by score, in BF16 flow.
+     *
+     * @param tokens most rows of a run
+     * @param context longest sequence, those rows included
+     * @throws RequestException if the model has no such layer
+     */
+    public static Graph graph(ModelConfig config, LayerKind kind, int tokens, int context) {
+        int layer = IntStream.range(0, config.numHiddenLayers())
+                .filter(i -> config.kind(i) == kind && !config.isHashRouted(i))
+                .findFirst()
+                .orElseThrow(() -> new RequestException(
+                        "layer: the model has no " + kind + " layer whose experts are chosen by score"));
+        return V4Graphs.layer(config, options(tokens, context), layer);
+    }
+
+    private static LoadOptions options(int tokens, int context) {
+        return LoadOptions.defaults().maxContext(context).maxTokens(tokens);
+    }
+
+    /** Loads the layer of {@link #graph}. @param progress receives the weight bytes loaded so far */
+    public static LayerProbe load(
+            ModelConfig config,
+            LayerKind kind,
+            int tokens,
+            int context,
+            Device device,
+            WeightSource source,
+            LongConsumer progress) {
+        LoadOptions options = options(tokens, context);
+        CompiledGraph compiled = device.compile(graph(config, kind, tokens, context));
+        DeviceWeights weights = compiled.loadWeights(source, progress);
+        try {
+            StateStore states = compiled.newStates();
+            Execution execution = compiled.newExecution(weights, states);
+            return new LayerProbe(config, options, compiled, weights, states, execution);
+        } catch (RuntimeException | Error e) {
+            weights.close();
+            throw e;
+        }
+    }
+
+    /**
+     * Says which rows the next runs compute.
+     *
+     * @param position tokens before them; their states are as they are
+     * @param tokens how many
+     */
+    public void rows(int position, int tokens) {
+        V4Graphs.extents(tokens, 1, 0).forEach(execution::bind);
+        execution
+                .set("ids", new int[tokens])
+                .set("positions", IntStream.range(position, position + tokens).toArray())
+                .set("starts", 0, tokens)
+                .set("slots", 0)
+                .set("pages", IntStream.range(0, options.pagesPerSequence()).toArray())
+                .set("logitRows", new int[0]);
+    }
+
+    /** Residual streams of the rows, BF16 {@code [tokens, hcMult, hidden]}. */
+    public void streams(MemorySegment values) {
+        execution.set(V4Graphs.HIDDEN, values);
+    }
+
+    /** Bytes of the residual streams of one row. */
+    public long streamBytes() {
+        return DType.BF16.bytes((long) config.hcMult() * config.hiddenSize());
+    }
+
+    /** Computes the rows. */
+    public void run() {
+        execution.run();
+    }
+
+    /** Computes the rows node by node; see {@link Execution#profile}. */
+    public void profile(long[] nanos) {
+        execution.profile(nanos);
+    }
+
+    /** Number of different experts that the last run's rows were sent to. */
+    public int expertsHit() {
+        return (int) Arrays.stream(execution.ints(V4Graphs.EXPERTS)).distinct().count();
+    }
+
+    /** The layer as a graph. */
+    public Graph graph() {
+        return compiled.graph();
+    }
+
+    /** The layer on its device. */
+    public CompiledGraph compiled() {
+        return compiled;
+    }
+
+    /** What the layer remembers. */
+    public StateStore states() {
+        return states;
+    }
+
+    /** Bytes of the weights on the device. */
+    public long weightBytes() {
+        return weights.bytes();
+    }
+
+    @Override
+    public void close() {
+        Closing.all(List.of(execution, states, weights));
+    }
+}

@@ -87,7 +87,9 @@ final class GgmlGraph implements Contender {
     }
 
     private boolean allocate() {
-        return allocate(weights, bufferType) && allocate(values, ggml.weightBufferTypes().getLast()) && expand();
+        return allocate(weights, bufferType)
+                && allocate(values, ggml.weightBufferTypes().getLast())
+                && expand();
     }
 
     private boolean allocate(MemorySegment context, MemorySegment type) {

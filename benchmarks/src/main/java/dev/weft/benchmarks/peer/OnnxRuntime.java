@@ -103,7 +103,8 @@ final class OnnxRuntime implements Peer.Present {
         Product(GemmWork work) {
             this.work = work;
             try {
-                Object options = type("OrtSession$SessionOptions").getConstructor().newInstance();
+                Object options =
+                        type("OrtSession$SessionOptions").getConstructor().newInstance();
                 call(options.getClass(), options, "setIntraOpNumThreads", threads);
                 call(options.getClass(), options, "setInterOpNumThreads", 1);
                 session = (AutoCloseable)

@@ -11,6 +11,10 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Outcomes as a table, line by line as they come, or as one JSON document at the end. */
 final class Report {
+    private static final String HUGE_PAGES = "glibc.malloc.hugetlb=";
+    private static final String NO_HUGE_PAGES = "peers have 4 KiB pages and may be several times slower than they can be; set GLIBC_TUNABLES="
+            + HUGE_PAGES + "1 and use a system that gives huge pages on request";
+
     private final PrintStream out;
     private final boolean json;
     private final ObjectNode document = JsonNodeFactory.instance.objectNode();
@@ -34,6 +38,10 @@ final class Report {
                     .put("present", present)
                     .put(present ? "description" : "reason", text);
             line("%s: %s%s", peer.name(), present ? "" : "absent: ", text);
+        }
+        if (!System.getenv().getOrDefault("GLIBC_TUNABLES", "").contains(HUGE_PAGES)) {
+            document.put("note", NO_HUGE_PAGES);
+            line("note: %s", NO_HUGE_PAGES);
         }
         line("");
         line(

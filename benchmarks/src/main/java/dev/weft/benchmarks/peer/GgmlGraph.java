@@ -140,7 +140,8 @@ final class GgmlGraph implements Contender {
 
     @Override
     public String detail() {
-        return "weights in " + Ggml.text(library.bufferTypeName(bufferType));
+        boolean weighted = !library.firstTensor(weights).equals(MemorySegment.NULL);
+        return weighted ? "weights in " + Ggml.text(library.bufferTypeName(bufferType)) : "F16 cache";
     }
 
     @Override

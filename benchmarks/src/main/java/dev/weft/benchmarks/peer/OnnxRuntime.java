@@ -35,9 +35,9 @@ final class OnnxRuntime implements Peer.Present {
             call(environment.getClass(), environment, "setTelemetry", false);
             return new OnnxRuntime(environment, threads);
         } catch (ClassNotFoundException e) {
-            return new Absent("onnxruntime", PACKAGE + "* is not on the class path; build with -Ppeers");
+            return new Absent("onnxrt", PACKAGE + "* is not on the class path; build with -Ppeers");
         } catch (ReflectiveOperationException | LinkageError e) {
-            return new Absent("onnxruntime", "its native library did not load: " + e);
+            return new Absent("onnxrt", "its native library did not load: " + e);
         }
     }
 

@@ -3,6 +3,8 @@ module dev.weft.conformance {
     requires transitive dev.weft;
     requires transitive dev.weft.models;
     requires transitive org.junit.jupiter.api;
+    requires java.management;
+    requires jdk.management;
     requires static org.jspecify;
 
     exports dev.weft.bench;

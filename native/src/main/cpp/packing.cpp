@@ -11,42 +11,65 @@ int64_t row_bytes(int64_t dtype, int64_t elements) {
     return elements * 4 / values_per_line(dtype);
 }
 
-/** Nibbles K0..K7 of a checkpoint dword reordered to K0 K2 K4 K6 K1 K3 K5 K7. */
-uint32_t split_pairs(uint32_t v) {
-    auto gather_even = [](uint32_t nibbles) {
-        nibbles &= 0x0F0F0F0Fu;
-        nibbles = (nibbles | nibbles >> 4) & 0x00FF00FFu;
-        return (nibbles | nibbles >> 8) & 0xFFFFu;
-    };
-    return gather_even(v) | gather_even(v >> 4) << 16;
+/** Four dwords; GCC makes SSE2 or NEON instructions of it. */
+typedef uint32_t Quad __attribute__((vector_size(16)));
+
+/** Nibbles K0..K7 of each checkpoint dword reordered to K0 K2 K4 K6 K1 K3 K5 K7: swaps the middle pairs, then bytes. */
+inline Quad split_pairs(Quad v) {
+    Quad t = (v ^ v >> 4) & 0x00F000F0u;
+    v ^= t ^ t << 4;
+    t = (v ^ v >> 8) & 0x0000FF00u;
+    return v ^ t ^ t << 8;
 }
 
-/** Copies `size` <= 4 bytes of each row to its dword of a line; places without a row or byte become zero. */
-inline void pack_line(const uint8_t *first_row, int64_t step, int64_t rows, int64_t size, bool fp4, uint8_t *target) {
-    uint32_t line[ROWS] = {};
-    for (int64_t r = 0; r < rows; r++) {
-        std::memcpy(&line[r], first_row + r * step, size_t(size));
-    }
-    if (fp4) {
-        for (uint32_t &dword : line) {
-            dword = split_pairs(dword);
+/** Turns the 4x4 dwords whose rows are q[0..3] on their diagonal. */
+inline void transpose(Quad *q) {
+    const Quad low01 = __builtin_shuffle(q[0], q[1], Quad{0, 4, 1, 5});
+    const Quad low23 = __builtin_shuffle(q[2], q[3], Quad{0, 4, 1, 5});
+    const Quad high01 = __builtin_shuffle(q[0], q[1], Quad{2, 6, 3, 7});
+    const Quad high23 = __builtin_shuffle(q[2], q[3], Quad{2, 6, 3, 7});
+    q[0] = __builtin_shuffle(low01, low23, Quad{0, 1, 4, 5});
+    q[1] = __builtin_shuffle(low01, low23, Quad{2, 3, 6, 7});
+    q[2] = __builtin_shuffle(high01, high23, Quad{0, 1, 4, 5});
+    q[3] = __builtin_shuffle(high01, high23, Quad{2, 3, 6, 7});
+}
+
+/** Four lines from the 16 bytes at `offset` of each of 16 rows. */
+template <bool FP4>
+inline void pack_four_lines(const uint8_t *const *rows, int64_t offset, uint8_t *target) {
+    for (int64_t r = 0; r < ROWS; r += 4) {
+        Quad q[4];
+        for (int64_t i = 0; i < 4; i++) {
+            std::memcpy(&q[i], rows[r + i] + offset, sizeof(Quad));
+            if (FP4) {
+                q[i] = split_pairs(q[i]);
+            }
+        }
+        transpose(q);
+        for (int64_t i = 0; i < 4; i++) {
+            std::memcpy(target + i * LINE + r * 4, &q[i], sizeof(Quad));
         }
     }
-    std::memcpy(target, line, LINE);
 }
 
-void pack_lines(const weft_operand &w, int64_t first_row, int64_t first_k, int64_t count, uint8_t *target) {
-    const int64_t rows = std::min(ROWS, w.dims[0] - first_row);
-    const int64_t step = row_bytes(w.dtype, w.pitch);
-    const int64_t size = row_bytes(w.dtype, count);
-    const bool fp4 = w.dtype == WEFT_F4_E2M1;
-    auto *from = static_cast<const uint8_t *>(w.data) + row_bytes(w.dtype, first_row * w.pitch + first_k);
+/** Whole and partial lines from `size` bytes of each of 16 rows; places without a byte become zero. */
+template <bool FP4>
+void pack_lines(const uint8_t *const *rows, int64_t size, uint8_t *target) {
+    constexpr int64_t step = sizeof(Quad);
     int64_t offset = 0;
-    for (; offset + 4 <= size; offset += 4, target += LINE) {
-        pack_line(from + offset, step, rows, 4, fp4, target);
+    for (; size >= step; size -= step, offset += step, target += 4 * LINE) {
+        pack_four_lines<FP4>(rows, offset, target);
     }
-    if (offset < size) {
-        pack_line(from + offset, step, rows, size - offset, fp4, target);
+    if (size > 0) {
+        uint8_t rest[ROWS][step] = {};
+        const uint8_t *padded[ROWS];
+        uint8_t lines[4 * LINE];
+        for (int64_t r = 0; r < ROWS; r++) {
+            std::memcpy(rest[r], rows[r] + offset, size_t(size));
+            padded[r] = rest[r];
+        }
+        pack_four_lines<FP4>(padded, 0, lines);
+        std::memcpy(target, lines, size_t(ceil_div(size, 4) * LINE));
     }
 }
 
@@ -63,8 +86,21 @@ void pack_fp4_scales(const weft_operand &w, int64_t first_row, int64_t first_k, 
     }
 }
 
+/** Lines of one chunk; rows past N are zero. */
+void pack_chunk(const weft_operand &w, int64_t first_row, int64_t first_k, int64_t count, uint8_t *target) {
+    static const uint8_t zeros[CHUNK * sizeof(float)] = {};
+    const int64_t step = row_bytes(w.dtype, w.pitch);
+    auto *from = static_cast<const uint8_t *>(w.data) + first_row * step + row_bytes(w.dtype, first_k);
+    const uint8_t *rows[ROWS];
+    for (int64_t r = 0; r < ROWS; r++) {
+        rows[r] = first_row + r < w.dims[0] ? from + r * step : zeros;
+    }
+    auto *lines = w.dtype == WEFT_F4_E2M1 ? pack_lines<true> : pack_lines<false>;
+    lines(rows, row_bytes(w.dtype, count), target);
+}
+
 void pack_panel(const weft_operand &w, int64_t first_row, uint8_t *target) {
-    int64_t k = w.dims[1];
+    const int64_t k = w.dims[1];
     if (w.dtype == WEFT_F8_E4M3) {
         // panels do not straddle the 128-row tiles, so one byte serves all 16 rows
         int64_t tiles = ceil_div(k, CHUNK);
@@ -73,12 +109,12 @@ void pack_panel(const weft_operand &w, int64_t first_row, uint8_t *target) {
         target += header_bytes(w.dtype, k);
     }
     for (int64_t first_k = 0; first_k < k; first_k += CHUNK) {
-        int64_t count = std::min(CHUNK, k - first_k);
+        const int64_t count = std::min(CHUNK, k - first_k);
         if (w.dtype == WEFT_F4_E2M1) {
             pack_fp4_scales(w, first_row, first_k, count, target);
             target += LINE;
         }
-        pack_lines(w, first_row, first_k, count, target);
+        pack_chunk(w, first_row, first_k, count, target);
         target += ceil_div(count, values_per_line(w.dtype)) * LINE;
     }
 }

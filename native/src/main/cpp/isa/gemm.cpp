@@ -1,6 +1,7 @@
 // Gemm, GroupedGemm and ExpertGemm: all are a list of segments (consecutive rows that share one weight matrix), cut
 // into blocks of rows and panels that threads take one by one.
 #include "isa/gemm.h"
+#include "isa/gemm_rows.h"
 
 namespace weft::WEFT_ISA {
 
@@ -22,166 +23,61 @@ struct Segment {
     int64_t group;
     int64_t first_row;
     int64_t rows;
-    int64_t first_item;
+    int64_t first_block;  // row blocks of the segments before
 };
 
-/** A call's operands with the leading axes of x split into `rows` at a pitch and `groups` that follow each other. */
+/** A call's operands with the leading axes of x split into rows at a pitch and groups that follow each other. */
 struct Problem {
-    const weft_operand *x;
+    Source x;
     const weft_operand *w;
     const weft_operand *offsets;  // null unless experts
     const weft_operand *out;
-    int64_t rows;
-    int64_t groups;
-    int64_t x_step;  // elements between rows
-    int64_t out_step;
+    int64_t out_step;       // elements between rows
     int64_t most_segments;  // for any pitch
     bool matrix_per_group;
     int64_t n;
     int64_t k;
     BlockFn kernel;
-    bool dot;
 };
 
-int64_t element_bytes(int64_t dtype) {
-    return dtype == WEFT_F32 ? 4 : dtype == WEFT_BF16 ? 2 : 1;
-}
-
 Problem problem(int64_t op, const weft_operand *operands) {
+    const weft_operand &x = operands[X];
     Problem p = {};
-    p.x = &operands[X];
     p.w = &operands[WEIGHT];
     p.offsets = op == WEFT_EXPERT_GEMM ? &operands[OFFSETS] : nullptr;
     p.out = &operands[op == WEFT_EXPERT_GEMM ? 3 : 2];
     p.matrix_per_group = op == WEFT_GROUPED_GEMM;
     p.n = p.w->dims[p.w->rank - 2];
     p.k = p.w->dims[p.w->rank - 1];
-    p.rows = p.x->dims[0];
-    p.groups = 1;
-    for (int64_t axis = 1; axis < p.x->rank - 1; axis++) {
-        p.groups *= p.x->dims[axis];
+    auto *codes = x.dtype == WEFT_F8_E4M3 ? static_cast<const uint8_t *>(x.scale) : nullptr;
+    p.x = {static_cast<const uint8_t *>(x.data), codes, x.dtype, x.dims[0], 1, x.pitch, p.k, false};
+    for (int64_t axis = 1; axis < x.rank - 1; axis++) {
+        p.x.groups *= x.dims[axis];
     }
-    p.most_segments = p.offsets != nullptr ? p.w->dims[0] : p.groups;
-    p.x_step = p.x->pitch;
+    p.most_segments = p.offsets != nullptr ? p.w->dims[0] : p.x.groups;
     p.out_step = p.out->pitch;
-    bool tight = p.x_step == p.groups * p.k && p.out_step == p.groups * p.n;
-    if (!p.matrix_per_group && p.groups > 1 && tight) {
-        p.rows *= p.groups;
-        p.groups = 1;
-        p.x_step = p.k;
+    bool tight = p.x.step == p.x.groups * p.k && p.out_step == p.x.groups * p.n;
+    if (!p.matrix_per_group && p.x.groups > 1 && tight) {
+        p.x.rows *= p.x.groups;
+        p.x.groups = 1;
+        p.x.step = p.k;
         p.out_step = p.n;
     }
-    p.kernel = p.x->dtype == WEFT_F32 ? nullptr : dot_kernel(p.w->dtype);
-    p.dot = p.kernel != nullptr;
-    if (!p.dot) {
+    p.kernel = x.dtype == WEFT_F32 ? nullptr : dot_kernel(p.w->dtype);
+    p.x.dot = p.kernel != nullptr;
+    if (!p.x.dot) {
         p.kernel = float_kernel(p.w->dtype);
     }
     return p;
 }
 
-// ---- scratch memory: segments, then converted rows, then their scales ----
-
 int64_t round_up(int64_t value, int64_t unit) {
     return (value + unit - 1) / unit * unit;
 }
 
-/** Whether the inner kernel can read x in place. */
-bool in_place(const Problem &p) {
-    // lines of the dot kernel hold up to 8 K, and it reads x for all of them
-    return p.dot ? p.x->dtype == WEFT_BF16 && p.k % 8 == 0 : p.x->dtype == WEFT_F32;
-}
-
-bool scaled(const Problem &p) {
-    return p.x->dtype == WEFT_F8_E4M3;
-}
-
-/** Elements between converted rows: room for whole lines, and not a power of two, which would collide in the cache. */
-int64_t converted_stride(const Problem &p) {
-    int64_t line = p.dot ? 32 : 16;
-    return round_up(p.k, line) + line;
-}
-
-struct Scratch {
-    int64_t converted;
-    int64_t scales;
-    int64_t bytes;
-};
-
-Scratch scratch(const Problem &p) {
-    Scratch s = {};
-    s.converted = round_up(p.most_segments * (int64_t)sizeof(Segment), LINE);
-    int64_t rows = p.rows * p.groups;
-    int64_t row_bytes = in_place(p) ? 0 : converted_stride(p) * (p.dot ? 2 : 4);
-    s.scales = s.converted + rows * row_bytes;
-    s.bytes = s.scales + (scaled(p) ? round_up(rows * packing::ceil_div(p.k, CHUNK) * 4, LINE) : 0);
-    return s;
-}
-
-// ---- activations ----
-
-/** Value of E4M3 codes as F32 or BF16; both are exact. */
-void convert_row(const Problem &p, const uint8_t *from, uint8_t *to) {
-    const int64_t width = p.dot ? 2 : 4;
-    for (int64_t k = 0; k < p.k; k += W) {
-        const int64_t n = minimum(W, p.k - k);
-        vf v;
-        if (p.x->dtype == WEFT_BF16) {
-            v = load_bf16_tail((const uint16_t *)from + k, n);
-        } else {
-            vb codes = {};
-            __builtin_memcpy(&codes, from + k, (uint64_t)n);
-            v = decode_e4m3(widen(codes));
-        }
-        // the stride leaves room for whole vectors; what lies behind K becomes zero
-        if (p.dot) {
-            store_bf16((uint16_t *)(to + k * width), v);
-        } else {
-            store((float *)(to + k * width), v);
-        }
-    }
-}
-
-/** Converts all rows of x unless the kernel reads them in place. */
-Rows convert(const Problem &p, const Scratch &s, uint8_t *workspace, Pool &pool) {
-    Rows rows = {p.x->data, p.x_step, nullptr, 0};
-    if (in_place(p)) {
-        return rows;
-    }
-    const int64_t width = p.dot ? 2 : 4;
-    const int64_t bytes = element_bytes(p.x->dtype);
-    const int64_t stride = converted_stride(p);
-    const int64_t blocks = packing::ceil_div(p.k, CHUNK);
-    auto *from = static_cast<const uint8_t *>(p.x->data);
-    auto *codes = static_cast<const uint8_t *>(p.x->scale);
-    auto *scales = (float *)(workspace + s.scales);
-    uint8_t *to = workspace + s.converted;
-    // a row costs about K / 8 cycles: items of some ten thousand elements are worth handing out
-    const int64_t grain = 1 + 32768 / (p.k + 1);
-    pool.parallel_ranges(p.rows * p.groups, grain, [&](int64_t begin, int64_t end, int32_t) {
-        for (int64_t i = begin; i < end; i++) {
-            int64_t at = i / p.groups * p.x_step + i % p.groups * p.k;
-            convert_row(p, from + at * bytes, to + i * stride * width);
-            for (int64_t b = 0; scaled(p) && b < blocks; b++) {
-                scales[i * blocks + b] = e8m0_to_float(codes[i * blocks + b]);
-            }
-        }
-    });
-    rows.data = to;
-    rows.stride = p.groups * stride;
-    rows.scales = scaled(p) ? scales : nullptr;
-    rows.scale_stride = p.groups * blocks;
-    return rows;
-}
-
-/** The rows of one group from `first_row` on. */
-Rows at(const Problem &p, Rows rows, int64_t group, int64_t first_row) {
-    int64_t step = in_place(p) ? p.k : converted_stride(p);
-    int64_t offset = first_row * rows.stride + group * step;
-    rows.data = static_cast<const uint8_t *>(rows.data) + offset * (p.dot ? 2 : 4);
-    if (rows.scales != nullptr) {
-        rows.scales += first_row * rows.scale_stride + group * packing::ceil_div(p.k, CHUNK);
-    }
-    return rows;
+/** Bytes of the segments, which precede the converted rows in the workspace. */
+int64_t segments_bytes(const Problem &p) {
+    return round_up(p.most_segments * (int64_t)sizeof(Segment), LINE);
 }
 
 // ---- segments ----
@@ -194,15 +90,15 @@ int64_t clamp(int64_t value, int64_t low, int64_t high) {
 int64_t segments(const Problem &p, Segment *to) {
     int64_t count = 0;
     if (p.offsets == nullptr) {
-        for (int64_t g = 0; g < p.groups && p.rows > 0; g++) {
-            to[count++] = {p.matrix_per_group ? g : 0, g, 0, p.rows, 0};
+        for (int64_t g = 0; g < p.x.groups && p.x.rows > 0; g++) {
+            to[count++] = {p.matrix_per_group ? g : 0, g, 0, p.x.rows, 0};
         }
         return count;
     }
     auto *offsets = static_cast<const int32_t *>(p.offsets->data);
     for (int64_t e = 0; e < p.w->dims[0]; e++) {
-        int64_t begin = clamp(offsets[e], 0, p.rows);
-        int64_t end = clamp(offsets[e + 1], begin, p.rows);
+        int64_t begin = clamp(offsets[e], 0, p.x.rows);
+        int64_t end = clamp(offsets[e + 1], begin, p.x.rows);
         if (end > begin) {
             to[count++] = {e, 0, begin, end - begin, 0};
         }
@@ -210,35 +106,36 @@ int64_t segments(const Problem &p, Segment *to) {
     return count;
 }
 
-/** How segments are cut: items of a segment run over its row blocks first, so that threads share weights in cache. */
+/** How a call is cut into items. */
 struct Cut {
-    int64_t panels;  // per block
+    int64_t row_blocks;
+    int64_t panels;  // per item
     int64_t panel_blocks;
-    int64_t items;
 };
 
+int64_t row_blocks(const Segment &segment) {
+    return packing::ceil_div(segment.rows, BLOCK_ROWS);
+}
+
 Cut cut(const Problem &p, Segment *segments, int64_t count, int32_t threads) {
-    int64_t row_blocks = 0;
+    Cut c = {};
     for (int64_t i = 0; i < count; i++) {
-        row_blocks += packing::ceil_div(segments[i].rows, BLOCK_ROWS);
+        segments[i].first_block = c.row_blocks;
+        c.row_blocks += row_blocks(segments[i]);
     }
     const int64_t panels = packing::ceil_div(p.n, ROWS);
-    int64_t fair = row_blocks * panels / (threads * BLOCKS_PER_THREAD);
-    Cut c = {};
+    int64_t fair = c.row_blocks * panels / (threads * BLOCKS_PER_THREAD);
     c.panels = clamp(round_up(fair, PANEL_GRAIN), PANEL_GRAIN, MOST_PANELS);
     c.panel_blocks = packing::ceil_div(panels, c.panels);
-    for (int64_t i = 0; i < count; i++) {
-        segments[i].first_item = c.items;
-        c.items += packing::ceil_div(segments[i].rows, BLOCK_ROWS) * c.panel_blocks;
-    }
     return c;
 }
 
-const Segment &segment_of(const Segment *segments, int64_t count, int64_t item) {
+/** The last segment that begins at or before a row block. */
+const Segment &segment_of(const Segment *segments, int64_t count, int64_t row_block) {
     int64_t low = 0;
     while (count - low > 1) {
         int64_t middle = low + (count - low) / 2;
-        if (segments[middle].first_item <= item) {
+        if (segments[middle].first_block <= row_block) {
             low = middle;
         } else {
             count = middle;
@@ -247,42 +144,71 @@ const Segment &segment_of(const Segment *segments, int64_t count, int64_t item) 
     return segments[low];
 }
 
-Block block(const Problem &p, const Rows &rows, const Segment &segment, const Cut &c, int64_t item) {
-    const int64_t row_blocks = packing::ceil_div(segment.rows, BLOCK_ROWS);
-    const int64_t local = item - segment.first_item;
-    const int64_t panel = local / row_blocks * c.panels;
-    // row blocks of nearly equal height: 65 rows are 33 + 32
-    const int64_t part = local % row_blocks;
-    const int64_t begin = segment.rows * part / row_blocks;
-    const int64_t first_row = segment.first_row + begin;
+struct RowRange {
+    int64_t first;
+    int64_t count;
+};
+
+/** Rows of part i of a segment: blocks of nearly equal height, 65 rows are 33 + 32. */
+RowRange row_range(const Segment &segment, int64_t i) {
+    const int64_t parts = row_blocks(segment);
+    const int64_t begin = segment.rows * i / parts;
+    return {segment.first_row + begin, segment.rows * (i + 1) / parts - begin};
+}
+
+/** Brings x into the form the kernel reads. */
+void convert(const Problem &p, const Cut &c, const Segment *list, int64_t count, uint8_t *scratch, Pool &pool) {
+    if (!converts(p.x) || p.k == 0) {
+        return;
+    }
+    // a value costs a fraction of a cycle: items of some ten thousand are worth handing out
+    const int64_t rows = p.x.rows * p.x.groups / c.row_blocks + 1;
+    const int64_t extent = round_up(clamp(32768 / rows, CHUNK, p.k), CHUNK);
+    const int64_t pieces = packing::ceil_div(p.k, extent);
+    pool.parallel_for(c.row_blocks * pieces, [&](int64_t item, int32_t) {
+        const Segment &segment = segment_of(list, count, item / pieces);
+        const RowRange range = row_range(segment, item / pieces - segment.first_block);
+        const int64_t first_k = item % pieces * extent;
+        convert(p.x, scratch, segment.group, range.first, range.count, first_k, minimum(first_k + extent, p.k));
+    });
+}
+
+Block block(const Problem &p, const Cut &c, const Segment &segment, int64_t part, int64_t panel, uint8_t *scratch) {
+    const RowRange range = row_range(segment, part);
     const int64_t column = panel * ROWS;
     Block b = {};
     b.panels = static_cast<const uint8_t *>(p.w->data) + segment.matrix * packing::matrix_bytes(p.w->dtype, p.n, p.k) +
                panel * packing::panel_bytes(p.w->dtype, p.k);
     b.columns = minimum(c.panels * ROWS, p.n - column);
     b.k = p.k;
-    b.x = at(p, rows, segment.group, first_row);
-    b.rows = segment.rows * (part + 1) / row_blocks - begin;
+    b.x = rows_at(p.x, scratch, segment.group, range.first);
+    b.rows = range.count;
     b.out.pitch = p.out_step;
     b.out.dtype = p.out->dtype;
-    int64_t offset = first_row * b.out.pitch + segment.group * p.n + column;
-    b.out.data = static_cast<uint8_t *>(p.out->data) + offset * element_bytes(p.out->dtype);
+    const int64_t offset = range.first * b.out.pitch + segment.group * p.n + column;
+    b.out.data = static_cast<uint8_t *>(p.out->data) + offset * (p.out->dtype == WEFT_F32 ? 4 : 2);
     return b;
 }
 
 void run(const weft_command &command, Pool &pool) {
     const Problem p = problem(command.op, command.operands);
-    if (p.rows * p.groups * p.n == 0) {
+    if (p.x.rows * p.x.groups * p.n == 0) {
         return;
     }
-    const Scratch s = scratch(p);
-    auto *workspace = static_cast<uint8_t *>(command.workspace);
-    auto *list = reinterpret_cast<Segment *>(workspace);
+    auto *list = static_cast<Segment *>(command.workspace);
+    uint8_t *scratch = static_cast<uint8_t *>(command.workspace) + segments_bytes(p);
     const int64_t count = segments(p, list);
     const Cut c = cut(p, list, count, pool.threads());
-    const Rows rows = convert(p, s, workspace, pool);
-    pool.parallel_for(c.items, [&](int64_t item, int32_t) {
-        p.kernel(block(p, rows, segment_of(list, count, item), c, item));
+    if (c.row_blocks == 0) {
+        return;
+    }
+    convert(p, c, list, count, scratch, pool);
+    pool.parallel_for(c.row_blocks * c.panel_blocks, [&](int64_t item, int32_t) {
+        // items of a segment run over its row blocks first, so that threads share weights in cache
+        const Segment &segment = segment_of(list, count, item / c.panel_blocks);
+        const int64_t local = item - segment.first_block * c.panel_blocks;
+        const int64_t parts = row_blocks(segment);
+        p.kernel(block(p, c, segment, local % parts, local / parts * c.panels, scratch));
     });
 }
 
@@ -314,7 +240,8 @@ const char *unsupported(const int64_t *, const weft_operand *operands, int64_t c
 
 template <int OP>
 int64_t workspace(const int64_t *, const weft_operand *operands, int64_t, int32_t) {
-    return scratch(problem(OP, operands)).bytes;
+    const Problem p = problem(OP, operands);
+    return segments_bytes(p) + converted_bytes(p.x);
 }
 
 const char *variant(const weft_operand *operands, int64_t) {

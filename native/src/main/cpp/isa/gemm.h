@@ -14,15 +14,51 @@ using packing::CHUNK;
 using packing::LINE;
 using packing::ROWS;
 
+/** Tallest tile of dot_kernel; its sums with two panels of decoded weights fit the registers. */
+constexpr int DOT_TILE = 8;
+
 /**
- * Rows of activations in the form an inner kernel reads: F32 for float_kernel, BF16 for dot_kernel. `scales` holds one
- * factor per row and 128 K, null if all are 1.
+ * Activations of one block in the form an inner kernel reads.
+ *
+ * float_kernel: F32 rows, `stride` elements apart. dot_kernel: BF16 tiles, cut as for_tiles<DOT_TILE> cuts the block. A
+ * tile of rows [a, b) begins at a * stride and holds [K pair][row]; so each tile is one linear stream, and a tile of one
+ * row is the row itself.
+ *
+ * `codes` are the E8M0 scales of FP8 rows, one per 128 K, null for other formats. The rows of a tile contain their
+ * scales already if folded() says so for all of them; otherwise they are packed as tiles of one row each, those for which
+ * folded() does not hold without their scales.
  */
 struct Rows {
     const void *data;
     int64_t stride;
-    const float *scales;
-    int64_t scale_stride;
+    int64_t element_bytes;
+    const uint8_t *codes;
+    int64_t codes_stride;
+    int64_t k;
+
+    Rows from(int64_t row) const {
+        Rows rows = *this;
+        rows.data = static_cast<const uint8_t *>(data) + row * stride * element_bytes;
+        rows.codes = codes == nullptr ? nullptr : codes + row * codes_stride;
+        return rows;
+    }
+
+    /**
+     * Whether the first `count` rows have scales between 2^-40 and 2^40 only. Scaled E4M3 values are normal BF16 numbers
+     * then, and so are all sums of their products with weights: multiplying by powers of two before or after gives the
+     * same bits.
+     */
+    bool folded(int64_t count) const {
+        constexpr uint8_t least = 127 - 40;
+        constexpr uint8_t range = 80;
+        int outside = 0;
+        for (int64_t row = 0; row < count && codes != nullptr; row++) {
+            for (int64_t b = 0; b < packing::ceil_div(k, CHUNK); b++) {
+                outside |= (uint8_t)(codes[row * codes_stride + b] - least) > range;
+            }
+        }
+        return outside == 0;
+    }
 };
 
 /** Where results go. */

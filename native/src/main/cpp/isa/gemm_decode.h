@@ -91,12 +91,14 @@ WEFT_INLINE void decode_dwords(const uint8_t *from, vf (&out)[N]) {
 #endif
 #if defined(__AVX512VBMI__)
     if constexpr (D == WEFT_F8_E4M3) {
-        __m512i pairs[2];
-        Decoder<D>().pairs(_mm512_loadu_si512(from), pairs);
-        out[0] = element<WEFT_BF16>((vu)pairs[0], 0);
-        out[1] = element<WEFT_BF16>((vu)pairs[0], 1);
-        out[2] = element<WEFT_BF16>((vu)pairs[1], 0);
-        out[3] = element<WEFT_BF16>((vu)pairs[1], 1);
+        const Decoder<D> decoder;
+        const auto line = decoder.load(from);
+#pragma GCC unroll 2
+        for (int q = 0; q < 2; q++) {
+            const vu pair = (vu)decoder.pair(line, q);
+            out[2 * q] = element<WEFT_BF16>(pair, 0);
+            out[2 * q + 1] = element<WEFT_BF16>(pair, 1);
+        }
         return;
     }
 #endif

@@ -13,12 +13,10 @@ namespace weft::WEFT_ISA::gemm {
 
 namespace {
 
-/** Tallest tile; sums, totals and decoded weights take 2 x 8 + 8 of the 32 registers. */
-constexpr int TILE = 8;
-
-/** Panels multiplied at a time by tiles of M rows: enough independent chains to hide the latency of the dot product. */
-constexpr int panels_for(int rows) {
-    return rows == 1 ? 4 : rows <= 4 ? 2 : 1;
+/** Panels multiplied at a time by tiles of M rows: at least 12 independent chains hide the latency of the dot product. */
+constexpr int panels_for(int dtype, int rows) {
+    // five rows by four panels leave no registers for the tables of FP8
+    return rows <= 4 || (rows == 5 && dtype != WEFT_F8_E4M3) ? 4 : 2;
 }
 
 template <int D>
@@ -39,9 +37,13 @@ WEFT_INLINE __m512bh broadcast_pair(const uint16_t *p) {
     return (__m512bh)_mm512_set1_epi32(pair);
 }
 
-/** Accumulators stay in registers only if every loop over them, this one too, is unrolled early. */
-template <int P, int M>
-WEFT_INLINE void clear(__m512 (&sums)[P][M]) {
+/**
+ * Sums of one weight block: `lines` lines of P panels times M rows. Sums stay in registers only if every loop over them,
+ * that of the zeros too, is unrolled early.
+ */
+template <int D, int M, int P>
+WEFT_INLINE void dot_lines(const Decoder<D> &decoder, const uint16_t *x, const uint8_t *line, int64_t step,
+                           int64_t lines, __m512 (&sums)[P][M]) {
 #pragma GCC unroll 4
     for (int p = 0; p < P; p++) {
 #pragma GCC unroll 8
@@ -49,91 +51,107 @@ WEFT_INLINE void clear(__m512 (&sums)[P][M]) {
             sums[p][m] = _mm512_setzero_ps();
         }
     }
-}
-
-/** Sums of one weight block: `lines` lines of P panels times M rows. */
-template <int D, int M, int P>
-WEFT_INLINE void dot_lines(const Decoder<D> &decoder, const uint16_t *x, int64_t stride, const uint8_t *line,
-                           int64_t step, int64_t lines, __m512 (&sums)[P][M]) {
-    constexpr int pairs = Decoder<D>::PAIRS;
-    clear(sums);
-    for (int64_t l = 0; l < lines; l++, line += LINE, x += 2 * pairs) {
+    for (int64_t l = 0; l < lines; l++, line += LINE) {
+        typename Decoder<D>::Line raw[P];
 #pragma GCC unroll 4
         for (int p = 0; p < P; p++) {
-            __m512i w[pairs];
             if constexpr (M > 1 || D == WEFT_F4_E2M1) {
                 prefetch_weights(line + p * step);
             }
-            decoder.pairs(_mm512_loadu_si512(line + p * step), w);
+            raw[p] = decoder.load(line + p * step);
+        }
 #pragma GCC unroll 4
-            for (int q = 0; q < pairs; q++) {
+        for (int q = 0; q < Decoder<D>::PAIRS; q++, x += 2 * M) {
+            __m512bh w[P];
+#pragma GCC unroll 4
+            for (int p = 0; p < P; p++) {
+                w[p] = (__m512bh)decoder.pair(raw[p], q);
+            }
 #pragma GCC unroll 8
-                for (int m = 0; m < M; m++) {
-                    sums[p][m] = _mm512_dpbf16_ps(sums[p][m], (__m512bh)w[q], broadcast_pair(x + m * stride + 2 * q));
+            for (int m = 0; m < M; m++) {
+                const __m512bh pair = broadcast_pair(x + 2 * m);
+#pragma GCC unroll 4
+                for (int p = 0; p < P; p++) {
+                    sums[p][m] = _mm512_dpbf16_ps(sums[p][m], w[p], pair);
                 }
             }
         }
     }
 }
 
-/** M rows times P panels over the whole of K. */
+/** M rows times P panels over the whole of K. `codes` are the scales of one row, null if x contains them. */
 template <int D, int M, int P>
-void dot_tile(const Block &block, const uint8_t *panels, int64_t first_row, int64_t column) {
+void dot_tile(const Block &block, const uint16_t *x, const uint8_t *codes, const uint8_t *panels, int64_t first_row,
+              int64_t column) {
     constexpr int64_t unit = packing::block(D);
     constexpr int64_t per_line = packing::values_per_line(D);
     const int64_t step = packing::panel_bytes(D, block.k);
     const Decoder<D> decoder;
-    const uint16_t *x = static_cast<const uint16_t *>(block.x.data) + first_row * block.x.stride;
-    const float *sx = block.x.scales == nullptr ? nullptr : block.x.scales + first_row * block.x.scale_stride;
     const uint8_t *chunk = panels + packing::header_bytes(D, block.k);
-    __m512 totals[P][M];
-    clear(totals);
+    // in memory, for the registers hold the sums; the compiler must not see that it could try to keep them there too
+    alignas(64) float memory[P * M * ROWS] = {};
+    float *totals = memory;
+    __asm__("" : "+r"(totals));
     for (int64_t first = 0; first < block.k; first += CHUNK, chunk += packing::chunk_bytes(D)) {
         const int64_t count = minimum(CHUNK, block.k - first);
         const uint8_t *line = chunk + packing::scale_bytes(D);
         for (int64_t begin = 0; begin < count; begin += unit, line += unit / per_line * LINE) {
             __m512 sums[P][M];
             const int64_t lines = (minimum(unit, count - begin) + per_line - 1) / per_line;
-            dot_lines<D, M, P>(decoder, x + first + begin, block.x.stride, line, step, lines, sums);
+            dot_lines<D, M, P>(decoder, x + (first + begin) * M, line, step, lines, sums);
 #pragma GCC unroll 4
             for (int p = 0; p < P; p++) {
-                __m512 sw = weight_scale<D>(panels + p * step, chunk + p * step, first / CHUNK, begin / unit);
+                __m512 scale = weight_scale<D>(panels + p * step, chunk + p * step, first / CHUNK, begin / unit);
+                if (M == 1 && codes != nullptr) {
+                    scale = _mm512_mul_ps(scale, _mm512_set1_ps(e8m0_to_float(codes[first / CHUNK])));
+                }
 #pragma GCC unroll 8
                 for (int m = 0; m < M; m++) {
-                    float s = sx == nullptr ? 1.0f : sx[m * block.x.scale_stride + first / CHUNK];
-                    totals[p][m] = _mm512_fmadd_ps(sums[p][m], _mm512_mul_ps(sw, _mm512_set1_ps(s)), totals[p][m]);
+                    float *total = totals + (p * M + m) * ROWS;
+                    _mm512_store_ps(total, _mm512_fmadd_ps(sums[p][m], scale, _mm512_load_ps(total)));
                 }
             }
         }
     }
-#pragma GCC unroll 4
     for (int p = 0; p < P; p++) {
-#pragma GCC unroll 8
+        const int64_t at = column + p * ROWS;
         for (int m = 0; m < M; m++) {
-            float sums[ROWS];
-            _mm512_storeu_ps(sums, totals[p][m]);
-            int64_t at = column + p * ROWS;
-            write(block.out, first_row + m, at, sums, minimum(ROWS, block.columns - at));
+            write(block.out, first_row + m, at, totals + (p * M + m) * ROWS, minimum(ROWS, block.columns - at));
         }
+    }
+}
+
+/** M rows times the columns [column, end), at least one panel. */
+template <int D, int M>
+void dot_rows(const Block &block, const uint16_t *x, const uint8_t *codes, int64_t first_row, int64_t column,
+              int64_t end) {
+    constexpr int P = panels_for(D, M);
+    const int64_t step = packing::panel_bytes(D, block.k);
+    for (; column + (P - 1) * ROWS < end; column += P * ROWS) {
+        dot_tile<D, M, P>(block, x, codes, block.panels + column / ROWS * step, first_row, column);
+    }
+    for (; column < end; column += ROWS) {
+        dot_tile<D, M, 1>(block, x, codes, block.panels + column / ROWS * step, first_row, column);
     }
 }
 
 template <int D>
 void run(const Block &block) {
-    const int64_t step = packing::panel_bytes(D, block.k);
-    // a panel pair stays in the first-level cache while all rows pass
-    constexpr int64_t group = 4;
-    for (int64_t begin = 0; begin < block.columns; begin += group * ROWS) {
-        const int64_t end = minimum(begin + group * ROWS, block.columns);
-        for_tiles<TILE>(block.rows, [&](int64_t first_row, auto height) {
+    // all rows pass while the weights of a few panels are in the cache
+    const int64_t group = ROWS * panels_for(D, (int)minimum(block.rows, DOT_TILE));
+    for (int64_t begin = 0; begin < block.columns; begin += group) {
+        const int64_t end = minimum(begin + group, block.columns);
+        for_tiles<DOT_TILE>(block.rows, [&](int64_t first_row, auto height) {
             constexpr int M = decltype(height)::value;
-            constexpr int P = panels_for(M);
-            int64_t column = begin;
-            for (; column + (P - 1) * ROWS < end; column += P * ROWS) {
-                dot_tile<D, M, P>(block, block.panels + column / ROWS * step, first_row, column);
+            const Rows x = block.x.from(first_row);
+            if (M > 1 && x.folded(M)) {
+                dot_rows<D, M>(block, static_cast<const uint16_t *>(x.data), nullptr, first_row, begin, end);
+                return;
             }
-            for (; column < end; column += ROWS) {
-                dot_tile<D, M, 1>(block, block.panels + column / ROWS * step, first_row, column);
+            for (int m = 0; m < M; m++) {
+                const Rows one = x.from(m);
+                const uint8_t *codes = one.folded(1) ? nullptr : one.codes;
+                dot_rows<D, 1>(block, static_cast<const uint16_t *>(one.data), codes, first_row + m, begin, end);
             }
         });
     }

@@ -46,7 +46,7 @@ WEFT_INLINE vf weight_scale(const uint8_t *panel, const uint8_t *chunk, int64_t 
 }
 
 WEFT_INLINE float row_scale(const Rows &x, int64_t row, int64_t chunk_index) {
-    return x.scales == nullptr ? 1.0f : x.scales[row * x.scale_stride + chunk_index];
+    return x.codes == nullptr ? 1.0f : e8m0_to_float(x.codes[row * x.codes_stride + chunk_index]);
 }
 
 WEFT_INLINE const float *row(const Rows &x, int64_t index) {

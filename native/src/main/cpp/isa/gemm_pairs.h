@@ -47,33 +47,41 @@ alignas(64) static constexpr uint16_t E2M1[32] = {
     0xBFC0, 0xC000, 0xC040, 0xC080, 0xC0C0, 0x0000, 0x3F00, 0x3F80, 0x3FC0, 0x4000, 0x4040,
     0x4080, 0x40C0, 0x8000, 0xBF00, 0xBF80, 0xBFC0, 0xC000, 0xC040, 0xC080, 0xC0C0};
 
-/** Decodes a line into BF16 pairs: pairs[q], dword r = K 2q and 2q + 1 of row r. */
+/** Decodes a line into BF16 pairs: dword r of pair(line, q) holds K 2q and 2q + 1 of row r. */
 template <int D>
 struct Decoder;
 
 template <>
 struct Decoder<WEFT_BF16> {
     static constexpr int PAIRS = 1;
+    using Line = __m512i;
 
-    __attribute__((always_inline)) void pairs(__m512i line, __m512i (&out)[PAIRS]) const { out[0] = line; }
+    __attribute__((always_inline)) Line load(const uint8_t *from) const { return _mm512_loadu_si512(from); }
+
+    __attribute__((always_inline)) __m512i pair(Line line, int) const { return line; }
 };
 
 template <>
 struct Decoder<WEFT_F4_E2M1> {
     static constexpr int PAIRS = 4;
+    using Line = __m512i;
     __m512i table = _mm512_load_si512(E2M1);
 
-    __attribute__((always_inline)) void pairs(__m512i line, __m512i (&out)[PAIRS]) const {
-        out[0] = _mm512_permutexvar_epi16(line, table);
-        out[1] = _mm512_permutexvar_epi16(_mm512_srli_epi16(line, 4), table);
-        out[2] = _mm512_permutexvar_epi16(_mm512_srli_epi16(line, 8), table);
-        out[3] = _mm512_permutexvar_epi16(_mm512_srli_epi16(line, 12), table);
+    __attribute__((always_inline)) Line load(const uint8_t *from) const { return _mm512_loadu_si512(from); }
+
+    __attribute__((always_inline)) __m512i pair(Line line, int q) const {
+        return _mm512_permutexvar_epi16(q == 0 ? line : _mm512_srli_epi16(line, (unsigned)(4 * q)), table);
     }
 };
 
 template <>
 struct Decoder<WEFT_F8_E4M3> {
     static constexpr int PAIRS = 2;
+    /** Lower and upper bytes of the BF16 values. */
+    struct Line {
+        __m512i low;
+        __m512i high;
+    };
     __m512i low0 = _mm512_load_si512(E4M3.low);
     __m512i low1 = _mm512_load_si512(E4M3.low + 64);
     __m512i high0 = _mm512_load_si512(E4M3.high);
@@ -81,13 +89,16 @@ struct Decoder<WEFT_F8_E4M3> {
     // within 16 bytes: K0 K1 of four rows, then K2 K3, so that interleaving the halves yields pairs
     __m512i order = _mm512_broadcast_i32x4(_mm_setr_epi8(0, 1, 4, 5, 8, 9, 12, 13, 2, 3, 6, 7, 10, 11, 14, 15));
 
-    __attribute__((always_inline)) void pairs(__m512i line, __m512i (&out)[PAIRS]) const {
-        __m512i codes = _mm512_shuffle_epi8(line, order);
-        __m512i low = _mm512_permutex2var_epi8(low0, codes, low1);
-        __m512i high = _mm512_permutex2var_epi8(high0, codes, high1);
-        high = _mm512_or_si512(high, _mm512_and_si512(codes, _mm512_set1_epi8(char(0x80))));
-        out[0] = _mm512_unpacklo_epi8(low, high);
-        out[1] = _mm512_unpackhi_epi8(low, high);
+    __attribute__((always_inline)) Line load(const uint8_t *from) const {
+        constexpr int or_of_and = 0xF8;  // a | b & c
+        const __m512i codes = _mm512_shuffle_epi8(_mm512_loadu_si512(from), order);
+        const __m512i high = _mm512_permutex2var_epi8(high0, codes, high1);
+        return {_mm512_permutex2var_epi8(low0, codes, low1),
+                _mm512_ternarylogic_epi32(high, codes, _mm512_set1_epi8(char(0x80)), or_of_and)};
+    }
+
+    __attribute__((always_inline)) __m512i pair(Line line, int q) const {
+        return q == 0 ? _mm512_unpacklo_epi8(line.low, line.high) : _mm512_unpackhi_epi8(line.low, line.high);
     }
 };
 

@@ -1,5 +1,7 @@
-// Compress: a thread takes one finished block of one sequence and turns its rows into a cache entry.
+// Compress: the rows of each finished block are pooled into its cache entry, cut by channels where a block has many rows;
+// then a thread takes an entry and finishes it in place.
 #include "isa/op_rows.h"
+#include "isa/row_math.h"
 
 namespace weft::WEFT_ISA {
 
@@ -8,8 +10,18 @@ namespace {
 enum Operand { K, Z, APE, NORM, K_RING, Z_RING, CACHE, POSITIONS, STARTS, SLOTS, PAGES };
 enum Form { FORM_PLAIN, FORM_FP8, FORM_HADAMARD, FORM_HADAMARD_FP4 };
 
+/** Lanes per scale of the two narrow forms. */
+constexpr int64_t FP8_BLOCK = 64;
+constexpr int64_t FP4_BLOCK = 32;
+
 /** Vectors of channels that pass over a block's rows together. */
-constexpr int CHANNEL_TILE = 2;
+constexpr int CHANNEL_TILE = 4;
+/** An exponential and the loads of a term in copied elements. */
+constexpr int64_t TERM_COST = 4;
+/** Norm, rotation and rounding of an element in copied elements. */
+constexpr int64_t FINISH_COST = 8;
+/** Channels of an item where whole blocks would be too few: whole tiles at every width of vectors. */
+constexpr int64_t FEW_CHANNELS = 64;
 
 struct Problem {
     const weft_operand *in;
@@ -46,7 +58,15 @@ struct Source {
     const float *ape;
 };
 
-// ---- scratch memory: blocks before each sequence, then per thread the sources and the entry ----
+/** A block of a sequence that ends in the step. */
+struct Block {
+    Sequence sequence;
+    int64_t slot;
+    int64_t index;
+    const int32_t *pages;
+};
+
+// ---- scratch memory: blocks before each sequence, then per thread sources, rotary table and Hadamard buffer ----
 
 int64_t prefix_bytes(const Problem &p) {
     return padded((p.sequences + 1) * 8, CACHE_LINE);
@@ -57,7 +77,7 @@ int64_t source_bytes(const Problem &p) {
 }
 
 int64_t thread_bytes(const Problem &p) {
-    return source_bytes(p) + padded(p.width, VECTOR_PAD) * 4;
+    return source_bytes(p) + padded((2 * p.rotary_lanes + hadamard_scratch(p.width)) * 4, CACHE_LINE);
 }
 
 /** Blocks that end in the step, before each sequence and in all. */
@@ -85,191 +105,124 @@ int64_t sequence_of_item(const int64_t *before, int64_t sequences, int64_t item)
     return low;
 }
 
-/** Appends the rows of a block, from `channel` on, and returns the new number of sources. */
-int64_t add_rows(const Problem &p, const Sequence &s, int64_t slot, int64_t block, int64_t channel, Source *sources,
+Block block_of_item(const Problem &p, const int64_t *before, int64_t item) {
+    const int64_t b = sequence_of_item(before, p.sequences, item);
+    const Sequence s = sequence(p.in[POSITIONS], p.in[STARTS], b);
+    return {s, at(p.in[SLOTS], b), s.position / p.ratio + item - before[b], row_of<const int32_t>(p.in[PAGES], b)};
+}
+
+/** Appends the rows of block `index`, from `channel` on, and returns the new number of sources. */
+int64_t add_rows(const Problem &p, const Block &block, int64_t index, int64_t channel, Source *sources,
                  int64_t count) {
     for (int64_t t = 0; t < p.ratio; t++) {
-        const int64_t position = block * p.ratio + t;
+        const int64_t position = index * p.ratio + t;
         Source &source = sources[count++];
-        source.k = step_or_ring<float>(p.in[K], p.in[K_RING], s, slot, position) + channel;
-        source.z = step_or_ring<float>(p.in[Z], p.in[Z_RING], s, slot, position) + channel;
+        source.k = step_or_ring<float>(p.in[K], p.in[K_RING], block.sequence, block.slot, position) + channel;
+        source.z = step_or_ring<float>(p.in[Z], p.in[Z_RING], block.sequence, block.slot, position) + channel;
         source.ape = row_of<const float>(p.in[APE], t) + channel;
     }
     return count;
 }
 
-/** Softmax over the sources and weighted sum, for channels that do not depend on each other. */
+/** Softmax over the sources and weighted sum, for `vectors` vectors of channels; the last has n lanes. */
+template <int vectors, class T>
+WEFT_INLINE void pool_tile(const Source *sources, int64_t count, int64_t channel, int64_t n, T *entry) {
+    const auto lanes = [&](const float *row, int v) __attribute__((always_inline)) {
+        return load_upto(row + channel + v * W, vectors == 1 ? n : W);
+    };
+    vf most[vectors];
+    vf sum[vectors] = {};
+    vf weighted[vectors] = {};
+    for (int v = 0; v < vectors; v++) {
+        most[v] = broadcast(-__builtin_inff());
+    }
+    for (int64_t r = 0; r < count; r++) {
+        for (int v = 0; v < vectors; v++) {
+            most[v] = max(most[v], lanes(sources[r].z, v) + lanes(sources[r].ape, v));
+        }
+    }
+    for (int64_t r = 0; r < count; r++) {
+        for (int v = 0; v < vectors; v++) {
+            const vf e = exp(lanes(sources[r].z, v) + lanes(sources[r].ape, v) - most[v]);
+            sum[v] += e;
+            weighted[v] = fma(e, lanes(sources[r].k, v), weighted[v]);
+        }
+    }
+    for (int v = 0; v < vectors; v++) {
+        store_upto(entry + channel + v * W, weighted[v] / sum[v], vectors == 1 ? n : W);
+    }
+}
+
+/** Writes channels [begin, end) of an entry. */
 template <class T>
-void pool_rows(const Problem &p, const Source *sources, int64_t count, float *entry) {
-    for (int64_t c = 0; c < p.width; c += CHANNEL_TILE * W) {
-        vf most[CHANNEL_TILE];
-        vf sum[CHANNEL_TILE] = {};
-        vf weighted[CHANNEL_TILE] = {};
-        const int64_t vectors = least(CHANNEL_TILE, ceil_div(p.width - c, W));
-        for (int64_t v = 0; v < vectors; v++) {
-            const int64_t at = c + v * W;
-            most[v] = broadcast(-__builtin_inff());
-            for (int64_t r = 0; r < count; r++) {
-                const int64_t n = p.width - at;
-                most[v] = max(most[v], load_upto(sources[r].z + at, n) + load_upto(sources[r].ape + at, n));
-            }
-        }
-        for (int64_t r = 0; r < count; r++) {
-            for (int64_t v = 0; v < vectors; v++) {
-                const int64_t at = c + v * W;
-                const int64_t n = p.width - at;
-                const vf z = load_upto(sources[r].z + at, n) + load_upto(sources[r].ape + at, n);
-                const vf e = exp(z - most[v]);
-                sum[v] += e;
-                weighted[v] = fma(e, load_upto(sources[r].k + at, n), weighted[v]);
-            }
-        }
-        for (int64_t v = 0; v < vectors; v++) {
-            const int64_t at = c + v * W;
-            store_upto(entry + at, round_to<T>(weighted[v] / sum[v]), p.width - at);
-        }
-    }
-}
-
-template <class T, class N>
-void normalize(const Problem &p, float *entry) {
-    auto *weights = static_cast<const N *>(p.in[NORM].data);
-    vf squares = {};
-    for (int64_t c = 0; c < p.width; c += W) {
-        const vf v = load_upto(entry + c, p.width - c);
-        squares = fma(v, v, squares);
-    }
-    const float factor = 1.0f / __builtin_sqrtf(hsum(squares) / (float)p.width + p.eps);
-    for (int64_t c = 0; c < p.width; c += W) {
-        const int64_t n = p.width - c;
-        const vf v = load_upto(weights + c, n) * (load_upto(entry + c, n) * factor);
-        store_upto(entry + c, round_to<T>(v), n);
-    }
-}
-
-template <class T>
-void rotate(const Problem &p, int64_t position, float *entry) {
-    float *lanes = entry + p.width - p.rotary_lanes;
-    for (int64_t i = 0; i < p.rotary_lanes / 2; i++) {
-        // the model was trained with angles rounded to F32
-        const float angle = (float)position * p.frequencies[i];
-        const float cosine = (float)__builtin_cos(angle);
-        const float sine = (float)__builtin_sin(angle);
-        const float x = lanes[2 * i];
-        const float y = lanes[2 * i + 1];
-        lanes[2 * i] = round_to<T>(x * cosine - y * sine);
-        lanes[2 * i + 1] = round_to<T>(x * sine + y * cosine);
-    }
-}
-
-template <class T>
-void hadamard(float *entry, int64_t width) {
-    for (int64_t half = 1; half < width; half *= 2) {
-        for (int64_t i = 0; i < width; i += 2 * half) {
-            for (int64_t j = i; j < i + half; j++) {
-                const float a = entry[j];
-                const float b = entry[j + half];
-                entry[j] = a + b;
-                entry[j + half] = a - b;
-            }
-        }
-    }
-    const float scale = (float)(1 / __builtin_sqrt((double)width));
-    for (int64_t j = 0; j < width; j++) {
-        entry[j] = round_to<T>(entry[j] * scale);
-    }
-}
-
-struct Fp8 {
-    static constexpr int64_t BLOCK = 64;
-    static constexpr float LEAST = 1e-4f;
-    static constexpr float INVERSE_MAXIMUM = 1.0f / 448;
-    WEFT_INLINE vf round(vf v) {
-        return decode_e4m3(encode_e4m3(v));
-    }
-};
-
-struct Fp4 {
-    static constexpr int64_t BLOCK = 32;
-    static constexpr float LEAST = 6 * 0x1p-126f;
-    static constexpr float INVERSE_MAXIMUM = 1.0f / 6;
-    WEFT_INLINE vf round(vf v) {
-        return decode_e2m1(encode_e2m1(v));
-    }
-};
-
-/** Rounds blocks of lanes to a narrow format with a power of two as scale, and back. */
-template <class T, class Format>
-void fake_quantize(float *entry, int64_t lanes) {
-    for (int64_t from = 0; from < lanes; from += Format::BLOCK) {
-        float *block = entry + from;
-        vf most = broadcast(Format::LEAST);
-        vi nan = {};
-        for (int64_t c = 0; c < Format::BLOCK; c += W) {
-            const vf v = load(block + c);
-            most = max(abs(v), most);
-            nan |= v != v;
-        }
-        float amax = hmax(most);
-        for (int i = 0; i < W; i++) {
-            amax = nan[i] ? __builtin_nanf("") : amax;
-        }
-        const float scale = e8m0_to_float(float_to_e8m0_ceiling(amax * Format::INVERSE_MAXIMUM));
-        for (int64_t c = 0; c < Format::BLOCK; c += W) {
-            store(block + c, round_to<T>(Format::round(load(block + c) / scale) * scale));
-        }
-    }
-}
-
-template <class T>
-void build_entry(const Problem &p, int64_t b, int64_t block, uint8_t *memory) {
-    auto *sources = (Source *)memory;
-    auto *entry = (float *)(memory + source_bytes(p));
-    const Sequence s = sequence(p.in[POSITIONS], p.in[STARTS], b);
-    const int64_t slot = at(p.in[SLOTS], b);
+void pool_channels(const Problem &p, const Block &block, int64_t begin, int64_t end, Source *sources) {
     int64_t count = 0;
-    if (p.overlap && block > 0) {
-        count = add_rows(p, s, slot, block - 1, 0, sources, count);
+    if (p.overlap && block.index > 0) {
+        count = add_rows(p, block, block.index - 1, 0, sources, count);
     }
-    count = add_rows(p, s, slot, block, p.overlap ? p.width : 0, sources, count);
-    pool_rows<T>(p, sources, count, entry);
-    if (p.in[NORM].dtype == WEFT_BF16) {
-        normalize<T, uint16_t>(p, entry);
-    } else {
-        normalize<T, float>(p, entry);
+    count = add_rows(p, block, block.index, p.overlap ? p.width : 0, sources, count);
+    T *entry = entry_of<T>(p.in[CACHE], block.pages, block.index);
+    int64_t c = begin;
+    for (; c + CHANNEL_TILE * W <= end; c += CHANNEL_TILE * W) {
+        pool_tile<CHANNEL_TILE>(sources, count, c, W, entry);
     }
-    rotate<T>(p, block * p.ratio, entry);
+    for (; c < end; c += W) {
+        pool_tile<1>(sources, count, c, end - c, entry);
+    }
+}
+
+/** Norm, rotation and form of an entry, in place. */
+template <class T>
+void finish_entry(const Problem &p, const Block &block, float *scratch) {
+    T *entry = entry_of<T>(p.in[CACHE], block.pages, block.index);
+    const int64_t plain = p.width - p.rotary_lanes;
+    rms_norm_row(entry, p.in[NORM], entry, p.width, p.eps);
+    rotary_table((float)(block.index * p.ratio), p.frequencies, p.rotary_lanes, 1.0f, scratch);
+    rotate_lanes(entry + plain, entry + plain, p.rotary_lanes, scratch);
     if (p.form == FORM_HADAMARD || p.form == FORM_HADAMARD_FP4) {
-        hadamard<T>(entry, p.width);
+        hadamard_row(entry, entry, p.width, scratch + 2 * p.rotary_lanes);
     }
     if (p.form == FORM_FP8) {
-        fake_quantize<T, Fp8>(entry, p.width - p.rotary_lanes);
+        fake_quantize_lanes(entry, entry, plain, FP8_BLOCK, true);
     } else if (p.form == FORM_HADAMARD_FP4) {
-        fake_quantize<T, Fp4>(entry, p.width);
+        fake_quantize_lanes(entry, entry, p.width, FP4_BLOCK, false);
     }
-    T *to = entry_of<T>(p.in[CACHE], row_of<const int32_t>(p.in[PAGES], b), block);
-    for (int64_t c = 0; c < p.width; c += W) {
-        store_upto(to + c, load_upto(entry + c, p.width - c), p.width - c);
-    }
+}
+
+template <class T>
+void run_typed(const Problem &p, uint8_t *memory, Pool &pool) {
+    auto *before = (int64_t *)memory;
+    count_blocks(p, before);
+    const int64_t blocks = p.sequences > 0 ? before[p.sequences] : 0;
+    const auto sources = [&](int32_t thread) {
+        return (Source *)(memory + prefix_bytes(p) + thread * thread_bytes(p));
+    };
+    const int64_t cost = TERM_COST * p.most_rows;  // of a channel
+    const int64_t piece = cost * p.width > GRAIN_ELEMENTS ? FEW_CHANNELS : p.width;
+    const int64_t pieces = ceil_div(p.width, piece);
+    pool.parallel_ranges(blocks * pieces, row_grain(cost * piece), [&](int64_t begin, int64_t end, int32_t thread) {
+        for (int64_t item = begin; item < end; item++) {
+            const int64_t first = item % pieces * piece;
+            pool_channels<T>(p, block_of_item(p, before, item / pieces), first, least(first + piece, p.width),
+                             sources(thread));
+        }
+    });
+    pool.parallel_ranges(blocks, row_grain(FINISH_COST * p.width), [&](int64_t begin, int64_t end, int32_t thread) {
+        for (int64_t item = begin; item < end; item++) {
+            auto *scratch = (float *)((uint8_t *)sources(thread) + source_bytes(p));
+            finish_entry<T>(p, block_of_item(p, before, item), scratch);
+        }
+    });
 }
 
 void run(const weft_command &command, Pool &pool) {
     const Problem p = problem(command.attributes, command.operands);
     auto *memory = static_cast<uint8_t *>(command.workspace);
-    auto *before = (int64_t *)memory;
-    count_blocks(p, before);
-    const bool narrow = p.in[CACHE].dtype == WEFT_BF16;
-    pool.parallel_for(p.sequences > 0 ? before[p.sequences] : 0, [&](int64_t item, int32_t thread) {
-        const int64_t b = sequence_of_item(before, p.sequences, item);
-        const Sequence s = sequence(p.in[POSITIONS], p.in[STARTS], b);
-        const int64_t block = s.position / p.ratio + item - before[b];
-        uint8_t *scratch = memory + prefix_bytes(p) + thread * thread_bytes(p);
-        if (narrow) {
-            build_entry<uint16_t>(p, b, block, scratch);
-        } else {
-            build_entry<float>(p, b, block, scratch);
-        }
-    });
+    if (p.in[CACHE].dtype == WEFT_BF16) {
+        run_typed<bf16>(p, memory, pool);
+    } else {
+        run_typed<float>(p, memory, pool);
+    }
 }
 
 const char *unsupported(const int64_t *, const weft_operand *operands, int64_t) {

@@ -30,15 +30,15 @@ vf sqrt_softplus(vf s) {
     return sqrt(select(s > 20.0f, s, softplus));
 }
 
-void score_row(const float *logits, float *to, int64_t n, int64_t score) {
+void score_row(const float *logits, float *to, int64_t length, int64_t score) {
     if (score == SOFTMAX) {
-        softmax_row(logits, to, n);
+        softmax_row(logits, to, length);
         return;
     }
-    for (int64_t j = 0; j < n; j += W) {
-        const vf v = get(logits + j, n - j);
-        put(to + j, score == SIGMOID ? 1.0f / (1.0f + exp(-v)) : sqrt_softplus(v), n - j);
-    }
+    each_vector(length, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
+        const vf v = load_upto(logits + j, n);
+        store_upto(to + j, score == SIGMOID ? 1.0f / (1.0f + exp(-v)) : sqrt_softplus(v), n);
+    });
 }
 
 void sort_ascending(int32_t *values, int64_t n) {
@@ -82,7 +82,7 @@ Gate gate_of(const weft_command &command) {
     g.k = command.attributes[0];
     g.score = command.attributes[1];
     g.hashed = command.attributes[2] != 0;
-    g.route_scale = float_attribute(command.attributes[3]);
+    g.route_scale = real_attribute(command.attributes[3]);
     g.logits = rows_of(command.operands[0]);
     if (g.hashed) {
         g.ids = ints(command.operands[1]);
@@ -101,9 +101,9 @@ void choose(const Gate &g, int64_t row, const float *scores, uint64_t *keys, int
         __builtin_memcpy(chosen, g.table.row<int32_t>(g.ids[row]), (uint64_t)g.k * 4);
     } else {
         TopValues top = {keys, g.k, 0};
-        for (int64_t e = 0; e < g.logits.columns; e++) {
-            top.offer(scores[e] + g.bias[e], e);
-        }
+        top.offer_all(g.logits.columns, [&](int64_t e, int64_t n) {
+            return load_upto(scores + e, n) + load_upto(g.bias + e, n);
+        });
         for (int64_t j = 0; j < g.k; j++) {
             chosen[j] = TopValues::column(keys[j]);
         }
@@ -126,7 +126,7 @@ void moe_gate(const weft_command &command, Pool &pool) {
     const Gate g = gate_of(command);
     const GateScratch layout = gate_scratch(g.k, g.logits.columns);
     auto *workspace = static_cast<uint8_t *>(command.workspace);
-    const int64_t grain = row_grain(16 * g.logits.columns);
+    const int64_t grain = row_grain(4 * g.logits.columns);
     pool.parallel_ranges(g.logits.count(), grain, [&](int64_t begin, int64_t end, int32_t thread) {
         auto *keys = reinterpret_cast<uint64_t *>(workspace + thread * layout.bytes);
         auto *scores = reinterpret_cast<float *>(workspace + thread * layout.bytes + layout.keys);
@@ -225,16 +225,15 @@ constexpr int64_t COMBINE_COLUMNS = 1024;
 /** Sums columns [from, to) of the rows that `places` lists; -1 stands for a choice that was left out. */
 template <class T>
 void combine_row(const Rows &y, const int32_t *places, int64_t k, const T *shared, T *out, int64_t from, int64_t to) {
-    for (int64_t j = from; j < to; j += W) {
-        const int64_t left = to - j;
+    each_vector(to - from, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
         vf sum = {};
         for (int64_t c = 0; c < k; c++) {
             if (places[c] >= 0) {
-                sum += get(y.row<T>(places[c]) + j, left);
+                sum += load_upto(y.row<T>(places[c]) + from + j, n);
             }
         }
-        put(out + j, sum + get(shared + j, left), left);
-    }
+        store_upto(out + from + j, sum + load_upto(shared + from + j, n), n);
+    });
 }
 
 template <class T>
@@ -278,11 +277,11 @@ const char *gate_support(const int64_t *, const weft_operand *operands, int64_t)
 
 const char *dispatch_support(const int64_t *, const weft_operand *operands, int64_t) {
     const bool codes = operands[0].dtype == WEFT_F8_E4M3 && operands[0].scaling == ((int64_t)1 << 32 | 128);
-    return codes || is_flow(operands[0]) ? nullptr : "x must be F32, BF16 or F8_E4M3 with scales per 1x128";
+    return codes || flows(operands[0]) ? nullptr : "x must be F32, BF16 or F8_E4M3 with scales per 1x128";
 }
 
 const char *combine_support(const int64_t *, const weft_operand *operands, int64_t) {
-    return is_flow(operands[0]) ? nullptr : "y must be F32 or BF16";
+    return flows(operands[0]) ? nullptr : "y must be F32 or BF16";
 }
 
 }  // namespace

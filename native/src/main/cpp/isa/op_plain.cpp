@@ -1,5 +1,5 @@
 // Copies, elementwise arithmetic, rotary embedding and the gated activation.
-#include "isa/op_common.h"
+#include "isa/row_math.h"
 
 namespace weft::WEFT_ISA {
 
@@ -47,10 +47,10 @@ void convert(const bf16 *from, bf16 *to, int64_t n) {
 }
 
 template <class T, class U>
-void convert(const T *from, U *to, int64_t n) {
-    for (int64_t j = 0; j < n; j += W) {
-        put(to + j, get(from + j, n - j), n - j);
-    }
+void convert(const T *from, U *to, int64_t length) {
+    each_vector(length, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
+        store_upto(to + j, load_upto(from + j, n), n);
+    });
 }
 
 template <class T, class U>
@@ -151,9 +151,9 @@ void map(const weft_operand &from, const weft_operand &to, Pool &pool, const F &
         for (int64_t i = begin; i < end; i++) {
             const T *p = x.row<T>(i);
             U *q = y.row<U>(i);
-            for (int64_t j = 0; j < y.columns; j += W) {
-                put(q + j, f(get(p + j, y.columns - j)), y.columns - j);
-            }
+            each_vector(y.columns, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
+                store_upto(q + j, f(load_upto(p + j, n)), n);
+            });
         }
     });
 }
@@ -168,10 +168,9 @@ void zip(const weft_command &command, Pool &pool, const F &f) {
             const T *p = a.row<T>(i);
             const T *q = b.row<T>(i);
             T *to = y.row<T>(i);
-            for (int64_t j = 0; j < y.columns; j += W) {
-                const int64_t left = y.columns - j;
-                put(to + j, f(get(p + j, left), get(q + j, left)), left);
-            }
+            each_vector(y.columns, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
+                store_upto(to + j, f(load_upto(p + j, n), load_upto(q + j, n)), n);
+            });
         }
     });
 }
@@ -188,7 +187,7 @@ void mul(const weft_command &command, Pool &pool) {
 
 template <class T>
 void scale(const weft_command &command, Pool &pool) {
-    const float factor = float_attribute(command.attributes[0]);
+    const float factor = real_attribute(command.attributes[0]);
     map<T, T>(command.operands[0], command.operands[1], pool, [&](vf v) { return v * factor; });
 }
 
@@ -204,26 +203,25 @@ void cast(const weft_command &command, Pool &pool) {
 
 template <class T>
 void swiglu(const weft_command &command, Pool &pool) {
-    const float limit = float_attribute(command.attributes[0]);
+    const float limit = real_attribute(command.attributes[0]);
     const bool weighted = command.attributes[1] != 0;
     const Rows gate = rows_of(command.operands[0]);
     const Rows up = rows_of(command.operands[1]);
     const float *weights = weighted ? static_cast<const float *>(command.operands[2].data) : nullptr;
     const Rows y = rows_of(command.operands[weighted ? 3 : 2]);
-    const int64_t n = y.columns;
-    // an exponential and a division cost about as much as eight copies
-    pool.parallel_ranges(y.count(), row_grain(8 * n), [&](int64_t begin, int64_t end, int32_t) {
+    // an exponential and a division cost about as much as three copies
+    pool.parallel_ranges(y.count(), row_grain(3 * y.columns), [&](int64_t begin, int64_t end, int32_t) {
         for (int64_t i = begin; i < end; i++) {
             const T *p = gate.row<T>(i);
             const T *q = up.row<T>(i);
             T *to = y.row<T>(i);
             const float weight = weighted ? weights[i] : 1.0f;
-            for (int64_t j = 0; j < n; j += W) {
+            each_vector(y.columns, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
                 // the bound stands first in min and max, so that NaN passes
-                const vf g = min(broadcast(limit), get(p + j, n - j));
-                const vf u = max(broadcast(-limit), min(broadcast(limit), get(q + j, n - j)));
-                put(to + j, weight * (g / (1.0f + exp(-g)) * u), n - j);
-            }
+                const vf g = min(broadcast(limit), load_upto(p + j, n));
+                const vf u = max(broadcast(-limit), min(broadcast(limit), load_upto(q + j, n)));
+                store_upto(to + j, weight * (g / (1.0f + exp(-g)) * u), n);
+            });
         }
     });
 }
@@ -265,7 +263,7 @@ void dequantize_to(const weft_command &command, Pool &pool) {
                 const float factor = e8m0_to_float(scale_row[b]);
                 const int64_t stop = (b + 1) * block < x.columns ? (b + 1) * block : x.columns;
                 for (int64_t j = b * block; j < stop; j += W) {
-                    put(to + j, decode(x.data, operand.dtype, x.at(i) + j, stop - j) * factor, stop - j);
+                    store_upto(to + j, decode(x.data, operand.dtype, x.at(i) + j, stop - j) * factor, stop - j);
                 }
             }
         }
@@ -278,27 +276,6 @@ void dequantize(const weft_command &command, Pool &pool) {
 
 // ---- rotary ----
 
-typedef uint64_t vpair __attribute__((vector_size(W * 4)));
-
-/** Lanes 0 and 1 exchanged, 2 and 3, ... */
-vf swap_pairs(vf v) {
-    vpair pairs = (vpair)v;
-    return (vf)(pairs << 32 | pairs >> 32);
-}
-
-/** Per lane the factor of the lane itself, then per lane the factor of its partner. */
-void rotary_table(float position, const float *frequencies, int64_t dim, float sign, float *table) {
-    for (int64_t f = 0; f < dim / 2; f++) {
-        const float angle = position * frequencies[f];
-        const float cosine = (float)__builtin_cos((double)angle);
-        const float sine = sign * (float)__builtin_sin((double)angle);
-        table[2 * f] = cosine;
-        table[2 * f + 1] = cosine;
-        table[dim + 2 * f] = -sine;
-        table[dim + 2 * f + 1] = sine;
-    }
-}
-
 template <class T>
 void rotary(const weft_command &command, Pool &pool) {
     const int64_t dim = command.attributes[0];
@@ -309,8 +286,8 @@ void rotary(const weft_command &command, Pool &pool) {
     const Rows y = rows_of(command.operands[2]);
     const int64_t first = x.columns - dim;
     float *tables = static_cast<float *>(command.workspace);
-    // a cosine and a sine cost about as much as a hundred copies
-    pool.parallel_ranges(x.outer, row_grain(100 * dim), [&](int64_t begin, int64_t end, int32_t) {
+    // a cosine and a sine cost about as much as twenty copies
+    pool.parallel_ranges(x.outer, row_grain(20 * dim), [&](int64_t begin, int64_t end, int32_t) {
         for (int64_t i = begin; i < end; i++) {
             rotary_table((float)positions[i], frequencies, dim, sign, tables + i * 2 * dim);
         }
@@ -322,12 +299,7 @@ void rotary(const weft_command &command, Pool &pool) {
             if (from != to) {
                 __builtin_memcpy(to, from, (uint64_t)first * sizeof(T));
             }
-            const float *table = tables + i / x.inner * 2 * dim;
-            for (int64_t j = 0; j < dim; j += W) {
-                const int64_t left = dim - j;
-                const vf v = get(from + first + j, left);
-                put(to + first + j, v * get(table + j, left) + swap_pairs(v) * get(table + dim + j, left), left);
-            }
+            rotate_lanes(from + first, to + first, dim, tables + i / x.inner * 2 * dim);
         }
     });
 }
@@ -339,11 +311,11 @@ int64_t rotary_workspace(const int64_t *attributes, const weft_operand *operands
 // ---- support ----
 
 const char *flow_support(const int64_t *, const weft_operand *operands, int64_t) {
-    return is_flow(operands[0]) ? nullptr : "the first operand must be F32 or BF16";
+    return flows(operands[0]) ? nullptr : "the first operand must be F32 or BF16";
 }
 
 const char *copy_support(const int64_t *, const weft_operand *operands, int64_t) {
-    return is_flow(operands[0]) || operands[0].dtype == WEFT_I32 ? nullptr : "operands must be F32, BF16 or I32";
+    return flows(operands[0]) || operands[0].dtype == WEFT_I32 ? nullptr : "operands must be F32, BF16 or I32";
 }
 
 const char *dequantize_support(const int64_t *, const weft_operand *operands, int64_t) {

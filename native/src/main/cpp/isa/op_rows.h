@@ -1,35 +1,15 @@
-// What the attention, compression, index and hyper-connection kernels share: typed access to operands, rows of F32 or
-// BF16 as float vectors, and the division of a step's rows into sequences.
+// What the attention, compression, index and hyper-connection kernels share: typed access to operands, paged caches, and
+// the division of a step's rows into sequences.
 #ifndef WEFT_OP_ROWS_H
 #define WEFT_OP_ROWS_H
 
-#include "isa/simd.h"
-#include "kernel.h"
+#include "isa/op_common.h"
 
 namespace weft::WEFT_ISA {
 
 constexpr int64_t CACHE_LINE = 64;
 /** Floats that every vector width divides: scratch rows are padded to it, so that inner loops have no tails. */
 constexpr int64_t VECTOR_PAD = 16;
-
-WEFT_INLINE int64_t least(int64_t a, int64_t b) {
-    return a < b ? a : b;
-}
-
-WEFT_INLINE int64_t ceil_div(int64_t value, int64_t unit) {
-    return (value + unit - 1) / unit;
-}
-
-WEFT_INLINE int64_t padded(int64_t value, int64_t unit) {
-    return ceil_div(value, unit) * unit;
-}
-
-/** Attribute word that holds the bits of a double. */
-WEFT_INLINE float real_attribute(int64_t word) {
-    double value;
-    __builtin_memcpy(&value, &word, sizeof value);
-    return (float)value;
-}
 
 // ---- operands ----
 
@@ -54,55 +34,6 @@ WEFT_INLINE T *entry_of(const weft_operand &cache, const int32_t *pages, int64_t
 
 WEFT_INLINE int64_t at(const weft_operand &indices, int64_t i) {
     return *row_of<const int32_t>(indices, i);
-}
-
-/** Whether the element type is one that `load` below knows. */
-WEFT_INLINE bool flows(const weft_operand &operand) {
-    return operand.dtype == WEFT_F32 || operand.dtype == WEFT_BF16;
-}
-
-// ---- rows of T: float, or uint16_t for BF16 ----
-
-WEFT_INLINE vf load(const uint16_t *p) {
-    return load_bf16(p);
-}
-
-WEFT_INLINE vf load_tail(const uint16_t *p, int64_t n) {
-    return load_bf16_tail(p, n);
-}
-
-WEFT_INLINE void store(uint16_t *p, vf v) {
-    store_bf16(p, v);
-}
-
-WEFT_INLINE void store_tail(uint16_t *p, vf v, int64_t n) {
-    store_bf16_tail(p, v, n);
-}
-
-/** First min(n, W) elements, zeros after them. */
-template <class T>
-WEFT_INLINE vf load_upto(const T *p, int64_t n) {
-    return n >= W ? load(p) : load_tail(p, n);
-}
-
-template <class T>
-WEFT_INLINE void store_upto(T *p, vf v, int64_t n) {
-    if (n >= W) {
-        store(p, v);
-    } else {
-        store_tail(p, v, n);
-    }
-}
-
-/** v rounded to T, as floats. */
-template <class T>
-WEFT_INLINE vf round_to(vf v) {
-    return sizeof(T) == 2 ? round_bf16(v) : v;
-}
-
-template <class T>
-WEFT_INLINE float round_to(float x) {
-    return sizeof(T) == 2 ? round_bf16(x) : x;
 }
 
 /** n elements as floats, then zeros up to whole vectors. */

@@ -176,19 +176,6 @@ WEFT_INLINE void store_tail(float *p, vf v, int64_t n) {
     __builtin_memcpy(p, &v, (uint64_t)n * 4);
 }
 
-// ---- reductions, in one fixed order ----
-
-WEFT_INLINE float hsum(vf v) {
-    float lanes[W];
-    store(lanes, v);
-    for (int half = W / 2; half > 0; half /= 2) {
-        for (int i = 0; i < half; i++) {
-            lanes[i] += lanes[i + half];
-        }
-    }
-    return lanes[0];
-}
-
 /** The greater; b where a is NaN or both are equal. */
 WEFT_INLINE vf max(vf a, vf b) {
 #if defined(__AVX512F__)
@@ -215,14 +202,66 @@ WEFT_INLINE vf min(vf a, vf b) {
 #endif
 }
 
+// ---- across lanes ----
+
+/** Lane i takes lane i ^ distance. */
+template <int distance>
+WEFT_INLINE vf exchange(vf v) {
+    vi lanes;
+    for (int i = 0; i < W; i++) {
+        lanes[i] = i ^ distance;
+    }
+    return __builtin_shuffle(v, lanes);
+}
+
+/** Every lane the sum of all: halves added, then halves of the halves. */
+template <int distance = W / 2>
+WEFT_INLINE vf sum_lanes(vf v) {
+    if constexpr (distance > 0) {
+        return sum_lanes<distance / 2>(v + exchange<distance>(v));
+    }
+    return v;
+}
+
+template <int distance = W / 2>
+WEFT_INLINE vf max_lanes(vf v) {
+    if constexpr (distance > 0) {
+        return max_lanes<distance / 2>(max(v, exchange<distance>(v)));
+    }
+    return v;
+}
+
+WEFT_INLINE float hsum(vf v) {
+    return sum_lanes(v)[0];
+}
+
 /** Greatest lane; lanes must not be NaN. */
 WEFT_INLINE float hmax(vf v) {
-    float m = v[0];
-    for (int i = 1; i < W; i++) {
-        m = v[i] > m ? v[i] : m;
-    }
-    return m;
+    return max_lanes(v)[0];
 }
+
+/** One bit per lane of a mask (a comparison's result), lane 0 lowest. */
+WEFT_INLINE uint32_t lane_bits(vi mask) {
+#if defined(__AVX512F__)
+    return _mm512_movepi32_mask((__m512i)mask);
+#elif defined(__AVX2__)
+    return (uint32_t)_mm256_movemask_ps((__m256)mask);
+#elif defined(__x86_64__)
+    return (uint32_t)_mm_movemask_ps((__m128)mask);
+#else
+    uint32_t bits = 0;
+    for (int i = 0; i < W; i++) {
+        bits |= (uint32_t)(mask[i] & 1) << i;
+    }
+    return bits;
+#endif
+}
+
+WEFT_INLINE bool any(vi mask) {
+    return lane_bits(mask) != 0;
+}
+
+// ---- magnitudes and roots ----
 
 WEFT_INLINE vf abs(vf v) {
     return as_float(as_bits(v) & 0x7FFFFFFFu);
@@ -401,10 +440,10 @@ WEFT_INLINE uint8_t float_to_e8m0_ceiling(float x) {
 
 /** e^v within 1.2e-7 relative; 0 below the subnormals, infinity above the range, NaN for NaN. */
 WEFT_INLINE vf exp(vf v) {
-    vf x = select(v < -104.0f, broadcast(-104.0f), select(v > 89.0f, broadcast(89.0f), v));
+    // the bound stands first in min and max, so that NaN passes
+    vf x = max(broadcast(-104.0f), min(broadcast(89.0f), v));
     // x = n ln 2 + r, |r| <= ln(2)/2: adding 1.5 * 2^23 rounds to the nearest integer
     vf shifted = fma(x, broadcast(0x1.715476p+0f), broadcast(0x1.8p23f));
-    vi n = (vi)shifted - 0x4B400000;
     vf whole = shifted - 0x1.8p23f;
     vf r = fma(whole, broadcast(-0x1.62e4p-1f), x);  // 15 significant bits: the product is exact
     r = fma(whole, broadcast(-0x1.7f7d1cp-20f), r);
@@ -415,10 +454,14 @@ WEFT_INLINE vf exp(vf v) {
     p = fma(p, r, broadcast(0x1.555556p-3f));
     p = fma(p, r, broadcast(0.5f));
     p = fma(p, r * r, r) + 1.0f;
+#if defined(__AVX512F__)
+    return (vf)_mm512_scalef_ps(p, whole);
+#else
     // two factors: n reaches 129 and -150, beyond the exponents of one float
+    vi n = (vi)shifted - 0x4B400000;
     vi half = n >> 1;
-    vf scaled = p * as_float((vu)(half + 127) << 23) * as_float((vu)(n - half + 127) << 23);
-    return select(v != v, v, scaled);
+    return p * as_float((vu)(half + 127) << 23) * as_float((vu)(n - half + 127) << 23);
+#endif
 }
 
 WEFT_INLINE float exp(float x) {

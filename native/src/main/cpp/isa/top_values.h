@@ -26,6 +26,11 @@ struct TopValues {
         return (int32_t)~(uint32_t)key;
     }
 
+    static float value(uint64_t key) {
+        const auto rank = (uint32_t)(key >> 32);
+        return rank == 0 ? __builtin_nanf("") : as_float(rank & 0x80000000u ? rank ^ 0x80000000u : ~rank);
+    }
+
     void offer(float value, int64_t column) {
         const uint64_t offered = key(value, column);
         if (size < k) {
@@ -33,6 +38,23 @@ struct TopValues {
         } else if (offered > keys[0]) {
             sink(offered);
         }
+    }
+
+    /** Offers a row whose elements from column j on are the first n lanes of values(j, n). */
+    template <class F>
+    void offer_all(int64_t length, const F &values) {
+        each_vector(length, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
+            const vf v = values(j, n);
+            // equals of the lowest lose to it: it has the lower column. NaN, and all if the lowest is NaN, are offered
+            const vi worse = v <= (size < k ? __builtin_nanf("") : value(keys[0]));
+            uint32_t candidates = ~lane_bits(worse) & ((1u << n) - 1);
+            float lanes[W];
+            store(lanes, v);
+            for (; candidates != 0; candidates &= candidates - 1) {
+                const int lane = __builtin_ctz(candidates);
+                offer(lanes[lane], j + lane);
+            }
+        });
     }
 
     /** Leaves the keys in descending order; the heap is used up. */

@@ -13,6 +13,8 @@ import java.lang.foreign.MemorySegment;
 import java.nio.file.Files;
 import java.nio.file.LinkOption;
 import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.Collections;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -36,6 +38,7 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
 
     private final Path directory;
     private final Arena arena;
+    private final List<SafetensorsFile> files;
     private final Map<String, Located> tensors;
     private final long totalBytes;
     private final WeightReader reader;
@@ -48,9 +51,10 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         }
     }
 
-    private Checkpoint(Path directory, Arena arena, Map<String, Located> tensors) {
+    private Checkpoint(Path directory, Arena arena, List<SafetensorsFile> files, Map<String, Located> tensors) {
         this.directory = directory;
         this.arena = arena;
+        this.files = files;
         this.tensors = tensors;
         this.totalBytes =
                 tensors.values().stream().mapToLong(t -> t.entry().bytes()).sum();
@@ -67,29 +71,37 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         Path root = realDirectory(directory);
         Path index = root.resolve(ShardIndex.FILE_NAME);
         Arena arena = Arena.ofShared();
+        List<SafetensorsFile> files = Collections.synchronizedList(new ArrayList<>());
         try {
             Map<String, Located> tensors;
             OptionalLong declared = OptionalLong.empty();
             if (Files.exists(index, LinkOption.NOFOLLOW_LINKS)) {
                 ShardIndex shards = ShardIndex.read(ShardIndex.locate(root, root, ShardIndex.FILE_NAME));
-                tensors = sharded(root, shards, arena);
+                tensors = sharded(root, shards, arena, files);
                 declared = shards.totalSize();
             } else if (Files.exists(root.resolve(SINGLE_FILE), LinkOption.NOFOLLOW_LINKS)) {
-                tensors = single(ShardIndex.locate(root, root, SINGLE_FILE), arena);
+                tensors = single(ShardIndex.locate(root, root, SINGLE_FILE), arena, files);
             } else {
                 throw new CheckpointException(root + ": has neither " + ShardIndex.FILE_NAME + " nor " + SINGLE_FILE
                         + "; expected the folder of a safetensors checkpoint");
             }
-            Checkpoint checkpoint = new Checkpoint(root, arena, tensors);
+            Checkpoint checkpoint = new Checkpoint(root, arena, files, tensors);
             if (declared.isPresent() && declared.getAsLong() != checkpoint.totalBytes) {
                 throw new CheckpointException(index + ": metadata.total_size is " + declared.getAsLong()
                         + ", but the listed tensors have " + checkpoint.totalBytes + " bytes");
             }
             return checkpoint;
         } catch (RuntimeException | Error e) {
+            files.forEach(SafetensorsFile::close);
             arena.close();
             throw e;
         }
+    }
+
+    private static SafetensorsFile open(Path path, Arena arena, List<SafetensorsFile> opened) {
+        SafetensorsFile file = SafetensorsFile.open(path, SafetensorsFile.DEFAULT_HEADER_LIMIT, arena);
+        opened.add(file);
+        return file;
     }
 
     private static Path realDirectory(Path directory) {
@@ -104,8 +116,8 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         }
     }
 
-    private static Map<String, Located> single(Path path, Arena arena) {
-        SafetensorsFile file = SafetensorsFile.open(path, SafetensorsFile.DEFAULT_HEADER_LIMIT, arena);
+    private static Map<String, Located> single(Path path, Arena arena, List<SafetensorsFile> opened) {
+        SafetensorsFile file = open(path, arena, opened);
         Map<String, Located> tensors = new LinkedHashMap<>();
         for (String stored : file.names()) {
             put(tensors, path, stored, new Located(file, file.find(stored).orElseThrow()));
@@ -113,16 +125,15 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         return tensors;
     }
 
-    private static Map<String, Located> sharded(Path root, ShardIndex index, Arena arena) {
+    private static Map<String, Located> sharded(
+            Path root, ShardIndex index, Arena arena, List<SafetensorsFile> opened) {
         Set<String> names = new LinkedHashSet<>(index.shardOf().values());
         Map<String, Path> paths = new LinkedHashMap<>();
         // every name is judged before the first file is opened
         names.forEach(n -> paths.put(n, ShardIndex.locate(index.file(), root, n)));
         // headers of the largest models have 16 MiB in all: worth more than one core
         Map<String, SafetensorsFile> shards = paths.entrySet().parallelStream()
-                .collect(Collectors.toConcurrentMap(
-                        Map.Entry::getKey,
-                        e -> SafetensorsFile.open(e.getValue(), SafetensorsFile.DEFAULT_HEADER_LIMIT, arena)));
+                .collect(Collectors.toConcurrentMap(Map.Entry::getKey, e -> open(e.getValue(), arena, opened)));
         Map<String, Located> tensors = new LinkedHashMap<>();
         index.shardOf().forEach((stored, shard) -> {
             SafetensorsFile file = Objects.requireNonNull(shards.get(shard));
@@ -195,8 +206,8 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
      * scales, FP8 with its 128 x 128 scales, anything else unscaled. BF16 is widened where F32 is expected and I64
      * narrowed where I32 is, both exactly.
      *
-     * @throws CheckpointException if it is missing, of another dtype or shape, or its scales are missing, of another
-     *     shape, or not finite
+     * @throws CheckpointException if it is missing, of another dtype or shape, or its scales are missing or of another
+     *     shape; a scale that is not finite is found when the weight is read
      */
     @Override
     public WeightData weight(String name, TensorType expected) {
@@ -245,6 +256,7 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
     @Override
     public synchronized void close() {
         if (arena.scope().isAlive()) {
+            files.forEach(SafetensorsFile::close);
             arena.close();
         }
     }

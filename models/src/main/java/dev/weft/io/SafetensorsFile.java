@@ -3,12 +3,14 @@ package dev.weft.io;
 import dev.weft.CheckpointException;
 import dev.weft.ClosedException;
 import dev.weft.io.support.ModelFile;
+import dev.weft.spi.WeightFile;
 import java.io.IOException;
 import java.io.InputStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.ClosedChannelException;
 import java.nio.channels.FileChannel;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,26 +18,40 @@ import java.nio.file.StandardOpenOption;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * One safetensors file, mapped read-only after its header has been validated completely: 8 bytes little-endian header
  * length, a JSON header, then the tensors. Thread-safe; a read that meets a close ends as {@link ClosedException}.
  */
-public final class SafetensorsFile implements AutoCloseable {
+public final class SafetensorsFile implements WeightFile, AutoCloseable {
     /** Largest header that is read unless asked otherwise. A model of 145 000 tensors needs about 16 MiB. */
     public static final long DEFAULT_HEADER_LIMIT = 512L << 20;
 
+    private static final Logger LOG = LoggerFactory.getLogger(SafetensorsFile.class);
     private static final int LENGTH_BYTES = 8;
 
+    /** A buffer has less than 2 GiB. */
+    private static final long MOST_AT_ONCE = 1L << 30;
+
     private final Path path;
+    private final FileChannel channel;
     private final Arena arena;
     private final boolean ownsArena;
     private final MemorySegment mapping;
     private final HeaderParser.Header header;
 
     private SafetensorsFile(
-            Path path, Arena arena, boolean ownsArena, MemorySegment mapping, HeaderParser.Header header) {
+            Path path,
+            FileChannel channel,
+            Arena arena,
+            boolean ownsArena,
+            MemorySegment mapping,
+            HeaderParser.Header header) {
         this.path = path;
+        this.channel = channel;
         this.arena = arena;
         this.ownsArena = ownsArena;
         this.mapping = mapping;
@@ -64,23 +80,39 @@ public final class SafetensorsFile implements AutoCloseable {
         }
     }
 
-    /** Opens a file whose mapping lives as long as {@code arena}, which the caller closes. */
+    /** Opens a file whose mapping lives as long as {@code arena}; the caller closes both. */
     public static SafetensorsFile open(Path path, long headerLimit, Arena arena) {
         return open(path, headerLimit, arena, false);
     }
 
     private static SafetensorsFile open(Path path, long headerLimit, Arena arena, boolean ownsArena) {
         ModelFile.regularSize(path);
-        try (FileChannel channel = FileChannel.open(path, StandardOpenOption.READ)) {
+        FileChannel channel = null;
+        try {
+            channel = FileChannel.open(path, StandardOpenOption.READ);
             long size = channel.size();
             long length = headerLength(path, channel, size, headerLimit);
             long dataStart = LENGTH_BYTES + length;
             HeaderParser.Header header = HeaderParser.parse(
                     path.toString(), new Section(channel, LENGTH_BYTES, length), dataStart, size - dataStart);
             MemorySegment mapping = channel.map(FileChannel.MapMode.READ_ONLY, 0, size, arena);
-            return new SafetensorsFile(path, arena, ownsArena, mapping, header);
+            return new SafetensorsFile(path, channel, arena, ownsArena, mapping, header);
         } catch (IOException e) {
+            closeQuietly(channel);
             throw ModelFile.unreadable(path, e);
+        } catch (RuntimeException | Error e) {
+            closeQuietly(channel);
+            throw e;
+        }
+    }
+
+    private static void closeQuietly(@Nullable FileChannel channel) {
+        try {
+            if (channel != null) {
+                channel.close();
+            }
+        } catch (IOException e) {
+            LOG.debug("closing a file that was only read", e);
         }
     }
 
@@ -107,9 +139,14 @@ public final class SafetensorsFile implements AutoCloseable {
         return length;
     }
 
-    /** The file. */
+    @Override
     public Path path() {
         return path;
+    }
+
+    @Override
+    public long bytes() {
+        return mapping.byteSize();
     }
 
     /** Tensor names in header order. */
@@ -151,9 +188,42 @@ public final class SafetensorsFile implements AutoCloseable {
             throw new CheckpointException(path + ": tensor " + name + ": cannot read " + target.byteSize()
                     + " bytes at " + from + " of " + e.bytes());
         }
+        readAt(name, e.offset() + from, target);
+    }
+
+    /** Reads by system calls where it can: the page faults of a mapping cost several times the copy. */
+    @Override
+    public void readAt(String tensor, long offset, MemorySegment target) {
         requireOpen();
+        if (!target.isNative() || !readChannel(tensor, offset, target)) {
+            readMapping(tensor, offset, target);
+        }
+    }
+
+    /** False if the channel is closed, which the interrupt of any reading thread does for all of them. */
+    private boolean readChannel(String tensor, long offset, MemorySegment target) {
         try {
-            MemorySegment.copy(mapping, e.offset() + from, target, 0, target.byteSize());
+            requireSize(channel.size());
+            for (long at = 0; at < target.byteSize(); ) {
+                long n = Math.min(MOST_AT_ONCE, target.byteSize() - at);
+                int read = channel.read(target.asSlice(at, n).asByteBuffer(), offset + at);
+                if (read < 0) {
+                    throw new CheckpointException(path + ": tensor " + tensor + ": the file ends at " + (offset + at)
+                            + "; it was shortened after opening");
+                }
+                at += read;
+            }
+            return true;
+        } catch (ClosedChannelException e) {
+            return false;
+        } catch (IOException e) {
+            throw ModelFile.unreadable(path, e);
+        }
+    }
+
+    private void readMapping(String tensor, long offset, MemorySegment target) {
+        try {
+            MemorySegment.copy(mapping, offset, target, 0, target.byteSize());
             // Compiled code raises a fault of a short copy not at the access but when it next returns from the
             // operating
             // system. Asking for the size after the copy makes that happen here, where the fault can be translated.
@@ -163,8 +233,8 @@ public final class SafetensorsFile implements AutoCloseable {
             throw closedMeanwhile;
         } catch (InternalError fault) {
             throw new CheckpointException(
-                    path + ": tensor " + name + ": reading the mapped file failed; it was shortened or replaced after "
-                            + "opening",
+                    path + ": tensor " + tensor
+                            + ": reading the mapped file failed; it was shortened or replaced after opening",
                     fault);
         }
     }
@@ -176,13 +246,16 @@ public final class SafetensorsFile implements AutoCloseable {
     /** Asks for the size by path, not by channel: an interrupted thread would close a channel for everybody. */
     void requireIntact() {
         try {
-            long now = Files.size(path);
-            if (now != mapping.byteSize()) {
-                throw new CheckpointException(path + ": had " + mapping.byteSize() + " bytes when opened and has " + now
-                        + " now; it was shortened or replaced");
-            }
+            requireSize(Files.size(path));
         } catch (IOException e) {
             throw ModelFile.unreadable(path, e);
+        }
+    }
+
+    private void requireSize(long now) {
+        if (now != mapping.byteSize()) {
+            throw new CheckpointException(path + ": had " + mapping.byteSize() + " bytes when opened and has " + now
+                    + " now; it was shortened or replaced");
         }
     }
 
@@ -194,6 +267,7 @@ public final class SafetensorsFile implements AutoCloseable {
 
     @Override
     public void close() {
+        closeQuietly(channel);
         if (ownsArena && arena.scope().isAlive()) {
             arena.close();
         }

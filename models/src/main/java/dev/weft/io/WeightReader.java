@@ -10,14 +10,13 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import org.jspecify.annotations.Nullable;
 
 /** Turns stored tensors into the types that graphs expect (specification 2.2 and 2.4). */
 final class WeightReader {
     private static final String WEIGHT = ".weight";
     private static final String SCALE = ".scale";
     private static final int CHUNK_BYTES = 1 << 16;
-    private static final long ONES = 0x0101_0101_0101_0101L;
-    private static final long HIGH_BITS = 0x8080_8080_8080_8080L;
 
     private final Checkpoint checkpoint;
 
@@ -38,7 +37,7 @@ final class WeightReader {
             throw mismatch(tensor, expected);
         }
         if (e.dtype() == expected.dtype()) {
-            return new WeightData.Part(data(tensor), MemorySegment.NULL);
+            return part(tensor, null);
         }
         if (e.dtype() == DType.I64 && expected.dtype() == DType.I32) {
             return new WeightData.Part(narrowed(tensor), MemorySegment.NULL);
@@ -57,7 +56,18 @@ final class WeightReader {
         if (!matches) {
             throw mismatch(tensor, expected);
         }
-        return new WeightData.Part(data(tensor), scales(name, tensor, expected));
+        return part(tensor, scales(name, tensor, expected));
+    }
+
+    /** The stored bytes as they are. */
+    private static WeightData.Part part(Located tensor, @Nullable Located scale) {
+        WeightData.Origin origin = new WeightData.Origin(stored(tensor), scale == null ? null : stored(scale));
+        return new WeightData.Part(data(tensor), scale == null ? MemorySegment.NULL : data(scale), origin);
+    }
+
+    private static WeightData.Stored stored(Located tensor) {
+        return new WeightData.Stored(
+                tensor.entry().name(), tensor.file(), tensor.entry().offset());
     }
 
     /** Published as I8 with half the columns; derivatives say U8, or F4 with all columns. */
@@ -77,7 +87,7 @@ final class WeightReader {
         };
     }
 
-    private MemorySegment scales(String name, Located weight, TensorType expected) {
+    private Located scales(String name, Located weight, TensorType expected) {
         String scaleName =
                 name.endsWith(WEIGHT) ? name.substring(0, name.length() - WEIGHT.length()) + SCALE : name + SCALE;
         Located scale = checkpoint
@@ -90,35 +100,7 @@ final class WeightReader {
             throw mismatch(scale, TensorType.of(DType.F8_E8M0, dims));
         }
         scale.file().requireIntact();
-        checkFinite(scale);
-        return data(scale);
-    }
-
-    /** Byte 255 is NaN and would poison whole blocks. Scales are copied out: a fault in a copy can be caught. */
-    private static void checkFinite(Located scale) {
-        long bytes = scale.entry().bytes();
-        long[] chunk = new long[(int) Math.min(CHUNK_BYTES, bytes + 7) / Long.BYTES];
-        MemorySegment target = MemorySegment.ofArray(chunk);
-        for (long at = 0; at < bytes; at += target.byteSize()) {
-            long n = Math.min(target.byteSize(), bytes - at);
-            if (n < target.byteSize()) {
-                Arrays.fill(chunk, 0);
-            }
-            scale.file().read(scale.entry().name(), at, target.asSlice(0, n));
-            if (hasNan(chunk)) {
-                throw new CheckpointException(scale + ": a scale byte at or after file offset "
-                        + (scale.entry().offset() + at) + " is 255 (NaN), expected 0 to 254; the file is damaged");
-            }
-        }
-    }
-
-    /** Whether one of the bytes is 255: a zero byte in the complement, eight at a time. */
-    private static boolean hasNan(long[] words) {
-        long hits = 0;
-        for (long w : words) {
-            hits |= (~w - ONES) & w & HIGH_BITS;
-        }
-        return hits != 0;
+        return scale;
     }
 
     /** I64 values as I32, the way the publisher's code holds its expert table. */

@@ -13,7 +13,6 @@ import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
@@ -34,6 +33,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
     private final PagePool pool;
+    private final HostScratch hidden = new HostScratch();
     private final Deque<Integer> freeSlots = new ArrayDeque<>();
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
@@ -143,20 +143,9 @@ public final class DeepSeekV4 implements AutoCloseable {
      * @throws RequestException if a feed is empty, too long, names a session twice, or holds an id outside the vocabulary
      */
     public synchronized List<float[][]> step(List<Feed> feeds) {
-        requireOpen();
-        validate(feeds);
-        List<StepRunner.Rows> rows = new ArrayList<>();
-        for (Feed f : feeds) {
-            makeWritable(f.session(), f.session().position() + f.tokens().length);
-            rows.add(new StepRunner.Rows(f.session(), f.session().position(), f.tokens(), f.wanted()));
-        }
-        backbone.run(rows, MemorySegment.NULL);
+        compute(feeds);
         float[][] logits = backbone.logits();
-        if (mtp == null) {
-            feeds.forEach(f -> f.session().advance(f.tokens()));
-        } else {
-            advanceWithMtp(mtp, feeds);
-        }
+        advance(feeds);
         List<float[][]> out = new ArrayList<>();
         int at = 0;
         for (Feed f : feeds) {
@@ -166,18 +155,33 @@ public final class DeepSeekV4 implements AutoCloseable {
         return out;
     }
 
-    private void advanceWithMtp(MtpRunner runner, List<Feed> feeds) {
-        long bytes = backbone.execution().outputType(V4Graphs.HIDDEN).maxDataBytes();
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment hidden = arena.allocate(bytes, 64);
-            backbone.execution().read(V4Graphs.HIDDEN, hidden);
-            long at = 0;
-            for (Feed f : feeds) {
-                int first = f.session().position();
-                long n = f.tokens().length * streamBytes(config, options);
-                f.session().advance(f.tokens());
-                runner.advance(f.session(), first, hidden.asSlice(at, n));
-                at += n;
+    private void compute(List<Feed> feeds) {
+        requireOpen();
+        validate(feeds);
+        backbone.begin();
+        for (int i = 0; i < feeds.size(); i++) {
+            Feed f = feeds.get(i);
+            makeWritable(f.session(), f.session().position() + f.tokens().length);
+            backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
+        }
+        backbone.run(MemorySegment.NULL);
+    }
+
+    /** Appends the tokens of a step that has run to its sessions. */
+    private void advance(List<Feed> feeds) {
+        MemorySegment streams = MemorySegment.NULL;
+        if (mtp != null) {
+            streams = hidden.bytes(backbone.hiddenBytes());
+            backbone.execution().read(V4Graphs.HIDDEN, streams);
+        }
+        long at = 0;
+        for (int i = 0; i < feeds.size(); i++) {
+            Feed f = feeds.get(i);
+            int first = f.session().position();
+            f.session().advance(f.tokens());
+            if (mtp != null) {
+                mtp.advance(f.session(), first, streams, at);
+                at += f.tokens().length * mtp.rowBytes();
             }
         }
     }
@@ -195,6 +199,9 @@ public final class DeepSeekV4 implements AutoCloseable {
         for (int i = 0; i < feeds.size(); i++) {
             Feed f = feeds.get(i);
             f.session().requireOpen();
+            if (f.session().model() != this) {
+                throw new RequestException("step: feed " + i + " names a session of another model");
+            }
             for (int j = 0; j < i; j++) {
                 if (feeds.get(j).session() == f.session()) {
                     throw new RequestException("step: feeds " + j + " and " + i + " name the same session");
@@ -254,6 +261,17 @@ public final class DeepSeekV4 implements AutoCloseable {
         return rows.toArray(float[][]::new);
     }
 
+    synchronized void append(Session session, int token, float[] logits) {
+        if (logits.length < config.vocabSize()) {
+            throw new RequestException("logits: found an array of " + logits.length + " floats, expected at least "
+                    + config.vocabSize() + ", the size of the vocabulary");
+        }
+        List<Feed> feed = session.feedOf(token);
+        compute(feed);
+        backbone.logits(logits);
+        advance(feed);
+    }
+
     synchronized float[] draft(Session session, int next) {
         requireOpen();
         session.requireOpen();
@@ -278,11 +296,11 @@ public final class DeepSeekV4 implements AutoCloseable {
                     "truncate: found position " + newPosition + ", expected 0 to " + session.position());
         }
         boolean ringsReach = session.highWater() - newPosition <= options.rollback();
-        int[] kept = Arrays.copyOf(session.tokens(), newPosition);
         session.dropPages(ringsReach ? Math.ceilDiv(newPosition, LoadOptions.PAGE_TOKENS) : 0, pool);
         if (ringsReach) {
             session.rewind(newPosition);
         } else {
+            int[] kept = Arrays.copyOf(session.tokens(), newPosition);
             session.forget();
             if (newPosition > 0) {
                 append(session, kept, Feed.Want.NONE);

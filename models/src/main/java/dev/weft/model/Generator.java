@@ -29,6 +29,7 @@ public final class Generator {
      */
     public int[] generate(int[] prompt, Sampling sampling, IntConsumer onToken, BooleanSupplier cancelled) {
         TokenSampler sampler = new TokenSampler(sampling);
+        int[] stop = sampling.stop().stream().mapToInt(i -> i).toArray();
         int[] out = new int[Math.min(sampling.maxTokens(), 1024)];
         int n = 0;
         checkCancelled(cancelled, n);
@@ -40,13 +41,22 @@ public final class Generator {
             }
             out[n++] = token;
             onToken.accept(token);
-            if (sampling.stop().contains(token) || n == sampling.maxTokens()) {
+            if (contains(stop, token) || n == sampling.maxTokens()) {
                 break;
             }
             checkCancelled(cancelled, n);
-            logits = session.append(token);
+            session.append(token, logits);
         }
         return Arrays.copyOf(out, n);
+    }
+
+    private static boolean contains(int[] ids, int id) {
+        for (int i : ids) {
+            if (i == id) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private static void checkCancelled(BooleanSupplier cancelled, int done) {

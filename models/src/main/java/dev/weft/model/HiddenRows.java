@@ -2,6 +2,7 @@ package dev.weft.model;
 
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 
 /** The backbone's residual streams of a session's last few positions: what an MTP row needs once its next token is known. */
 final class HiddenRows {
@@ -10,15 +11,28 @@ final class HiddenRows {
 
     /** @param capacity positions kept */
     HiddenRows(int capacity) {
-        rows = new byte[capacity][];
+        rows = new byte[capacity][0];
         positions = new int[capacity];
-        java.util.Arrays.fill(positions, -1);
+        Arrays.fill(positions, -1);
     }
 
-    void put(int position, MemorySegment row) {
+    /** Keeps {@code bytes} bytes from {@code offset} of {@code streams} as the row of a position. */
+    void put(int position, MemorySegment streams, long offset, int bytes) {
         int at = position % rows.length;
-        rows[at] = row.toArray(ValueLayout.JAVA_BYTE);
+        if (rows[at].length != bytes) {
+            rows[at] = new byte[bytes];
+        }
+        MemorySegment.copy(streams, ValueLayout.JAVA_BYTE, offset, rows[at], 0, bytes);
         positions[at] = position;
+    }
+
+    /** Copies the row of a position to {@code offset} of {@code target}. */
+    void get(int position, MemorySegment target, long offset) {
+        if (!has(position)) {
+            throw new AssertionError("streams of position " + position + " are not kept");
+        }
+        byte[] row = rows[position % rows.length];
+        MemorySegment.copy(row, 0, target, ValueLayout.JAVA_BYTE, offset, row.length);
     }
 
     int capacity() {
@@ -29,16 +43,11 @@ final class HiddenRows {
         return position >= 0 && positions[position % rows.length] == position;
     }
 
-    byte[] get(int position) {
-        if (!has(position)) {
-            throw new AssertionError("streams of position " + position + " are not kept");
-        }
-        return rows[position % rows.length];
-    }
-
     HiddenRows copy() {
         HiddenRows copy = new HiddenRows(rows.length);
-        System.arraycopy(rows, 0, copy.rows, 0, rows.length); // rows are never modified
+        for (int i = 0; i < rows.length; i++) {
+            copy.rows[i] = rows[i].clone();
+        }
         System.arraycopy(positions, 0, copy.positions, 0, rows.length);
         return copy;
     }

@@ -2,9 +2,7 @@ package dev.weft.model;
 
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 
 /**
  * Keeps the MTP block one row behind the backbone: row p combines the streams of position p with token p+1 and predicts
@@ -12,11 +10,14 @@ import java.util.List;
  */
 final class MtpRunner implements AutoCloseable {
     private final StepRunner runner;
-    private final long rowBytes;
+    private final int rowBytes;
+    private final HostScratch streams = new HostScratch();
+    private final int[] next;
 
     MtpRunner(CompiledGraph compiled, DeviceWeights weights, LoadOptions options, long rowBytes) {
         this.runner = new StepRunner(compiled, weights, options);
-        this.rowBytes = rowBytes;
+        this.rowBytes = Math.toIntExact(rowBytes);
+        this.next = new int[options.maxTokens()];
     }
 
     /**
@@ -24,41 +25,54 @@ final class MtpRunner implements AutoCloseable {
      *
      * @param session after the step
      * @param first position of the step's first row
-     * @param hidden streams of the step's rows
+     * @param hidden holds the streams of the step's rows
+     * @param offset where they start
      */
-    void advance(Session session, int first, MemorySegment hidden) {
+    void advance(Session session, int first, MemorySegment hidden, long offset) {
         int from = session.mtpPosition();
         int until = session.position() - 1;
         int rows = until - from;
         HiddenRows kept = session.hidden();
         if (rows > 0) {
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment streams = arena.allocate(rows * rowBytes, 64);
-                int[] next = new int[rows];
-                for (int i = 0; i < rows; i++) {
-                    int p = from + i;
-                    MemorySegment row = p < first
-                            ? MemorySegment.ofArray(kept.get(p))
-                            : hidden.asSlice((p - first) * rowBytes, rowBytes);
-                    MemorySegment.copy(row, 0, streams, i * rowBytes, rowBytes);
-                    next[i] = session.token(p + 1);
+            MemorySegment in = streams.bytes((long) rows * rowBytes);
+            for (int i = 0; i < rows; i++) {
+                int p = from + i;
+                if (p < first) {
+                    kept.get(p, in, (long) i * rowBytes);
+                } else {
+                    long at = offset + (long) (p - first) * rowBytes;
+                    MemorySegment.copy(hidden, at, in, (long) i * rowBytes, rowBytes);
                 }
-                runner.run(List.of(new StepRunner.Rows(session, from, next, 0)), streams);
+                next[i] = session.token(p + 1);
             }
+            run(session, from, rows, 0, in);
             session.mtpAdvanced(until);
         }
         int newest = session.position();
         for (int p = Math.max(first, newest - kept.capacity()); p < newest; p++) {
-            kept.put(p, hidden.asSlice((p - first) * rowBytes, rowBytes));
+            kept.put(p, hidden, offset + (long) (p - first) * rowBytes, rowBytes);
         }
     }
 
-    /** Logits of the last row if {@code next} follows. */
-    float[] draft(Session session, int next) {
+    /** Logits of the last row if {@code token} follows. */
+    float[] draft(Session session, int token) {
         int p = session.position() - 1;
-        MemorySegment row = MemorySegment.ofArray(session.hidden().get(p));
-        runner.run(List.of(new StepRunner.Rows(session, p, new int[] {next}, 1)), row);
+        MemorySegment in = streams.bytes(rowBytes);
+        session.hidden().get(p, in, 0);
+        next[0] = token;
+        run(session, p, 1, 1, in);
         return runner.logits()[0];
+    }
+
+    private void run(Session session, int position, int rows, int logits, MemorySegment in) {
+        runner.begin();
+        runner.add(session, position, next, rows, logits);
+        runner.run(in);
+    }
+
+    /** Bytes of the residual streams of one row. */
+    long rowBytes() {
+        return rowBytes;
     }
 
     StepRunner runner() {

@@ -3,6 +3,7 @@ package dev.weft.model;
 import dev.weft.ClosedException;
 import dev.weft.RequestException;
 import java.util.Arrays;
+import java.util.List;
 
 /**
  * One sequence: its tokens and its share of the model's states. Appending tokens in one call, in chunks or one by one gives
@@ -11,6 +12,10 @@ import java.util.Arrays;
 public final class Session implements AutoCloseable {
     private final DeepSeekV4 model;
     private final int slot;
+    /** The step of {@link #append(int, float[])}, prepared once. */
+    private final int[] oneToken = new int[1];
+
+    private final List<Feed> oneFeed = List.of(new Feed(this, oneToken, Feed.Want.LAST));
     private int[] pages = new int[0];
     private int pageCount;
     private int[] tokens = new int[64];
@@ -47,6 +52,16 @@ public final class Session implements AutoCloseable {
     public float[] append(int... ids) {
         float[][] rows = model.append(this, ids, Feed.Want.LAST);
         return rows[rows.length - 1];
+    }
+
+    /**
+     * Appends one token and writes its logits to the beginning of {@code logits}, at least as long as the vocabulary.
+     * Decoding this way allocates nothing on the heap, except that the list of tokens grows.
+     *
+     * @throws RequestException if the context is full, the token outside the vocabulary, or the array too short
+     */
+    public void append(int token, float[] logits) {
+        model.append(this, token, logits);
     }
 
     /** Appends tokens and returns the logits of all of them, {@code [tokens][vocabulary]}. */
@@ -88,6 +103,16 @@ public final class Session implements AutoCloseable {
     }
 
     // what follows is the model's book-keeping; all under its lock
+
+    DeepSeekV4 model() {
+        return model;
+    }
+
+    /** The prepared step that appends {@code token}. */
+    List<Feed> feedOf(int token) {
+        oneToken[0] = token;
+        return oneFeed;
+    }
 
     int slot() {
         return slot;

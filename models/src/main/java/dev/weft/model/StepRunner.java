@@ -8,11 +8,15 @@ import dev.weft.runtime.StateStore;
 import dev.weft.spi.Closing;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 
 /**
  * A compiled V4 graph with its states and one execution: turns rows of sequences into the graph's inputs. Which states are
  * rings (first axis: slot) and which are paged caches (first axis: page) is read from the graph.
+ *
+ * <p>A step is {@link #begin}, {@link #add} for every sequence, {@link #run}. Its numbers are written to arrays of the
+ * largest size, so that a step like the one before allocates nothing.
  */
 final class StepRunner implements AutoCloseable {
     private static final String CACHE_SUFFIX = ".cache";
@@ -24,65 +28,76 @@ final class StepRunner implements AutoCloseable {
     private final List<String> rings = new ArrayList<>();
     private final List<String> caches = new ArrayList<>();
 
+    private final int[] ids;
+    private final int[] positions;
+    private final int[] logitRows;
+    private final int[] starts;
+    private final int[] slots;
+    private final int[] pages;
+    private int tokens;
+    private int sequences;
+    private int wanted;
+
     StepRunner(CompiledGraph compiled, DeviceWeights weights, LoadOptions options) {
         this.compiled = compiled;
         this.pagesPerSequence = options.pagesPerSequence();
         this.states = compiled.newStates();
         this.execution = compiled.newExecution(weights, states);
+        this.ids = new int[options.maxTokens()];
+        this.positions = new int[options.maxTokens()];
+        this.logitRows = new int[options.maxTokens()];
+        this.starts = new int[options.maxSequences() + 1];
+        this.slots = new int[options.maxSequences()];
+        this.pages = new int[options.pages()];
         for (Value v : compiled.graph().values(Value.Kind.STATE)) {
             (v.name().endsWith(CACHE_SUFFIX) ? caches : rings).add(v.name());
         }
     }
 
+    /** Starts an empty step. */
+    void begin() {
+        tokens = 0;
+        sequences = 0;
+        wanted = 0;
+    }
+
     /**
-     * Rows of one sequence.
+     * Adds rows of one sequence; all of them together within the bounds of the load options.
      *
      * @param session whose slot and pages are used
      * @param position position of the first row
-     * @param ids token of every row
-     * @param wanted how many of the last rows' logits are wanted
+     * @param rows token of every row, the first {@code count} of it
+     * @param logits how many of the last rows' logits are wanted
      */
-    record Rows(Session session, int position, int[] ids, int wanted) {}
-
-    /** Runs a step. @param hidden streams of all rows for an MTP graph, else {@link MemorySegment#NULL} */
-    void run(List<Rows> all, MemorySegment hidden) {
-        int tokens = all.stream().mapToInt(r -> r.ids().length).sum();
-        int wanted = all.stream().mapToInt(Rows::wanted).sum();
-        int[] ids = new int[tokens];
-        int[] positions = new int[tokens];
-        int[] starts = new int[all.size() + 1];
-        int[] slots = new int[all.size()];
-        int[] pages = new int[all.size() * pagesPerSequence];
-        int[] logitRows = new int[wanted];
-        int row = 0;
-        int logit = 0;
-        for (int s = 0; s < all.size(); s++) {
-            Rows r = all.get(s);
-            int n = r.ids().length;
-            System.arraycopy(r.ids(), 0, ids, row, n);
-            for (int i = 0; i < n; i++) {
-                positions[row + i] = r.position() + i;
-            }
-            for (int i = n - r.wanted(); i < n; i++) {
-                logitRows[logit++] = row + i;
-            }
-            row += n;
-            starts[s + 1] = row;
-            slots[s] = r.session().slot();
-            for (int p = 0; p < r.session().pageCount(); p++) {
-                pages[s * pagesPerSequence + p] = r.session().page(p);
-            }
+    void add(Session session, int position, int[] rows, int count, int logits) {
+        System.arraycopy(rows, 0, ids, tokens, count);
+        for (int i = 0; i < count; i++) {
+            positions[tokens + i] = position + i;
         }
+        for (int i = count - logits; i < count; i++) {
+            logitRows[wanted++] = tokens + i;
+        }
+        for (int p = 0; p < pagesPerSequence; p++) {
+            pages[sequences * pagesPerSequence + p] = p < session.pageCount() ? session.page(p) : 0;
+        }
+        slots[sequences] = session.slot();
+        tokens += count;
+        starts[++sequences] = tokens;
+    }
+
+    /** Runs the step. @param hidden streams of all rows for an MTP graph, else {@link MemorySegment#NULL} */
+    void run(MemorySegment hidden) {
         execution
                 .bind(V4Inputs.TOKENS, tokens)
-                .bind(V4Inputs.SEQUENCES, all.size())
+                .bind(V4Inputs.SEQUENCES, sequences)
                 .bind(V4Inputs.LOGITS, wanted);
         execution
-                .set("ids", ids)
-                .set("positions", positions)
-                .set("starts", starts)
-                .set("slots", slots);
-        execution.set("pages", pages).set("logitRows", logitRows);
+                .set("ids", ids, tokens)
+                .set("positions", positions, tokens)
+                .set("starts", starts, sequences + 1)
+                .set("slots", slots, sequences)
+                .set("pages", pages, sequences * pagesPerSequence)
+                .set("logitRows", logitRows, wanted);
         if (hidden.byteSize() > 0) {
             execution.set(V4Graphs.HIDDEN, hidden);
         }
@@ -91,14 +106,23 @@ final class StepRunner implements AutoCloseable {
 
     /** Logits of the wanted rows of the last step, one array each. */
     float[][] logits() {
-        int vocabulary =
-                (int) execution.outputType(V4Graphs.LOGITS).shape().last().maximum();
         float[] flat = execution.floats(V4Graphs.LOGITS);
-        float[][] rows = new float[flat.length / vocabulary][];
+        float[][] rows = new float[wanted][];
         for (int i = 0; i < rows.length; i++) {
-            rows[i] = java.util.Arrays.copyOfRange(flat, i * vocabulary, (i + 1) * vocabulary);
+            int vocabulary = flat.length / rows.length;
+            rows[i] = Arrays.copyOfRange(flat, i * vocabulary, (i + 1) * vocabulary);
         }
         return rows;
+    }
+
+    /** Logits of the wanted rows of the last step, one after another into {@code target}. */
+    void logits(float[] target) {
+        execution.floats(V4Graphs.LOGITS, target);
+    }
+
+    /** Bytes of the residual streams of all rows of the last step. */
+    long hiddenBytes() {
+        return execution.outputBytes(V4Graphs.HIDDEN);
     }
 
     Execution execution() {

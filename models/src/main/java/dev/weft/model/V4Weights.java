@@ -58,8 +58,8 @@ final class V4Weights implements WeightSource {
         Arena arena = Arena.ofAuto();
         MemorySegment codes = arena.allocate(part.data().byteSize());
         MemorySegment scales = arena.allocate(part.scale().byteSize());
-        flat.read(part.data(), codes);
-        flat.read(part.scale(), scales);
+        flat.readData(part, 0, codes);
+        flat.readScale(part, 0, scales);
         MemorySegment out = arena.allocate(2 * rows * columns, 64);
         long scaleColumns = Math.ceilDiv(columns, 128L);
         for (long i = 0; i < rows; i++) {

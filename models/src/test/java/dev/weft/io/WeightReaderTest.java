@@ -12,6 +12,7 @@ import dev.weft.TensorType;
 import dev.weft.spi.WeightData;
 import java.io.IOException;
 import java.io.RandomAccessFile;
+import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.file.Files;
@@ -262,11 +263,17 @@ class WeightReaderTest {
             try (Checkpoint c = checkpoint(
                     Stored.zeros("m.weight", DType.I8, rows, 16),
                     new Stored("m.scale", DType.F8_E8M0, scales, rows, 1))) {
-                assertThatThrownBy(() -> c.weight("m.weight", type))
+                WeightData w = c.weight("m.weight", type);
+                MemorySegment target = MemorySegment.ofArray(new byte[rows]);
+                assertThatThrownBy(() -> w.readScale(w.parts().getFirst(), 0, target))
                         .as("byte %d", at)
                         .isInstanceOf(CheckpointException.class)
-                        .hasMessageContaining("tensor m.scale: a scale byte")
+                        .hasMessageContaining("tensor m.scale: scale byte " + at + " at file offset")
                         .hasMessageContaining("is 255 (NaN)");
+                int half = at / 2;
+                assertThatThrownBy(() -> w.readScale(w.parts().getFirst(), half, target.asSlice(0, rows - half)))
+                        .as("byte %d, read from %d on", at, half)
+                        .hasMessageContaining("scale byte " + at + " at");
             }
         }
     }
@@ -288,9 +295,32 @@ class WeightReaderTest {
             assertShortened(() -> c.weight("a", plain));
             assertShortened(() -> c.weight("b", TensorType.of(DType.F32, n)));
             assertShortened(() -> c.weight("m.weight", FP4));
-            assertShortened(() -> before.read(before.parts().getFirst().data(), MemorySegment.ofArray(new byte[n])));
+            WeightData.Part part = before.parts().getFirst();
+            assertShortened(() -> before.read(part.data(), MemorySegment.ofArray(new byte[n])));
+            assertShortened(() -> before.readData(part, 0, MemorySegment.ofArray(new byte[n])));
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment target = arena.allocate(n);
+                assertShortened(() -> before.readData(part, 0, target));
+                assertShortened(() -> before.readData(part, 0, target.asSlice(0, 16)));
+            }
         }
         assertThat(Files.size(folder.resolve("model.safetensors"))).isEqualTo(4096);
+    }
+
+    /** The interrupt of a reading thread closes a channel; reading must go on for it and for everybody else. */
+    @Test
+    void interruptedThreadsReadOn() {
+        try (Checkpoint c = checkpoint(new Stored("a", DType.U8, new byte[] {1, 2, 3, 4}, 4));
+                Arena arena = Arena.ofConfined()) {
+            WeightData w = c.weight("a", TensorType.of(DType.U8, 4));
+            MemorySegment target = arena.allocate(2);
+            Thread.currentThread().interrupt();
+            w.readData(w.parts().getFirst(), 1, target);
+            assertThat(Thread.interrupted()).isTrue();
+            assertThat(target.toArray(ValueLayout.JAVA_BYTE)).containsExactly(2, 3);
+            w.readData(w.parts().getFirst(), 2, target);
+            assertThat(target.toArray(ValueLayout.JAVA_BYTE)).containsExactly(3, 4);
+        }
     }
 
     private static void assertShortened(ThrowingCallable read) {

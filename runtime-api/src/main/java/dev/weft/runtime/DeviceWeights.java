@@ -25,6 +25,9 @@ import java.util.function.LongConsumer;
 public final class DeviceWeights implements AutoCloseable {
     private static final String ROW_MAJOR = "row-major";
 
+    /** Bytes of a row-major weight on their way to the device. */
+    private static final long STAGING_BYTES = 4L << 20;
+
     /** Where a weight lies, and how. */
     record Place(long address, long scaleAddress) {}
 
@@ -99,23 +102,27 @@ public final class DeviceWeights implements AutoCloseable {
         long dataAt = address;
         long scaleAt = scales;
         for (WeightData.Part part : data.parts()) {
-            copy(device, data, part.data(), dataAt);
-            copy(device, data, part.scale(), scaleAt);
+            copy(device, part.data().byteSize(), dataAt, (at, staging) -> data.readData(part, at, staging));
+            copy(device, part.scale().byteSize(), scaleAt, (at, staging) -> data.readScale(part, at, staging));
             dataAt += part.data().byteSize();
             scaleAt += part.scale().byteSize();
         }
         return new Place(address, w.type().scaling().isNone() ? 0 : scales);
     }
 
+    /** Fills staging memory with the bytes from a position on. */
+    private interface Reader {
+        void read(long at, MemorySegment staging);
+    }
+
     /** Goes through a staging buffer, because a device must not be handed a mapping that may fault. */
-    private static void copy(BackendDevice device, WeightData data, MemorySegment source, long target) {
-        long chunk = 64L << 20;
-        for (long at = 0; at < source.byteSize(); at += chunk) {
-            long n = Math.min(chunk, source.byteSize() - at);
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment staging = arena.allocate(n, 64);
-                data.read(source.asSlice(at, n), staging);
-                device.copyIn(staging, target + at);
+    private static void copy(BackendDevice device, long bytes, long target, Reader reader) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment staging = arena.allocate(Math.min(STAGING_BYTES, bytes), 64);
+            for (long at = 0; at < bytes; at += staging.byteSize()) {
+                MemorySegment piece = staging.asSlice(0, Math.min(staging.byteSize(), bytes - at));
+                reader.read(at, piece);
+                device.copyIn(piece, target + at);
             }
         }
     }

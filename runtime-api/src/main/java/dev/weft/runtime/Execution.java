@@ -1,7 +1,6 @@
 package dev.weft.runtime;
 
 import dev.weft.DType;
-import dev.weft.Dim;
 import dev.weft.GraphException;
 import dev.weft.TensorType;
 import dev.weft.graph.Value;
@@ -19,29 +18,40 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.atomic.AtomicBoolean;
+import org.jspecify.annotations.Nullable;
 
 /**
- * One way to run a compiled graph: value memory, a stream, and arguments prepared once. A run rewrites only extents that
- * changed. Used by one thread at a time; another thread's call meanwhile is refused, close waits for the run.
+ * One way to run a compiled graph: value memory, a stream, and arguments prepared and captured once. A run rewrites only
+ * extents that changed, and one like the run before allocates nothing. Used by one thread at a time; another thread's
+ * call meanwhile is refused, close waits for the run.
  */
 public final class Execution implements AutoCloseable {
-    /** An operand extent that follows a named dimension. */
-    private record Follower(KernelArguments arguments, int operand, Dim dim) {}
-
     private final CompiledGraph compiled;
+    private final String subject;
     private final DeviceWeights weights;
     private final StateStore states;
     private final Arena arena;
     private final DeviceBuffer memory;
     private final DeviceStream stream;
-    private final List<KernelArguments> arguments = new ArrayList<>();
-    private final Map<String, List<Follower>> followers = new LinkedHashMap<>();
-    private final Map<String, Long> bound = new LinkedHashMap<>();
-    private final Map<String, MemorySegment> staging = new LinkedHashMap<>();
-    private final Map<String, Long> filled = new LinkedHashMap<>();
+    private final Extents extents;
+    private final Launches launches;
+    private final List<InputSlot> inputs = new ArrayList<>();
+    private final Map<String, InputSlot> inputsByName = new LinkedHashMap<>();
+    private final Map<String, Output> outputs = new LinkedHashMap<>();
     private final AtomicBoolean busy = new AtomicBoolean();
     private final Lifetime lifetime;
+    private @Nullable Target lastTarget;
     private boolean ran;
+
+    /**
+     * Where an output is.
+     *
+     * @param address of its elements; its scales are behind them
+     */
+    private record Output(Value value, BoundType bound, long address) {}
+
+    /** An array that outputs were copied to, with its segment. */
+    private record Target(float[] array, MemorySegment segment) {}
 
     private Execution(
             CompiledGraph compiled,
@@ -51,19 +61,27 @@ public final class Execution implements AutoCloseable {
             DeviceStream stream,
             Arena arena) {
         this.compiled = compiled;
+        this.subject = "execution of " + compiled.graph().name();
         this.weights = weights;
         this.states = states;
         this.memory = memory;
         this.stream = stream;
         this.arena = arena;
-        compiled.graph().dims().keySet().forEach(d -> followers.put(d, new ArrayList<>()));
+        this.extents = new Extents(compiled.graph());
+        List<KernelArguments> arguments = new ArrayList<>();
         for (Step step : compiled.steps()) {
-            arguments.add(bind(step));
+            arguments.add(arguments(step));
         }
         for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
-            staging.put(v.name(), arena.allocate(Math.max(1, v.type().maxDataBytes()), 64));
+            InputSlot slot = new InputSlot(v, extents, address(v), arena);
+            inputs.add(slot);
+            inputsByName.put(v.name(), slot);
         }
-        this.lifetime = new Lifetime("execution of " + compiled.graph().name(), this::release);
+        compiled.graph()
+                .outputs()
+                .forEach((name, v) -> outputs.put(name, new Output(v, new BoundType(v.type(), extents), address(v))));
+        this.launches = new Launches(compiled, arguments, memory);
+        this.lifetime = new Lifetime(subject, this::release);
         compiled.device().own(this);
     }
 
@@ -98,7 +116,7 @@ public final class Execution implements AutoCloseable {
         }
     }
 
-    private KernelArguments bind(Step step) {
+    private KernelArguments arguments(Step step) {
         KernelArguments args = new KernelArguments(step.instance().all(), arena);
         List<Value> operands = new ArrayList<>(step.node().inputs());
         operands.addAll(step.node().outputs());
@@ -108,15 +126,12 @@ public final class Execution implements AutoCloseable {
                 DeviceWeights.Place p =
                         weights.find(v, CompiledGraph.packing(compiled.device().spi(), step, i));
                 args.bind(i, p.address(), p.scaleAddress());
-            } else if (v.isState()) {
-                args.bind(i, states.address(compiled.graph().values().get(v.root())), 0);
             } else {
                 long address = address(v);
                 args.bind(i, address, v.type().scaling().isNone() ? 0 : address + MemoryPlan.scaleOffset(v.type()));
             }
             if (v.type().shape().rank() > 0 && !v.type().shape().dim(0).isFixed()) {
-                Dim d = v.type().shape().dim(0);
-                followers.get(d.name()).add(new Follower(args, i, d));
+                extents.follow(v.type().shape().dim(0), args, i);
             }
         }
         args.workspace(memory.address() + compiled.plan().valueBytes());
@@ -124,29 +139,19 @@ public final class Execution implements AutoCloseable {
     }
 
     private long address(Value v) {
-        return memory.address() + compiled.plan().offset(v);
+        return v.isState()
+                ? states.address(compiled.graph().values().get(v.root()))
+                : memory.address() + compiled.plan().offset(v);
     }
 
     /** Binds a named dimension for the following runs. @throws GraphException if it is unknown or out of bounds */
     public Execution bind(String dim, long extent) {
-        Dim d = compiled.graph().dims().get(dim);
-        if (d == null) {
-            throw new GraphException(
-                    "dimension '" + dim + "': graph " + compiled.graph().name() + " has only "
-                            + compiled.graph().dims().keySet());
-        }
-        if (extent < d.min() || extent > d.max()) {
-            throw new GraphException("dimension '" + dim + "': found " + extent + ", expected " + d.min() + " to "
-                    + d.max() + "; compile the graph with other bounds");
-        }
+        extents.check(dim, extent);
         begin();
         try {
-            Long old = bound.put(dim, extent);
-            if (old == null || old != extent) {
+            if (extents.bind(dim, extent)) {
                 ran = false; // outputs of the last run have the extents of that run
-                for (Follower f : followers.get(dim)) {
-                    f.arguments().extent(f.operand(), 0, f.dim().at(extent));
-                }
+                launches.extentsChanged();
             }
         } finally {
             end();
@@ -156,64 +161,92 @@ public final class Execution implements AutoCloseable {
 
     /** Fills an I32 input. */
     public Execution set(String input, int... data) {
-        return fill(input, DType.I32, MemorySegment.ofArray(data));
+        return set(input, data, data.length);
     }
 
-    /** Fills an F32 input. */
-    public Execution set(String input, float... data) {
-        return fill(input, DType.F32, MemorySegment.ofArray(data));
-    }
-
-    /** Fills an input with bytes in its own format. */
-    public Execution set(String input, MemorySegment data) {
-        return fill(input, input(input).type().dtype(), data);
-    }
-
-    private Execution fill(String name, DType dtype, MemorySegment data) {
-        Value v = input(name);
-        MemorySegment to = staging.get(name);
-        long bytes = data.byteSize();
-        if (v.type().dtype() != dtype || bytes > v.type().maxDataBytes()) {
-            throw new GraphException(
-                    "input '" + name + "': found " + bytes + " bytes of " + dtype + ", expected " + v.type());
-        }
+    /** Fills an I32 input with the first {@code count} numbers of {@code data}. */
+    public Execution set(String input, int[] data, int count) {
+        InputSlot slot = input(input);
         begin();
         try {
-            MemorySegment.copy(data, 0, to, 0, bytes);
-            filled.put(name, bytes);
+            slot.fill(data, count);
         } finally {
             end();
         }
         return this;
     }
 
-    private Value input(String name) {
-        return compiled.graph().values(Value.Kind.INPUT).stream()
-                .filter(v -> v.name().equals(name))
-                .findFirst()
-                .orElseThrow(() -> new GraphException(
-                        "input '" + name + "': graph " + compiled.graph().name() + " has only " + staging.keySet()));
+    /** Fills an F32 input. */
+    public Execution set(String input, float... data) {
+        InputSlot slot = input(input);
+        begin();
+        try {
+            slot.fill(data);
+        } finally {
+            end();
+        }
+        return this;
     }
 
-    /** Runs all nodes once and waits. @throws GraphException if an input or dimension is unbound or their sizes differ */
+    /** Fills an input with bytes in its own format. */
+    public Execution set(String input, MemorySegment data) {
+        InputSlot slot = input(input);
+        begin();
+        try {
+            slot.fill(data);
+        } finally {
+            end();
+        }
+        return this;
+    }
+
+    private InputSlot input(String name) {
+        InputSlot slot = inputsByName.get(name);
+        if (slot == null) {
+            throw new GraphException(
+                    "input '" + name + "': graph " + compiled.graph().name() + " has only " + inputsByName.keySet());
+        }
+        return slot;
+    }
+
+    /**
+     * Runs all nodes once and waits.
+     *
+     * @throws GraphException if an input or dimension is unbound, their sizes differ, or another execution runs on the
+     *     same states
+     */
     public void run() {
-        exclusive(() -> {
-            compiled.graph().dims().keySet().forEach(this::extent);
-            ran = false; // a run that fails leaves outputs half written
+        acquire();
+        try {
+            states.claim(subject);
             try {
-                for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
-                    feed(v);
-                }
-                for (int i = 0; i < compiled.steps().size(); i++) {
-                    step(compiled.steps().get(i), arguments.get(i));
-                }
-                stream.synchronize();
-            } catch (RuntimeException | Error e) {
-                drain(e);
-                throw e;
+                extents.requireAll();
+                ran = false; // a run that fails leaves outputs half written
+                enqueue();
+                ran = true;
+            } finally {
+                states.unclaim();
             }
-            ran = true;
-        });
+        } finally {
+            relinquish();
+        }
+    }
+
+    private void enqueue() {
+        try {
+            feedAll();
+            launches.enqueue(stream);
+            stream.synchronize();
+        } catch (RuntimeException | Error e) {
+            drain(e);
+            throw e;
+        }
+    }
+
+    private void feedAll() {
+        for (int i = 0; i < inputs.size(); i++) {
+            inputs.get(i).feed(stream);
+        }
     }
 
     /**
@@ -227,19 +260,25 @@ public final class Execution implements AutoCloseable {
             throw new GraphException("profile of " + compiled.graph().name() + ": found room for " + nanos.length
                     + " times, expected " + compiled.steps().size());
         }
-        exclusive(() -> {
-            compiled.graph().dims().keySet().forEach(this::extent);
-            ran = false;
-            compiled.graph().values(Value.Kind.INPUT).forEach(this::feed);
-            stream.synchronize();
-            for (int i = 0; i < nanos.length; i++) {
-                long start = System.nanoTime();
-                step(compiled.steps().get(i), arguments.get(i));
+        acquire();
+        try {
+            states.claim(subject);
+            try {
+                extents.requireAll();
+                ran = false;
+                feedAll();
                 stream.synchronize();
-                nanos[i] = System.nanoTime() - start;
+                launches.profile(stream, nanos);
+                ran = true;
+            } catch (RuntimeException | Error e) {
+                drain(e);
+                throw e;
+            } finally {
+                states.unclaim();
             }
-            ran = true;
-        });
+        } finally {
+            relinquish();
+        }
     }
 
     /** What was enqueued before a failure still uses weights and states, which may be closed after this run. */
@@ -253,46 +292,44 @@ public final class Execution implements AutoCloseable {
         }
     }
 
-    private void feed(Value v) {
-        TensorType type = v.type().bind(this::extent);
-        if (!type.scaling().isNone()) {
-            throw new GraphException("input '" + v.name() + "' " + type
-                    + ": block scales cannot be fed; feed unscaled values and quantize them in the graph");
-        }
-        long bytes = type.maxDataBytes();
-        Long have = filled.get(v.name());
-        if (have == null || have != bytes) {
-            throw new GraphException("input '" + v.name() + "': found " + (have == null ? "nothing" : have + " bytes")
-                    + ", expected " + bytes + " bytes for " + type);
-        }
-        if (bytes > 0) {
-            stream.copyIn(staging.get(v.name()).asSlice(0, bytes), address(v));
-        }
-    }
-
-    private void step(Step step, KernelArguments args) {
-        if (compiled.options().poisonWorkspace()) {
-            Poison.fill(compiled, step, stream, args, memory);
-        }
-        if (step.kernel() == null) {
-            HostFallback.run(compiled.device().spi(), stream, step, args);
-        } else {
-            step.kernel().enqueue(stream, args);
-        }
-    }
-
     /** An output of the last run, widened to F32 with scales applied. */
     public float[] floats(String output) {
+        float[] out = new float[Math.toIntExact(outputType(output).maxElements())];
+        floats(output, out);
+        return out;
+    }
+
+    /**
+     * An output of the last run, widened to F32 with scales applied, into the beginning of {@code target}.
+     *
+     * @throws GraphException if {@code target} is too short
+     */
+    public void floats(String output, float[] target) {
         TensorType t = outputType(output);
-        float[] out = new float[Math.toIntExact(t.maxElements())];
+        if (t.dtype() == DType.F32) {
+            read(output, segment(target));
+            return;
+        }
+        if (target.length < t.maxElements()) {
+            throw tooSmall(output, t, 4L * target.length, 4 * t.maxElements());
+        }
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment s = scratch.allocate(Math.max(1, t.maxDataBytes()), 8);
             read(output, s);
             MemorySegment scales = scratch.allocate(Math.max(1, t.maxScaleBytes()), 8);
             copyOut(output, true, scales);
-            HostCodec.decode(t, s, scales, out);
+            HostCodec.decode(t, s, scales, target);
         }
-        return out;
+    }
+
+    /** The segment of an array; callers that decode pass the same array again and again. */
+    private MemorySegment segment(float[] array) {
+        Target last = lastTarget;
+        if (last == null || last.array() != array) {
+            last = new Target(array, MemorySegment.ofArray(array));
+            lastTarget = last;
+        }
+        return last.segment();
     }
 
     /** An I32 output of the last run. */
@@ -308,21 +345,21 @@ public final class Execution implements AutoCloseable {
 
     /** Type of an output with dimensions as bound. */
     public TensorType outputType(String output) {
-        Value v = compiled.graph().outputs().get(output);
-        if (v == null) {
-            throw new GraphException(
-                    "output '" + output + "': graph " + compiled.graph().name() + " has only "
-                            + compiled.graph().outputs().keySet());
-        }
-        return v.type().bind(this::extent);
+        return output(output).bound().type();
     }
 
-    private long extent(String dim) {
-        Long extent = bound.get(dim);
-        if (extent == null) {
-            throw new GraphException("dimension '" + dim + "' is not bound: call bind(\"" + dim + "\", extent) first");
+    /** Bytes of the elements of an output with dimensions as bound. */
+    public long outputBytes(String output) {
+        return output(output).bound().dataBytes();
+    }
+
+    private Output output(String name) {
+        Output output = outputs.get(name);
+        if (output == null) {
+            throw new GraphException(
+                    "output '" + name + "': graph " + compiled.graph().name() + " has only " + outputs.keySet());
         }
-        return extent;
+        return output;
     }
 
     /** Copies an output of the last run to the host, in its own format, without its scales. */
@@ -330,52 +367,61 @@ public final class Execution implements AutoCloseable {
         copyOut(output, false, target);
     }
 
-    private void copyOut(String output, boolean scales, MemorySegment target) {
-        exclusive(() -> {
+    private void copyOut(String name, boolean scales, MemorySegment target) {
+        Output output = output(name);
+        acquire();
+        try {
             if (!ran) {
-                throw new GraphException("output '" + output + "': nothing has run yet");
+                throw new GraphException("output '" + name + "': nothing has run yet");
             }
-            TensorType type = outputType(output);
-            Value v = compiled.graph().outputs().get(output);
-            long bytes = scales ? type.maxScaleBytes() : type.maxDataBytes();
-            long offset = scales ? MemoryPlan.scaleOffset(v.type()) : 0;
+            BoundType bound = output.bound();
+            long bytes = scales ? bound.scaleBytes() : bound.dataBytes();
+            long offset = scales ? MemoryPlan.scaleOffset(output.value().type()) : 0;
             if (target.byteSize() < bytes) {
-                throw new GraphException("output '" + output + "' " + type + ": found a target of " + target.byteSize()
-                        + " bytes, expected " + bytes);
+                throw tooSmall(name, bound.type(), target.byteSize(), bytes);
             }
             if (bytes > 0) {
-                long from =
-                        v.isState() ? states.address(compiled.graph().values().get(v.root())) : address(v);
-                compiled.device().spi().copyOut(from + offset, target.asSlice(0, bytes));
-            }
-        });
-    }
-
-    private void exclusive(Runnable body) {
-        begin();
-        try {
-            weights.lifetime().enter();
-            try {
-                states.lifetime().enter();
-                try {
-                    body.run();
-                } finally {
-                    states.lifetime().exit();
-                }
-            } finally {
-                weights.lifetime().exit();
+                MemorySegment exact = target.byteSize() == bytes ? target : target.asSlice(0, bytes);
+                compiled.device().spi().copyOut(output.address() + offset, exact);
             }
         } finally {
-            end();
+            relinquish();
         }
+    }
+
+    private static GraphException tooSmall(String output, TensorType type, long found, long expected) {
+        return new GraphException(
+                "output '" + output + "' " + type + ": found a target of " + found + " bytes, expected " + expected);
+    }
+
+    /** Keeps the execution, its weights and its states open, and other threads out. */
+    private void acquire() {
+        begin();
+        boolean entered = false;
+        try {
+            weights.lifetime().enter();
+            entered = true;
+            states.lifetime().enter();
+        } catch (RuntimeException e) {
+            if (entered) {
+                weights.lifetime().exit();
+            }
+            end();
+            throw e;
+        }
+    }
+
+    private void relinquish() {
+        states.lifetime().exit();
+        weights.lifetime().exit();
+        end();
     }
 
     private void begin() {
         lifetime.enter();
         if (!busy.compareAndSet(false, true)) {
             lifetime.exit();
-            throw new GraphException("execution of " + compiled.graph().name()
-                    + ": in use by another thread; create one execution per thread");
+            throw new GraphException(subject + ": in use by another thread; create one execution per thread");
         }
     }
 
@@ -385,7 +431,8 @@ public final class Execution implements AutoCloseable {
     }
 
     private void release() {
-        Closing.all(List.of(stream, memory, arena::close));
+        // stream first: closing it ends what uses the others
+        Closing.all(List.of(stream, launches, memory, arena::close));
     }
 
     @Override

@@ -9,10 +9,12 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
 import java.util.Map;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
 
 /**
- * The states of a graph on a device, in one allocation. Thread-safe except that two executions must not run on one store
- * at the same time. Close is idempotent and waits for a running execution.
+ * The states of a graph on a device, in one allocation. Thread-safe; a second execution that runs on the store at
+ * the same time is refused. Close is idempotent and waits for a running execution.
  */
 public final class StateStore implements AutoCloseable {
     private record Place(Value state, long address) {}
@@ -21,6 +23,8 @@ public final class StateStore implements AutoCloseable {
     private final DeviceBuffer buffer;
     private final Map<String, Place> places;
     private final Lifetime lifetime;
+    /** The execution that runs now. */
+    private final AtomicReference<@Nullable String> runner = new AtomicReference<>();
 
     private StateStore(Device device, DeviceBuffer buffer, Map<String, Place> places) {
         this.device = device;
@@ -73,6 +77,25 @@ public final class StateStore implements AutoCloseable {
 
     Lifetime lifetime() {
         return lifetime;
+    }
+
+    /**
+     * Begins a run that may change the states.
+     *
+     * @param execution who runs, for messages
+     * @throws GraphException if another run has not ended
+     */
+    void claim(String execution) {
+        String other = places.isEmpty() ? null : runner.compareAndExchange(null, execution);
+        if (other != null) {
+            throw new GraphException(execution + ": its states are in use by a run of another " + other
+                    + "; run one after the other, or give each execution its own states");
+        }
+    }
+
+    /** Ends the run. */
+    void unclaim() {
+        runner.set(null);
     }
 
     /** Names of the states. */

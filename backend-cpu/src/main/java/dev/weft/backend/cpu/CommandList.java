@@ -4,7 +4,8 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
-/** An array of {@code weft_command} outside the heap that is filled, run and emptied again. Not thread-safe. */
+/** An array of {@code weft_command} outside the heap that is filled, run any number of times and emptied again.
+ * Not thread-safe. */
 final class CommandList implements AutoCloseable {
     /** 64-bit words of a {@code weft_command}: op, attributes, operands, workspace. */
     private static final int WORDS = 4;
@@ -40,9 +41,9 @@ final class CommandList implements AutoCloseable {
         words = copy;
     }
 
-    /** The commands from {@code first} to the end of the list. */
-    MemorySegment from(long first) {
-        return first == 0 ? words : words.asSlice(first * BYTES);
+    /** Where command {@code index} is, until the next {@link #add}. */
+    long address(long index) {
+        return words.address() + index * BYTES;
     }
 
     void clear() {

@@ -2,6 +2,7 @@ package dev.weft.backend.cpu;
 
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Capturing;
 import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceInfo;
@@ -22,11 +23,11 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The host processor with one set of kernels. Device addresses are host addresses. */
-final class CpuDevice implements BackendDevice, WeightLayout, MeasuredLimits {
+final class CpuDevice implements BackendDevice, WeightLayout, Capturing, MeasuredLimits {
     private static final Logger LOG = LoggerFactory.getLogger(CpuDevice.class);
 
-    /** Packing is bound by memory; more threads would only hold more staging memory. */
-    private static final int MOST_PACKERS = 4;
+    /** Packing is bound by memory beyond this. */
+    private static final int MOST_PACKERS = 16;
 
     private final DeviceInfo info;
     private final KernelSet kernels;
@@ -121,13 +122,44 @@ final class CpuDevice implements BackendDevice, WeightLayout, MeasuredLimits {
     }
 
     @Override
+    public Capture capture(List<Call> calls) {
+        return whileOpen(() -> new Captured(CpuStream.capture("capture of " + info.id(), calls)));
+    }
+
+    /** Kernels read their arguments through the address in the command when they run: new extents need no new command. */
+    private record Captured(CpuStream calls) implements Capture {
+        @Override
+        public void enqueue(DeviceStream stream) {
+            CpuStream.of(stream).append(calls);
+        }
+
+        @Override
+        public void extentsChanged() {}
+
+        @Override
+        public void close() {
+            calls.close();
+        }
+    }
+
+    @Override
     public void copyIn(MemorySegment source, long target) {
-        whileOpen(() -> HostMemory.segment(target, source.byteSize()).copyFrom(source));
+        lifetime.enter();
+        try {
+            MemorySegment.copy(source, 0, HostMemory.ALL, target, source.byteSize());
+        } finally {
+            lifetime.exit();
+        }
     }
 
     @Override
     public void copyOut(long source, MemorySegment target) {
-        whileOpen(() -> target.copyFrom(HostMemory.segment(source, target.byteSize())));
+        lifetime.enter();
+        try {
+            MemorySegment.copy(HostMemory.ALL, source, target, 0, target.byteSize());
+        } finally {
+            lifetime.exit();
+        }
     }
 
     @Override

@@ -3,10 +3,10 @@ package dev.weft.backend.cpu;
 import dev.weft.ClosedException;
 import dev.weft.DeviceLostException;
 import dev.weft.WeftException;
+import dev.weft.spi.Capturing;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.locks.ReentrantLock;
 import java.util.function.Consumer;
@@ -20,23 +20,17 @@ import org.jspecify.annotations.Nullable;
  * unchanged until then. A failing item ends its run; what was queued behind it is dropped, and events behind it fail with
  * it. {@link #close} waits for a run and drops what is queued.
  *
- * <p>Appending reuses the queue's entries: a step like the one before allocates nothing.
+ * <p>A stream that is only ever {@linkplain #replay replayed} is a capture: its queue stays and runs as one item of
+ * another stream. Neither appending nor replaying allocates once the queue has been as long before.
  */
 final class CpuStream implements DeviceStream {
-    /** All of memory; addresses on this device are host addresses. */
-    private static final MemorySegment MEMORY = HostMemory.segment(0, Long.MAX_VALUE);
-
     private final String subject;
     private final Consumer<CpuStream> onClose;
     private final ReentrantLock lock = new ReentrantLock();
-    private final CommandList commands = new CommandList();
-    private final List<Item> items = new ArrayList<>();
-    private int queued;
+    private final WorkList work = new WorkList();
     private boolean closed;
 
-    /** Items appended since the beginning. */
-    private long appended;
-    /** Items passed since the beginning, failed and dropped ones included. */
+    /** Items before those in {@link #work} since the beginning: run, failed or dropped. */
     private long passed;
 
     /** Items in ({@code failedAfter}, {@code failedTo}] failed or were dropped in the last failing run. */
@@ -50,50 +44,15 @@ final class CpuStream implements DeviceStream {
         this.onClose = onClose;
     }
 
-    private enum Kind {
-        NATIVE,
-        JAVA,
-        COPY_IN,
-        COPY_OUT
-    }
-
-    /** A place in the queue, used again and again. */
-    private static final class Item {
-        private Kind kind = Kind.JAVA;
-        private @Nullable NativeKernels kernels;
-        private @Nullable JavaKernel kernel;
-        private @Nullable KernelArguments arguments;
-        private @Nullable MemorySegment host;
-        private long device;
-        private long firstCommand;
-        private long commandCount;
-
-        void run(CommandList commands) {
-            switch (kind) {
-                case NATIVE -> kernels.run(commands.from(firstCommand), commandCount);
-                case JAVA -> kernel.body().accept(arguments);
-                case COPY_IN -> MemorySegment.copy(reachable(host), 0, MEMORY, device, host.byteSize());
-                case COPY_OUT -> MemorySegment.copy(MEMORY, device, reachable(host), 0, host.byteSize());
-            }
-        }
-
-        /** A segment of a confined arena is copied by address if another thread runs the queue. */
-        private static MemorySegment reachable(MemorySegment host) {
-            if (host.isAccessibleBy(Thread.currentThread())) {
-                return host;
-            }
-            if (!host.scope().isAlive()) {
-                throw new ClosedException("copy of " + host.byteSize() + " bytes: the host memory was closed before the"
-                        + " stream ran; keep it open until synchronize");
-            }
-            return HostMemory.segment(host.address(), host.byteSize());
-        }
-
-        void clear() {
-            kernels = null;
-            kernel = null;
-            arguments = null;
-            host = null;
+    /** A stream that holds the given calls, for {@link #replay}. */
+    static CpuStream capture(String subject, List<Capturing.Call> calls) {
+        CpuStream captured = new CpuStream(subject, stream -> {});
+        try {
+            calls.forEach(call -> call.kernel().enqueue(captured, call.arguments()));
+            return captured;
+        } catch (RuntimeException | Error e) {
+            captured.close();
+            throw e;
         }
     }
 
@@ -108,21 +67,9 @@ final class CpuStream implements DeviceStream {
 
     /** Appends a native command. */
     void append(NativeKernels kernels, Encoding encoding, KernelArguments arguments) {
-        lock.lock();
+        open();
         try {
-            Item last = queued == 0 ? null : items.get(queued - 1);
-            if (last == null || last.kind != Kind.NATIVE || last.kernels != kernels) {
-                last = next(Kind.NATIVE);
-                last.kernels = kernels;
-                last.firstCommand = commands.size();
-                last.commandCount = 0;
-            }
-            last.commandCount++;
-            commands.add(
-                    encoding.opcode(),
-                    encoding.attributes().address(),
-                    arguments.words().address(),
-                    arguments.workspace());
+            work.add(kernels, encoding, arguments);
         } finally {
             lock.unlock();
         }
@@ -130,11 +77,19 @@ final class CpuStream implements DeviceStream {
 
     /** Appends a Java kernel. */
     void append(JavaKernel kernel, KernelArguments arguments) {
-        lock.lock();
+        open();
         try {
-            Item item = next(Kind.JAVA);
-            item.kernel = kernel;
-            item.arguments = arguments;
+            work.add(kernel, arguments);
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Appends a run of all that {@code captured} holds then. */
+    void append(CpuStream captured) {
+        open();
+        try {
+            work.add(captured);
         } finally {
             lock.unlock();
         }
@@ -142,34 +97,43 @@ final class CpuStream implements DeviceStream {
 
     @Override
     public void copyIn(MemorySegment source, long target) {
-        copy(Kind.COPY_IN, source, target);
-    }
-
-    @Override
-    public void copyOut(long source, MemorySegment target) {
-        copy(Kind.COPY_OUT, target, source);
-    }
-
-    private void copy(Kind kind, MemorySegment host, long device) {
-        lock.lock();
+        open();
         try {
-            Item item = next(kind);
-            item.host = host;
-            item.device = device;
+            work.copyIn(source, target);
         } finally {
             lock.unlock();
         }
     }
 
-    private Item next(Kind kind) {
-        requireOpen();
-        if (queued == items.size()) {
-            items.add(new Item());
+    @Override
+    public void copyOut(long source, MemorySegment target) {
+        open();
+        try {
+            work.copyOut(source, target);
+        } finally {
+            lock.unlock();
         }
-        Item item = items.get(queued++);
-        item.kind = kind;
-        appended++;
-        return item;
+    }
+
+    /** Runs what is queued and keeps it. */
+    void replay() {
+        open();
+        try {
+            work.run();
+        } finally {
+            lock.unlock();
+        }
+    }
+
+    /** Takes the lock of an open stream. */
+    private void open() {
+        lock.lock();
+        try {
+            requireOpen();
+        } catch (ClosedException e) {
+            lock.unlock();
+            throw e;
+        }
     }
 
     private void requireOpen() {
@@ -180,10 +144,9 @@ final class CpuStream implements DeviceStream {
 
     @Override
     public Event record() {
-        lock.lock();
+        open();
         try {
-            requireOpen();
-            return new Mark(this, appended);
+            return new Mark(this, passed + work.size());
         } finally {
             lock.unlock();
         }
@@ -192,12 +155,8 @@ final class CpuStream implements DeviceStream {
     /** Runs the other stream up to here and beyond; afterwards there is nothing left to wait for. */
     @Override
     public void waitFor(Event event) {
-        lock.lock();
-        try {
-            requireOpen();
-        } finally {
-            lock.unlock();
-        }
+        open();
+        lock.unlock();
         if (!(event instanceof Mark mark)) {
             throw new WeftException(subject + ": waits for an event of "
                     + event.getClass().getName() + ", expected one of a cpu stream");
@@ -209,9 +168,8 @@ final class CpuStream implements DeviceStream {
 
     @Override
     public void synchronize() {
-        lock.lock();
+        open();
         try {
-            requireOpen();
             run();
         } finally {
             lock.unlock();
@@ -219,12 +177,8 @@ final class CpuStream implements DeviceStream {
     }
 
     private void run() {
-        long before = passed;
         try {
-            for (int i = 0; i < queued; i++) {
-                items.get(i).run(commands);
-                passed = before + i + 1;
-            }
+            work.run();
         } catch (RuntimeException e) {
             fail(e);
             throw e;
@@ -237,18 +191,14 @@ final class CpuStream implements DeviceStream {
     }
 
     private void fail(RuntimeException e) {
-        failedAfter = passed;
-        failedTo = appended;
+        failedAfter = passed + work.done();
+        failedTo = passed + work.size();
         failure = e;
     }
 
     private void empty() {
-        for (int i = 0; i < queued; i++) {
-            items.get(i).clear();
-        }
-        queued = 0;
-        commands.clear();
-        passed = appended;
+        passed += work.size();
+        work.clear();
     }
 
     @Override
@@ -259,11 +209,11 @@ final class CpuStream implements DeviceStream {
                 return;
             }
             closed = true;
-            if (queued > 0) {
-                fail(new ClosedException(subject + ": closed before its last " + queued + " items ran"));
+            if (work.size() > 0) {
+                fail(new ClosedException(subject + ": closed before its last " + work.size() + " items ran"));
             }
             empty();
-            commands.close();
+            work.close();
         } finally {
             lock.unlock();
         }

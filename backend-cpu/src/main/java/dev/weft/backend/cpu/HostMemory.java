@@ -29,6 +29,9 @@ final class HostMemory {
 
     private static final boolean LINUX = System.getProperty("os.name", "").equals("Linux");
 
+    /** All of memory, for addresses that this process owns. */
+    static final MemorySegment ALL = segment(0, Long.MAX_VALUE);
+
     private final String subject;
     private final long limit;
     private final Set<Buffer> live = Collections.newSetFromMap(new IdentityHashMap<>());

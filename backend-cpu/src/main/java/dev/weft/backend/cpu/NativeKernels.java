@@ -137,8 +137,8 @@ final class NativeKernels implements KernelSet {
         return new KernelArguments(op.all(), scratch).words();
     }
 
-    /** Runs commands on the pool. @throws NativeCallException if one has no kernel */
-    void run(MemorySegment commands, long count) {
+    /** Runs {@code count} commands at an address on the pool. @throws NativeCallException if one has no kernel */
+    void run(long commands, long count) {
         running.lock();
         try {
             long failed = level.library().run(pool(), level.isa(), commands, count);

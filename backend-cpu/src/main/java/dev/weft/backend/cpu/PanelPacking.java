@@ -14,10 +14,23 @@ final class PanelPacking implements WeightLayout.Packing {
     /** Packed matrices start at cache lines. */
     private static final long LINE = 64;
 
+    /** Rows of a panel: pieces are whole panels. */
+    private static final long PANEL_ROWS = 16;
+
+    /** Rows that share an FP8 scale. */
+    private static final long MOST_PIECE_ROWS = 128;
+
+    private static final long PIECE_BYTES = 256 << 10;
+
     private final NativeLevel level;
     private final TensorType type;
     private final TensorType matrix;
     private final int matrices;
+    private final long rows;
+    private final long columns;
+    private final long rowBytes;
+    private final long pieceRows;
+    private final long panelBytes;
     private final long matrixBytes;
     private final String id;
     private final Workers workers;
@@ -30,16 +43,42 @@ final class PanelPacking implements WeightLayout.Packing {
                 ? 1
                 : Math.toIntExact(type.shape().dim(0).maximum());
         this.workers = workers;
+        this.rows = matrix.shape().dim(0).maximum();
+        this.columns = matrix.shape().dim(1).maximum();
+        this.rowBytes = type.dtype().bytes(columns);
+        // in half of a second-level cache; a power of two, so that no piece straddles the rows of a scale
+        long fitting = Math.max(1, PIECE_BYTES / Math.max(1, rowBytes));
+        this.pieceRows = Math.clamp(Long.highestOneBit(fitting), PANEL_ROWS, MOST_PIECE_ROWS);
+        this.panelBytes = packedBytes(Math.min(rows, PANEL_ROWS));
+        this.matrixBytes = align(packedBytes(rows));
         try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment words = words(scratch).words();
-            this.matrixBytes = align(level.library().packedBytes(level.isa(), words));
+            MemorySegment words = new KernelArguments(List.of(matrix), scratch).words();
             this.id =
                     NativeLevel.text(level.library().packId(level.isa(), words)).orElseThrow() + " " + type;
         }
     }
 
-    private KernelArguments words(Arena arena) {
-        return new KernelArguments(List.of(matrix), arena);
+    /** Packed size of the first {@code count} rows of a matrix. */
+    private long packedBytes(long count) {
+        try (Arena scratch = Arena.ofConfined()) {
+            KernelArguments words = new KernelArguments(List.of(matrix), scratch);
+            words.extents(0, count, columns);
+            return level.library().packedBytes(level.isa(), words.words());
+        }
+    }
+
+    /** Scale bytes in front of those of row {@code row}. */
+    private long scaleOffset(long row) {
+        return type.scaling().isNone()
+                ? 0
+                : row / type.scaling().rows()
+                        * Math.ceilDiv(columns, (long) type.scaling().columns());
+    }
+
+    /** Scale bytes of the rows from {@code first} on, which all lie in one row of scales or begin one. */
+    private long scaleBytes(long first, long count) {
+        int perScale = Math.max(1, type.scaling().rows());
+        return scaleOffset(Math.ceilDiv(first + count, (long) perScale) * perScale) - scaleOffset(first);
     }
 
     private static long align(long bytes) {
@@ -56,32 +95,25 @@ final class PanelPacking implements WeightLayout.Packing {
         return matrixBytes * matrices;
     }
 
-    /** Threads share the matrices; each holds one matrix in checkpoint order at a time. */
+    /** Threads share the weight in pieces of some rows; each holds one piece in checkpoint order at a time. */
     @Override
     public void pack(WeightData source, long target) {
         MemorySegment packed = HostMemory.segment(target, bytes());
-        long dataBytes = matrix.maxDataBytes();
-        long scaleBytes = matrix.maxScaleBytes();
-        Staging[] staging = new Staging[workers.threads()];
-        Workers.Body body = (item, worker) -> {
-            if (staging[worker] == null) {
-                staging[worker] = new Staging(dataBytes, scaleBytes);
-            }
-            staging[worker].fill(source, item);
-            pack(source, staging[worker], packed.asSlice(item * matrixBytes, matrixBytes));
-        };
-        try {
-            if (isShared(source)) {
-                workers.parallelFor(matrices, body);
-            } else {
-                for (int item = 0; item < matrices; item++) {
-                    body.run(item, 0);
+        int perMatrix = Math.toIntExact(Math.ceilDiv(rows, pieceRows));
+        Piece[] pieces = new Piece[workers.threads()];
+        try (Arena arena = Arena.ofShared()) {
+            Workers.Body body = (item, worker) -> {
+                if (pieces[worker] == null) {
+                    pieces[worker] = new Piece(source, arena);
                 }
-            }
-        } finally {
-            for (Staging s : staging) {
-                if (s != null) {
-                    s.close();
+                pieces[worker].pack(item / perMatrix, item % perMatrix * pieceRows, packed);
+            };
+            int items = Math.multiplyExact(matrices, perMatrix);
+            if (isShared(source)) {
+                workers.parallelFor(items, body);
+            } else {
+                for (int item = 0; item < items; item++) {
+                    body.run(item, 0);
                 }
             }
         }
@@ -90,58 +122,57 @@ final class PanelPacking implements WeightLayout.Packing {
     /** Whether threads other than the caller may read the source. */
     private static boolean isShared(WeightData source) {
         Thread any = Thread.ofPlatform().unstarted(() -> {});
-        return source.parts().stream()
-                .allMatch(p -> p.data().isAccessibleBy(any) && p.scale().isAccessibleBy(any));
+        return source.isInFiles()
+                || source.parts().stream()
+                        .allMatch(p ->
+                                p.data().isAccessibleBy(any) && p.scale().isAccessibleBy(any));
     }
 
-    private void pack(WeightData source, Staging staging, MemorySegment target) {
-        try (Arena scratch = Arena.ofConfined()) {
-            KernelArguments words = words(scratch);
-            words.bind(0, staging.data.address(), type.scaling().isNone() ? 0 : staging.scale.address());
+    /** Rows of a matrix in checkpoint order: native code must not touch a mapped file, which may shrink. */
+    private final class Piece {
+        private final WeightData source;
+        private final KernelArguments words;
+        private final MemorySegment data;
+        private final MemorySegment scale;
+
+        Piece(WeightData source, Arena arena) {
+            this.source = source;
+            this.words = new KernelArguments(List.of(matrix), arena);
+            this.data = arena.allocate(pieceRows * rowBytes, LINE);
+            this.scale = arena.allocate(scaleBytes(0, pieceRows), LINE);
+            words.bind(0, data.address(), type.scaling().isNone() ? 0 : scale.address());
+        }
+
+        /** Packs the rows of matrix {@code index} from {@code first} on. */
+        void pack(int index, long first, MemorySegment packed) {
+            long count = Math.min(pieceRows, rows - first);
+            long dataAt = index * matrix.maxDataBytes() + first * rowBytes;
+            gather(dataAt, data.asSlice(0, count * rowBytes), false);
+            long scaleAt = index * matrix.maxScaleBytes() + scaleOffset(first);
+            gather(scaleAt, scale.asSlice(0, scaleBytes(first, count)), true);
+            words.extents(0, count, columns);
+            MemorySegment target = packed.asSlice(index * matrixBytes + first / PANEL_ROWS * panelBytes);
             if (level.library().pack(level.isa(), words.words(), target) != 0) {
                 throw new NativeCallException(
                         "weft_pack on " + level.name() + ": refused weight " + source.name() + " " + type);
             }
         }
-    }
 
-    /** One matrix in checkpoint order: native code must not touch a mapped file, which may shrink. */
-    private static final class Staging implements AutoCloseable {
-        private final MemorySegment data;
-        private final MemorySegment scale;
-
-        Staging(long dataBytes, long scaleBytes) {
-            data = HostMemory.allocateRaw(dataBytes, LINE);
-            scale = HostMemory.allocateRaw(scaleBytes, LINE);
-        }
-
-        void fill(WeightData source, int matrix) {
-            gather(source, matrix, data, false);
-            gather(source, matrix, scale, true);
-        }
-
-        /** Copies the bytes of one matrix, which may be a piece of a part or span several. */
-        private static void gather(WeightData source, int matrix, MemorySegment to, boolean scales) {
-            long from = matrix * to.byteSize();
+        /** Copies bytes of the whole weight, which may be a piece of a part or span several. */
+        private void gather(long from, MemorySegment to, boolean scales) {
             for (long done = 0; done < to.byteSize(); ) {
-                long partBytes = piece(source, 0, scales).byteSize();
-                int part = Math.toIntExact((from + done) / partBytes);
+                WeightData.Part any = source.parts().getFirst();
+                long partBytes = (scales ? any.scale() : any.data()).byteSize();
+                WeightData.Part part = source.parts().get(Math.toIntExact((from + done) / partBytes));
                 long at = (from + done) % partBytes;
                 long n = Math.min(partBytes - at, to.byteSize() - done);
-                source.read(piece(source, part, scales).asSlice(at, n), to.asSlice(done, n));
+                if (scales) {
+                    source.readScale(part, at, to.asSlice(done, n));
+                } else {
+                    source.readData(part, at, to.asSlice(done, n));
+                }
                 done += n;
             }
-        }
-
-        private static MemorySegment piece(WeightData source, int part, boolean scales) {
-            WeightData.Part p = source.parts().get(part);
-            return scales ? p.scale() : p.data();
-        }
-
-        @Override
-        public void close() {
-            HostMemory.freeRaw(data);
-            HostMemory.freeRaw(scale);
         }
     }
 }

@@ -45,7 +45,7 @@ interface WeftLibrary {
     int pack(int isa, MemorySegment matrix, MemorySegment target);
 
     @Symbol("weft_run")
-    long run(long pool, int isa, MemorySegment commands, long count);
+    long run(long pool, int isa, long commands, long count);
 
     @Symbol("weft_has_limit")
     int hasLimit(int isa, long kind);

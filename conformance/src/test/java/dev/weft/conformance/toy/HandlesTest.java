@@ -24,6 +24,7 @@ import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.atomic.AtomicReference;
 import org.assertj.core.api.ThrowableAssert.ThrowingCallable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.Test;
@@ -246,6 +247,34 @@ class HandlesTest {
         for (float[] r : results) {
             for (int i = 0; i < r.length; i++) {
                 assertThat(r[i]).isCloseTo(expected[i], org.assertj.core.data.Offset.offset(1e-4f));
+            }
+        }
+    }
+
+    @Test
+    void twoExecutionsOnOneStateStoreAtATimeAreRefused() throws Exception {
+        try (Execution second = compiled.newExecution(weights, states);
+                ExecutorService pool = Executors.newFixedThreadPool(1)) {
+            ToyFixture.feed(execution, 4, 0);
+            ToyFixture.feed(second, 4, 0);
+            AtomicReference<String> refusal = new AtomicReference<>();
+            Future<?> other = pool.submit(() -> runUntilRefused(execution, refusal));
+            runUntilRefused(second, refusal);
+            other.get(20, TimeUnit.SECONDS);
+            assertThat(refusal.get()).contains("execution of small network", "states are in use", "its own states");
+            execution.run(); // one after the other is fine
+            second.run();
+        }
+        assertThat(f.toy().isLost()).isFalse();
+    }
+
+    /** Runs steps until this or the other execution is refused. */
+    private static void runUntilRefused(Execution e, AtomicReference<String> refusal) {
+        while (refusal.get() == null) {
+            try {
+                e.run();
+            } catch (GraphException refused) {
+                refusal.set(refused.getMessage());
             }
         }
     }

@@ -1,0 +1,92 @@
+package dev.weft.runtime;
+
+import dev.weft.Dim;
+import dev.weft.GraphException;
+import dev.weft.graph.Graph;
+import dev.weft.spi.KernelArguments;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+
+/** Named dimensions of one execution: what each is bound to and which operand extents follow it. Not thread-safe. */
+final class Extents {
+    private static final long UNBOUND = -1;
+
+    private final Graph graph;
+    private final Map<String, Bound> dims = new LinkedHashMap<>();
+    private final List<String> names;
+    private int version;
+
+    /** An operand whose first extent follows a named dimension. */
+    private record Follower(KernelArguments arguments, int operand, Dim dim) {}
+
+    private static final class Bound {
+        private final Dim dim;
+        private final List<Follower> followers = new ArrayList<>();
+        private long extent = UNBOUND;
+
+        Bound(Dim dim) {
+            this.dim = dim;
+        }
+    }
+
+    Extents(Graph graph) {
+        this.graph = graph;
+        graph.dims().forEach((name, dim) -> dims.put(name, new Bound(dim)));
+        this.names = List.copyOf(dims.keySet());
+    }
+
+    /** Makes the first extent of an operand follow {@code dim}, a multiple of a named dimension. */
+    void follow(Dim dim, KernelArguments arguments, int operand) {
+        dims.get(dim.name()).followers.add(new Follower(arguments, operand, dim));
+    }
+
+    /** Refuses a name or an extent that the graph does not have. */
+    void check(String name, long extent) {
+        Bound b = dims.get(name);
+        if (b == null) {
+            throw new GraphException("dimension '" + name + "': graph " + graph.name() + " has only " + dims.keySet());
+        }
+        if (extent < b.dim.min() || extent > b.dim.max()) {
+            throw new GraphException("dimension '" + name + "': found " + extent + ", expected " + b.dim.min() + " to "
+                    + b.dim.max() + "; compile the graph with other bounds");
+        }
+    }
+
+    /** Binds a checked name; says whether that changed anything. */
+    boolean bind(String name, long extent) {
+        Bound b = dims.get(name);
+        if (b.extent == extent) {
+            return false;
+        }
+        b.extent = extent;
+        version++;
+        for (Follower f : b.followers) {
+            f.arguments().extent(f.operand(), 0, f.dim().at(extent));
+        }
+        return true;
+    }
+
+    /** What a dimension is bound to. @throws GraphException if it is not */
+    long at(String name) {
+        Bound b = dims.get(name);
+        if (b.extent == UNBOUND) {
+            throw new GraphException(
+                    "dimension '" + name + "' is not bound: call bind(\"" + name + "\", extent) first");
+        }
+        return b.extent;
+    }
+
+    /** @throws GraphException if a dimension is not bound */
+    void requireAll() {
+        for (int i = 0; i < names.size(); i++) {
+            at(names.get(i));
+        }
+    }
+
+    /** Changes with every change of an extent. */
+    int version() {
+        return version;
+    }
+}

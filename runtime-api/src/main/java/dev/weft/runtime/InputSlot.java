@@ -1,0 +1,88 @@
+package dev.weft.runtime;
+
+import dev.weft.DType;
+import dev.weft.GraphException;
+import dev.weft.TensorType;
+import dev.weft.graph.Value;
+import dev.weft.spi.DeviceStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+
+/**
+ * An input of one execution with its host copy, which stays: the planner may give the device memory of an input to later
+ * results, and a run without a new value repeats the old one. Not thread-safe.
+ */
+final class InputSlot {
+    private static final long NOTHING = -1;
+
+    private final Value value;
+    private final BoundType bound;
+    private final long address;
+    private final long capacity;
+    private final MemorySegment staging;
+    private long filled = NOTHING;
+    /** What is filled of the host copy. */
+    private MemorySegment source;
+
+    InputSlot(Value value, Extents extents, long address, Arena arena) {
+        this.value = value;
+        this.bound = new BoundType(value.type(), extents);
+        this.address = address;
+        this.capacity = value.type().maxDataBytes();
+        this.staging = arena.allocate(Math.max(1, capacity), 64);
+        this.source = staging;
+    }
+
+    /** Takes over bytes in the input's format. */
+    void fill(MemorySegment data) {
+        check(value.type().dtype(), data.byteSize());
+        MemorySegment.copy(data, 0, staging, 0, data.byteSize());
+        filled(data.byteSize());
+    }
+
+    /** Takes over numbers. */
+    void fill(float[] data) {
+        check(DType.F32, 4L * data.length);
+        MemorySegment.copy(data, 0, staging, ValueLayout.JAVA_FLOAT, 0, data.length);
+        filled(4L * data.length);
+    }
+
+    /** Takes over the first {@code count} numbers. */
+    void fill(int[] data, int count) {
+        check(DType.I32, 4L * count);
+        MemorySegment.copy(data, 0, staging, ValueLayout.JAVA_INT, 0, count);
+        filled(4L * count);
+    }
+
+    private void check(DType dtype, long bytes) {
+        if (value.type().dtype() != dtype || bytes > capacity) {
+            throw new GraphException("input '" + value.name() + "': found " + bytes + " bytes of " + dtype
+                    + ", expected " + value.type());
+        }
+    }
+
+    private void filled(long bytes) {
+        if (bytes != filled) {
+            filled = bytes;
+            source = staging.asSlice(0, bytes);
+        }
+    }
+
+    /** Appends the copy to the device. @throws GraphException if the bytes given do not fit the bound dimensions */
+    void feed(DeviceStream stream) {
+        TensorType type = bound.type();
+        if (!type.scaling().isNone()) {
+            throw new GraphException("input '" + value.name() + "' " + type
+                    + ": block scales cannot be fed; feed unscaled values and quantize them in the graph");
+        }
+        if (filled != bound.dataBytes()) {
+            throw new GraphException(
+                    "input '" + value.name() + "': found " + (filled == NOTHING ? "nothing" : filled + " bytes")
+                            + ", expected " + bound.dataBytes() + " bytes for " + type);
+        }
+        if (filled > 0) {
+            stream.copyIn(source, address);
+        }
+    }
+}

@@ -1,0 +1,128 @@
+package dev.weft.runtime;
+
+import dev.weft.runtime.CompiledGraph.Step;
+import dev.weft.spi.Capturing;
+import dev.weft.spi.Closing;
+import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.KernelArguments;
+import java.util.ArrayList;
+import java.util.List;
+
+/**
+ * The nodes of a compiled graph in order: neighbours with kernels are captured where the device can, others are enqueued
+ * one by one or run on the host. Not thread-safe.
+ */
+final class Launches implements AutoCloseable {
+    /** Puts one or more nodes on the stream. */
+    private sealed interface Launch {}
+
+    private record Captured(Capturing.Capture capture) implements Launch {}
+
+    private record Single(Step step, KernelArguments arguments) implements Launch {}
+
+    private final CompiledGraph compiled;
+    private final DeviceBuffer memory;
+    private final List<KernelArguments> arguments;
+    private final List<Launch> launches = new ArrayList<>();
+
+    /**
+     * @param arguments of every step, with final addresses
+     * @param memory of all values, for poisoning
+     */
+    Launches(CompiledGraph compiled, List<KernelArguments> arguments, DeviceBuffer memory) {
+        this.compiled = compiled;
+        this.memory = memory;
+        this.arguments = arguments;
+        try {
+            build();
+        } catch (RuntimeException | Error e) {
+            try {
+                close();
+            } catch (RuntimeException closing) {
+                e.addSuppressed(closing);
+            }
+            throw e;
+        }
+    }
+
+    private void build() {
+        List<Step> steps = compiled.steps();
+        for (int i = 0; i < steps.size(); ) {
+            int end = i;
+            // poison goes between the nodes
+            if (compiled.device().spi() instanceof Capturing
+                    && !compiled.options().poisonWorkspace()) {
+                while (end < steps.size() && steps.get(end).kernel() != null) {
+                    end++;
+                }
+            }
+            if (end > i) {
+                launches.add(capture(steps.subList(i, end), arguments.subList(i, end)));
+                i = end;
+            } else {
+                launches.add(new Single(steps.get(i), arguments.get(i)));
+                i++;
+            }
+        }
+    }
+
+    private Captured capture(List<Step> steps, List<KernelArguments> arguments) {
+        List<Capturing.Call> calls = new ArrayList<>();
+        for (int i = 0; i < steps.size(); i++) {
+            calls.add(new Capturing.Call(steps.get(i).kernel(), arguments.get(i)));
+        }
+        return new Captured(((Capturing) compiled.device().spi()).capture(calls));
+    }
+
+    /** Enqueues all nodes. */
+    void enqueue(DeviceStream stream) {
+        for (int i = 0; i < launches.size(); i++) {
+            switch (launches.get(i)) {
+                case Captured c -> c.capture().enqueue(stream);
+                case Single s -> enqueue(stream, s.step(), s.arguments());
+            }
+        }
+    }
+
+    private void enqueue(DeviceStream stream, Step step, KernelArguments arguments) {
+        if (compiled.options().poisonWorkspace()) {
+            Poison.fill(compiled, step, stream, arguments, memory);
+        }
+        if (step.kernel() == null) {
+            HostFallback.run(compiled.device().spi(), stream, step, arguments);
+        } else {
+            step.kernel().enqueue(stream, arguments);
+        }
+    }
+
+    /** Runs the nodes one by one, waiting for each, and stores their times. */
+    void profile(DeviceStream stream, long[] nanos) {
+        for (int i = 0; i < nanos.length; i++) {
+            long start = System.nanoTime();
+            enqueue(stream, compiled.steps().get(i), arguments.get(i));
+            stream.synchronize();
+            nanos[i] = System.nanoTime() - start;
+        }
+    }
+
+    /** Says that extents in the arguments have changed. */
+    void extentsChanged() {
+        for (Launch launch : launches) {
+            if (launch instanceof Captured c) {
+                c.capture().extentsChanged();
+            }
+        }
+    }
+
+    @Override
+    public void close() {
+        List<AutoCloseable> captures = new ArrayList<>();
+        for (Launch launch : launches) {
+            if (launch instanceof Captured c) {
+                captures.add(c.capture());
+            }
+        }
+        Closing.all(captures);
+    }
+}

@@ -1,0 +1,38 @@
+package dev.weft.spi;
+
+import java.util.List;
+
+/**
+ * Optional ability of a {@link BackendDevice}: records kernel calls once and runs them again and again at the cost of one
+ * submission (a native command list, a CUDA graph, an ACL graph). Without it every call is enqueued at every run.
+ */
+public interface Capturing {
+    /**
+     * Records calls that run one after another. Nothing runs yet; the recording itself may wait for the first
+     * {@link Capture#enqueue}.
+     *
+     * @param calls of kernels of this device. Addresses and workspaces in the arguments are final; extents may change
+     *     between runs. The arguments must outlive the capture
+     */
+    Capture capture(List<Call> calls);
+
+    /**
+     * One kernel call.
+     *
+     * @param kernel what runs
+     * @param arguments its operands, read again after {@link Capture#extentsChanged}
+     */
+    record Call(Kernel kernel, KernelArguments arguments) {}
+
+    /** Recorded calls. Used by one thread at a time, on one stream at a time; closed after the stream has passed it. */
+    interface Capture extends AutoCloseable {
+        /** Appends all calls to the stream. Like {@link Kernel#enqueue} it never blocks on the device. */
+        void enqueue(DeviceStream stream);
+
+        /** Says that extents in the arguments have changed since the last {@link #enqueue}. */
+        void extentsChanged();
+
+        @Override
+        void close();
+    }
+}

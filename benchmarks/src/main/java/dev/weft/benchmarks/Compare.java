@@ -77,8 +77,7 @@ public final class Compare implements Callable<Integer> {
             }
         }
         for (int m : new int[] {1, 8, 64}) {
-            all.add(new Candidate(
-                    "experts mxfp4 m=%d ".formatted(m), () -> new ExpertWork(m, K, N, experts, TOP)));
+            all.add(new Candidate("experts mxfp4 m=%d ".formatted(m), () -> new ExpertWork(m, K, N, experts, TOP)));
         }
         return all;
     }
@@ -91,7 +90,8 @@ public final class Compare implements Callable<Integer> {
         try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(threads))) {
             Device d = weft.device(device);
             report.begin(d.info().description(), threads, rounds, peers);
-            for (Candidate c : candidates().stream().filter(c -> c.name().contains(only)).toList()) {
+            for (Candidate c :
+                    candidates().stream().filter(c -> c.name().contains(only)).toList()) {
                 try (Work work = c.maker().get()) {
                     report.add(measure(d, work, peers));
                 } catch (IllegalStateException e) {
@@ -106,12 +106,14 @@ public final class Compare implements Callable<Integer> {
 
     private Contest.Outcome measure(Device d, Work work, List<Peer> peers) {
         List<Contender> contenders = new ArrayList<>();
+        List<Limit> limits = DeviceLimit.of(d, work);
         try {
             contenders.add(GraphContender.of(d, work));
             present(peers).forEach(p -> p.enter(work).ifPresent(contenders::add));
-            return new Contest(work, contenders, List.of(new StreamRead(work))).run(rounds);
+            return new Contest(work, contenders, limits).run(rounds);
         } finally {
             contenders.forEach(Contender::close);
+            limits.forEach(Limit::close);
         }
     }
 

@@ -86,8 +86,10 @@ final class Contest {
         contender.run();
         double error = error(work, contender);
         if (!(error <= contender.tolerance())) {
-            throw new IllegalStateException("%s, %s (%s): found a relative error of %.2g, expected at most %.2g; the contenders do not compute the same"
-                    .formatted(work.name(), contender.name(), contender.detail(), error, contender.tolerance()));
+            throw new IllegalStateException(
+                    "%s, %s (%s): found a relative error of %.2g, expected at most %.2g; the contenders do not compute the same"
+                            .formatted(
+                                    work.name(), contender.name(), contender.detail(), error, contender.tolerance()));
         }
         return error;
     }

@@ -11,6 +11,10 @@ import tools.jackson.databind.node.ObjectNode;
 
 /** Outcomes as a table, line by line as they come, or as one JSON document at the end. */
 final class Report {
+    private static final String HUGE_PAGES = "glibc.malloc.hugetlb=";
+    private static final String NO_HUGE_PAGES = "peers have 4 KiB pages and may be several times slower than they can be; set GLIBC_TUNABLES="
+            + HUGE_PAGES + "1 and use a system that gives huge pages on request";
+
     private final PrintStream out;
     private final boolean json;
     private final ObjectNode document = JsonNodeFactory.instance.objectNode();
@@ -29,11 +33,19 @@ final class Report {
         for (Peer peer : peers) {
             boolean present = peer instanceof Peer.Present;
             String text = peer instanceof Peer.Absent absent ? absent.reason() : ((Peer.Present) peer).description();
-            list.addObject().put("name", peer.name()).put("present", present).put(present ? "description" : "reason", text);
+            list.addObject()
+                    .put("name", peer.name())
+                    .put("present", present)
+                    .put(present ? "description" : "reason", text);
             line("%s: %s%s", peer.name(), present ? "" : "absent: ", text);
         }
+        if (!System.getenv().getOrDefault("GLIBC_TUNABLES", "").contains(HUGE_PAGES)) {
+            document.put("note", NO_HUGE_PAGES);
+            line("note: %s", NO_HUGE_PAGES);
+        }
         line("");
-        line("%-48s %-9s %10s %10s %8s %8s %15s %9s  %s",
+        line(
+                "%-48s %-9s %10s %10s %8s %8s %15s %9s  %s",
                 "work", "", "p10 ms", "median ms", "Gop/s", "GB/s", "weft is faster", "error", "");
     }
 
@@ -48,13 +60,21 @@ final class Report {
         Timings own = outcome.own().seconds();
         String label = outcome.work().name();
         for (Contest.Entry e : outcome.entries()) {
-            ObjectNode entry = times(entries.addObject().put("name", e.name()).put("detail", e.detail()), outcome, e.seconds());
+            ObjectNode entry =
+                    times(entries.addObject().put("name", e.name()).put("detail", e.detail()), outcome, e.seconds());
             entry.put("error", e.error());
             boolean self = e == outcome.own();
             if (!self) {
                 ratio(entry, "weftFaster", e.seconds(), own);
             }
-            row(outcome, label, e.name(), e.seconds(), self ? "" : ratio(e.seconds(), own), "%.1e".formatted(e.error()), e.detail());
+            row(
+                    outcome,
+                    label,
+                    e.name(),
+                    e.seconds(),
+                    self ? "" : ratio(e.seconds(), own),
+                    "%.1e".formatted(e.error()),
+                    e.detail());
             label = "";
         }
         ArrayNode limits = node.putArray("limits");
@@ -83,10 +103,19 @@ final class Report {
         return "%.2f / %.2f".formatted(other.p10() / own.p10(), other.over(own).median());
     }
 
-    private void row(Contest.Outcome o, String label, String name, Timings t, String ratio, String error, String detail) {
-        line("%-48s %-9s %10.3f %10.3f %8.1f %8.1f %15s %9s  %s",
-                label, name, t.p10() * 1e3, t.median() * 1e3,
-                o.work().flops() / t.p10() * 1e-9, o.work().bytes() / t.p10() * 1e-9, ratio, error, detail);
+    private void row(
+            Contest.Outcome o, String label, String name, Timings t, String ratio, String error, String detail) {
+        line(
+                "%-48s %-9s %10.3f %10.3f %8.1f %8.1f %15s %9s  %s",
+                label,
+                name,
+                t.p10() * 1e3,
+                t.median() * 1e3,
+                o.work().flops() / t.p10() * 1e-9,
+                o.work().bytes() / t.p10() * 1e-9,
+                ratio,
+                error,
+                detail);
     }
 
     /** A work that could not be measured. */

@@ -20,10 +20,14 @@ class BenchmarksTest {
         try (Work work = made;
                 Weft weft = Bench.weft();
                 GraphContender own = GraphContender.of(weft.best(), work)) {
-            Contest.Outcome outcome = new Contest(work, List.of(own), List.of(new StreamRead(work))).run(3);
+            List<Limit> limits = DeviceLimit.of(weft.best(), work);
+            Contest.Outcome outcome = new Contest(work, List.of(own), limits).run(3);
+            limits.forEach(Limit::close);
             assertThat(outcome.own().error()).isGreaterThanOrEqualTo(0).isLessThan(own.tolerance());
             assertThat(outcome.own().seconds().p10()).isPositive();
-            assertThat(outcome.limits().getFirst().seconds().p10()).isPositive();
+            assertThat(outcome.limits()).hasSameSizeAs(limits);
+            assertThat(outcome.limits())
+                    .allSatisfy(l -> assertThat(l.seconds().p10()).isPositive());
         }
     }
 

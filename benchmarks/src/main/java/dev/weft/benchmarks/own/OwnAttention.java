@@ -33,7 +33,8 @@ final class OwnAttention extends GraphContender {
         int first = entries * RATIO;
         execution.set("q", bf16(work.q()));
         execution.set("sink", work.sink());
-        execution.set("positions", IntStream.range(0, work.m()).map(i -> first + i).toArray());
+        execution.set(
+                "positions", IntStream.range(0, work.m()).map(i -> first + i).toArray());
         execution.set("starts", 0, work.m());
         execution.set("slots", 0);
         execution.set("pages", IntStream.range(0, pages(work)).toArray());

@@ -65,7 +65,11 @@ final class Ggml implements Peer.Present {
         cpu.setThreads(backend, threads);
         this.bufferTypes = bufferTypes(cpu);
         this.description = "ggml %s (%s), %s, %d thread(s)"
-                .formatted(text(library.version()), file, text(library.deviceDescription(device)).strip(), threads);
+                .formatted(
+                        text(library.version()),
+                        file,
+                        text(library.deviceDescription(device)).strip(),
+                        threads);
     }
 
     static Peer find(int threads) {
@@ -73,10 +77,13 @@ final class Ggml implements Peer.Present {
         if (!given.isEmpty()) {
             System.setProperty("weft.ggml.path", given);
         }
-        switch (NativeLibraries.find(MethodHandles.lookup(), "ggml", List.of("libggml.so.0", "libggml.so"), List.of())) {
+        switch (NativeLibraries.find(
+                MethodHandles.lookup(), "ggml", List.of("libggml.so.0", "libggml.so"), List.of())) {
             case NativeLibraries.Missing missing -> {
-                return new Absent("ggml", "searched " + String.join(", ", missing.searched()) + "; set -D" + PROPERTY
-                        + " to libggml.so.0 (Debian package libggml0)");
+                return new Absent(
+                        "ggml",
+                        "searched " + String.join(", ", missing.searched()) + "; set -D" + PROPERTY
+                                + " to libggml.so.0 (Debian package libggml0)");
             }
             case NativeLibraries.Found found -> {
                 GgmlLibrary library = NativeBinder.bind(MethodHandles.lookup(), GgmlLibrary.class, found.symbols());
@@ -97,8 +104,8 @@ final class Ggml implements Peer.Present {
                             Ggml.class,
                             "log",
                             MethodType.methodType(void.class, int.class, MemorySegment.class, MemorySegment.class));
-            FunctionDescriptor type = FunctionDescriptor.ofVoid(
-                    ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS);
+            FunctionDescriptor type =
+                    FunctionDescriptor.ofVoid(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS);
             library.setLog(Linker.nativeLinker().upcallStub(print, type, Arena.global()), MemorySegment.NULL);
         } catch (ReflectiveOperationException e) {
             throw new IllegalStateException(e);

@@ -87,7 +87,9 @@ final class GgmlGraph implements Contender {
     }
 
     private boolean allocate() {
-        return allocate(weights, bufferType) && allocate(values, ggml.weightBufferTypes().getLast()) && expand();
+        return allocate(weights, bufferType)
+                && allocate(values, ggml.weightBufferTypes().getLast())
+                && expand();
     }
 
     private boolean allocate(MemorySegment context, MemorySegment type) {
@@ -138,7 +140,8 @@ final class GgmlGraph implements Contender {
 
     @Override
     public String detail() {
-        return "weights in " + Ggml.text(library.bufferTypeName(bufferType));
+        boolean weighted = !library.firstTensor(weights).equals(MemorySegment.NULL);
+        return weighted ? "weights in " + Ggml.text(library.bufferTypeName(bufferType)) : "F16 cache";
     }
 
     @Override

@@ -29,8 +29,7 @@ final class GgmlWorks {
                 weights.clear();
                 x = g.input(GgmlLibrary.F32, work.k(), work.m(), 1);
                 for (int c = 0; c < copies; c++) {
-                    MemorySegment w =
-                            g.weight(GgmlBlocks.type(work.weights().get(c)), work.k(), work.n(), 1);
+                    MemorySegment w = g.weight(GgmlBlocks.type(work.weights().get(c)), work.k(), work.n(), 1);
                     weights.add(w);
                     g.result(ggml.library().mulMat(g.values(), w, x));
                 }

@@ -34,8 +34,8 @@ final class OneDnnMatmul implements Contender {
                 out -> library.describeMatmul(
                         out, dnn.engine(), source, any, MemorySegment.NULL, destination, MemorySegment.NULL));
         this.primitive = create("primitive", out -> library.createPrimitive(out, matmul));
-        this.implementation = Ggml.text(create(
-                "implementation name", out -> library.query(matmul, OneDnn.QUERY_IMPLEMENTATION, 0, out)));
+        this.implementation = Ggml.text(
+                create("implementation name", out -> library.query(matmul, OneDnn.QUERY_IMPLEMENTATION, 0, out)));
         MemorySegment packed = library.queryMemory(matmul, OneDnn.QUERY_WEIGHTS, 0);
         MemorySegment x = memory(source, plain(work.x()));
         for (int c = 0; c < work.copies(); c++) {
@@ -81,8 +81,7 @@ final class OneDnnMatmul implements Contender {
         MemorySegment target = memory(packed, arena.allocate(library.bytes(packed), 64));
         MemorySegment description = create(
                 "reorder",
-                out -> library.describeReorder(
-                        out, given, dnn.engine(), packed, dnn.engine(), MemorySegment.NULL));
+                out -> library.describeReorder(out, given, dnn.engine(), packed, dnn.engine(), MemorySegment.NULL));
         MemorySegment reorder = create("reorder", out -> library.createPrimitive(out, description));
         MemorySegment from = memory(given, weights);
         execute(reorder, 2, arguments(OneDnn.ARG_SOURCE, from, OneDnn.ARG_DESTINATION, target));

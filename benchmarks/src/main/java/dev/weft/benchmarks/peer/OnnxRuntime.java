@@ -4,6 +4,7 @@ import dev.weft.benchmarks.Contender;
 import dev.weft.benchmarks.work.Format;
 import dev.weft.benchmarks.work.GemmWork;
 import dev.weft.benchmarks.work.Work;
+import java.lang.invoke.MethodType;
 import java.lang.reflect.InvocationTargetException;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
@@ -30,11 +31,13 @@ final class OnnxRuntime implements Peer.Present {
 
     static Peer find(int threads) {
         try {
-            return new OnnxRuntime(call(type("OrtEnvironment"), null, "getEnvironment"), threads);
+            Object environment = call(type("OrtEnvironment"), null, "getEnvironment");
+            call(environment.getClass(), environment, "setTelemetry", false);
+            return new OnnxRuntime(environment, threads);
         } catch (ClassNotFoundException e) {
-            return new Absent("onnxruntime", PACKAGE + "* is not on the class path; build with -Ppeers");
+            return new Absent("onnxrt", PACKAGE + "* is not on the class path; build with -Ppeers");
         } catch (ReflectiveOperationException | LinkageError e) {
-            return new Absent("onnxruntime", "its native library did not load: " + e);
+            return new Absent("onnxrt", "its native library did not load: " + e);
         }
     }
 
@@ -57,8 +60,8 @@ final class OnnxRuntime implements Peer.Present {
             return false;
         }
         for (int i = 0; i < parameters.length; i++) {
-            boolean number = parameters[i] == int.class && arguments[i] instanceof Integer;
-            if (!number && !parameters[i].isInstance(arguments[i])) {
+            Class<?> wrapped = MethodType.methodType(parameters[i]).wrap().returnType();
+            if (!wrapped.isInstance(arguments[i])) {
                 return false;
             }
         }
@@ -103,7 +106,8 @@ final class OnnxRuntime implements Peer.Present {
         Product(GemmWork work) {
             this.work = work;
             try {
-                Object options = type("OrtSession$SessionOptions").getConstructor().newInstance();
+                Object options =
+                        type("OrtSession$SessionOptions").getConstructor().newInstance();
                 call(options.getClass(), options, "setIntraOpNumThreads", threads);
                 call(options.getClass(), options, "setInterOpNumThreads", 1);
                 session = (AutoCloseable)

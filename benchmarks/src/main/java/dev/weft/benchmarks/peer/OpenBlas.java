@@ -61,8 +61,7 @@ final class OpenBlas implements Peer.Present {
         var folders = ClassPathLibrary.unpack(
                 "org/bytedeco/openblas/" + ClassPathLibrary.platform(),
                 List.of("libgcc_s.so.1", "libquadmath.so.0", "libgfortran.so.5", "libopenblas.so.0"));
-        return switch (NativeLibraries.find(
-                MethodHandles.lookup(), "openblas", List.of("libopenblas.so.0"), folders)) {
+        return switch (NativeLibraries.find(MethodHandles.lookup(), "openblas", List.of("libopenblas.so.0"), folders)) {
             case NativeLibraries.Missing missing ->
                 new Absent("openblas", missing.reason() + ", or build with -Ppeers");
             case NativeLibraries.Found found ->
@@ -122,8 +121,7 @@ final class OpenBlas implements Peer.Present {
             int k = work.k();
             for (int c = 0; c < work.copies(); c++) {
                 MemorySegment w = work.weights().get(c).data();
-                library.sgemm(
-                        ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, m, n, k, 1, x, k, w, k, 0, results.get(c), n);
+                library.sgemm(ROW_MAJOR, NO_TRANSPOSE, TRANSPOSE, m, n, k, 1, x, k, w, k, 0, results.get(c), n);
             }
         }
 

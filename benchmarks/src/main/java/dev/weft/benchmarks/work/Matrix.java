@@ -39,7 +39,8 @@ public record Matrix(Format format, int rows, int columns, MemorySegment data, M
         TensorType type = format.weight(rows, columns);
         SplittableRandom random = new SplittableRandom(seed);
         MemorySegment data = arena.allocate(type.maxDataBytes(), 64);
-        MemorySegment scale = arena.allocate(Math.max(1, type.maxScaleBytes()), 64).asSlice(0, type.maxScaleBytes());
+        MemorySegment scale =
+                arena.allocate(Math.max(1, type.maxScaleBytes()), 64).asSlice(0, type.maxScaleBytes());
         for (long i = 0; i < data.byteSize(); i += Long.BYTES) {
             data.set(ValueLayout.JAVA_LONG_UNALIGNED, i, codes(format, random.nextLong()));
         }

@@ -55,4 +55,15 @@ final class GgmlBlocks {
         }
         return out;
     }
+
+    /** One row as BF16. */
+    static byte[] bf16(float[] row) {
+        byte[] out = new byte[row.length * Short.BYTES];
+        for (int i = 0; i < row.length; i++) {
+            int code = DType.BF16.encode(row[i]);
+            out[2 * i] = (byte) code;
+            out[2 * i + 1] = (byte) (code >>> 8);
+        }
+        return out;
+    }
 }

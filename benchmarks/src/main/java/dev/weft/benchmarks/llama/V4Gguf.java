@@ -20,8 +20,8 @@ import java.util.stream.IntStream;
 
 /**
  * A V4 checkpoint in llama.cpp's architecture {@code deepseek4}, backbone only. FP4 experts keep their codes as MXFP4.
- * FP8 matrices become Q8_0, the format of ggml nearest in size, which is not exact: ggml has no FP8. Vectors become F32,
- * as ggml's element-wise operators want them; BF16 and F32 matrices stay.
+ * ggml has no FP8: such matrices become Q8_0, the format nearest in size but not exact, or BF16, exact and twice the
+ * size. Vectors become F32, as ggml's element-wise operators want them; BF16 and F32 matrices stay.
  */
 final class V4Gguf {
     private static final String ARCHITECTURE = "deepseek4";
@@ -78,15 +78,25 @@ final class V4Gguf {
 
     private final Checkpoint checkpoint;
     private final ModelConfig config;
+    private final GgmlType fp8As;
     private final GgufWriter file = new GgufWriter();
 
-    private V4Gguf(Checkpoint checkpoint, ModelConfig config) {
+    private V4Gguf(Checkpoint checkpoint, ModelConfig config, GgmlType fp8As) {
         this.checkpoint = checkpoint;
         this.config = config;
+        this.fp8As = fp8As;
     }
 
-    /** Converts the checkpoint in {@code directory}. @throws IllegalArgumentException if llama.cpp cannot hold it */
-    static void convert(Path directory, Path target) throws IOException {
+    /**
+     * Converts the checkpoint in {@code directory}.
+     *
+     * @param fp8As what FP8 matrices become: Q8_0 or BF16
+     * @throws IllegalArgumentException if llama.cpp cannot hold it
+     */
+    static void convert(Path directory, Path target, GgmlType fp8As) throws IOException {
+        if (fp8As != GgmlType.Q8_0 && fp8As != GgmlType.BF16) {
+            throw new IllegalArgumentException("FP8 matrices: found " + fp8As + ", expected Q8_0 or BF16");
+        }
         ModelConfig config = ModelConfig.read(directory.resolve("config.json"));
         require(config.fp4Experts(), "expert_dtype", "fp4");
         require(config.score() == MoeGate.Score.SQRT_SOFTPLUS, "scoring_func", "sqrtsoftplus");
@@ -96,7 +106,7 @@ final class V4Gguf {
             require(ratio == 4 || ratio == 128, "compress_ratios", "0, 4 and 128 only");
         }
         try (Checkpoint checkpoint = Checkpoint.open(directory)) {
-            V4Gguf gguf = new V4Gguf(checkpoint, config);
+            V4Gguf gguf = new V4Gguf(checkpoint, config, fp8As);
             gguf.describe();
             ByteVocabulary.describe(gguf.file, config.vocabSize());
             gguf.tensors();
@@ -188,7 +198,7 @@ final class V4Gguf {
         TensorEntry e = checkpoint.find(stored).orElseThrow(() -> new IllegalArgumentException("lacks " + stored));
         long[] shape = e.shape();
         switch (e.dtype()) {
-            case F8_E4M3 -> file.tensor(name, GgmlType.Q8_0, shape, out -> quantise(stored, shape, out));
+            case F8_E4M3 -> file.tensor(name, fp8As, shape, out -> recode(stored, shape, out));
             case I64 -> file.tensor(name, GgmlType.I32, shape, out -> narrow(stored, out));
             case F32 -> file.tensor(name, GgmlType.F32, shape, out -> out.write(bytes(stored)));
             case BF16 -> {
@@ -220,7 +230,7 @@ final class V4Gguf {
         }
     }
 
-    private void quantise(String stored, long[] shape, OutputStream out) throws IOException {
+    private void recode(String stored, long[] shape, OutputStream out) throws IOException {
         MemorySegment codes = checkpoint.data(stored);
         byte[] scales = bytes(scaleOf(stored));
         int columns = (int) shape[1];
@@ -232,7 +242,7 @@ final class V4Gguf {
                 row[j] = DType.F8_E4M3.decode(codes.get(ValueLayout.JAVA_BYTE, r * columns + j) & 0xFF)
                         * DType.F8_E8M0.decode(scale & 0xFF);
             }
-            out.write(GgmlBlocks.q8(row));
+            out.write(fp8As == GgmlType.Q8_0 ? GgmlBlocks.q8(row) : GgmlBlocks.bf16(row));
         }
     }
 

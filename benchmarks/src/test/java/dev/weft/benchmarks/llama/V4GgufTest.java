@@ -58,7 +58,7 @@ class V4GgufTest {
         folder = temporary;
         SyntheticCheckpoint.of(CONFIG, 1).write(folder.resolve("model"));
         Path target = folder.resolve("model.gguf");
-        V4Gguf.convert(folder.resolve("model"), target);
+        V4Gguf.convert(folder.resolve("model"), target, GgmlType.Q8_0);
         file = ByteBuffer.wrap(Files.readAllBytes(target)).order(ByteOrder.LITTLE_ENDIAN);
         assertThat(file.getInt()).isEqualTo(0x46554747); // "GGUF"
         assertThat(file.getInt()).isEqualTo(3);
@@ -170,7 +170,7 @@ class V4GgufTest {
     @Test
     void refusesWhatTheOtherSideCannotHold() {
         SyntheticCheckpoint.of(CONFIG.with("hc_mult", 2), 1).write(folder.resolve("two"));
-        assertThatThrownBy(() -> V4Gguf.convert(folder.resolve("two"), folder.resolve("two.gguf")))
+        assertThatThrownBy(() -> V4Gguf.convert(folder.resolve("two"), folder.resolve("two.gguf"), GgmlType.Q8_0))
                 .hasMessageContaining("hc_mult");
     }
 }

@@ -188,18 +188,40 @@ struct Result {
     }
 };
 
-void run(int32_t isa, int64_t op, std::vector<weft_operand> operands, int32_t threads) {
-    static std::vector<weft_pool *> pools;
-    while (int32_t(pools.size()) < threads) {
-        pools.push_back(weft_pool_create(int32_t(pools.size()) + 1));
+/** One pool per number of threads, made when first asked for. */
+class Pools {
+public:
+    Pools() = default;
+    Pools(const Pools &) = delete;
+    Pools &operator=(const Pools &) = delete;
+
+    ~Pools() {
+        for (weft_pool *pool : pools_) {
+            weft_pool_destroy(pool);
+        }
     }
+
+    weft_pool *with(int32_t threads) {
+        while (int32_t(pools_.size()) < threads) {
+            pools_.push_back(weft_pool_create(int32_t(pools_.size()) + 1));
+        }
+        return pools_[size_t(threads) - 1];
+    }
+
+private:
+    std::vector<weft_pool *> pools_;
+};
+
+void run(int32_t isa, int64_t op, std::vector<weft_operand> operands, int32_t threads) {
+    static Pools pools;
+    weft_pool *pool = pools.with(threads);
     auto count = int64_t(operands.size());
     const char *reason = weft_unsupported(isa, op, nullptr, operands.data(), count);
     check(reason == nullptr, reason == nullptr ? "" : reason);
     Aligned workspace(weft_workspace(isa, op, nullptr, operands.data(), count, threads));
     std::memset(workspace.data(), 0xFF, workspace.memory.size() - 64);  // NaN where nothing was written
     weft_command command = {op, nullptr, operands.data(), workspace.data()};
-    check(weft_run(pools[size_t(threads) - 1], isa, &command, 1) == 0, "run");
+    check(weft_run(pool, isa, &command, 1) == 0, "run");
 }
 
 /** Sums in double of rows of x times rows [first, first + n) of w. */
@@ -268,7 +290,7 @@ void test_gemm(int32_t isa, int64_t xd, int64_t wd, int64_t out, int64_t n, int6
     Aligned packed = pack(isa, w);
     weft_operand wo = w.operand();
     wo.data = packed.data();
-    wo.scale = nullptr;
+    wo.scale = nullptr;  // packed with the codes
     Expected expected(x, w, 0, most, 0, n);
     Result all(out, most, n, 3);
     run(isa, WEFT_GEMM, {x.operand(), wo, all.operand()}, 1);
@@ -301,6 +323,7 @@ void test_rank3(int32_t isa, int64_t xd, std::mt19937 &random) {
     Aligned packed = pack(isa, w);
     weft_operand wo = w.operand();
     wo.data = packed.data();
+    wo.scale = nullptr;  // packed with the codes
     weft_operand xo = x.operand();
     xo.rank = 3;
     xo.dims[1] = b;
@@ -341,6 +364,7 @@ void test_grouped(int32_t isa, int64_t xd, int64_t wd, std::mt19937 &random) {
     xo.dims[1] = groups;
     xo.dims[2] = wo.dims[2] = k;
     wo.data = packed.data();
+    wo.scale = nullptr;  // packed with the codes
     wo.dims[0] = groups;
     wo.dims[1] = n;
     for (int32_t threads = 1; threads <= 3; threads++) {
@@ -437,6 +461,7 @@ void test_special(int32_t isa, int64_t xd, int64_t wd) {
         Aligned packed = pack(isa, w);
         weft_operand wo = w.operand();
         wo.data = packed.data();
+        wo.scale = nullptr;  // packed with the codes
         Result y(WEFT_F32, rows, n, 0);
         run(isa, WEFT_GEMM, {x.operand(), wo, y.operand()}, 1);
         double want = (x.scales.empty() ? 1 : e8m0(254)) * (w.scales.empty() ? 1 : e8m0(0));
@@ -472,6 +497,7 @@ void test_extreme_scales(int32_t isa, int64_t wd, std::mt19937 &random) {
     Aligned packed = pack(isa, w);
     weft_operand wo = w.operand();
     wo.data = packed.data();
+    wo.scale = nullptr;  // packed with the codes
     Result all(WEFT_F32, rows, n, 1);
     run(isa, WEFT_GEMM, {x.operand(), wo, all.operand()}, 1);
     all.check_guards();

@@ -14,8 +14,8 @@ namespace weft::WEFT_ISA::attention {
 constexpr int PANELS = 2;
 /** Keys per tile: PANELS * KEY_TILE sums, enough to hide the latency of a multiplication and no more than registers. */
 constexpr int KEY_TILE = W == 16 ? 8 : 4;
-/** Words of the width per pass: the query words of PANELS panels stay in the first-level cache. */
-constexpr int64_t PASS_WORDS = 256;
+/** Words of the width per pass: the query words of PANELS panels, 16 KiB, stay in the first-level cache. */
+constexpr int64_t PASS_WORDS = 128;
 /** Heads per tile of values; twice as many sums. */
 constexpr int HEAD_TILE = W == 16 ? 8 : 4;
 /** Floats between the scores of two keys. */
@@ -39,6 +39,7 @@ WEFT_INLINE void score_tile(const uint32_t *query, int64_t panel_words, const ty
             sums[j][p] = begin ? vf{} : load(scores + j * SCORE_STRIDE + p * W);
         }
     }
+#pragma GCC unroll 2
     for (int64_t i = 0; i < words; i++) {
         vu q[P];
 #pragma GCC unroll 2
@@ -99,10 +100,14 @@ WEFT_INLINE void begin_softmax(const Softmax &s, const float *sinks, int64_t hea
 template <class U>
 void add_scores(const float *scores, int64_t keys, const Softmax &s, uint32_t *probabilities, int64_t stride) {
     const vf before = load(s.maximum);
-    vf maximum = before;
-    for (int64_t j = 0; j < keys; j++) {
-        maximum = max(load(scores + j * SCORE_STRIDE), maximum);  // in this order a NaN is passed over
+    vf greatest[4] = {before, before, before, before};
+    for (int64_t j = 0; j < keys; j += 4) {
+        for (int i = 0; i < 4; i++) {
+            // in this order a NaN score is passed over
+            greatest[i] = max(load(scores + least(j + i, keys - 1) * SCORE_STRIDE), greatest[i]);
+        }
     }
+    const vf maximum = max(max(greatest[0], greatest[1]), max(greatest[2], greatest[3]));
     vf sums[U::PER_WORD] = {};
     for (int64_t j = 0; j < keys; j += U::PER_WORD) {
         vf e[U::PER_WORD];
@@ -175,20 +180,57 @@ WEFT_INLINE bool changed(const float *rescale) {
     return any;
 }
 
-/** Adds a block to the numerators of `heads` heads in one strip, [head][STRIP]. */
+/** Words [first, last) of the values of one strip. */
 template <class U>
-void add_values(const KeyBlock<typename U::Stored> &block, int64_t column, const uint32_t *probabilities, int64_t heads,
-                bool begin, const float *rescale, uint32_t *values, float *numerators) {
-    const int64_t words = ceil_div(block.count, U::PER_WORD);
-    for (int64_t i = 0; i < words; i++) {
-        vu first, second;
-        U::strip(block.keys + i * U::PER_WORD, column, first, second);
-        store_u32(values + i * STRIP, first);
-        store_u32(values + i * STRIP + W, second);
+WEFT_INLINE void pack_values(const KeyBlock<typename U::Stored> &block, int64_t column, int64_t first, int64_t last,
+                             uint32_t *values) {
+    for (int64_t i = first; i < last; i++) {
+        vu low, high;
+        U::strip(block.keys + i * U::PER_WORD, column, low, high);
+        store_u32(values + i * STRIP, low);
+        store_u32(values + i * STRIP + W, high);
     }
-    for (int64_t h = 0; h < heads; h += HEAD_TILE) {
-        const Sums state = begin ? Sums::NEW : changed(rescale + h) ? Sums::RESCALED : Sums::KEPT;
-        value_tile<U>(values, probabilities + h, heads, words, state, rescale + h, numerators + h * STRIP);
+}
+
+/** Asks for one strip of keys [first, last). */
+template <class T>
+WEFT_INLINE void prefetch_keys(const KeyBlock<T> &block, int64_t column, int64_t first, int64_t last) {
+    for (int64_t j = first; j < least(last, block.count); j++) {
+        for (int64_t c = 0; c < STRIP; c += CACHE_LINE / (int64_t)sizeof(T)) {
+            __builtin_prefetch(block.keys[j] + column + c, 0, 2);
+        }
+    }
+}
+
+/**
+ * Adds a block to the numerators, [width / STRIP][heads][STRIP]. The values of the next strip are packed in parts between
+ * the tiles of a strip, whose multiplications hide the way of the keys from the second-level cache; so are the keys of
+ * the block after this asked for.
+ *
+ * @param values  room for two strips, [2][BLOCK_KEYS][STRIP]
+ */
+template <class U>
+void add_values(const KeyBlock<typename U::Stored> &block, const KeyBlock<typename U::Element> &after, int64_t width,
+                const uint32_t *probabilities, int64_t heads, bool begin, const float *rescale, uint32_t *values,
+                float *numerators) {
+    const int64_t words = ceil_div(block.count, U::PER_WORD);
+    const int64_t part = ceil_div(words, heads / HEAD_TILE);
+    uint32_t *packed = values;
+    uint32_t *next = values + BLOCK_KEYS * STRIP;
+    pack_values<U>(block, 0, 0, words, packed);
+    for (int64_t column = 0; column < width; column += STRIP) {
+        for (int64_t h = 0; h < heads; h += HEAD_TILE, numerators += HEAD_TILE * STRIP) {
+            const int64_t first = h / HEAD_TILE * part;
+            prefetch_keys(after, column, first * U::PER_WORD, (first + part) * U::PER_WORD);
+            if (column + STRIP < width) {
+                pack_values<U>(block, column + STRIP, first, least(words, first + part), next);
+            }
+            const Sums state = begin ? Sums::NEW : changed(rescale + h) ? Sums::RESCALED : Sums::KEPT;
+            value_tile<U>(packed, probabilities + h, heads, words, state, rescale + h, numerators);
+        }
+        uint32_t *done = packed;
+        packed = next;
+        next = done;
     }
 }
 

@@ -58,7 +58,8 @@ struct Floats {
 #if defined(__AVX512BF16__)
 
 /**
- * BF16 pairs, multiplied by vdpbf16ps. It reads subnormal BF16 values as zero, which concerns values below 2^-126 only.
+ * BF16 pairs, multiplied by vdpbf16ps. It and the conversion of probabilities take subnormal values, those below 2^-126,
+ * as zero.
  * Pairs of values come from interleaving two keys within lanes of 128 bits: `first` holds columns 0-3, 8-11, 16-19 and
  * 24-27 of a strip.
  */
@@ -93,9 +94,15 @@ struct Pairs {
     }
 
     WEFT_INLINE vu probabilities(const vf *e) {
-        const vu even = round_bf16_bits(e[0]);
-        return round_bf16_bits(e[1]) << 16 | even;
+        const __m512i halves = (__m512i)_mm512_cvtne2ps_pbh((__m512)e[1], (__m512)e[0]);
+        return (vu)_mm512_permutexvar_epi16(_mm512_load_si512(INTERLEAVED), halves);
     }
+
+private:
+    /** Elements of two halves in turn. */
+    alignas(64) static constexpr uint16_t INTERLEAVED[32] = {0,  16, 1,  17, 2,  18, 3,  19, 4,  20, 5,
+                                                             21, 6,  22, 7,  23, 8,  24, 9,  25, 10, 26,
+                                                             11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
 };
 
 #endif

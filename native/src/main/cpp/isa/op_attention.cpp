@@ -24,7 +24,7 @@ struct Scratch {
     uint32_t *query;          // [heads / W][words of the width][W]
     float *numerators;        // [width / STRIP][heads][STRIP]
     uint32_t *probabilities;  // [words of the keys][heads]
-    uint32_t *values;         // [words of the keys][STRIP]
+    uint32_t *values;         // [2][words of the keys][STRIP]
     float *scores;            // [BLOCK_KEYS][SCORE_STRIDE]
     Softmax softmax;          // [heads] each
     float *keys;              // [BLOCK_KEYS][width + ROW_GAP], for keys that are not read where they lie
@@ -43,7 +43,7 @@ uint32_t *lay_out(const Problem &p, uint32_t *base, Scratch &s) {
     s.query = take(heads * width);
     s.numerators = floats(heads * width);
     s.probabilities = take(BLOCK_KEYS * heads);
-    s.values = take(BLOCK_KEYS * STRIP);
+    s.values = take(2 * BLOCK_KEYS * STRIP);
     s.scores = floats(BLOCK_KEYS * SCORE_STRIDE);
     s.softmax = {floats(heads), floats(heads), floats(heads)};
     s.keys = floats(BLOCK_KEYS * (width + ROW_GAP));
@@ -58,15 +58,16 @@ int64_t scratch_words(const Problem &p) {
 /** Queries as panels of W heads, words along the width: lanes are heads. */
 template <class U>
 void pack_query(const Problem &p, int64_t row, int64_t first_head, int64_t heads, uint32_t *to) {
+    using T = typename U::Element;
     const int64_t words = padded(p.width, STRIP) / U::PER_WORD;
     for (int64_t h = 0; h < heads; h += W) {
         for (int64_t i = 0; i < words; i += W, to += W * W) {
             vu square[W];
             for (int64_t j = 0; j < W; j++) {
-                using T = const typename U::Element;
-                square[j] = h + j < heads
-                                ? U::query(row_of<T>(p.in[Q], row, first_head + h + j), i, p.width)
-                                : vu{};
+                const T *q = row_of<const T>(p.in[Q], row, first_head + h + j);
+                square[j] = h + j < heads ? U::query(q, i, p.width) : vu{};
+                // the processor does not foresee the way along so many rows at once
+                __builtin_prefetch(q + W * p.width + i * U::PER_WORD);
             }
             transpose(square);
             for (int64_t j = 0; j < W; j++) {
@@ -109,14 +110,6 @@ void stored_keys(const Problem &p, const KeyBlock<typename U::Element> &from, fl
             stored_row(from.keys[j], copy, p.width);
             copy += j + 1 < from.count ? width + ROW_GAP : 0;
         }
-    }
-}
-
-/** Asks for a strip of the keys of the next block. */
-template <class T>
-void prefetch(const KeyBlock<T> &block, int64_t column) {
-    for (int64_t j = 0; j < block.count; j++) {
-        __builtin_prefetch(block.keys[j] + column, 0, 2);
     }
 }
 
@@ -166,11 +159,7 @@ void attend(const Problem &p, const Scratch &s, int64_t row, int64_t b, int64_t 
                 add_scores<U>(s.scores + i * W, stored.count, softmax, s.probabilities + at, padded_heads);
             }
         }
-        for (int64_t c = 0; c < width; c += STRIP) {
-            prefetch(next, c);
-            add_values<U>(stored, c, s.probabilities, padded_heads, begin, s.softmax.rescale, s.values,
-                          s.numerators + c * padded_heads);
-        }
+        add_values<U>(stored, next, width, s.probabilities, padded_heads, begin, s.softmax.rescale, s.values, s.numerators);
     }
     finish<U>(p, s, row, first_head, heads);
 }

@@ -127,6 +127,44 @@ void test_attention(const AttentionCase &c) {
     }
 }
 
+/** Sinks and scores far apart; a NaN in a key reaches the rows that see it, and no others. */
+void test_extremes(int64_t dtype) {
+    context = std::string(weft_isa_name(isa)) + " extremes, dtype " + std::to_string(dtype);
+    const int64_t rows = 70, heads = 4, width = 33, poisoned = 66;
+    std::mt19937 random(11);
+    const Step step({{0, 0, rows}});
+    Tensor q = Tensor(dtype, {rows, heads, width}).random(random), kv = Tensor(dtype, {rows, width}).random(random);
+    Tensor ring(dtype, {SLOTS_ALL, 128, width}), sink(WEFT_F32, {heads}), y(dtype, {rows, heads, width});
+    Tensor positions = integers(step.row_position), starts = integers(step.starts), slot = slots(step);
+    ring.fill(NAN);
+    sink.set(0, 0, -INFINITY);
+    sink.set(1, 0, -500);
+    sink.set(2, 0, 500);
+    sink.set(3, 0, 0);
+    for (int64_t i = 0; i < rows; i++) {
+        for (int64_t c = 0; c < width; c++) {
+            q.set(i, 3 * width + c, 1e4 * kv.at(i, c));  // the own key outweighs all others by e^1000 and more
+        }
+    }
+    kv.set(poisoned, 5, NAN);
+    run(WEFT_SPARSE_ATTENTION, {128, 1, 0, word(1)}, {&q, &kv, &ring, &sink, &positions, &starts, &slot, &y}, {7});
+    for (int64_t i = 0; i < rows; i++) {
+        const std::string at = " at row " + std::to_string(i);
+        for (int64_t c = 0; c < width; c++) {
+            for (int64_t h = 0; h < heads; h++) {
+                check(std::isnan(y.at(i, h * width + c)) == (i >= poisoned), "NaN" + at);
+            }
+            if (i < poisoned) {
+                for (int64_t h = 0; h < 2; h++) {
+                    check(i > 0 || y.at(i, h * width + c) == kv.at(i, c), "the only key, without a sink to speak of");
+                }
+                check(std::abs(y.at(i, 2 * width + c)) < 1e-30, "all weight is the sink's" + at);
+                check(y.at(i, 3 * width + c) == kv.at(i, c), "all weight is one key's" + at);
+            }
+        }
+    }
+}
+
 void test_refusals() {
     context = std::string(weft_isa_name(isa)) + " refusals";
     const int64_t attributes[] = {9, 20, word(1e-6), word(1e-6)};
@@ -155,6 +193,9 @@ void test_level() {
             test_attention({dtype, 8, 64, 128, 128, 2, reach});
         }
         test_attention({dtype, 37, 17, 5, 5, 3, 1});
+        test_attention({dtype, 70, 48, 19, 23, 4, 2});  // more heads than an item takes
+        test_attention({dtype, 3, 600, 5, 5, 3, 2});    // wider than a pass of the scores
+        test_extremes(dtype);
     }
     test_empty();
     test_refusals();

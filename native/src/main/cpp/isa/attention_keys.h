@@ -38,7 +38,7 @@ WEFT_INLINE Problem problem(const int64_t *attributes, const weft_operand *in) {
     return p;
 }
 
-/** Up to BLOCK_KEYS consecutive keys of a list. Places behind the last key hold the last key, so that tiles need no tails. */
+/** Up to BLOCK_KEYS consecutive keys of a list. Behind the last key follow more of it, so that tiles need no tails. */
 template <class T>
 struct KeyBlock {
     int64_t count;

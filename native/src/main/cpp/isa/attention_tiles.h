@@ -210,9 +210,9 @@ WEFT_INLINE void prefetch_keys(const KeyBlock<T> &block, int64_t column, int64_t
  * @param values  room for two strips, [2][BLOCK_KEYS][STRIP]
  */
 template <class U>
-void add_values(const KeyBlock<typename U::Stored> &block, const KeyBlock<typename U::Element> &after, int64_t width,
-                const uint32_t *probabilities, int64_t heads, bool begin, const float *rescale, uint32_t *values,
-                float *numerators) {
+void add_values(const KeyBlock<typename U::Stored> &block, const KeyBlock<typename U::Element> &after,
+                int64_t width, const uint32_t *probabilities, int64_t heads, bool begin, const float *rescale,
+                uint32_t *values, float *numerators) {
     const int64_t words = ceil_div(block.count, U::PER_WORD);
     const int64_t part = ceil_div(words, heads / HEAD_TILE);
     uint32_t *packed = values;

@@ -151,8 +151,8 @@ void attend(const Problem &p, const Scratch &s, int64_t row, int64_t b, int64_t 
         for (int64_t h = 0; h < padded_heads; h += PANELS * W) {
             const uint32_t *query = s.query + h / W * panel_words;
             const int64_t panels = least(PANELS, (padded_heads - h) / W);
-            (panels == PANELS ? score_panels<U, PANELS> : score_panels<U, 1>)(query, panel_words, stored, p.scale,
-                                                                             s.scores);
+            const auto score = panels == PANELS ? score_panels<U, PANELS> : score_panels<U, 1>;
+            score(query, panel_words, stored, p.scale, s.scores);
             for (int64_t i = 0; i < panels; i++) {
                 const int64_t at = h + i * W;
                 const Softmax softmax = {s.softmax.maximum + at, s.softmax.denominator + at, s.softmax.rescale + at};

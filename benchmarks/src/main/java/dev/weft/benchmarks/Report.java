@@ -12,8 +12,9 @@ import tools.jackson.databind.node.ObjectNode;
 /** Outcomes as a table, line by line as they come, or as one JSON document at the end. */
 final class Report {
     private static final String HUGE_PAGES = "glibc.malloc.hugetlb=";
-    private static final String NO_HUGE_PAGES = "peers have 4 KiB pages and may be several times slower than they can be; set GLIBC_TUNABLES="
-            + HUGE_PAGES + "1 and use a system that gives huge pages on request";
+    private static final String NO_HUGE_PAGES =
+            "peers have 4 KiB pages and may be several times slower than they can be; set GLIBC_TUNABLES=" + HUGE_PAGES
+                    + "1 and use a system that gives huge pages on request";
 
     private final PrintStream out;
     private final boolean json;

@@ -23,8 +23,8 @@ constexpr auto SPIN = std::chrono::microseconds(40);
 constexpr auto AWAKE = std::chrono::microseconds(100);
 constexpr int CHECKS_PER_CLOCK = 32;
 
-/** A thread takes this part of its fair share of what is left at a time: few claims, and little to wait for at the end. */
-constexpr uint64_t CLAIMS_PER_SHARE = 8;
+/** A thread takes this part of its fair share of what is left at a time: few claims, yet single items at the end. */
+constexpr uint64_t CLAIMS_PER_SHARE = 2;
 
 void pause_briefly() {
 #if defined(__x86_64__)

@@ -147,8 +147,9 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
             DeviceBuffer buffer = memory.allocate(bytes, alignment);
             if (options.interleave() && !host.interleave(buffer.address(), bytes)) {
                 buffer.close();
-                throw new DeviceMemoryException("device " + info.id() + ": allocation of " + bytes + " bytes: the system"
-                        + " does not spread it over its memory nodes; open the device without " + CpuOptions.NUMA);
+                throw new DeviceMemoryException("device " + info.id() + ": allocation of " + bytes
+                        + " bytes: the system" + " does not spread it over its memory nodes; open the device without "
+                        + CpuOptions.NUMA);
             }
             return buffer;
         });

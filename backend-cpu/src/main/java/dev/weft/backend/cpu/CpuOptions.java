@@ -42,7 +42,9 @@ record CpuOptions(int threads, List<Integer> processors, boolean interleave) {
     }
 
     private static String value(BackendConfig config, String name, String otherwise) {
-        String given = config.properties().getOrDefault(name, System.getProperty(name, "")).strip();
+        String given = config.properties()
+                .getOrDefault(name, System.getProperty(name, ""))
+                .strip();
         return given.isEmpty() ? otherwise : given;
     }
 

@@ -27,13 +27,11 @@ public final class StepOverhead {
      * @throws BackendUnavailableException if there are no native kernels
      */
     public static long[] nanoseconds(Runnable step, int warmUp, int rounds) {
-        WeftLibrary library =
-                switch (NativeLevel.usable(NativeLibrary.load())) {
-                    case NativeLevel.Usable usable ->
-                        usable.bestFirst().getFirst().library();
-                    case NativeLevel.Unusable unusable ->
-                        throw new BackendUnavailableException("step overhead: no native kernels: " + unusable.reason());
-                };
+        WeftLibrary library = switch (NativeLevel.usable(NativeLibrary.load())) {
+            case NativeLevel.Usable usable -> usable.bestFirst().getFirst().library();
+            case NativeLevel.Unusable unusable ->
+                throw new BackendUnavailableException("step overhead: no native kernels: " + unusable.reason());
+        };
         long[] times = new long[rounds];
         try {
             library.setKernelMode(RECORD);

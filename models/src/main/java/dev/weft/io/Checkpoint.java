@@ -212,7 +212,7 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
     @Override
     public WeightData weight(String name, TensorType expected) {
         requireOpen();
-        return new WeightData(name, expected, List.of(reader.part(name, expected)));
+        return new WeightData(name, expected, reader.parts(List.of(name), expected));
     }
 
     /**
@@ -230,10 +230,7 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         }
         TensorType each = expected.shaped(
                 new Shape(expected.shape().dims().subList(1, expected.shape().rank())));
-        return new WeightData(
-                graphName,
-                expected,
-                names.stream().map(n -> reader.part(n, each)).toList());
+        return new WeightData(graphName, expected, reader.parts(names, each));
     }
 
     Optional<Located> locate(String name) {

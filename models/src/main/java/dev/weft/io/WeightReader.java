@@ -10,6 +10,9 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
+import java.util.HashSet;
+import java.util.List;
+import java.util.Set;
 import org.jspecify.annotations.Nullable;
 
 /** Turns stored tensors into the types that graphs expect (specification 2.2 and 2.4). */
@@ -24,11 +27,23 @@ final class WeightReader {
         this.checkpoint = checkpoint;
     }
 
-    /** The tensor {@code name} as {@code expected}. */
-    WeightData.Part part(String name, TensorType expected) {
-        Located tensor = checkpoint.require(name);
-        tensor.file().requireIntact();
-        return expected.scaling().isNone() ? plain(tensor, expected) : scaled(name, tensor, expected);
+    /** Tensors as {@code expected} each. @throws CheckpointException if a file they lie in is another than it was */
+    List<WeightData.Part> parts(List<String> names, TensorType expected) {
+        Set<SafetensorsFile> intact = new HashSet<>();
+        return names.stream().map(n -> part(n, expected, intact)).toList();
+    }
+
+    private WeightData.Part part(String name, TensorType expected, Set<SafetensorsFile> intact) {
+        Located tensor = requireIntact(checkpoint.require(name), intact);
+        return expected.scaling().isNone() ? plain(tensor, expected) : scaled(name, tensor, expected, intact);
+    }
+
+    /** Asks for a file's size once per weight: experts are many tensors of few files. */
+    private static Located requireIntact(Located tensor, Set<SafetensorsFile> intact) {
+        if (intact.add(tensor.file())) {
+            tensor.file().requireIntact();
+        }
+        return tensor;
     }
 
     private WeightData.Part plain(Located tensor, TensorType expected) {
@@ -48,7 +63,8 @@ final class WeightReader {
         throw mismatch(tensor, expected);
     }
 
-    private WeightData.Part scaled(String name, Located tensor, TensorType expected) {
+    private WeightData.Part scaled(
+            String name, Located tensor, TensorType expected, Set<SafetensorsFile> intact) {
         boolean matches = expected.dtype() == DType.F4_E2M1
                 ? isPackedFp4(tensor.entry(), expected)
                 : tensor.entry().dtype() == expected.dtype()
@@ -56,7 +72,7 @@ final class WeightReader {
         if (!matches) {
             throw mismatch(tensor, expected);
         }
-        return part(tensor, scales(name, tensor, expected));
+        return part(tensor, requireIntact(scales(name, tensor, expected), intact));
     }
 
     /** The stored bytes as they are. */
@@ -99,7 +115,6 @@ final class WeightReader {
         if (scale.entry().dtype() != DType.F8_E8M0 || !scale.entry().hasShape(dims)) {
             throw mismatch(scale, TensorType.of(DType.F8_E8M0, dims));
         }
-        scale.file().requireIntact();
         return scale;
     }
 

@@ -153,9 +153,14 @@ final class WeightPlan {
     }
 
     private void lay(long available) {
-        for (Item item : items.values()) {
-            item.offset = bytes;
-            bytes += item.isInSlots() ? 0 : item.bytes();
+        // what is read at load lies together: a small weight between unread ones would touch a huge page for itself alone
+        for (boolean onDemand : new boolean[] {false, true}) {
+            for (Item item : items.values()) {
+                if (item.isPaged() == onDemand && !item.isInSlots()) {
+                    item.offset = bytes;
+                    bytes += item.bytes();
+                }
+            }
         }
         List<Item> inSlots = items.values().stream().filter(Item::isInSlots).toList();
         if (inSlots.isEmpty()) {

@@ -128,7 +128,7 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
 
     @Override
     public Optional<Paging> paging(OpInstance op, int operand) {
-        return whileOpen(() -> kernels.paging(op, operand));
+        return whileOpen(() -> kernels.paging(op, operand, packers));
     }
 
     @Override

@@ -29,8 +29,8 @@ public interface KernelSet extends AutoCloseable {
         return Optional.empty();
     }
 
-    /** See {@link WeightLayout#paging}. */
-    default Optional<WeightLayout.Paging> paging(OpInstance op, int operand) {
+    /** See {@link WeightLayout#paging}; {@code workers} as for {@link #packing}. */
+    default Optional<WeightLayout.Paging> paging(OpInstance op, int operand, Workers workers) {
         return Optional.empty();
     }
 

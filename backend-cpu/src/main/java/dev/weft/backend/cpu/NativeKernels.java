@@ -128,12 +128,10 @@ final class NativeKernels implements KernelSet {
     }
 
     @Override
-    public Optional<WeightLayout.Paging> paging(OpInstance op, int operand) {
+    public Optional<WeightLayout.Paging> paging(OpInstance op, int operand, Workers workers) {
         if (isPacked(op, operand)) {
-            try (Workers none = new Workers("weft-none", 1)) {
-                return Optional.of(
-                        NativePaging.product(op, new PanelPacking(level, op.inputs().get(1), none)));
-            }
+            return Optional.of(
+                    NativePaging.product(op, new PanelPacking(level, op.inputs().get(1), workers)));
         }
         boolean table = op.op() instanceof Gather
                 && operand == 0

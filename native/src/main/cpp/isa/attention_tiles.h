@@ -203,9 +203,9 @@ WEFT_INLINE void prefetch_keys(const KeyBlock<T> &block, int64_t column, int64_t
 }
 
 /**
- * Adds a block to the numerators, [width / STRIP][heads][STRIP]. The values of the next strip are packed in parts between
- * the tiles of a strip, whose multiplications hide the way of the keys from the second-level cache; so are the keys of
- * the block after this asked for.
+ * Adds a block to the numerators, [width / STRIP][heads][STRIP]. The values of the next strip are packed in parts
+ * between the tiles of a strip, whose multiplications hide the way of the keys from the second-level cache. The keys of
+ * the block after this are asked for in the same places.
  *
  * @param values  room for two strips, [2][BLOCK_KEYS][STRIP]
  */

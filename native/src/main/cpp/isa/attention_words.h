@@ -58,8 +58,8 @@ struct Floats {
 #if defined(__AVX512BF16__)
 
 /**
- * BF16 pairs, multiplied by vdpbf16ps. It and the conversion of probabilities take subnormal values, those below 2^-126,
- * as zero.
+ * BF16 pairs, multiplied by vdpbf16ps. It and the conversion of probabilities take subnormal values, those below
+ * 2^-126, as zero.
  * Pairs of values come from interleaving two keys within lanes of 128 bits: `first` holds columns 0-3, 8-11, 16-19 and
  * 24-27 of a strip.
  */

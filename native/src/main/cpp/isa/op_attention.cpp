@@ -159,7 +159,8 @@ void attend(const Problem &p, const Scratch &s, int64_t row, int64_t b, int64_t 
                 add_scores<U>(s.scores + i * W, stored.count, softmax, s.probabilities + at, padded_heads);
             }
         }
-        add_values<U>(stored, next, width, s.probabilities, padded_heads, begin, s.softmax.rescale, s.values, s.numerators);
+        add_values<U>(stored, next, width, s.probabilities, padded_heads, begin, s.softmax.rescale, s.values,
+                      s.numerators);
     }
     finish<U>(p, s, row, first_head, heads);
 }

@@ -20,9 +20,6 @@ interface WeftLibrary {
     @Symbol("weft_isa_usable")
     int isaUsable(int isa);
 
-    @Symbol("weft_pool_create")
-    long createPool(int threads);
-
     @Symbol("weft_pool_destroy")
     void destroyPool(long pool);
 

@@ -16,6 +16,8 @@ constexpr int64_t PANEL_GRAIN = 4;
 constexpr int64_t MOST_PANELS = 64;
 /** Blocks per thread that let the fast threads take over work of the slow ones. */
 constexpr int64_t BLOCKS_PER_THREAD = 6;
+/** The same where weights are read once from memory: long blocks make streams that lie far apart. */
+constexpr int64_t STREAMED_BLOCKS_PER_THREAD = 2;
 
 /** Rows [first_row, first_row + rows) of one group of x, times one weight matrix. */
 struct Segment {
@@ -119,12 +121,15 @@ int64_t row_blocks(const Segment &segment) {
 
 Cut cut(const Problem &p, Segment *segments, int64_t count, int32_t threads) {
     Cut c = {};
+    bool streamed = true;
     for (int64_t i = 0; i < count; i++) {
+        streamed &= segments[i].rows <= DOT_TILE;
         segments[i].first_block = c.row_blocks;
         c.row_blocks += row_blocks(segments[i]);
     }
     const int64_t panels = packing::ceil_div(p.n, ROWS);
-    int64_t fair = c.row_blocks * panels / (threads * BLOCKS_PER_THREAD);
+    const int64_t blocks = threads * (streamed ? STREAMED_BLOCKS_PER_THREAD : BLOCKS_PER_THREAD);
+    const int64_t fair = c.row_blocks * panels / blocks;
     c.panels = clamp(round_up(fair, PANEL_GRAIN), PANEL_GRAIN, MOST_PANELS);
     c.panel_blocks = packing::ceil_div(panels, c.panels);
     return c;

@@ -79,13 +79,17 @@ WEFT_INLINE void dot_lines(const Decoder<D> &decoder, const uint16_t *x, const u
     }
 }
 
-/** M rows times P panels over the whole of K. `codes` are the scales of one row, null if x contains them. */
+/**
+ * M rows times P panels, `apart` panels from one to the next, over the whole of K. `codes` are the scales of one row,
+ * null if x contains them.
+ */
 template <int D, int M, int P>
-void dot_tile(const Block &block, const uint16_t *x, const uint8_t *codes, const uint8_t *panels, int64_t first_row,
-              int64_t column) {
+void dot_tile(const Block &block, const uint16_t *x, const uint8_t *codes, int64_t first_row, int64_t panel,
+              int64_t apart) {
     constexpr int64_t unit = packing::block(D);
     constexpr int64_t per_line = packing::values_per_line(D);
-    const int64_t step = packing::panel_bytes(D, block.k);
+    const uint8_t *panels = block.panels + panel * packing::panel_bytes(D, block.k);
+    const int64_t step = apart * packing::panel_bytes(D, block.k);
     const Decoder<D> decoder;
     const uint8_t *chunk = panels + packing::header_bytes(D, block.k);
     alignas(64) float totals[P * M * ROWS] = {};
@@ -113,33 +117,37 @@ void dot_tile(const Block &block, const uint16_t *x, const uint8_t *codes, const
         }
     }
     for (int p = 0; p < P; p++) {
-        const int64_t at = column + p * ROWS;
+        const int64_t at = (panel + p * apart) * ROWS;
         for (int m = 0; m < M; m++) {
             write(block.out, first_row + m, at, totals + (p * M + m) * ROWS, minimum(ROWS, block.columns - at));
         }
     }
 }
 
-/** M rows times the columns [column, end), at least one panel. */
+/** M rows times the panels [panel, end). */
 template <int D, int M>
-void dot_rows(const Block &block, const uint16_t *x, const uint8_t *codes, int64_t first_row, int64_t column,
+void dot_rows(const Block &block, const uint16_t *x, const uint8_t *codes, int64_t first_row, int64_t panel,
               int64_t end) {
     constexpr int P = panels_for(D, M);
-    const int64_t step = packing::panel_bytes(D, block.k);
-    for (; column + (P - 1) * ROWS < end; column += P * ROWS) {
-        dot_tile<D, M, P>(block, x, codes, block.panels + column / ROWS * step, first_row, column);
+    // Weights that are read once come from memory, which delivers faster to streams that lie far apart.
+    const int64_t apart = block.rows <= DOT_TILE ? (end - panel) / P : 1;
+    const int64_t stride = apart == 1 ? P : 1;
+    const int64_t whole = panel + (end - panel) / P * P;
+    for (int64_t last = apart == 1 ? whole : panel + apart; panel < last; panel += stride) {
+        dot_tile<D, M, P>(block, x, codes, first_row, panel, apart);
     }
-    for (; column < end; column += ROWS) {
-        dot_tile<D, M, 1>(block, x, codes, block.panels + column / ROWS * step, first_row, column);
+    for (panel = whole; panel < end; panel++) {
+        dot_tile<D, M, 1>(block, x, codes, first_row, panel, 1);
     }
 }
 
 template <int D>
 void run(const Block &block) {
-    // all rows pass while the weights of a few panels are in the cache
-    const int64_t group = ROWS * panels_for(D, (int)minimum(block.rows, DOT_TILE));
-    for (int64_t begin = 0; begin < block.columns; begin += group) {
-        const int64_t end = minimum(begin + group, block.columns);
+    const int64_t panels = packing::ceil_div(block.columns, ROWS);
+    // with several tiles, all of them pass while the weights of a few panels are in the cache
+    const int64_t group = block.rows <= DOT_TILE ? panels : panels_for(D, DOT_TILE);
+    for (int64_t begin = 0; begin < panels; begin += group) {
+        const int64_t end = minimum(begin + group, panels);
         for_tiles<DOT_TILE>(block.rows, [&](int64_t first_row, auto height) {
             constexpr int M = decltype(height)::value;
             const Rows x = block.x.from(first_row);

@@ -1,8 +1,8 @@
 // Products of BF16 or FP8 activations at the aarch64 levels (gemm_neon.h).
 //
-// The sum of a weight block is one chain in ascending K quads for every number of rows, scaled and added to the total. A
-// few rows are multiplied by groups decoded in registers; more rows share a chunk of groups decoded to a buffer in the
-// first-level cache, since decoding and multiplying compete for the same units.
+// The sum of a weight block is one chain in ascending K quads for every number of rows, scaled and added to the total.
+// Up to four rows are multiplied by groups decoded in registers; more rows share a chunk of groups decoded to a buffer
+// in the first-level cache, since decoding and multiplying compete for the same units.
 #include "isa/gemm_neon.h"
 
 namespace weft::WEFT_ISA::gemm {
@@ -22,21 +22,26 @@ constexpr int columns_for(int rows) {
     return rows <= DIRECT_ROWS ? COLUMNS : COLUMNS / 2;
 }
 
-/** Packed lines as a source of groups. */
+/** Panels that M rows are multiplied by at a time when decoded in registers: as many as eight chains need. */
+constexpr int panels_for(int rows) {
+    return Unit::sums(rows) * COLUMNS < 8 ? 2 : 1;
+}
+
+/** Packed lines as a source of groups; columns go on in the next panel. */
 template <int D>
 struct Packed {
     static constexpr int GROUPS = GroupDecoder<D>::GROUPS;
     static constexpr int64_t STEP = GroupDecoder<D>::LINES * LINE;
     static constexpr bool LAST_APART = GroupDecoder<D>::LINES > 1;
-    GroupDecoder<D> decoder;
+    int64_t panel_bytes;
+    GroupDecoder<D> decoder = {};
 
     __attribute__((always_inline)) void groups(const uint8_t *step, int column, Group (&out)[GROUPS]) const {
-        if constexpr (D == WEFT_F4_E2M1) {
-            if (column == 0) {
-                prefetch_weights(step);
-            }
+        const uint8_t *line = step + column / COLUMNS * panel_bytes;
+        if (D == WEFT_F4_E2M1 && column % COLUMNS == 0) {
+            prefetch_weights(line);
         }
-        decoder.decode(step + 16 * column, out);
+        decoder.decode(line + 16 * (column % COLUMNS), out);
     }
 };
 
@@ -64,7 +69,7 @@ struct Steps {
     }
 };
 
-/** What a weight block's sums are multiplied by: for each of 16 rows of weights and for each vector of M rows' sums. */
+/** What a weight block's sums are multiplied by: for each row of the panels and for each vector of M rows' sums. */
 struct Scales {
     const float *weights;
     const float32x4_t *rows;
@@ -75,7 +80,7 @@ template <class Source, int M, int C, int SUMS>
 WEFT_INLINE void sum_block(const Source &source, const Steps &steps, int first_column, const uint16_t *quads,
                            float32x4_t (&sums)[C][SUMS]) {
     // registers hold the sums only if every loop over them, this one too, is unrolled early
-#pragma GCC unroll 4
+#pragma GCC unroll 8
     for (int c = 0; c < C; c++) {
 #pragma GCC unroll 8
         for (int i = 0; i < SUMS; i++) {
@@ -84,7 +89,7 @@ WEFT_INLINE void sum_block(const Source &source, const Steps &steps, int first_c
     }
     for (int64_t s = 0; s < steps.count; s++, quads += Source::GROUPS * 4 * M) {
         const uint8_t *step = steps.at<Source>(s);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int c = 0; c < C; c++) {
             Group groups[Source::GROUPS];
             source.groups(step, first_column + c, groups);
@@ -96,17 +101,17 @@ WEFT_INLINE void sum_block(const Source &source, const Steps &steps, int first_c
     }
 }
 
-/** Adds one weight block of a panel times M rows to totals [column][sum]. */
-template <int D, class Source, int M>
+/** Adds one weight block of P panels times M rows to totals [column][sum]. */
+template <int D, class Source, int M, int P>
 WEFT_INLINE void add_block(const Source &source, const Steps &steps, const uint16_t *quads, const Scales &scales,
                            float32x4_t *totals) {
-    constexpr int C = columns_for(M);
+    constexpr int C = P * columns_for(M);
     constexpr int SUMS = Unit::sums(M);
 #pragma GCC unroll 1
-    for (int first = 0; first < COLUMNS; first += C) {
+    for (int first = 0; first < P * COLUMNS; first += C) {
         float32x4_t sums[C][SUMS];
         sum_block<Source, M>(source, steps, first, quads, sums);
-#pragma GCC unroll 4
+#pragma GCC unroll 8
         for (int c = 0; c < C; c++) {
             const float32x4_t weights = vld1q_f32(scales.weights + (first + c) * 4);
 #pragma GCC unroll 8
@@ -133,23 +138,27 @@ WEFT_INLINE void row_scales(const Rows &x, int64_t chunk_index, float32x4_t (&to
     }
 }
 
-/** One chunk of a panel. */
-template <int D>
+/** One chunk of P panels. */
+template <int D, int P>
 struct Chunk {
     static constexpr int64_t UNIT = packing::block(D);
     static constexpr int64_t STEP_K = 4 * Packed<D>::GROUPS;
     int64_t index;
     int64_t k;
     const uint8_t *lines;
-    alignas(16) float weights[CHUNK / UNIT * ROWS];
+    /** Scales, [block][panel][row]. */
+    alignas(16) float weights[CHUNK / UNIT * P * ROWS];
     alignas(16) uint8_t filled[Packed<D>::STEP];
 
     Chunk(const Block &block, const uint8_t *panel, int64_t index)
         : index(index), k(minimum(CHUNK, block.k - index * CHUNK)) {
         const uint8_t *chunk = panel + packing::header_bytes(D, block.k) + index * packing::chunk_bytes(D);
         lines = chunk + packing::scale_bytes(D);
-        for (int64_t i = 0; i < packing::ceil_div(k, UNIT) * ROWS; i += W) {
-            store(weights + i, scale(panel, chunk, i));
+        for (int64_t p = 0; p < P; p++) {
+            const int64_t from = p * packing::panel_bytes(D, block.k);
+            for (int64_t i = 0; i < packing::ceil_div(k, UNIT) * ROWS; i += W) {
+                store(weights + (i / ROWS * P + p) * ROWS + i % ROWS, scale(panel + from, chunk + from, i));
+            }
         }
     }
 
@@ -162,7 +171,7 @@ struct Chunk {
         const uint8_t *first = lines + begin / packing::values_per_line(D) * LINE;
         Steps s = {first, nullptr, packing::ceil_div(count, STEP_K)};
         if constexpr (Packed<D>::LAST_APART) {
-            static_assert(Packed<D>::STEP == 2 * LINE);
+            static_assert(P == 1 && Packed<D>::STEP == 2 * LINE);
             s.last = first + (s.count - 1) * Packed<D>::STEP;
             if (packing::ceil_div(count, packing::values_per_line(D)) % 2 == 1) {
                 __builtin_memcpy(filled, s.last, LINE);
@@ -199,32 +208,36 @@ void write_tile(const Block &block, int64_t first_row, int64_t column, const flo
     }
 }
 
-/** All M rows of a block times one panel, decoded in registers. */
-template <int D, int M>
+/** All M rows of a block times P panels, decoded in registers. */
+template <int D, int M, int P>
 void multiply_direct(const Block &block, const uint8_t *panel, int64_t column) {
-    const Packed<D> source;
-    float32x4_t totals[COLUMNS * Unit::sums(M)] = {};
+    const Packed<D> source = {packing::panel_bytes(D, block.k)};
+    float32x4_t totals[P * COLUMNS * Unit::sums(M)] = {};
     for (int64_t first = 0; first < block.k; first += CHUNK) {
-        Chunk<D> chunk(block, panel, first / CHUNK);
+        Chunk<D, P> chunk(block, panel, first / CHUNK);
         float32x4_t rows[Unit::sums(M)];
         row_scales<M>(block.x, chunk.index, rows);
         for (int64_t k = 0; k < chunk.k; k += chunk.UNIT) {
             const auto *x = static_cast<const uint16_t *>(block.x.data) + (first + k) * M;
-            const Scales scales = {chunk.weights + k / chunk.UNIT * ROWS, rows};
-            add_block<D, Packed<D>, M>(source, chunk.steps(k), x, scales, totals);
+            const Scales scales = {chunk.weights + k / chunk.UNIT * P * ROWS, rows};
+            add_block<D, Packed<D>, M, P>(source, chunk.steps(k), x, scales, totals);
         }
     }
-    write_tile<M>(block, 0, column, totals);
+    for (int p = 0; p < P; p++) {
+        write_tile<M>(block, 0, column + p * ROWS, totals + p * COLUMNS * Unit::sums(M));
+    }
 }
 
 /** Decodes a chunk to [quad of K][column]. */
 template <int D>
-void decode(const Packed<D> &source, Chunk<D> &chunk, Group *to) {
+void decode(const Packed<D> &source, Chunk<D, 1> &chunk, Group *to) {
     for (int64_t k = 0; k < chunk.k; k += chunk.UNIT) {
         const Steps steps = chunk.steps(k);
         for (int64_t s = 0; s < steps.count; s++, to += source.GROUPS * COLUMNS) {
             const uint8_t *step = steps.at<Packed<D>>(s);
-            prefetch_weights(step);
+            if constexpr (D != WEFT_F4_E2M1) {
+                prefetch_weights(step);
+            }
 #pragma GCC unroll 4
             for (int c = 0; c < COLUMNS; c++) {
                 Group groups[source.GROUPS];
@@ -242,11 +255,11 @@ void decode(const Packed<D> &source, Chunk<D> &chunk, Group *to) {
 template <int D>
 void multiply_shared(const Block &block, const uint8_t *panel, int64_t column) {
     constexpr int64_t tile_totals = COLUMNS * Unit::sums(DOT_TILE);
-    const Packed<D> source;
+    const Packed<D> source = {packing::panel_bytes(D, block.k)};
     alignas(64) Group groups[CHUNK / 4 * COLUMNS];
     float32x4_t totals[BLOCK_ROWS / DOT_TILE * tile_totals] = {};
     for (int64_t first = 0; first < block.k; first += CHUNK) {
-        Chunk<D> chunk(block, panel, first / CHUNK);
+        Chunk<D, 1> chunk(block, panel, first / CHUNK);
         decode(source, chunk, groups);
         float32x4_t *total = totals;
         for_tiles<DOT_TILE>(block.rows, [&](int64_t begin, auto height) {
@@ -260,7 +273,7 @@ void multiply_shared(const Block &block, const uint8_t *panel, int64_t column) {
                 const auto *quads = reinterpret_cast<const uint8_t *>(groups + k / 4 * COLUMNS);
                 const int64_t count = packing::ceil_div(minimum(chunk.UNIT, chunk.k - k), 4);
                 const Steps steps = {quads, nullptr, count};
-                add_block<D, Decoded, M>(Decoded{}, steps, x, scales, total);
+                add_block<D, Decoded, M, 1>(Decoded{}, steps, x, scales, total);
             }
             total += tile_totals;
         });
@@ -272,18 +285,31 @@ void multiply_shared(const Block &block, const uint8_t *panel, int64_t column) {
     });
 }
 
+/** At most DIRECT_ROWS rows. */
+template <int D, int M>
+void run_direct(const Block &block) {
+    constexpr int P = panels_for(M);
+    const int64_t step = packing::panel_bytes(D, block.k);
+    const uint8_t *panel = block.panels;
+    int64_t column = 0;
+    for (; column + (P - 1) * ROWS < block.columns; column += P * ROWS, panel += P * step) {
+        multiply_direct<D, M, P>(block, panel, column);
+    }
+    for (; column < block.columns; column += ROWS, panel += step) {
+        multiply_direct<D, M, 1>(block, panel, column);
+    }
+}
+
 template <int D>
 void run(const Block &block) {
+    if (block.rows <= DIRECT_ROWS) {
+        with_constant<DIRECT_ROWS>(block.rows, [&](auto height) { run_direct<D, decltype(height)::value>(block); });
+        return;
+    }
     const int64_t step = packing::panel_bytes(D, block.k);
     const uint8_t *panel = block.panels;
     for (int64_t column = 0; column < block.columns; column += ROWS, panel += step) {
-        if (block.rows > DIRECT_ROWS) {
-            multiply_shared<D>(block, panel, column);
-        } else {
-            with_constant<DIRECT_ROWS>(block.rows, [&](auto height) {
-                multiply_direct<D, decltype(height)::value>(block, panel, column);
-            });
-        }
+        multiply_shared<D>(block, panel, column);
     }
 }
 

@@ -481,6 +481,55 @@ void test_special(int32_t isa, int64_t xd, int64_t wd) {
     }
 }
 
+/** Every code of one operand, times 1 in the other: results are the codes' values, however many rows there are. */
+void test_codes(int32_t isa, int64_t xd, int64_t wd, bool of_x) {
+    const int64_t tested = of_x ? xd : wd;
+    const int64_t codes = tested == WEFT_F8_E4M3 ? 256 : 16;
+    const int64_t k = 128;
+    context = std::string(weft_isa_name(isa)) + " codes of " + (of_x ? "x, " : "w, ") + name(xd) + " x " + name(wd);
+    auto set = [](Matrix &m, int64_t row, int64_t column, uint8_t code) {
+        uint8_t *at = m.data.data() + m.bytes(row * m.pitch + column);
+        *at = m.dtype == WEFT_F8_E4M3 ? code : uint8_t(column % 2 == 0 ? (*at & 0xF0) | code : (*at & 15) | code << 4);
+    };
+    auto one = [&](Matrix &m, int64_t row, int64_t column) {
+        const uint16_t bf16_one = 0x3F80;
+        if (m.dtype == WEFT_BF16) {
+            std::memcpy(m.data.data() + m.bytes(row * m.pitch + column), &bf16_one, 2);
+        } else {
+            set(m, row, column, m.dtype == WEFT_F8_E4M3 ? 0x38 : 2);
+        }
+    };
+    for (int64_t rows : {1, 2, 4, 8, 11, 37}) {
+        for (int64_t first = 0; first < (of_x ? codes : 1); first += rows) {
+            Matrix x(xd, rows, k, k, false);
+            Matrix w(wd, of_x ? 16 : codes, k, k, true);
+            x.scales.assign(x.scales.size(), 127);
+            w.scales.assign(w.scales.size(), 127);
+            for (int64_t r = 0; r < rows; r++) {
+                const int64_t column = (r * 29 + first) % k;
+                of_x ? set(x, r, column, uint8_t(first + r)) : one(x, r, column);
+            }
+            for (int64_t i = 0; i < w.rows * k; i++) {
+                of_x ? one(w, i / k, i % k) : set(w, i / k, i % k, uint8_t(i / k));
+            }
+            Aligned packed = pack(isa, w);
+            weft_operand wo = w.operand();
+            wo.data = packed.data();
+            wo.scale = nullptr;  // packed with the codes
+            Result y(WEFT_F32, rows, w.rows, 0);
+            run(isa, WEFT_GEMM, {x.operand(), wo, y.operand()}, 1);
+            bool right = true;
+            for (int64_t i = 0; i < rows * w.rows; i++) {
+                const auto code = uint8_t(of_x ? first + i / w.rows : i % w.rows);
+                const double want = tested == WEFT_F8_E4M3 ? e4m3(code) : e2m1(code);
+                const double value = y.at(i / w.rows, i % w.rows);
+                right &= std::isnan(want) ? std::isnan(value) : value == want;
+            }
+            check(right, "other values than those of the codes, " + std::to_string(rows) + " rows");
+        }
+    }
+}
+
 /** Rows whose scales are far from 1 leave the bits of the rows beside them as they are, and are right themselves. */
 void test_extreme_scales(int32_t isa, int64_t wd, std::mt19937 &random) {
     constexpr int64_t n = 33, k = 256;
@@ -570,6 +619,13 @@ int main() {
         }
         for (int64_t wd : ws) {
             test_extreme_scales(isa, wd, random);
+        }
+        for (int64_t xd : {WEFT_BF16, WEFT_F8_E4M3}) {
+            test_codes(isa, xd, WEFT_F8_E4M3, false);
+            test_codes(isa, xd, WEFT_F4_E2M1, false);
+        }
+        for (int64_t wd : {WEFT_BF16, WEFT_F8_E4M3, WEFT_F4_E2M1}) {
+            test_codes(isa, WEFT_F8_E4M3, wd, true);
         }
         std::printf("%s: %s\n", weft_isa_name(isa), failures == before ? "ok" : "FAILED");
     }

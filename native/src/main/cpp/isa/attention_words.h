@@ -105,6 +105,39 @@ private:
                                                              11, 27, 12, 28, 13, 29, 14, 30, 15, 31};
 };
 
+#elif defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
+
+/** BF16 pairs, multiplied by BFDOT, which rounds to odd and takes subnormal values, those below 2^-126, as zero. */
+struct Pairs {
+    using Element = uint16_t;
+    using Stored = uint16_t;
+    static constexpr bool IN_PLACE = true;
+    static constexpr int PER_WORD = 2;
+
+    WEFT_INLINE vf multiply_add(vu a, vu b, vf sum) {
+        return (vf)vbfdotq_f32((float32x4_t)sum, (bfloat16x8_t)a, (bfloat16x8_t)b);
+    }
+
+    WEFT_INLINE vu query(const uint16_t *q, int64_t word, int64_t width) {
+        const int64_t left = width - word * PER_WORD;
+        vu words = {};
+        if (left > 0) {
+            __builtin_memcpy(&words, q + word * PER_WORD, left >= 2 * W ? sizeof words : (uint64_t)left * 2);
+        }
+        return words;
+    }
+
+    WEFT_INLINE void strip(const uint16_t *const *keys, int64_t column, vu &first, vu &second) {
+        const uint16x8_t even = vld1q_u16(keys[0] + column), odd = vld1q_u16(keys[1] + column);
+        first = (vu)vzip1q_u16(even, odd);
+        second = (vu)vzip2q_u16(even, odd);
+    }
+
+    WEFT_INLINE void in_order(vf &, vf &) {}
+
+    WEFT_INLINE vu probabilities(const vf *e) { return round_bf16_bits(e[0]) | round_bf16_bits(e[1]) << 16; }
+};
+
 #endif
 
 // ---- transposition ----

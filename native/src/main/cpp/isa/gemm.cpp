@@ -65,7 +65,7 @@ Problem problem(int64_t op, const weft_operand *operands) {
         p.x.step = p.k;
         p.out_step = p.n;
     }
-    p.kernel = x.dtype == WEFT_F32 ? nullptr : dot_kernel(p.w->dtype);
+    p.kernel = dot_kernel(x.dtype, p.w->dtype);
     p.x.dot = p.kernel != nullptr;
     if (!p.x.dot) {
         p.kernel = float_kernel(p.w->dtype);

@@ -14,7 +14,7 @@ using packing::CHUNK;
 using packing::LINE;
 using packing::ROWS;
 
-/** Tallest tile of dot_kernel; its sums with two panels of decoded weights fit the registers. */
+/** Tallest tile of dot_kernel; its sums with decoded weights fit the registers. */
 constexpr int DOT_TILE = 8;
 
 /**
@@ -23,6 +23,8 @@ constexpr int DOT_TILE = 8;
  * float_kernel: F32 rows, `stride` elements apart. dot_kernel: BF16 tiles, cut as for_tiles<DOT_TILE> cuts the block.
  * A tile of rows [a, b) begins at a * stride and holds [K pair][row]; so each tile is one linear stream, and a tile of
  * one row is the row itself.
+ *
+ * At the aarch64 levels dot_kernel reads tiles [K quad][row] of BF16 (neonbf16) or FP16 (neon), always without scales.
  *
  * `codes` are the E8M0 scales of FP8 rows, one per 128 K, null for other formats. The rows of a BF16 tile contain their
  * scales already if folded() says so for all of them; otherwise they are packed as tiles of one row each, those for
@@ -83,8 +85,11 @@ using BlockFn = void (*)(const Block &block);
 /** Multiplies F32 activations by packed weights of a format. */
 BlockFn float_kernel(int64_t weight_dtype);
 
-/** Multiplies BF16 activations by pairs with F32 sums; null if the level or the format has no such instruction. */
-BlockFn dot_kernel(int64_t weight_dtype);
+/**
+ * Multiplies tiles of 16-bit activations with F32 sums, products being exact unless both operands are BF16; null if the
+ * level has no such instruction for the formats.
+ */
+BlockFn dot_kernel(int64_t x_dtype, int64_t weight_dtype);
 
 /** Rows that a block should not exceed, so that they stay in the second-level cache. */
 constexpr int64_t BLOCK_ROWS = 64;

@@ -5,6 +5,7 @@
 // for E4M3's subnormals are normal BF16 numbers. The sum of a weight block is one chain in ascending K pairs for every
 // number of rows.
 #include "isa/gemm.h"
+#include "isa/gemm_neon.h"
 #include "isa/gemm_pairs.h"
 
 namespace weft::WEFT_ISA::gemm {
@@ -166,7 +167,10 @@ void run(const Block &block) {
 
 }  // namespace
 
-BlockFn dot_kernel(int64_t weight_dtype) {
+BlockFn dot_kernel(int64_t x_dtype, int64_t weight_dtype) {
+    if (x_dtype == WEFT_F32) {
+        return nullptr;
+    }
     switch (weight_dtype) {
         case WEFT_BF16:
             return run<WEFT_BF16>;
@@ -179,9 +183,9 @@ BlockFn dot_kernel(int64_t weight_dtype) {
     }
 }
 
-#else
+#elif !defined(WEFT_QUAD_TILES)
 
-BlockFn dot_kernel(int64_t) {
+BlockFn dot_kernel(int64_t, int64_t) {
     return nullptr;
 }
 

@@ -1,6 +1,8 @@
 // Conversion of activations: values become F32 rows, or BF16 tiles of interleaved rows for the dot product.
 #include "isa/gemm_rows.h"
 
+#include "isa/gemm_neon.h"
+
 namespace weft::WEFT_ISA::gemm {
 
 namespace {
@@ -132,6 +134,22 @@ void convert_tiles(const Source &s, const uint8_t *row, int64_t row_bytes, const
     });
 }
 
+#elif defined(WEFT_QUAD_TILES)
+
+void convert_tiles(const Source &s, const uint8_t *row, int64_t row_bytes, const Rows &block, int64_t count,
+                   int64_t first_k, int64_t end_k) {
+    for_tiles<DOT_TILE>(count, [&](int64_t begin, auto height) {
+        constexpr int M = decltype(height)::value;
+        const uint8_t *rows = row + begin * row_bytes;
+        auto *target = static_cast<uint16_t *>(const_cast<void *>(block.from(begin).data));
+        for (int64_t k = first_k; k < end_k; k += 4) {
+            for (int64_t m = 0; m < M; m++) {
+                Unit::store_quad(target + k * M + 4 * m, values(s, rows + m * row_bytes, k));
+            }
+        }
+    });
+}
+
 #endif
 
 }  // namespace
@@ -172,7 +190,7 @@ void convert(const Source &s, uint8_t *scratch, int64_t group, int64_t first_row
     const Rows to = rows_at(s, scratch, group, first_row);
     const uint8_t *row = source_row(s, group, first_row);
     const int64_t row_bytes = source_row(s, group, first_row + 1) - row;
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) || defined(WEFT_QUAD_TILES)
     if (s.dot) {
         convert_tiles(s, row, row_bytes, to, count, first_k, end_k);
         return;

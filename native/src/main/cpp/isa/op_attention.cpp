@@ -192,7 +192,7 @@ void run_words(const weft_command &command, Pool &pool) {
     });
 }
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) || defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
 constexpr KernelFn RUN_BF16 = run_words<Pairs>;
 #else
 constexpr KernelFn RUN_BF16 = run_words<Floats<uint16_t>>;

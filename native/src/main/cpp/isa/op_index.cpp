@@ -47,7 +47,7 @@ struct Widened : Singles {
     }
 };
 
-#if defined(__AVX512BF16__)
+#if defined(__AVX512BF16__) || defined(__ARM_FEATURE_BF16_VECTOR_ARITHMETIC)
 /** BF16 elements in pairs. The instructions take subnormal numbers as zero; no score is near that. */
 struct Pairs {
     typedef bf16 Element;
@@ -59,10 +59,18 @@ struct Pairs {
         return words;
     }
     WEFT_INLINE vf multiply_add(uint32_t query, vu keys, vf sum) {
+#if defined(__aarch64__)
+        return (vf)vbfdotq_f32((float32x4_t)sum, (bfloat16x8_t)keys, (bfloat16x8_t)vdupq_n_u32(query));
+#else
         return (vf)_mm512_dpbf16_ps((__m512)sum, (__m512bh)_mm512_set1_epi32((int)query), (__m512bh)keys);
+#endif
     }
     WEFT_INLINE vf round(vf v) {
+#if defined(__aarch64__)
+        return round_bf16(v);
+#else
         return as_float(widen((vh)_mm512_cvtneps_pbh((__m512)v)) << 16);
+#endif
     }
 };
 typedef Pairs Narrow;

@@ -25,11 +25,6 @@ final class Lanes {
         sum(x, from, columns, count).mul(factor).intoArray(to, at);
     }
 
-    /** {@code totals[at + l] += scales[l] * sum_k x[from + k] * columns[k * COUNT + l]}, sums as in {@link #dot}. */
-    static void addDot(float[] x, int from, float[] columns, int count, float[] scales, float[] totals, int at) {
-        addScaled(sum(x, from, columns, count), FloatVector.fromArray(SPECIES, scales, 0), totals, at);
-    }
-
     private static FloatVector sum(float[] x, int from, float[] columns, int count) {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int k = 0; k < count; k++) {
@@ -37,28 +32,6 @@ final class Lanes {
                     .fma(FloatVector.fromArray(SPECIES, columns, k * COUNT), sum);
         }
         return sum;
-    }
-
-    /** Four times {@link #addDot}, for x rows {@code stride} apart and totals one vector apart. */
-    static void addDot4(
-            float[] x, int from, int stride, float[] columns, int count, float[] scales, float[] totals, int at) {
-        FloatVector s0 = FloatVector.zero(SPECIES);
-        FloatVector s1 = s0;
-        FloatVector s2 = s0;
-        FloatVector s3 = s0;
-        for (int k = 0; k < count; k++) {
-            FloatVector w = FloatVector.fromArray(SPECIES, columns, k * COUNT);
-            int i = from + k;
-            s0 = FloatVector.broadcast(SPECIES, x[i]).fma(w, s0);
-            s1 = FloatVector.broadcast(SPECIES, x[i + stride]).fma(w, s1);
-            s2 = FloatVector.broadcast(SPECIES, x[i + 2 * stride]).fma(w, s2);
-            s3 = FloatVector.broadcast(SPECIES, x[i + 3 * stride]).fma(w, s3);
-        }
-        FloatVector scale = FloatVector.fromArray(SPECIES, scales, 0);
-        addScaled(s0, scale, totals, at);
-        addScaled(s1, scale, totals, at + COUNT);
-        addScaled(s2, scale, totals, at + 2 * COUNT);
-        addScaled(s3, scale, totals, at + 3 * COUNT);
     }
 
     /** {@code totals[at..] += scale * sum}, fused. */
@@ -86,5 +59,15 @@ final class Lanes {
             total += lane;
         }
         return total;
+    }
+
+    /** Sum of the lanes of the vector at {@code at}, which is overwritten: halves are added, so always in one order. */
+    static float total(float[] values, int at) {
+        for (int half = COUNT / 2; half > 0; half /= 2) {
+            for (int i = at; i < at + half; i++) {
+                values[i] += values[i + half];
+            }
+        }
+        return values[at];
     }
 }

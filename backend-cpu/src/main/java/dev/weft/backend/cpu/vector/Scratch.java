@@ -5,13 +5,14 @@ import java.lang.foreign.MemorySegment;
 
 /** Arrays of one worker, kept from call to call and grown on demand. Contents are undefined. */
 final class Scratch {
-    /** Slot of {@link WeightPanel}; kernels number theirs from 0. */
-    static final int SCALES = 6;
-
-    private static final int SLOTS = 7;
+    private static final int SLOTS = 6;
 
     private final float[][] floats = new float[SLOTS][0];
     private long[] longs = {};
+    private int[] ints = {};
+    /** What {@link WeightPanel#fetch} returned last. */
+    long fetched;
+
     /** A step of weights of the widest format; freed when the worker's scratch memory is unreachable. */
     private final MemorySegment step = Arena.ofAuto().allocate(WeightDecoder.STEP * 4L, 64);
 
@@ -29,6 +30,14 @@ final class Scratch {
             longs = new long[size];
         }
         return longs;
+    }
+
+    /** An array of at least {@code size} elements. */
+    int[] ints(int size) {
+        if (ints.length < size) {
+            ints = new int[size];
+        }
+        return ints;
     }
 
     /** Address of a copy of less than a step of weights, followed by zeros; valid until the next call. */

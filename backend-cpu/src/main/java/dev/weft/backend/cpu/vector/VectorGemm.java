@@ -111,6 +111,7 @@ final class VectorGemm {
         float[] totals = s.floats(TOTALS, rows * TOTALS_PITCH);
         Arrays.fill(totals, 0, rows * TOTALS_PITCH, 0f);
         float[] values = s.floats(PANEL, WeightPanel.COLUMNS * WeightPanel.PITCH);
+        s.fetched = weight.fetch(matrix, column);
         for (int from = 0; from < steps; from += WeightPanel.STEPS) {
             int count = Math.min(WeightPanel.STEPS, steps - from);
             weight.decode(matrix, column, from, count, values, s);

@@ -2,11 +2,11 @@ package dev.weft.backend.cpu.vector;
 
 import dev.weft.DType;
 import dev.weft.Scaling;
+import java.lang.foreign.ValueLayout;
 import java.nio.ByteOrder;
 import jdk.incubator.vector.FloatVector;
 import jdk.incubator.vector.IntVector;
 import jdk.incubator.vector.VectorOperators;
-import jdk.incubator.vector.VectorShuffle;
 import jdk.incubator.vector.VectorSpecies;
 
 /**
@@ -29,9 +29,15 @@ final class WeightDecoder {
     /** The FP4 values by code, if a vector holds them all. */
     private static final IntVector E2M1 = table();
 
-    /** Which FP4 scale, of those of a step, the words in a lane have. */
-    private static final VectorShuffle<Float> LANE_SCALES = VectorShuffle.fromOp(
-            Lanes.SPECIES, lane -> lane * perWord(DType.F4_E2M1) / Scaling.MXFP4.columns());
+    /** Where, in the scale bytes of a step, that of a lane's FP4 words begins. */
+    private static final IntVector SCALE_SHIFTS = IntVector.zero(WORDS)
+            .addIndex(1)
+            .mul(perWord(DType.F4_E2M1))
+            .div(Scaling.MXFP4.columns())
+            .mul(Byte.SIZE);
+
+    /** FP4 scales of a step: at most four, which fit an int. */
+    static final int SCALES = STEP / Scaling.MXFP4.columns();
 
     private WeightDecoder() {}
 
@@ -61,17 +67,13 @@ final class WeightDecoder {
         }
     }
 
-    /** Scales that a step of FP4 weights has; of FP8 weights it has one, which several steps may share. */
-    static int scalesPerStep(DType dtype) {
-        return dtype == DType.F4_E2M1 ? STEP / Scaling.MXFP4.columns() : 1;
-    }
-
     /**
      * Decodes {@code steps} steps of codes at address {@code from}.
      *
-     * @param scales {@link #scalesPerStep} per step, and a vector of any others behind; not read for formats without
+     * @param scales per step {@link #SCALES} scale bytes, the first one lowest, or one repeated; not read for formats
+     *     without scales
      */
-    static void decode(DType dtype, long from, int steps, float[] scales, float[] to, int at) {
+    static void decode(DType dtype, long from, int steps, int[] scales, float[] to, int at) {
         switch (dtype) {
             case F32 -> f32(from, steps, to, at);
             case BF16 -> bf16(from, steps, to, at);
@@ -106,10 +108,10 @@ final class WeightDecoder {
         }
     }
 
-    private static void e4m3(long from, int steps, float[] scales, float[] to, int at) {
+    private static void e4m3(long from, int steps, int[] scales, float[] to, int at) {
         for (int i = 0; i < steps * VECTORS / 4; i++) {
             IntVector codes = words(from + (long) i * WORD_BYTES);
-            FloatVector scale = FloatVector.broadcast(Lanes.SPECIES, scales[i / 2]);
+            FloatVector scale = factors(scales[i / 2]);
             int next = at + 4 * i * Lanes.COUNT;
             e4m3(codes.lanewise(VectorOperators.LSHL, 24)).mul(scale).intoArray(to, next);
             e4m3(codes.lanewise(VectorOperators.LSHL, 16)).mul(scale).intoArray(to, next + Lanes.COUNT);
@@ -117,7 +119,7 @@ final class WeightDecoder {
             e4m3(codes).mul(scale).intoArray(to, next + 3 * Lanes.COUNT);
             // bytes 0x7F and 0xFF carry into their top bit
             if (codes.and(0x7F7F7F7F).add(0x01010101).and(0x80808080).compare(VectorOperators.NE, 0).anyTrue()) {
-                patchNan(to, next, 480 * scales[i / 2]);
+                patchNan(from + (long) i * WORD_BYTES, to, next);
             }
         }
     }
@@ -130,24 +132,31 @@ final class WeightDecoder {
         return codes.lanewise(VectorOperators.ASHR, 4).and(0x87F00000).reinterpretAsFloats().mul(0x1p120f);
     }
 
-    /** NaN for what the NaN codes of a vector of words are as numbers: larger than any other code. */
-    private static void patchNan(float[] values, int at, float nan) {
-        for (int i = at; i < at + 4 * Lanes.COUNT; i++) {
-            if (Math.abs(values[i]) >= nan) {
-                values[i] = Float.NaN;
+    /** Replaces the values of the NaN codes of a vector of words, which come out as numbers. */
+    private static void patchNan(long from, float[] values, int at) {
+        for (int i = 0; i < WORD_BYTES; i++) {
+            if ((Memory.ALL.get(ValueLayout.JAVA_BYTE, from + i) & 0x7F) == 0x7F) {
+                values[at + i % 4 * Lanes.COUNT + i / 4] = Float.NaN;
             }
         }
     }
 
-    private static FloatVector stepScales(float[] scales, int step) {
-        return FloatVector.fromArray(Lanes.SPECIES, scales, step * STEP / Scaling.MXFP4.columns())
-                .rearrange(LANE_SCALES);
+    /** Powers of two for the lanes; byte 0 is 2^-127, which is subnormal, and byte 255 NaN. */
+    private static FloatVector factors(int scales) {
+        IntVector bytes = IntVector.broadcast(WORDS, scales)
+                .lanewise(VectorOperators.LSHR, SCALE_SHIFTS)
+                .and(0xFF);
+        IntVector quiet = bytes.add(1).lanewise(VectorOperators.LSHR, 8).lanewise(VectorOperators.LSHL, 22);
+        return bytes.lanewise(VectorOperators.LSHL, 23)
+                .max(0x0040_0000)
+                .add(quiet)
+                .reinterpretAsFloats();
     }
 
-    private static void e2m1(long from, int steps, float[] scales, float[] to, int at) {
+    private static void e2m1(long from, int steps, int[] scales, float[] to, int at) {
         for (int s = 0; s < steps; s++) {
             IntVector codes = words(from + (long) s * WORD_BYTES);
-            FloatVector scale = stepScales(scales, s);
+            FloatVector scale = factors(scales[s]);
             int next = at + s * STEP;
             for (int q = 0; q < VECTORS; q++) {
                 codes.and(15).selectFrom(E2M1).reinterpretAsFloats().mul(scale).intoArray(to, next + q * Lanes.COUNT);
@@ -157,10 +166,10 @@ final class WeightDecoder {
     }
 
     /** As {@link #e4m3(IntVector)}: the codes move to the top of the words. */
-    private static void e2m1Narrow(long from, int steps, float[] scales, float[] to, int at) {
+    private static void e2m1Narrow(long from, int steps, int[] scales, float[] to, int at) {
         for (int s = 0; s < steps; s++) {
             IntVector codes = words(from + (long) s * WORD_BYTES);
-            FloatVector scale = stepScales(scales, s);
+            FloatVector scale = factors(scales[s]);
             int next = at + s * STEP;
             for (int q = 0; q < VECTORS; q++) {
                 codes.lanewise(VectorOperators.LSHL, 28)

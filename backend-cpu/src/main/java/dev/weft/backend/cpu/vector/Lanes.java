@@ -47,6 +47,47 @@ final class Lanes {
         }
     }
 
+    /**
+     * {@code to[t + r * pitch + i] += sum_j factors[f + r * factorPitch + j] * from[j * pitch + i]} for four rows r and four
+     * terms j, ascending, as {@link #addScaled}: the bits are those of sixteen calls of it.
+     */
+    static void addScaled4(float[] factors, int f, int factorPitch, float[] from, float[] to, int t, int pitch) {
+        FloatVector a0 = broadcast(factors, f);
+        FloatVector a1 = broadcast(factors, f + 1);
+        FloatVector a2 = broadcast(factors, f + 2);
+        FloatVector a3 = broadcast(factors, f + 3);
+        FloatVector b0 = broadcast(factors, f + factorPitch);
+        FloatVector b1 = broadcast(factors, f + factorPitch + 1);
+        FloatVector b2 = broadcast(factors, f + factorPitch + 2);
+        FloatVector b3 = broadcast(factors, f + factorPitch + 3);
+        FloatVector c0 = broadcast(factors, f + 2 * factorPitch);
+        FloatVector c1 = broadcast(factors, f + 2 * factorPitch + 1);
+        FloatVector c2 = broadcast(factors, f + 2 * factorPitch + 2);
+        FloatVector c3 = broadcast(factors, f + 2 * factorPitch + 3);
+        FloatVector d0 = broadcast(factors, f + 3 * factorPitch);
+        FloatVector d1 = broadcast(factors, f + 3 * factorPitch + 1);
+        FloatVector d2 = broadcast(factors, f + 3 * factorPitch + 2);
+        FloatVector d3 = broadcast(factors, f + 3 * factorPitch + 3);
+        for (int i = 0; i < pitch; i += COUNT) {
+            FloatVector k0 = FloatVector.fromArray(SPECIES, from, i);
+            FloatVector k1 = FloatVector.fromArray(SPECIES, from, pitch + i);
+            FloatVector k2 = FloatVector.fromArray(SPECIES, from, 2 * pitch + i);
+            FloatVector k3 = FloatVector.fromArray(SPECIES, from, 3 * pitch + i);
+            FloatVector s0 = FloatVector.fromArray(SPECIES, to, t + i);
+            FloatVector s1 = FloatVector.fromArray(SPECIES, to, t + pitch + i);
+            FloatVector s2 = FloatVector.fromArray(SPECIES, to, t + 2 * pitch + i);
+            FloatVector s3 = FloatVector.fromArray(SPECIES, to, t + 3 * pitch + i);
+            k3.fma(a3, k2.fma(a2, k1.fma(a1, k0.fma(a0, s0)))).intoArray(to, t + i);
+            k3.fma(b3, k2.fma(b2, k1.fma(b1, k0.fma(b0, s1)))).intoArray(to, t + pitch + i);
+            k3.fma(c3, k2.fma(c2, k1.fma(c1, k0.fma(c0, s2)))).intoArray(to, t + 2 * pitch + i);
+            k3.fma(d3, k2.fma(d2, k1.fma(d1, k0.fma(d0, s3)))).intoArray(to, t + 3 * pitch + i);
+        }
+    }
+
+    private static FloatVector broadcast(float[] from, int at) {
+        return FloatVector.broadcast(SPECIES, from[at]);
+    }
+
     /** Sum of squares of whole vectors; lanes are added in order. */
     static float squares(float[] x, int count) {
         FloatVector sum = FloatVector.zero(SPECIES);

@@ -30,7 +30,7 @@ record Rows(DType dtype, long base, int rows, int width, int inner, long pitch) 
 
     /** The codes of a row as floats. */
     void decode(int row, float[] to, int offset) {
-        Memory.decode(dtype, row(row), width, to, offset, 1);
+        Memory.decode(dtype, row(row), width, to, offset);
     }
 
     /** Rounds and stores one element. */

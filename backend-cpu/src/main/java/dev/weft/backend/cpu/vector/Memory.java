@@ -16,11 +16,10 @@ final class Memory {
     /** All of memory: kernels get addresses, whose owners outlive the call. */
     static final MemorySegment ALL = MemorySegment.NULL.reinterpret(Long.MAX_VALUE);
 
-    private static final VectorSpecies<Integer> INTS =
-            VectorSpecies.of(int.class, Lanes.SPECIES.vectorShape());
+    private static final VectorSpecies<Integer> INTS = VectorSpecies.of(int.class, Lanes.SPECIES.vectorShape());
     /** As many shorts as a vector has floats. */
-    private static final VectorSpecies<Short> SHORTS = VectorSpecies.of(
-            short.class, VectorShape.forBitSize(Lanes.SPECIES.vectorBitSize() / 2));
+    private static final VectorSpecies<Short> SHORTS =
+            VectorSpecies.of(short.class, VectorShape.forBitSize(Lanes.SPECIES.vectorBitSize() / 2));
 
     private static final float[] E4M3 = table(DType.F8_E4M3, 256);
     private static final float[] E2M1 = table(DType.F4_E2M1, 16);

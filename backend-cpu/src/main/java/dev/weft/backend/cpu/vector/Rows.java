@@ -37,4 +37,13 @@ record Rows(DType dtype, long base, int rows, int width, int inner, long pitch) 
     void store(int row, int column, float value) {
         Memory.store(dtype, Memory.at(dtype, row(row), column), value);
     }
+
+    /** Rounds and stores a whole row. */
+    void store(int row, float[] from, int at) {
+        long to = row(row);
+        int bytes = dtype.bits() / Byte.SIZE;
+        for (int i = 0; i < width; i++) {
+            Memory.store(dtype, to + (long) i * bytes, from[at + i]);
+        }
+    }
 }

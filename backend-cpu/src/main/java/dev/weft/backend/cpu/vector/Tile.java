@@ -28,15 +28,7 @@ final class Tile {
      * @param totals vectors to which the products are added, lane by lane
      * @param total where that of the first column begins; the next is one vector on
      */
-    static void one(
-            float[] x,
-            int row,
-            float[] w,
-            int column,
-            int pitch,
-            int count,
-            float[] totals,
-            int total) {
+    static void one(float[] x, int row, float[] w, int column, int pitch, int count, float[] totals, int total) {
         FloatVector s0 = load(totals, total);
         FloatVector s1 = load(totals, total + L);
         FloatVector s2 = load(totals, total + 2 * L);

@@ -72,9 +72,10 @@ final class VectorAttention {
         }
         addKeys(s, keys, n, count, scores, stride, sums);
         for (int h = 0; h < count; h++) {
-            for (int i = 0; i < width; i++) {
-                y.store(row * heads + firstHead + h, i, sums[h * padded + i] / denominators[h]);
+            for (int i = h * padded; i < h * padded + width; i++) {
+                sums[i] /= denominators[h];
             }
+            y.store(row * heads + firstHead + h, sums, h * padded);
         }
     }
 

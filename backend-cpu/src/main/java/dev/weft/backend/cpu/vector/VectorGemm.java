@@ -102,7 +102,12 @@ final class VectorGemm {
             rows = Memory.index(a, OFFSETS, matrix + 1) - first;
         }
         for (int done = 0; done < rows; done += PASS) {
-            pass(matrix, item % panels * WeightPanel.COLUMNS, first + done * step, step, Math.min(PASS, rows - done),
+            pass(
+                    matrix,
+                    item % panels * WeightPanel.COLUMNS,
+                    first + done * step,
+                    step,
+                    Math.min(PASS, rows - done),
                     scratch[worker]);
         }
     }
@@ -134,7 +139,8 @@ final class VectorGemm {
                 int column = c * WeightPanel.PITCH;
                 int total = r * TOTALS_PITCH + c * Lanes.COUNT;
                 if (height == 4) {
-                    Tile.four(floats, row, stride, values, column, WeightPanel.PITCH, count, totals, total, TOTALS_PITCH);
+                    Tile.four(
+                            floats, row, stride, values, column, WeightPanel.PITCH, count, totals, total, TOTALS_PITCH);
                 } else {
                     Tile.one(floats, row, values, column, WeightPanel.PITCH, count, totals, total);
                 }

@@ -118,7 +118,11 @@ final class WeightDecoder {
             e4m3(codes.lanewise(VectorOperators.LSHL, 8)).mul(scale).intoArray(to, next + 2 * Lanes.COUNT);
             e4m3(codes).mul(scale).intoArray(to, next + 3 * Lanes.COUNT);
             // bytes 0x7F and 0xFF carry into their top bit
-            if (codes.and(0x7F7F7F7F).add(0x01010101).and(0x80808080).compare(VectorOperators.NE, 0).anyTrue()) {
+            if (codes.and(0x7F7F7F7F)
+                    .add(0x01010101)
+                    .and(0x80808080)
+                    .compare(VectorOperators.NE, 0)
+                    .anyTrue()) {
                 patchNan(from + (long) i * WORD_BYTES, to, next);
             }
         }
@@ -129,7 +133,10 @@ final class WeightDecoder {
      * two for the difference of the biases, which is exact, subnormals included.
      */
     private static FloatVector e4m3(IntVector codes) {
-        return codes.lanewise(VectorOperators.ASHR, 4).and(0x87F00000).reinterpretAsFloats().mul(0x1p120f);
+        return codes.lanewise(VectorOperators.ASHR, 4)
+                .and(0x87F00000)
+                .reinterpretAsFloats()
+                .mul(0x1p120f);
     }
 
     /** Replaces the values of the NaN codes of a vector of words, which come out as numbers. */

@@ -25,11 +25,6 @@ final class Lanes {
         sum(x, from, columns, count).mul(factor).intoArray(to, at);
     }
 
-    /** {@code totals[at + l] += scales[l] * sum_k x[from + k] * columns[k * COUNT + l]}, sums as in {@link #dot}. */
-    static void addDot(float[] x, int from, float[] columns, int count, float[] scales, float[] totals, int at) {
-        addScaled(sum(x, from, columns, count), FloatVector.fromArray(SPECIES, scales, 0), totals, at);
-    }
-
     private static FloatVector sum(float[] x, int from, float[] columns, int count) {
         FloatVector sum = FloatVector.zero(SPECIES);
         for (int k = 0; k < count; k++) {
@@ -37,28 +32,6 @@ final class Lanes {
                     .fma(FloatVector.fromArray(SPECIES, columns, k * COUNT), sum);
         }
         return sum;
-    }
-
-    /** Four times {@link #addDot}, for x rows {@code stride} apart and totals one vector apart. */
-    static void addDot4(
-            float[] x, int from, int stride, float[] columns, int count, float[] scales, float[] totals, int at) {
-        FloatVector s0 = FloatVector.zero(SPECIES);
-        FloatVector s1 = s0;
-        FloatVector s2 = s0;
-        FloatVector s3 = s0;
-        for (int k = 0; k < count; k++) {
-            FloatVector w = FloatVector.fromArray(SPECIES, columns, k * COUNT);
-            int i = from + k;
-            s0 = FloatVector.broadcast(SPECIES, x[i]).fma(w, s0);
-            s1 = FloatVector.broadcast(SPECIES, x[i + stride]).fma(w, s1);
-            s2 = FloatVector.broadcast(SPECIES, x[i + 2 * stride]).fma(w, s2);
-            s3 = FloatVector.broadcast(SPECIES, x[i + 3 * stride]).fma(w, s3);
-        }
-        FloatVector scale = FloatVector.fromArray(SPECIES, scales, 0);
-        addScaled(s0, scale, totals, at);
-        addScaled(s1, scale, totals, at + COUNT);
-        addScaled(s2, scale, totals, at + 2 * COUNT);
-        addScaled(s3, scale, totals, at + 3 * COUNT);
     }
 
     /** {@code totals[at..] += scale * sum}, fused. */
@@ -74,6 +47,47 @@ final class Lanes {
         }
     }
 
+    /**
+     * {@code to[t + r * pitch + i] += sum_j factors[f + r * factorPitch + j] * from[j * pitch + i]} for four rows r and four
+     * terms j, ascending, as {@link #addScaled}: the bits are those of sixteen calls of it.
+     */
+    static void addScaled4(float[] factors, int f, int factorPitch, float[] from, float[] to, int t, int pitch) {
+        FloatVector a0 = broadcast(factors, f);
+        FloatVector a1 = broadcast(factors, f + 1);
+        FloatVector a2 = broadcast(factors, f + 2);
+        FloatVector a3 = broadcast(factors, f + 3);
+        FloatVector b0 = broadcast(factors, f + factorPitch);
+        FloatVector b1 = broadcast(factors, f + factorPitch + 1);
+        FloatVector b2 = broadcast(factors, f + factorPitch + 2);
+        FloatVector b3 = broadcast(factors, f + factorPitch + 3);
+        FloatVector c0 = broadcast(factors, f + 2 * factorPitch);
+        FloatVector c1 = broadcast(factors, f + 2 * factorPitch + 1);
+        FloatVector c2 = broadcast(factors, f + 2 * factorPitch + 2);
+        FloatVector c3 = broadcast(factors, f + 2 * factorPitch + 3);
+        FloatVector d0 = broadcast(factors, f + 3 * factorPitch);
+        FloatVector d1 = broadcast(factors, f + 3 * factorPitch + 1);
+        FloatVector d2 = broadcast(factors, f + 3 * factorPitch + 2);
+        FloatVector d3 = broadcast(factors, f + 3 * factorPitch + 3);
+        for (int i = 0; i < pitch; i += COUNT) {
+            FloatVector k0 = FloatVector.fromArray(SPECIES, from, i);
+            FloatVector k1 = FloatVector.fromArray(SPECIES, from, pitch + i);
+            FloatVector k2 = FloatVector.fromArray(SPECIES, from, 2 * pitch + i);
+            FloatVector k3 = FloatVector.fromArray(SPECIES, from, 3 * pitch + i);
+            FloatVector s0 = FloatVector.fromArray(SPECIES, to, t + i);
+            FloatVector s1 = FloatVector.fromArray(SPECIES, to, t + pitch + i);
+            FloatVector s2 = FloatVector.fromArray(SPECIES, to, t + 2 * pitch + i);
+            FloatVector s3 = FloatVector.fromArray(SPECIES, to, t + 3 * pitch + i);
+            k3.fma(a3, k2.fma(a2, k1.fma(a1, k0.fma(a0, s0)))).intoArray(to, t + i);
+            k3.fma(b3, k2.fma(b2, k1.fma(b1, k0.fma(b0, s1)))).intoArray(to, t + pitch + i);
+            k3.fma(c3, k2.fma(c2, k1.fma(c1, k0.fma(c0, s2)))).intoArray(to, t + 2 * pitch + i);
+            k3.fma(d3, k2.fma(d2, k1.fma(d1, k0.fma(d0, s3)))).intoArray(to, t + 3 * pitch + i);
+        }
+    }
+
+    private static FloatVector broadcast(float[] from, int at) {
+        return FloatVector.broadcast(SPECIES, from[at]);
+    }
+
     /** Sum of squares of whole vectors; lanes are added in order. */
     static float squares(float[] x, int count) {
         FloatVector sum = FloatVector.zero(SPECIES);
@@ -86,5 +100,15 @@ final class Lanes {
             total += lane;
         }
         return total;
+    }
+
+    /** Sum of the lanes of the vector at {@code at}, which is overwritten: halves are added, so always in one order. */
+    static float total(float[] values, int at) {
+        for (int half = COUNT / 2; half > 0; half /= 2) {
+            for (int i = at; i < at + half; i++) {
+                values[i] += values[i + half];
+            }
+        }
+        return values[at];
     }
 }

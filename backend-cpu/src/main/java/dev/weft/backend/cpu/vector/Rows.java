@@ -30,11 +30,20 @@ record Rows(DType dtype, long base, int rows, int width, int inner, long pitch) 
 
     /** The codes of a row as floats. */
     void decode(int row, float[] to, int offset) {
-        Memory.decode(dtype, row(row), width, to, offset, 1);
+        Memory.decode(dtype, row(row), width, to, offset);
     }
 
     /** Rounds and stores one element. */
     void store(int row, int column, float value) {
         Memory.store(dtype, Memory.at(dtype, row(row), column), value);
+    }
+
+    /** Rounds and stores a whole row. */
+    void store(int row, float[] from, int at) {
+        long to = row(row);
+        int bytes = dtype.bits() / Byte.SIZE;
+        for (int i = 0; i < width; i++) {
+            Memory.store(dtype, to + (long) i * bytes, from[at + i]);
+        }
     }
 }

@@ -7,8 +7,8 @@ import dev.weft.op.SparseAttention;
 import java.util.Arrays;
 
 /**
- * Attention over a list of keys; an item is a query row and some of its heads. Scores come from keys transposed by vectors
- * of keys; sums of keys run over vectors of lanes. A key is decoded once for all heads of an item.
+ * Attention over a list of keys; an item is a query row and some of its heads. Lanes run along the
+ * width of a key; four keys are decoded at a time for all heads of an item, which take part four by four.
  */
 final class VectorAttention {
     private static final int Q = 0;
@@ -70,18 +70,12 @@ final class VectorAttention {
             float sink = Memory.f32(a.address(SINK) + 4L * (firstHead + h) * a.pitch(SINK));
             denominators[h] = exponentials(scores, h * stride, n, sink);
         }
-        float[] key = s.floats(3, padded);
-        Arrays.fill(key, width, padded, 0f);
-        for (int j = 0; j < n; j++) {
-            Memory.decode(q.dtype(), keys[j], width, key, 0, 1);
-            for (int h = 0; h < count; h++) {
-                Lanes.addScaled(scores[h * stride + j], key, 0, sums, h * padded, padded);
-            }
-        }
+        addKeys(s, keys, n, count, scores, stride, sums);
         for (int h = 0; h < count; h++) {
-            for (int i = 0; i < width; i++) {
-                y.store(row * heads + firstHead + h, i, sums[h * padded + i] / denominators[h]);
+            for (int i = h * padded; i < h * padded + width; i++) {
+                sums[i] /= denominators[h];
             }
+            y.store(row * heads + firstHead + h, sums, h * padded);
         }
     }
 
@@ -117,19 +111,60 @@ final class VectorAttention {
         return n;
     }
 
-    private void scores(Scratch s, long[] keys, int n, int firstRow, int count, float[] scores, int stride) {
-        float[] queries = s.floats(4, count * width);
-        for (int h = 0; h < count; h++) {
-            q.decode(firstRow + h, queries, h * width);
-        }
-        float[] columns = s.floats(5, width * Lanes.COUNT);
-        Arrays.fill(columns, 0, width * Lanes.COUNT, 0f);
-        for (int j = 0; j < n; j += Lanes.COUNT) {
-            for (int c = 0; c < Math.min(Lanes.COUNT, n - j); c++) {
-                Memory.decode(q.dtype(), keys[j + c], width, columns, c, Lanes.COUNT);
+    /** {@code sums[h] += sum_j scores[h][j] * key_j}, keys ascending. */
+    private void addKeys(Scratch s, long[] keys, int n, int count, float[] scores, int stride, float[] sums) {
+        float[] four = s.floats(3, Tile.COLUMNS * padded);
+        for (int j = 0; j < n; j += Tile.COLUMNS) {
+            int some = Math.min(Tile.COLUMNS, n - j);
+            decodeKeys(keys, j, some, four);
+            int h = 0;
+            for (; some == Tile.COLUMNS && h + 4 <= count; h += 4) {
+                Lanes.addScaled4(scores, h * stride + j, stride, four, sums, h * padded, padded);
             }
-            for (int h = 0; h < count; h++) {
-                Lanes.dot(queries, h * width, columns, width, op.scale(), scores, h * stride + j);
+            for (; h < count; h++) {
+                for (int c = 0; c < some; c++) {
+                    Lanes.addScaled(scores[h * stride + j + c], four, c * padded, sums, h * padded, padded);
+                }
+            }
+        }
+    }
+
+    /** Keys {@code first, first + 1, ...} as whole vectors, zeros behind and for keys of a tile that are missing. */
+    private void decodeKeys(long[] keys, int first, int count, float[] to) {
+        for (int c = 0; c < count; c++) {
+            Memory.decode(q.dtype(), keys[first + c], width, to, c * padded);
+            Arrays.fill(to, c * padded + width, (c + 1) * padded, 0f);
+        }
+        Arrays.fill(to, count * padded, Tile.COLUMNS * padded, 0f);
+    }
+
+    private void scores(Scratch s, long[] keys, int n, int firstRow, int count, float[] scores, int stride) {
+        float[] queries = s.floats(4, count * padded);
+        for (int h = 0; h < count; h++) {
+            q.decode(firstRow + h, queries, h * padded);
+            Arrays.fill(queries, h * padded + width, (h + 1) * padded, 0f);
+        }
+        float[] four = s.floats(3, Tile.COLUMNS * padded);
+        int pitch = Tile.COLUMNS * Lanes.COUNT;
+        float[] totals = s.floats(5, 4 * pitch);
+        for (int j = 0; j < n; j += Tile.COLUMNS) {
+            int some = Math.min(Tile.COLUMNS, n - j);
+            decodeKeys(keys, j, some, four);
+            for (int h = 0; h < count; ) {
+                int height = h + 4 <= count ? 4 : 1;
+                Arrays.fill(totals, 0, height * pitch, 0f);
+                if (height == 4) {
+                    Tile.four(queries, h * padded, padded, four, 0, padded, padded, totals, 0, pitch);
+                } else {
+                    Tile.one(queries, h * padded, four, 0, padded, padded, totals, 0);
+                }
+                for (int i = 0; i < height * Tile.COLUMNS; i++) {
+                    float dot = Lanes.total(totals, i * Lanes.COUNT);
+                    if (i % Tile.COLUMNS < some) {
+                        scores[(h + i / Tile.COLUMNS) * stride + j + i % Tile.COLUMNS] = dot * op.scale();
+                    }
+                }
+                h += height;
             }
         }
     }

@@ -1,6 +1,5 @@
 package dev.weft.backend.cpu.vector;
 
-import dev.weft.DType;
 import dev.weft.Scaling;
 import dev.weft.backend.cpu.Workers;
 import dev.weft.op.ExpertGemm;
@@ -9,20 +8,23 @@ import dev.weft.op.Op;
 import java.util.Arrays;
 
 /**
- * The three matrix products. A panel of as many columns as there are lanes is decoded and transposed block by block of K;
- * each block is multiplied with all rows while it is in the cache, scaled and added to the totals in ascending order.
+ * The three matrix products. Weights are decoded in panels, which fit a first-level cache; each panel is multiplied with
+ * all rows, or many, while it is there.
  */
 final class VectorGemm {
-    /** Sums are formed per scale block; per this many elements where there are no scales. */
-    private static final int BLOCK = 128;
-
     private static final int X = 0;
     private static final int WEIGHT = 1;
     private static final int OFFSETS = 2;
 
     private static final int PANEL = 0;
     private static final int TOTALS = 1;
-    private static final int SCALES = 2;
+    private static final int ROW = 2;
+
+    /** Most rows per pass over the weights: their totals stay in a second-level cache. */
+    private static final int PASS = 64;
+
+    /** Floats of the totals of a row. */
+    private static final int TOTALS_PITCH = WeightPanel.COLUMNS * Lanes.COUNT;
 
     private final Workers workers;
     private final Scratch[] scratch;
@@ -30,14 +32,17 @@ final class VectorGemm {
     private final Operands a;
     private final Rows x;
     private final Rows y;
+    private final WeightPanel weight;
     private final int k;
     private final int n;
     private final int panels;
-    private final int block;
-    /** All rows of x as floats, tight. */
+    private final int steps;
+    /** Floats of a row of x: whole steps. */
+    private final int width;
+    /** All rows of x as floats, in the order of decoded weights. */
     private final float[] floats;
 
-    private VectorGemm(Workers workers, Scratch[] scratch, float[] floats, Op op, Operands a) {
+    private VectorGemm(Workers workers, Scratch[] scratch, Scratch shared, Op op, Operands a) {
         this.workers = workers;
         this.scratch = scratch;
         this.op = op;
@@ -46,41 +51,44 @@ final class VectorGemm {
         this.y = Rows.of(a, a.count() - 1);
         this.k = x.width();
         this.n = y.width();
-        this.panels = Math.ceilDiv(n, Lanes.COUNT);
-        this.block = a.scaling(WEIGHT).isNone() ? BLOCK : a.scaling(WEIGHT).columns();
-        this.floats = floats;
+        this.weight = new WeightPanel(a, WEIGHT, n, k);
+        this.panels = Math.ceilDiv(n, WeightPanel.COLUMNS);
+        this.steps = WeightPanel.steps(k);
+        this.width = steps * WeightDecoder.STEP;
+        this.floats = shared.floats(0, Math.multiplyExact(x.rows(), width));
     }
 
     /** Runs one call. @param shared scratch arrays that no worker uses otherwise */
     static void run(Workers workers, Scratch[] scratch, Scratch shared, Op op, Operands a) {
-        Rows x = Rows.of(a, X);
-        float[] floats = shared.floats(0, Math.multiplyExact(x.rows(), x.width()));
-        VectorGemm gemm = new VectorGemm(workers, scratch, floats, op, a);
+        VectorGemm gemm = new VectorGemm(workers, scratch, shared, op, a);
         if (gemm.x.rows() == 0 || gemm.n == 0) {
             return;
         }
-        workers.parallelFor(gemm.x.rows(), (row, worker) -> gemm.decodeRow(row));
+        workers.parallelFor(gemm.x.rows(), gemm::decodeRow);
         int matrices = a.rank(WEIGHT) == 2 ? 1 : Math.toIntExact(a.dim(WEIGHT, 0));
         workers.parallelFor(matrices * gemm.panels, gemm::panel);
     }
 
-    /** Values of a row of x: codes times their scales, which is exact. */
-    private void decodeRow(int row) {
-        x.decode(row, floats, row * k);
+    /** Values of a row of x: codes times their scales, which is exact. Zeros follow. */
+    private void decodeRow(int row, int worker) {
+        float[] values = scratch[worker].floats(ROW, width);
+        x.decode(row, values, 0);
         Scaling scaling = a.scaling(X);
-        if (scaling.isNone()) {
-            return;
+        if (!scaling.isNone()) {
+            long scales = a.scaleAddress(X) + (long) row * Math.ceilDiv(k, scaling.columns());
+            for (int from = 0; from < k; from += scaling.columns()) {
+                float scale = Memory.scale(scales + from / scaling.columns());
+                for (int i = from; i < Math.min(k, from + scaling.columns()); i++) {
+                    values[i] *= scale;
+                }
+            }
         }
-        int groups = Math.ceilDiv(k, scaling.columns());
-        for (int i = 0; i < k; i++) {
-            floats[row * k + i] *= Memory.scale(a.scaleAddress(X) + (long) row * groups + i / scaling.columns());
-        }
+        Arrays.fill(values, k, width, 0f);
+        WeightDecoder.reorder(a.dtype(WEIGHT), values, floats, row * width, steps);
     }
 
     private void panel(int item, int worker) {
         int matrix = item / panels;
-        int column = item % panels * Lanes.COUNT;
-        int columns = Math.min(Lanes.COUNT, n - column);
         // rows of x and y that meet this matrix: first, first + step, ...
         int first = 0;
         int step = 1;
@@ -93,55 +101,51 @@ final class VectorGemm {
             first = Memory.index(a, OFFSETS, matrix);
             rows = Memory.index(a, OFFSETS, matrix + 1) - first;
         }
-        if (rows == 0) {
-            return;
+        for (int done = 0; done < rows; done += PASS) {
+            pass(
+                    matrix,
+                    item % panels * WeightPanel.COLUMNS,
+                    first + done * step,
+                    step,
+                    Math.min(PASS, rows - done),
+                    scratch[worker]);
         }
-        Scratch s = scratch[worker];
-        float[] totals = s.floats(TOTALS, rows * Lanes.COUNT);
-        Arrays.fill(totals, 0, rows * Lanes.COUNT, 0f);
-        float[] panel = s.floats(PANEL, BLOCK * Lanes.COUNT);
-        Arrays.fill(panel, 0, BLOCK * Lanes.COUNT, 0f);
-        float[] scales = s.floats(SCALES, Lanes.COUNT);
-        Arrays.fill(scales, 0, Lanes.COUNT, 1f);
-        for (int from = 0; from < k; from += block) {
-            int count = Math.min(block, k - from);
-            decodePanel(matrix, column, columns, from, count, panel, scales);
-            multiply(first, step, rows, from, count, panel, scales, totals);
+    }
+
+    private void pass(int matrix, int column, int first, int step, int rows, Scratch s) {
+        float[] totals = s.floats(TOTALS, rows * TOTALS_PITCH);
+        Arrays.fill(totals, 0, rows * TOTALS_PITCH, 0f);
+        float[] values = s.floats(PANEL, WeightPanel.COLUMNS * WeightPanel.PITCH);
+        s.fetched = weight.fetch(matrix, column);
+        for (int from = 0; from < steps; from += WeightPanel.STEPS) {
+            int count = Math.min(WeightPanel.STEPS, steps - from);
+            weight.decode(matrix, column, from, count, values, s);
+            multiply(first * width + from * WeightDecoder.STEP, step * width, rows, count, values, totals);
         }
         for (int r = 0; r < rows; r++) {
-            for (int c = 0; c < columns; c++) {
-                y.store(first + r * step, column + c, totals[r * Lanes.COUNT + c]);
+            for (int c = 0; c < Math.min(WeightPanel.COLUMNS, n - column); c++) {
+                y.store(first + r * step, column + c, Lanes.total(totals, r * TOTALS_PITCH + c * Lanes.COUNT));
             }
         }
     }
 
-    private void decodePanel(int matrix, int column, int columns, int from, int count, float[] panel, float[] scales) {
-        DType dtype = a.dtype(WEIGHT);
-        Scaling scaling = a.scaling(WEIGHT);
-        boolean single = a.rank(WEIGHT) == 2;
-        long rowPitch = single ? a.pitch(WEIGHT) : k;
-        long first = single ? 0 : matrix * a.pitch(WEIGHT);
-        for (int c = 0; c < columns; c++) {
-            long at = Memory.at(dtype, a.address(WEIGHT), first + (column + c) * rowPitch + from);
-            Memory.decode(dtype, at, count, panel, c, Lanes.COUNT);
-            if (!scaling.isNone()) {
-                long perRow = Math.ceilDiv(k, scaling.columns());
-                long row = (long) matrix * Math.ceilDiv(n, scaling.rows()) + (column + c) / scaling.rows();
-                scales[c] = Memory.scale(a.scaleAddress(WEIGHT) + row * perRow + from / scaling.columns());
+    /** Adds the products of a panel and all rows of a pass, the first at {@code start}, to the totals. */
+    private void multiply(int start, int stride, int rows, int steps, float[] values, float[] totals) {
+        int count = steps * WeightDecoder.STEP;
+        for (int r = 0; r < rows; ) {
+            int height = r + 4 <= rows ? 4 : 1;
+            int row = start + r * stride;
+            for (int c = 0; c < WeightPanel.COLUMNS; c += Tile.COLUMNS) {
+                int column = c * WeightPanel.PITCH;
+                int total = r * TOTALS_PITCH + c * Lanes.COUNT;
+                if (height == 4) {
+                    Tile.four(
+                            floats, row, stride, values, column, WeightPanel.PITCH, count, totals, total, TOTALS_PITCH);
+                } else {
+                    Tile.one(floats, row, values, column, WeightPanel.PITCH, count, totals, total);
+                }
             }
-        }
-    }
-
-    private void multiply(
-            int first, int step, int rows, int from, int count, float[] panel, float[] scales, float[] totals) {
-        int stride = step * k;
-        int start = first * k + from;
-        int r = 0;
-        for (; r + 4 <= rows; r += 4) {
-            Lanes.addDot4(floats, start + r * stride, stride, panel, count, scales, totals, r * Lanes.COUNT);
-        }
-        for (; r < rows; r++) {
-            Lanes.addDot(floats, start + r * stride, panel, count, scales, totals, r * Lanes.COUNT);
+            r += height;
         }
     }
 }

@@ -27,9 +27,7 @@ final class VectorNorm {
                         .mul(FloatVector.fromArray(Lanes.SPECIES, weights, i))
                         .intoArray(values, i);
             }
-            for (int i = 0; i < width; i++) {
-                y.store(row, i, values[i]);
-            }
+            y.store(row, values, 0);
         });
     }
 }

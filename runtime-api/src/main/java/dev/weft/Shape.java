@@ -63,7 +63,11 @@ public record Shape(List<Dim> dims) {
     }
 
     private long[] extents(ToLongFunction<Dim> f) {
-        return dims.stream().mapToLong(f).toArray();
+        long[] extents = new long[dims.size()]; // a stream would be most of the time of opening a large checkpoint
+        for (int i = 0; i < extents.length; i++) {
+            extents[i] = f.applyAsLong(dims.get(i));
+        }
+        return extents;
     }
 
     /** Product of {@code extents}. @throws ShapeException if it exceeds 63 bits */

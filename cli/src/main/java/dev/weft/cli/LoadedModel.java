@@ -27,7 +27,8 @@ record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device de
             Weft weft = options.openWeft();
             opened.addFirst(weft);
             Device device = options.device(weft);
-            return new LoadedModel(weft, checkpoint, load(terminal, checkpoint, device, load, options.compileOptions()), device);
+            return new LoadedModel(
+                    weft, checkpoint, load(terminal, checkpoint, device, load, options.compileOptions()), device);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;

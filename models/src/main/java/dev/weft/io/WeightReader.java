@@ -63,8 +63,7 @@ final class WeightReader {
         throw mismatch(tensor, expected);
     }
 
-    private WeightData.Part scaled(
-            String name, Located tensor, TensorType expected, Set<SafetensorsFile> intact) {
+    private WeightData.Part scaled(String name, Located tensor, TensorType expected, Set<SafetensorsFile> intact) {
         boolean matches = expected.dtype() == DType.F4_E2M1
                 ? isPackedFp4(tensor.entry(), expected)
                 : tensor.entry().dtype() == expected.dtype()

@@ -60,7 +60,8 @@ public final class DeviceWeights implements AutoCloseable {
         WeightPlan plan = WeightPlan.of(graphs, source);
         DeviceBuffer buffer = device.spi().allocate(Math.max(plan.bytes(), 1), MemoryPlan.ALIGNMENT);
         WeightPager pager = null;
-        try {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment staging = arena.allocate(STAGING_BYTES, MemoryPlan.ALIGNMENT);
             if (plan.isPaged() && device.spi() instanceof WeightLayout layout) {
                 pager = layout.openPager(buffer.address() + plan.slotOffset(), plan.slotBytes(), plan.slots());
                 LOG.info(
@@ -78,7 +79,7 @@ public final class DeviceWeights implements AutoCloseable {
                     long home = item.isInSlots() ? 0 : address;
                     places.put(e.getKey(), new Place(address, pager.add(item.paging(), item.source(), home)));
                 } else {
-                    places.put(e.getKey(), place(device.spi(), e.getKey().name(), item, address, source));
+                    places.put(e.getKey(), place(device.spi(), e.getKey().name(), item, address, source, staging));
                     done += item.type().maxDataBytes();
                     progress.accept(done);
                 }
@@ -91,7 +92,12 @@ public final class DeviceWeights implements AutoCloseable {
     }
 
     private static Place place(
-            BackendDevice device, String name, WeightPlan.Item w, long address, WeightSource source) {
+            BackendDevice device,
+            String name,
+            WeightPlan.Item w,
+            long address,
+            WeightSource source,
+            MemorySegment staging) {
         WeightData data = source.weight(name, w.type());
         if (!data.type().equals(w.type())) {
             throw new GraphException("weight " + name + ": source gave " + data.type() + ", expected " + w.type());
@@ -104,28 +110,25 @@ public final class DeviceWeights implements AutoCloseable {
         long dataAt = address;
         long scaleAt = scales;
         for (WeightData.Part part : data.parts()) {
-            copy(device, part.data().byteSize(), dataAt, (at, staging) -> data.readData(part, at, staging));
-            copy(device, part.scale().byteSize(), scaleAt, (at, staging) -> data.readScale(part, at, staging));
+            copy(device, part.data().byteSize(), dataAt, staging, (at, piece) -> data.readData(part, at, piece));
+            copy(device, part.scale().byteSize(), scaleAt, staging, (at, piece) -> data.readScale(part, at, piece));
             dataAt += part.data().byteSize();
             scaleAt += part.scale().byteSize();
         }
         return new Place(address, w.type().scaling().isNone() ? 0 : scales);
     }
 
-    /** Fills staging memory with the bytes from a position on. */
+    /** Fills a piece of staging memory with the bytes from a position on. */
     private interface Reader {
-        void read(long at, MemorySegment staging);
+        void read(long at, MemorySegment piece);
     }
 
-    /** Goes through a staging buffer, because a device must not be handed a mapping that may fault. */
-    private static void copy(BackendDevice device, long bytes, long target, Reader reader) {
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment staging = arena.allocate(Math.min(STAGING_BYTES, bytes), 64);
-            for (long at = 0; at < bytes; at += staging.byteSize()) {
-                MemorySegment piece = staging.asSlice(0, Math.min(staging.byteSize(), bytes - at));
-                reader.read(at, piece);
-                device.copyIn(piece, target + at);
-            }
+    /** Goes through staging memory, because a device must not be handed a mapping that may fault. */
+    private static void copy(BackendDevice device, long bytes, long target, MemorySegment staging, Reader reader) {
+        for (long at = 0; at < bytes; at += staging.byteSize()) {
+            MemorySegment piece = staging.asSlice(0, Math.min(staging.byteSize(), bytes - at));
+            reader.read(at, piece);
+            device.copyIn(piece, target + at);
         }
     }
 

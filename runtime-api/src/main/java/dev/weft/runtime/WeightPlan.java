@@ -128,7 +128,8 @@ final class WeightPlan {
                 continue;
             }
             Optional<WeightLayout.Packing> packing = CompiledGraph.packing(device, step, i);
-            WeightLayout.@Nullable Paging paging = CompiledGraph.paging(device, step, i).orElse(null);
+            WeightLayout.@Nullable Paging paging =
+                    CompiledGraph.paging(device, step, i).orElse(null);
             Item known = items.computeIfAbsent(Key.of(v, packing), k -> new Item(v.type(), packing, paging));
             if (!known.type.equals(v.type())) {
                 throw new GraphException("weight " + v.name() + ": one graph declares " + known.type + ", another "
@@ -147,13 +148,15 @@ final class WeightPlan {
         items.forEach((key, item) -> {
             if (item.paging != null) {
                 WeightData data = source.weight(key.name(), item.type);
-                item.source = data.isInFiles() && item.paging.units() % data.parts().size() == 0 ? data : null;
+                item.source =
+                        data.isInFiles() && item.paging.units() % data.parts().size() == 0 ? data : null;
             }
         });
     }
 
     private void lay(long available) {
-        // what is read at load lies together: a small weight between unread ones would touch a huge page for itself alone
+        // what is read at load lies together: a small weight between unread ones would touch a huge page for itself
+        // alone
         for (boolean onDemand : new boolean[] {false, true}) {
             for (Item item : items.values()) {
                 if (item.isPaged() == onDemand && !item.isInSlots()) {
@@ -166,7 +169,8 @@ final class WeightPlan {
         if (inSlots.isEmpty()) {
             return;
         }
-        slotBytes = inSlots.stream().mapToLong(i -> i.paging().unitBytes()).max().orElseThrow();
+        slotBytes =
+                inSlots.stream().mapToLong(i -> i.paging().unitBytes()).max().orElseThrow();
         long units = inSlots.stream().mapToLong(i -> i.paging().units()).sum();
         long atOnce = steps.stream().mapToLong(WeightPlan::unitsInSlots).max().orElse(0);
         slots = Math.min(units, Math.max(0, available - bytes) / slotBytes);

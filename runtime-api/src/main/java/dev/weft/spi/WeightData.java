@@ -68,7 +68,10 @@ public record WeightData(String name, TensorType type, List<Part> parts) {
      * @param scale scale bytes, of size 0 if unscaled
      * @param origin where the very same bytes lie in files, null if they exist only in memory
      */
-    public record Part(MemorySegment data, MemorySegment scale, @Nullable Origin origin) {
+    public record Part(
+            MemorySegment data,
+            MemorySegment scale,
+            @Nullable Origin origin) {
         /** A piece in memory. */
         public Part(MemorySegment data, MemorySegment scale) {
             this(data, scale, null);

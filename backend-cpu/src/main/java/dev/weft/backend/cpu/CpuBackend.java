@@ -88,7 +88,12 @@ final class CpuBackend implements Backend {
         KernelSet kernels = variants.get(chosen(id.variant())).apply(options);
         try {
             CpuDevice device = new CpuDevice(
-                    info(id, kernels), kernels, Yardstick.of(kernels, bestLevel, options), memoryLimit(), options, host);
+                    info(id, kernels),
+                    kernels,
+                    Yardstick.of(kernels, bestLevel, options),
+                    memoryLimit(),
+                    options,
+                    host);
             open.add(device);
             return device;
         } catch (RuntimeException | Error e) {

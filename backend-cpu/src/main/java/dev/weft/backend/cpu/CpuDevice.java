@@ -50,12 +50,7 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
      * @param host what spreads memory over nodes
      */
     CpuDevice(
-            DeviceInfo info,
-            KernelSet kernels,
-            Yardstick yardstick,
-            long memoryLimit,
-            CpuOptions options,
-            Host host) {
+            DeviceInfo info, KernelSet kernels, Yardstick yardstick, long memoryLimit, CpuOptions options, Host host) {
         this.info = info;
         this.kernels = kernels;
         this.yardstick = yardstick;

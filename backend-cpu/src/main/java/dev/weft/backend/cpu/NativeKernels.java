@@ -139,9 +139,7 @@ final class NativeKernels implements KernelSet {
                 && op.inputs().get(1).shape().rank() == 1
                 && op.inputs().get(0).scaling().isNone()
                 && refusal(op, encoding(op).orElseThrow()).isEmpty();
-        return table
-                ? Optional.of(NativePaging.table(op.inputs().getFirst()))
-                : Optional.empty();
+        return table ? Optional.of(NativePaging.table(op.inputs().getFirst())) : Optional.empty();
     }
 
     @Override
@@ -216,8 +214,8 @@ final class NativeKernels implements KernelSet {
             long created = level.library()
                     .createPinnedPool(threads, scratch.allocateFrom(ValueLayout.JAVA_INT, numbers), numbers.length);
             if (created == 0) {
-                throw new NativeCallException("weft_pool_create_pinned: no pool of " + threads + " threads on processors "
-                        + processors + "; is there a limit on threads or processors?");
+                throw new NativeCallException("weft_pool_create_pinned: no pool of " + threads
+                        + " threads on processors " + processors + "; is there a limit on threads or processors?");
             }
             return created;
         }
@@ -256,8 +254,8 @@ final class NativeKernels implements KernelSet {
 
     /** Why the weights of a command could not be read. */
     private WeftException unreadable(long command, long index) {
-        long operands = HostMemory.segment(command, 8L * COMMAND_WORDS)
-                .getAtIndex(ValueLayout.JAVA_LONG, OPERANDS_WORD);
+        long operands =
+                HostMemory.segment(command, 8L * COMMAND_WORDS).getAtIndex(ValueLayout.JAVA_LONG, OPERANDS_WORD);
         MemorySegment words = HostMemory.segment(operands, 8L * KernelArguments.WORDS * PAGED_OPERANDS);
         for (int i = 0; i < PAGED_OPERANDS; i++) {
             long scale = words.getAtIndex(ValueLayout.JAVA_LONG, (long) i * KernelArguments.WORDS + 1);

@@ -30,32 +30,38 @@ final class NativePager implements WeightPager {
     private final Map<Long, Added> weights = new HashMap<>();
     private long pager;
 
-    /** What was added, for messages. */
-    private record Added(NativePaging paging, WeightData source) {
-        /** The part that unit {@code index} lies in. */
+    /**
+     * What was added, for messages.
+     *
+     * @param unitsPerPart parts hold whole units
+     * @param dataBytes element bytes of a unit in its file
+     * @param scaleBytes scale bytes of a unit in its file
+     */
+    private record Added(WeightData source, long unitsPerPart, long dataBytes, long scaleBytes) {
+        static Added of(NativePaging paging, WeightData source) {
+            return new Added(
+                    source,
+                    paging.units() / source.parts().size(),
+                    paging.unit().maxDataBytes(),
+                    paging.unit().maxScaleBytes());
+        }
+
+        /** Where the part lies that unit {@code index} belongs to. */
         WeightData.Origin origin(long index) {
-            WeightData.Origin origin = part(index).origin();
+            WeightData.Origin origin =
+                    source.parts().get(Math.toIntExact(index / unitsPerPart)).origin();
             if (origin == null) {
                 throw new WeftException("weight " + source.name() + ": lies in memory, expected files to page it from");
             }
             return origin;
         }
 
-        private WeightData.Part part(long index) {
-            return source.parts().get(Math.toIntExact(index / unitsPerPart()));
-        }
-
-        /** Parts hold whole units. */
-        private long unitsPerPart() {
-            return paging.units() / source.parts().size();
-        }
-
         long dataOffset(long index) {
-            return index % unitsPerPart() * paging.unit().maxDataBytes();
+            return index % unitsPerPart * dataBytes;
         }
 
         long scaleOffset(long index) {
-            return index % unitsPerPart() * paging.unit().maxScaleBytes();
+            return index % unitsPerPart * scaleBytes;
         }
     }
 
@@ -77,19 +83,20 @@ final class NativePager implements WeightPager {
 
     @Override
     public synchronized long add(WeightLayout.Paging paging, WeightData source, long home) {
-        if (!(paging instanceof NativePaging how) || how.units() % source.parts().size() != 0) {
-            throw new WeftException("weight " + source.name() + ": found " + paging + " for " + source.parts().size()
+        if (!(paging instanceof NativePaging how)
+                || how.units() % source.parts().size() != 0) {
+            throw new WeftException("weight " + source.name() + ": found " + paging + " for "
+                    + source.parts().size()
                     + " parts, expected a paging of this device with whole units in every part");
         }
-        Added added = new Added(how, source);
+        Added added = Added.of(how, source);
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment origins = scratch.allocate(8L * ORIGIN_WORDS * how.units(), 8);
             for (long i = 0; i < how.units(); i++) {
                 WeightData.Origin origin = added.origin(i);
                 long at = i * ORIGIN_WORDS;
                 origins.setAtIndex(ValueLayout.JAVA_LONG, at, file(origin.data()));
-                origins.setAtIndex(
-                        ValueLayout.JAVA_LONG, at + 1, origin.data().offset() + added.dataOffset(i));
+                origins.setAtIndex(ValueLayout.JAVA_LONG, at + 1, origin.data().offset() + added.dataOffset(i));
                 if (origin.scale() != null) {
                     origins.setAtIndex(ValueLayout.JAVA_LONG, at + 2, file(origin.scale()));
                     origins.setAtIndex(
@@ -121,8 +128,8 @@ final class NativePager implements WeightPager {
         try (Arena scratch = Arena.ofConfined()) {
             long descriptor = library.openFile(scratch.allocateFrom(file.path().toString()));
             if (descriptor < 0) {
-                throw new CheckpointException(stored + ": cannot be opened for reading on demand: error "
-                        + -descriptor + " of the system");
+                throw new CheckpointException(
+                        stored + ": cannot be opened for reading on demand: error " + -descriptor + " of the system");
             }
             long bytes = library.fileBytes(descriptor);
             if (bytes != file.bytes()) {

@@ -19,8 +19,7 @@ record NativePaging(TensorType unit, boolean packed, long units, long unitBytes,
     /** A weight of a matrix product, which {@code packing} packs. */
     static NativePaging product(OpInstance op, PanelPacking packing) {
         TensorType matrix = NativeKernels.matrix(op.inputs().get(1));
-        return new NativePaging(
-                matrix, true, packing.matrices(), packing.matrixBytes(), op.op() instanceof ExpertGemm);
+        return new NativePaging(matrix, true, packing.matrices(), packing.matrixBytes(), op.op() instanceof ExpertGemm);
     }
 
     /** A table whose rows are gathered: blocks of as many rows as divide it. */

@@ -71,7 +71,8 @@ final class PanelPacking implements WeightLayout.Packing {
     private long scaleOffset(long row) {
         return type.scaling().isNone()
                 ? 0
-                : row / type.scaling().rows()
+                : row
+                        / type.scaling().rows()
                         * Math.ceilDiv(columns, (long) type.scaling().columns());
     }
 
@@ -134,8 +135,7 @@ final class PanelPacking implements WeightLayout.Packing {
         Thread any = Thread.ofPlatform().unstarted(() -> {});
         return source.isInFiles()
                 || source.parts().stream()
-                        .allMatch(p ->
-                                p.data().isAccessibleBy(any) && p.scale().isAccessibleBy(any));
+                        .allMatch(p -> p.data().isAccessibleBy(any) && p.scale().isAccessibleBy(any));
     }
 
     /** Rows of a matrix in checkpoint order: native code must not touch a mapped file, which may shrink. */

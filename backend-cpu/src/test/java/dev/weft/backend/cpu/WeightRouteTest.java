@@ -142,7 +142,9 @@ class WeightRouteTest {
         while (true) {
             limit -= whole / 64;
             try (Loaded paged = Loaded.open(directory, WeightRoute.AUTO, limit)) {
-                assertThat(paged.model().weights().isPaged()).as("limit %d of %d", limit, whole).isTrue();
+                assertThat(paged.model().weights().isPaged())
+                        .as("limit %d of %d", limit, whole)
+                        .isTrue();
                 assertThat(paged.model().weights().bytes()).isLessThanOrEqualTo(limit);
                 assertThat(paged.logits()).as("limit %d", limit).isDeepEqualTo(expected);
                 assertThat(paged.logits()).as("limit %d, again", limit).isDeepEqualTo(expected);

@@ -142,14 +142,17 @@ WEFT_INLINE void with_constant(int64_t n, const F &f) {
     f(Constant<N>{});
 }
 
-/** Cuts [0, rows) into tiles of nearly equal height, at most N, and calls f(first row, Constant<height>). */
+/**
+ * Cuts [0, rows) into tiles of at most N rows and calls f(first row, Constant<height>): full ones, and at the end two
+ * halves instead of a full one and a very low one, whose few sums could not hide the latency of their chains.
+ */
 template <int N, class F>
 WEFT_INLINE void for_tiles(int64_t rows, const F &f) {
-    int64_t tiles = (rows + N - 1) / N;
-    for (int64_t t = 0; t < tiles; t++) {
-        int64_t begin = rows * t / tiles;
-        int64_t end = rows * (t + 1) / tiles;
-        with_constant<N>(end - begin, [&](auto height) { f(begin, height); });
+    for (int64_t begin = 0; begin < rows;) {
+        const int64_t left = rows - begin;
+        const int64_t height = left <= N ? left : left < N + N / 2 ? (left + 1) / 2 : N;
+        with_constant<N>(height, [&](auto constant) { f(begin, constant); });
+        begin += height;
     }
 }
 

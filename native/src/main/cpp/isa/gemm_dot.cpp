@@ -145,8 +145,8 @@ void dot_rows(const Block &block, const uint16_t *x, const uint8_t *codes, int64
 template <int D>
 void run(const Block &block) {
     const int64_t panels = packing::ceil_div(block.columns, ROWS);
-    // with several tiles, all of them pass while the weights of a few panels are in the cache
-    const int64_t group = block.rows <= DOT_TILE ? panels : panels_for(D, DOT_TILE);
+    // with several tiles, all of them pass while the weights of the widest tile's panels are in the cache
+    const int64_t group = block.rows <= DOT_TILE ? panels : panels_for(D, 1);
     for (int64_t begin = 0; begin < panels; begin += group) {
         const int64_t end = minimum(begin + group, panels);
         for_tiles<DOT_TILE>(block.rows, [&](int64_t first_row, auto height) {

@@ -3,7 +3,6 @@
 #include <cmath>
 #include <cstring>
 #include <stdexcept>
-#include <vector>
 
 #include "numeric.h"
 
@@ -61,6 +60,15 @@ void decode_row(const void* base, aclDataType dtype, int64_t index, int64_t stri
             out[i] = static_cast<float>(decode(dtype, bytes, index + i * stride));
         }
     }
+}
+
+std::vector<float> dense_floats(Run& run, const Tensor& tensor) {
+    if (!tensor.contiguous() || is_nz(tensor.format)) {
+        return run.floats(tensor);
+    }
+    std::vector<float> values(static_cast<size_t>(tensor.numel()));
+    decode_row(run.raw(tensor), tensor.dtype, 0, 1, tensor.numel(), values.data());
+    return values;
 }
 
 float rounded(aclDataType dtype, float value) {

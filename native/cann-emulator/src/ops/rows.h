@@ -4,6 +4,7 @@
 #define EMU_OPS_ROWS_H
 
 #include <cstdint>
+#include <vector>
 
 #include "../op.h"
 
@@ -11,6 +12,9 @@ namespace emu {
 
 /** Decodes elements index, index+stride, .. counted from `base` into floats. */
 void decode_row(const void* base, aclDataType dtype, int64_t index, int64_t stride, int64_t count, float* out);
+
+/** Run::floats with a fast path for tensors without gaps. */
+std::vector<float> dense_floats(Run& run, const Tensor& tensor);
 
 /** The value a store in this format and a later load would give. */
 float rounded(aclDataType dtype, float value);

@@ -79,6 +79,9 @@ inline float round_bf16(float v) {
     return from_bf16(bf16(v));
 }
 inline float e4m3(uint8_t b) {
+    if ((b & 0x7F) == 0x7F) {
+        return NAN;
+    }
     const int exponent = b >> 3 & 15, mantissa = b & 7;
     const double v = exponent == 0 ? std::ldexp(mantissa, -9) : std::ldexp(8 + mantissa, exponent - 10);
     return static_cast<float>(b & 0x80 ? -v : v);

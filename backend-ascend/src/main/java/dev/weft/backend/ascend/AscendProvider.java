@@ -7,11 +7,17 @@ import dev.weft.spi.BackendProvider;
 import dev.weft.spi.Probe;
 import dev.weft.spi.SpiVersion;
 
-/** Provider of the backend {@code ascend}, available where a CANN installation with its driver sees a device. */
+/** Provider of the backend {@code ascend}, available where CANN is installed and its libraries load. */
 public final class AscendProvider implements BackendProvider {
+    /** Above the host, and above what emulates. */
+    private static final int PRIORITY = 120;
+
+    /** The emulator is never the best device. */
+    private static final int EMULATOR_PRIORITY = 1;
+
     @Override
     public String name() {
-        return "ascend";
+        return AscendBackend.NAME;
     }
 
     @Override
@@ -23,12 +29,25 @@ public final class AscendProvider implements BackendProvider {
     public Probe probe() {
         return switch (CannHome.find()) {
             case CannHome.Absent absent -> new Probe.Absent(absent.reason());
-            case CannHome.Found found -> new Probe.Absent("CANN at " + found.root() + ": devices cannot be opened yet");
+            case CannHome.Found found -> probe(found);
         };
+    }
+
+    private static Probe probe(CannHome.Found home) {
+        try {
+            CannInstallation cann = CannInstallation.load(home.root());
+            return new Probe.Available(cann.isEmulator() ? EMULATOR_PRIORITY : PRIORITY, cann.version());
+        } catch (LinkageError | IllegalArgumentException | IllegalCallerException e) {
+            return new Probe.Absent("CANN at " + home.root() + " does not load: " + e.getMessage()
+                    + "; its driver must be installed, and set_env.sh sourced before Java starts");
+        }
     }
 
     @Override
     public Backend open(BackendConfig config) {
-        throw new BackendUnavailableException("backend ascend: no device");
+        return switch (CannHome.find()) {
+            case CannHome.Absent absent -> throw new BackendUnavailableException("backend ascend: " + absent.reason());
+            case CannHome.Found found -> new AscendBackend(config, CannInstallation.load(found.root()));
+        };
     }
 }

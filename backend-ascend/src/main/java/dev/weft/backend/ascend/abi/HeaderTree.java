@@ -1,0 +1,117 @@
+package dev.weft.backend.ascend.abi;
+
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.FileVisitOption;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Set;
+import java.util.TreeSet;
+import java.util.stream.Stream;
+
+/**
+ * The headers of an installation or of a vendor package, read once and as a whole: file names do not tell which
+ * functions are inside, and the types of a declaration are defined elsewhere.
+ */
+final class HeaderTree {
+    private final Map<String, List<Found>> declarations;
+    private final Map<String, CTypeName> aliases;
+    private final int files;
+
+    private HeaderTree(Map<String, List<Found>> declarations, Map<String, CTypeName> aliases, int files) {
+        this.declarations = declarations;
+        this.aliases = aliases;
+        this.files = files;
+    }
+
+    /** A declaration and the file it is in. */
+    record Found(HeaderDeclaration declaration, Path file) {}
+
+    /**
+     * Reads all headers under {@code folders}; folders that do not exist are skipped.
+     *
+     * @param wanted functions to keep
+     * @param base tree whose type aliases apply where this one has none, as CANN's do in vendor packages
+     */
+    static HeaderTree read(List<Path> folders, Set<String> wanted, HeaderTree base) {
+        Map<String, List<Found>> declarations = new LinkedHashMap<>();
+        Map<String, CTypeName> aliases = new HashMap<>();
+        Set<Path> files = files(folders);
+        for (Path file : files) {
+            HeaderParser.Contents contents = HeaderParser.parse(text(file), wanted);
+            contents.aliases().forEach(aliases::putIfAbsent);
+            for (HeaderDeclaration d : contents.declarations()) {
+                declarations.computeIfAbsent(d.name(), n -> new ArrayList<>()).add(new Found(d, file));
+            }
+        }
+        base.aliases.forEach(aliases::putIfAbsent);
+        return new HeaderTree(declarations, aliases, files.size());
+    }
+
+    /** No headers; its aliases are those that every version of CANN defines. */
+    static HeaderTree none() {
+        CTypeName handle = new CTypeName("void", 1);
+        Map<String, CTypeName> aliases = new HashMap<>(Map.of(
+                "aclError", new CTypeName("int", 0),
+                "aclnnStatus", new CTypeName("int32_t", 0),
+                "aclFloat16", new CTypeName("uint16_t", 0)));
+        for (String name : List.of("aclrtStream", "aclrtContext", "aclrtEvent", "HcclComm", "aclmdlRI")) {
+            aliases.put(name, handle);
+        }
+        return new HeaderTree(Map.of(), aliases, 0);
+    }
+
+    /** Real paths, sorted: installations link one folder into another. */
+    private static Set<Path> files(List<Path> folders) {
+        Set<Path> files = new TreeSet<>();
+        for (Path folder : folders) {
+            if (!Files.isDirectory(folder)) {
+                continue;
+            }
+            try (Stream<Path> walk = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
+                for (Path file : (Iterable<Path>) walk.filter(HeaderTree::isHeader)::iterator) {
+                    files.add(file.toRealPath());
+                }
+            } catch (IOException e) {
+                throw new UncheckedIOException(e);
+            }
+        }
+        return files;
+    }
+
+    private static boolean isHeader(Path file) {
+        String name = file.getFileName().toString();
+        return (name.endsWith(".h") || name.endsWith(".hpp")) && Files.isRegularFile(file);
+    }
+
+    private static String text(Path file) {
+        try {
+            // one byte, one character: comments may be in any encoding, declarations are ASCII
+            return new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
+    }
+
+    /** All declarations of a function; several headers may repeat one. */
+    List<Found> declarations(String function) {
+        return declarations.getOrDefault(function, List.of());
+    }
+
+    /** Type that {@code type} stands for by one {@code typedef}, {@code null} if it is no alias. */
+    CTypeName target(CTypeName type) {
+        CTypeName target = aliases.get(type.base());
+        return target == null ? null : target.pointer(type.pointers());
+    }
+
+    /** Number of headers read. */
+    int files() {
+        return files;
+    }
+}

@@ -74,7 +74,7 @@ final class AscendBackend implements Backend {
         }
         DeviceInfo info =
                 new DeviceInfo(id, base.description(), base.tier(), base.memoryBytes(), base.variants());
-        AscendDevice device = new AscendDevice(info, soc, runtime.acl(), options, this::forget);
+        AscendDevice device = new AscendDevice(info, soc, runtime.cann(), options, this::forget);
         open.add(device);
         return device;
     }

@@ -1,18 +1,25 @@
 package dev.weft.backend.ascend;
 
+import dev.weft.TensorType;
+import dev.weft.backend.ascend.kernel.Candidate;
+import dev.weft.backend.ascend.kernel.Profile;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Capturing;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceInfo;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;
+import dev.weft.spi.StateLayout;
 import dev.weft.spi.Support;
+import dev.weft.spi.WeightLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -21,7 +28,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One Ascend device with a context of its own, whose calls are all made by its thread. */
-final class AscendDevice implements BackendDevice {
+final class AscendDevice implements BackendDevice, Capturing, WeightLayout, StateLayout {
     private static final Logger LOG = LoggerFactory.getLogger(AscendDevice.class);
 
     /** {@code ACL_OPT_DETERMINISTIC}. */
@@ -40,25 +47,40 @@ final class AscendDevice implements BackendDevice {
     private final PinnedPool pinned;
     private final EventPool events;
     private final Set<AscendStream> streams = new LinkedHashSet<>();
+    private final Set<AscendCapture> captures = new LinkedHashSet<>();
+    private final Constants constants = new Constants(this);
+    private final SizeRule sizeRule;
+    private final Profile profile;
+    private final Kernels kernels;
+    private final OpCaller caller;
     private final Lifetime lifetime;
     private final MemorySegment context;
     private int streamNumber;
 
-    AscendDevice(DeviceInfo info, String soc, Acl acl, AscendOptions options, Consumer<AscendDevice> onClose) {
+    AscendDevice(
+            DeviceInfo info,
+            String soc,
+            CannInstallation cann,
+            AscendOptions options,
+            Consumer<AscendDevice> onClose) {
         String subject = "device " + info.id();
         this.info = info;
-        this.acl = acl;
+        this.profile = Profile.of(soc);
+        this.sizeRule = SizeRule.of(soc);
+        this.acl = cann.acl();
         this.options = options;
         this.onClose = onClose;
         this.thread = new DeviceThread(info.id().toString());
         this.health = new Health(subject, acl);
-        this.memory = new DeviceMemory(
-                subject, acl, thread, health, SizeRule.of(soc), options.memoryLimit(), this::settleStreams);
+        this.memory = new DeviceMemory(subject, acl, thread, health, sizeRule, options.memoryLimit(), this::settleStreams);
         this.pinned = new PinnedPool(acl, thread, health);
         this.events = new EventPool(acl, health);
+        Operators operators = new Operators(cann.libraries());
+        this.kernels = new Kernels(this, profile, operators, info.id().variant().equals(AscendBackend.COMPOSITE));
         this.lifetime = new Lifetime(subject, this::release);
         try {
             this.context = thread.call(this::enter);
+            this.caller = thread.call(() -> new OpCaller(acl, health, operators));
         } catch (RuntimeException | Error e) {
             thread.close();
             throw e;
@@ -119,6 +141,19 @@ final class AscendDevice implements BackendDevice {
         return events;
     }
 
+    Constants constants() {
+        return constants;
+    }
+
+    SizeRule sizeRule() {
+        return sizeRule;
+    }
+
+    /** Makes operator calls; for the device's thread. */
+    OpCaller caller() {
+        return caller;
+    }
+
     /** Runs {@code body} on the device's thread, unless the device is closed or lost. */
     <T> T call(Supplier<T> body) {
         lifetime.enter();
@@ -154,6 +189,11 @@ final class AscendDevice implements BackendDevice {
         streams.remove(stream);
     }
 
+    /** A capture that has ended; on the device's thread. */
+    void forget(AscendCapture capture) {
+        captures.remove(capture);
+    }
+
     private void settleStreams() {
         streams.forEach(AscendStream::settle);
     }
@@ -165,12 +205,49 @@ final class AscendDevice implements BackendDevice {
 
     @Override
     public Support supports(OpInstance op) {
-        return new Support.Unsupported("not yet");
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.supports(op);
+        } finally {
+            lifetime.exit();
+        }
     }
 
     @Override
     public Kernel prepare(OpInstance op) {
-        throw new dev.weft.UnsupportedOpException("not yet");
+        Candidate candidate = kernels.candidate(op);
+        return call(() -> new AscendKernel(this, profile, op, candidate));
+    }
+
+    /** Why the installed operators refuse a candidate's calls, empty if they accept them. */
+    Optional<String> refusal(Candidate candidate, OpInstance op) {
+        return Optional.empty();
+    }
+
+    @Override
+    public Optional<Packing> packing(OpInstance op, int operand) {
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.packing(op, operand).map(onHost -> new Packed(this, onHost));
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public long stateBytes(TensorType type) {
+        return Emission.spareBytes(type);
+    }
+
+    @Override
+    public Capture capture(List<Call> calls) {
+        return call(() -> {
+            AscendCapture capture = new AscendCapture(this, calls);
+            captures.add(capture);
+            return capture;
+        });
     }
 
     @Override
@@ -255,7 +332,7 @@ final class AscendDevice implements BackendDevice {
         });
     }
 
-    /** Streams first, since what they run uses everything else; the thread last. */
+    /** What runs first, since it uses everything else; the thread last. */
     private void release() {
         try {
             thread.run(this::leave);
@@ -266,7 +343,10 @@ final class AscendDevice implements BackendDevice {
     }
 
     private void leave() {
+        List.copyOf(captures).forEach(AscendCapture::closeHere);
         List.copyOf(streams).forEach(AscendStream::closeHere);
+        constants.close();
+        caller.close();
         events.close();
         pinned.close();
         int left = memory.close();

@@ -1,6 +1,7 @@
 package dev.weft.backend.ascend;
 
 import dev.weft.BackendUnavailableException;
+import dev.weft.backend.ascend.abi.CannHome;
 import dev.weft.spi.Backend;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendProvider;
@@ -27,27 +28,26 @@ public final class AscendProvider implements BackendProvider {
 
     @Override
     public Probe probe() {
-        return switch (CannHome.find()) {
+        return switch (CannHome.locate()) {
             case CannHome.Absent absent -> new Probe.Absent(absent.reason());
-            case CannHome.Found found -> probe(found);
+            case CannHome.Found found -> probe(found.home());
         };
     }
 
-    private static Probe probe(CannHome.Found home) {
+    private static Probe probe(CannHome home) {
         try {
-            CannInstallation cann = CannInstallation.load(home.root());
+            CannInstallation cann = CannInstallation.load(home);
             return new Probe.Available(cann.isEmulator() ? EMULATOR_PRIORITY : PRIORITY, cann.version());
-        } catch (LinkageError | IllegalArgumentException | IllegalCallerException e) {
-            return new Probe.Absent("CANN at " + home.root() + " does not load: " + e.getMessage()
-                    + "; its driver must be installed, and set_env.sh sourced before Java starts");
+        } catch (BackendUnavailableException e) {
+            return new Probe.Absent(e.getMessage());
         }
     }
 
     @Override
     public Backend open(BackendConfig config) {
-        return switch (CannHome.find()) {
+        return switch (CannHome.locate()) {
             case CannHome.Absent absent -> throw new BackendUnavailableException("backend ascend: " + absent.reason());
-            case CannHome.Found found -> new AscendBackend(config, CannInstallation.load(found.root()));
+            case CannHome.Found found -> new AscendBackend(config, CannInstallation.load(found.home()));
         };
     }
 }

@@ -1,6 +1,8 @@
 package dev.weft.backend.ascend;
 
 import dev.weft.NativeCallException;
+import dev.weft.ShapeException;
+import dev.weft.UnsupportedOpException;
 import dev.weft.WeftException;
 import dev.weft.backend.ascend.Operators.Operator;
 import dev.weft.backend.ascend.abi.AbiParameter;
@@ -66,19 +68,24 @@ final class OpCaller implements AutoCloseable {
             if (code != AclErrors.OK) {
                 throw health.failure(code, describe(function, arguments));
             }
+        } catch (NativeCallException | UnsupportedOpException | ShapeException e) {
+            if (!workspace.isFrozen()) { // a stream that is being captured must not be asked
+                stream.requireAlive();
+            }
+            throw e;
         } finally {
             objects.clear();
         }
     }
 
     /** Asks whether the first phase accepts the call, without running it. @throws WeftException as {@link #launch} */
-    void probe(String function, Object[] arguments, MemorySegment stream) {
+    void probe(String function, Object[] arguments) {
         Operator operator = operators.operator(function);
         if (writesNothing(operator, arguments)) {
             return;
         }
         try {
-            discard(operator, plan(operator, arguments), stream);
+            discard(operator, plan(operator, arguments), MemorySegment.NULL);
         } finally {
             objects.clear();
         }

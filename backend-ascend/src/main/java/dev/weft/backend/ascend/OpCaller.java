@@ -51,9 +51,6 @@ final class OpCaller implements AutoCloseable {
      */
     void launch(String function, Object[] arguments, AscendStream stream, Workspace workspace) {
         Operator operator = operators.operator(function);
-        if (writesNothing(operator, arguments)) {
-            return;
-        }
         try {
             Plan plan = plan(operator, arguments);
             long address;
@@ -81,9 +78,6 @@ final class OpCaller implements AutoCloseable {
     /** Asks whether the first phase accepts the call, without running it. @throws WeftException as {@link #launch} */
     void probe(String function, Object[] arguments) {
         Operator operator = operators.operator(function);
-        if (writesNothing(operator, arguments)) {
-            return;
-        }
         try {
             discard(operator, plan(operator, arguments), MemorySegment.NULL);
         } finally {
@@ -203,29 +197,6 @@ final class OpCaller implements AutoCloseable {
         String found = argument == null ? "nothing" : argument.getClass().getSimpleName() + " " + argument;
         return new NativeCallException(
                 operator.name() + ": parameter '" + parameter + "': found " + found + ", expected its C type");
-    }
-
-    /** Whether the call has results and all of them are empty. */
-    private static boolean writesNothing(Operator operator, Object[] arguments) {
-        boolean any = false;
-        for (int i = 0; i < Math.min(arguments.length, operator.parameters().size()); i++) {
-            if (arguments[i] instanceof Ten t && isResult(operator.parameters().get(i))) {
-                if (t.elements() > 0) {
-                    return false;
-                }
-                any = true;
-            }
-        }
-        return any;
-    }
-
-    /** Results are not const in most headers, and named out in the others. */
-    private static boolean isResult(AbiParameter parameter) {
-        String name = parameter.name();
-        return !parameter.type().text().startsWith("const ")
-                || name.equals("y")
-                || name.endsWith("Out")
-                || name.equals("out");
     }
 
     /** The call for messages: function, shapes, attributes. */

@@ -59,6 +59,11 @@ final class AscendBackend implements Backend {
     }
 
     @Override
+    public List<String> details() {
+        return runtime.details();
+    }
+
+    @Override
     public synchronized BackendDevice open(DeviceId id) {
         if (closed) {
             throw new ClosedException("backend " + NAME + ": used after close");

@@ -92,12 +92,11 @@ public final class CannLibraries {
         if (known != null) {
             return known;
         }
-        Optional<AbiFunction> function = table.find(key);
-        Resolution resolution = function.isPresent()
-                ? resolve(function.get())
-                : new Resolution.Missing("the table of functions has no '" + key + "'");
-        resolutions.putIfAbsent(key, resolution);
-        return resolutions.get(key);
+        Resolution found = table.find(key)
+                .map(this::resolve)
+                .orElseGet(() -> new Resolution.Missing("the table of functions has no '" + key + "'"));
+        Resolution first = resolutions.putIfAbsent(key, found);
+        return first != null ? first : found;
     }
 
     /**
@@ -107,10 +106,17 @@ public final class CannLibraries {
      * @throws BackendUnavailableException if the function is not bound, with the reason
      */
     public MethodHandle handle(String key) {
-        return handles.computeIfAbsent(key, k -> switch (resolve(k)) {
+        MethodHandle known = handles.get(key);
+        if (known != null) {
+            return known;
+        }
+        MethodHandle linked = switch (resolve(key)) {
             case Resolution.Bound b -> DynamicLoader.link(b.address(), b.function().descriptor());
-            case Resolution r -> throw new BackendUnavailableException("CANN function " + k + " " + r.describe());
-        });
+            case Resolution r ->
+                throw new BackendUnavailableException("CANN function " + key + " " + r.describe());
+        };
+        MethodHandle first = handles.putIfAbsent(key, linked);
+        return first != null ? first : linked;
     }
 
     /** Symbols of bound functions, for interfaces that are implemented by {@code NativeBinder}. */

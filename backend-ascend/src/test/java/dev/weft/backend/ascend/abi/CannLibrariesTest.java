@@ -179,10 +179,10 @@ class CannLibrariesTest {
     void theReportCountsAndExplains() {
         tree.file("include/aclnnop/labs.h", "int64_t labs(int64_t x, double y);");
         CannReport report = CannReport.of(open(false));
-        assertThat(report.functions()).hasSameSizeAs(TABLE.functions());
+        assertThat(report.functions()).as("two phases are one").hasSize(TABLE.functions().size() - 1);
         assertThat(report.count(CannReport.State.MISMATCH)).isEqualTo(1);
         assertThat(report.count(CannReport.State.BOUND)).as("strlen").isEqualTo(1);
-        assertThat(report.lines()).anyMatch(l -> l.contains("mismatch") && l.contains("2+ sources") && l.contains("labs"));
+        assertThat(report.lines()).anyMatch(l -> l.contains("2+ sources") && l.contains("labs") && l.contains("refused"));
         assertThat(report.libraries()).extracting(CannReport.Library::file).contains("libopapi_math.so", "libopapi.so");
     }
 }

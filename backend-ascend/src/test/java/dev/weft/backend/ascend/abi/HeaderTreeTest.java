@@ -85,8 +85,10 @@ class HeaderTreeTest {
         Files.writeString(folder.resolve("real/a.h"), "aclError aclInit(const char*);");
         Files.writeString(folder.resolve("real/a.txt"), "aclError aclInit(int);");
         Path link = Files.createSymbolicLink(folder.resolve("link"), folder.resolve("real"));
+        Path loop = Files.createSymbolicLink(folder.resolve("real/loop"), folder);
         assertThat(HeaderVerifier.read(List.of(folder.resolve("real"), link), AbiTable.load()).headers())
                 .isEqualTo(1);
         Files.delete(link);
+        Files.delete(loop);
     }
 }

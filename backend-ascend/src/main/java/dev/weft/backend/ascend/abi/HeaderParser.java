@@ -114,6 +114,8 @@ final class HeaderParser {
             typedef(statement.subList(1, statement.size()));
         } else if (statement.getFirst().equals("using") && statement.indexOf("=") == 2) {
             alias(statement.get(1), CTypeName.of(statement.subList(3, statement.size())));
+        } else if (statement.getFirst().equals("enum") && statement.contains(":") && statement.contains(BODY)) {
+            alias(statement.get(statement.indexOf(":") - 1), underlying(statement));
         } else {
             function(statement);
         }
@@ -122,6 +124,10 @@ final class HeaderParser {
     private void typedef(List<String> words) {
         if (words.contains("(")) {
             return; // a function pointer: its name stays opaque
+        }
+        if (words.contains(":")) {
+            alias(words.getLast(), underlying(words));
+            return;
         }
         List<List<String>> declarators = split(words);
         List<String> first = declarators.getFirst();
@@ -148,6 +154,12 @@ final class HeaderParser {
                 alias(declarator.get(name), CTypeName.of(type));
             }
         }
+    }
+
+    /** Type behind the colon of {@code enum Name : type {...}}. */
+    private static CTypeName underlying(List<String> words) {
+        int body = words.indexOf(BODY);
+        return CTypeName.of(words.subList(words.indexOf(":") + 1, body < 0 ? words.size() : body));
     }
 
     private void alias(String name, CTypeName target) {
@@ -223,7 +235,7 @@ final class HeaderParser {
                 i = Math.max(closing(words, i), i); // [[attribute]]
             } else if (word.equals("std") || word.equals(":")) {
                 continue;
-            } else if (!SPECIFIERS.contains(word) && !word.equals(HeaderTokens.LITERAL) && !isMacro(word)) {
+            } else if (!SPECIFIERS.contains(word) && !word.equals(HeaderTokens.LITERAL) && !isMacro(word) && !word.startsWith("__")) {
                 kept.add(word);
             }
         }

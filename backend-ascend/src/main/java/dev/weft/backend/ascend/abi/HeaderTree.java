@@ -44,18 +44,24 @@ final class HeaderTree {
      * @param base tree whose type aliases apply where this one has none, as CANN's do in vendor packages
      */
     static HeaderTree read(List<Path> folders, Set<String> wanted, HeaderTree base) {
-        Map<String, List<Found>> declarations = new LinkedHashMap<>();
+        Map<Path, String> texts = new LinkedHashMap<>();
+        files(folders).forEach(file -> texts.put(file, text(file)));
+        return of(texts, wanted, base);
+    }
+
+    /** As {@link #read} for headers whose text is known. */
+    static HeaderTree of(Map<Path, String> texts, Set<String> wanted, HeaderTree base) {
+        Map<String, List<Found>> declarations = new HashMap<>();
         Map<String, CTypeName> aliases = new HashMap<>();
-        Set<Path> files = files(folders);
-        for (Path file : files) {
-            HeaderParser.Contents contents = HeaderParser.parse(text(file), wanted);
+        texts.forEach((file, text) -> {
+            HeaderParser.Contents contents = HeaderParser.parse(text, wanted);
             contents.aliases().forEach(aliases::putIfAbsent);
             for (HeaderDeclaration d : contents.declarations()) {
                 declarations.computeIfAbsent(d.name(), n -> new ArrayList<>()).add(new Found(d, file));
             }
-        }
+        });
         base.aliases.forEach(aliases::putIfAbsent);
-        return new HeaderTree(declarations, aliases, files.size());
+        return new HeaderTree(declarations, aliases, texts.size());
     }
 
     /** No headers; its aliases are those that every version of CANN defines. */

@@ -50,7 +50,9 @@ public final class AbiTable {
             if (in == null) {
                 throw new IllegalStateException("resource " + RESOURCE + " is missing beside " + AbiTable.class);
             }
-            return parse(new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8)).lines().toList());
+            return parse(new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8))
+                    .lines()
+                    .toList());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -115,8 +117,9 @@ public final class AbiTable {
      * @throws IllegalArgumentException if the table has no such function
      */
     public AbiFunction function(String key) {
-        return find(key).orElseThrow(() -> new IllegalArgumentException(
-                "CANN function '" + key + "' is not in " + RESOURCE + ", which has " + functions.size()));
+        return find(key)
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "CANN function '" + key + "' is not in " + RESOURCE + ", which has " + functions.size()));
     }
 
     /** As {@link #function}, empty for an unknown key. */

@@ -48,8 +48,8 @@ public record CType(String text, Kind kind) {
                         ValueLayout.JAVA_INT.withName("z"))
                 .withName("dim3")),
         /** {@code HcclConfigValue}: a union of one {@code int32_t} by value. */
-        CONFIG_VALUE(MemoryLayout.unionLayout(ValueLayout.JAVA_INT.withName("value"))
-                .withName("HcclConfigValue"));
+        CONFIG_VALUE(
+                MemoryLayout.unionLayout(ValueLayout.JAVA_INT.withName("value")).withName("HcclConfigValue"));
 
         private final MemoryLayout layout;
 

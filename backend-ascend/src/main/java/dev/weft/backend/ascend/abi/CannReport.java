@@ -77,11 +77,12 @@ public record CannReport(
         Optional<String> runtimeVersion = cann.runtimeVersion();
         List<Library> libraries = new ArrayList<>();
         for (Map.Entry<String, LibrarySet.Opening> e : cann.openings().entrySet()) {
-            libraries.add(switch (e.getValue()) {
-                case LibrarySet.Open open ->
-                    new Library(e.getKey(), true, open.path().toString());
-                case LibrarySet.Closed closed -> new Library(e.getKey(), false, closed.reason());
-            });
+            libraries.add(
+                    switch (e.getValue()) {
+                        case LibrarySet.Open open ->
+                            new Library(e.getKey(), true, open.path().toString());
+                        case LibrarySet.Closed closed -> new Library(e.getKey(), false, closed.reason());
+                    });
         }
         CannHome home = cann.home();
         return new CannReport(

@@ -136,12 +136,13 @@ final class HeaderParser {
             return;
         }
         int starsAt = nameAt;
-        while (starsAt > 0 && !isIdentifier(first.get(starsAt - 1)) && !first.get(starsAt - 1).equals(BODY)) {
+        while (starsAt > 0
+                && !isIdentifier(first.get(starsAt - 1))
+                && !first.get(starsAt - 1).equals(BODY)) {
             starsAt--;
         }
-        List<String> base = first.subList(0, starsAt).stream()
-                .filter(w -> !w.equals(BODY))
-                .toList();
+        List<String> base =
+                first.subList(0, starsAt).stream().filter(w -> !w.equals(BODY)).toList();
         boolean defines = words.contains(BODY);
         List<List<String>> names = new ArrayList<>(declarators);
         names.set(0, first.subList(starsAt, first.size()));
@@ -215,7 +216,8 @@ final class HeaderParser {
         if (last < 1 || !isIdentifier(words.get(last)) || TYPE_WORDS.contains(words.get(last))) {
             return -1;
         }
-        boolean typeBefore = words.subList(0, last).stream().anyMatch(w -> isIdentifier(w) && !CTypeName.isQualifier(w));
+        boolean typeBefore =
+                words.subList(0, last).stream().anyMatch(w -> isIdentifier(w) && !CTypeName.isQualifier(w));
         return typeBefore && !CTypeName.isQualifier(words.get(last)) ? last : -1;
     }
 
@@ -231,11 +233,16 @@ final class HeaderParser {
             boolean called = i + 1 < words.size() && words.get(i + 1).equals("(");
             if (called && isIdentifier(word) && (isMacro(word) || word.startsWith("__"))) {
                 i = Math.max(closing(words, i + 1), i);
-            } else if (word.equals("[") && i + 1 < words.size() && words.get(i + 1).equals("[")) {
+            } else if (word.equals("[")
+                    && i + 1 < words.size()
+                    && words.get(i + 1).equals("[")) {
                 i = Math.max(closing(words, i), i); // [[attribute]]
             } else if (word.equals("std") || word.equals(":")) {
                 continue;
-            } else if (!SPECIFIERS.contains(word) && !word.equals(HeaderTokens.LITERAL) && !isMacro(word) && !word.startsWith("__")) {
+            } else if (!SPECIFIERS.contains(word)
+                    && !word.equals(HeaderTokens.LITERAL)
+                    && !isMacro(word)
+                    && !word.startsWith("__")) {
                 kept.add(word);
             }
         }

@@ -114,9 +114,8 @@ public final class HeaderVerifier {
 
     /** A name of the table that the header gives to another position, though the types fit. */
     private static String swapped(List<AbiParameter> ours, List<HeaderDeclaration.Parameter> theirs) {
-        Map<String, Integer> places = places(theirs.stream()
-                .map(HeaderDeclaration.Parameter::name)
-                .toList());
+        Map<String, Integer> places =
+                places(theirs.stream().map(HeaderDeclaration.Parameter::name).toList());
         Map<String, Integer> own = places(ours.stream().map(AbiParameter::name).toList());
         for (int i = 0; i < ours.size(); i++) {
             String name = plain(ours.get(i).name());
@@ -161,7 +160,9 @@ public final class HeaderVerifier {
             return true;
         }
         String number = number(end(own));
-        return number != null && number.equals(number(end(theirs))) && end(own).pointers() == end(theirs).pointers();
+        return number != null
+                && number.equals(number(end(theirs)))
+                && end(own).pointers() == end(theirs).pointers();
     }
 
     private boolean reaches(CTypeName from, CTypeName to) {

@@ -18,12 +18,25 @@ class HeaderMutationTest {
 
     /** What another revision may have in a parameter's place. */
     private static final List<String> TYPES = List.of(
-            "int64_t", "int32_t", "uint32_t", "bool", "double", "float", "int8_t", "const aclTensor*", "aclIntArray*",
-            "const aclTensorList*", "aclDataType", "char*", "void*", "uint64_t*", "aclTensor**", "HcclDataType");
+            "int64_t",
+            "int32_t",
+            "uint32_t",
+            "bool",
+            "double",
+            "float",
+            "int8_t",
+            "const aclTensor*",
+            "aclIntArray*",
+            "const aclTensorList*",
+            "aclDataType",
+            "char*",
+            "void*",
+            "uint64_t*",
+            "aclTensor**",
+            "HcclDataType");
 
     private static HeaderVerifier.Verdict verdict(AbiFunction function, String header) {
-        HeaderTree tree =
-                HeaderTree.of(Map.of(Path.of("test.h"), header), TABLE.symbols(), HeaderTree.none());
+        HeaderTree tree = HeaderTree.of(Map.of(Path.of("test.h"), header), TABLE.symbols(), HeaderTree.none());
         return new HeaderVerifier(tree).verify(function);
     }
 
@@ -44,13 +57,28 @@ class HeaderMutationTest {
         for (AbiFunction f : TABLE.functions()) {
             agrees(f, f.signature() + ";");
             agrees(f, declaration(f, parameters(f, p -> p.type().text())));
-            agrees(f, declaration(f, parameters(f, p -> p.type().text().replace("*", " *")
-                    + "\n    /* in, out */ " + p.name() + "Renamed")));
-            agrees(f, "ACL_FUNC_VISIBILITY __attribute__((visibility(\"default\"))) extern " + f.signature()
-                    + " __attribute__((weak));");
-            agrees(f, declaration(f, parameters(f, p -> p.type().text().startsWith("const ")
-                    ? p.type().text().substring(6).replaceFirst("(\\w+)", "$1 const") + " " + p.name()
-                    : "const " + p.type() + " " + p.name() + " = {}")));
+            agrees(
+                    f,
+                    declaration(
+                            f,
+                            parameters(
+                                    f,
+                                    p -> p.type().text().replace("*", " *") + "\n    /* in, out */ " + p.name()
+                                            + "Renamed")));
+            agrees(
+                    f,
+                    "ACL_FUNC_VISIBILITY __attribute__((visibility(\"default\"))) extern " + f.signature()
+                            + " __attribute__((weak));");
+            agrees(
+                    f,
+                    declaration(
+                            f,
+                            parameters(
+                                    f,
+                                    p -> p.type().text().startsWith("const ")
+                                            ? p.type().text().substring(6).replaceFirst("(\\w+)", "$1 const") + " "
+                                                    + p.name()
+                                            : "const " + p.type() + " " + p.name() + " = {}")));
         }
     }
 
@@ -76,7 +104,8 @@ class HeaderMutationTest {
             for (int i = 0; i < f.parameters().size(); i++) {
                 for (String type : TYPES) {
                     String own = plain(f.parameters().get(i).type().text());
-                    if (!plain(type).equals(own) && !voidForHandle(type, f.parameters().get(i))) {
+                    if (!plain(type).equals(own)
+                            && !voidForHandle(type, f.parameters().get(i))) {
                         List<String> changed = parameters(f, AbiParameter::toString);
                         changed.set(i, type + " " + f.parameters().get(i).name());
                         refused(f, declaration(f, changed));
@@ -115,12 +144,10 @@ class HeaderMutationTest {
     }
 
     private static void refused(AbiFunction function, String header) {
-        assertThat(verdict(function, header))
-                .as(header)
-                .isInstanceOfSatisfying(HeaderVerifier.Differs.class, d -> {
-                    assertThat(d.tableSignature()).isEqualTo(function.signature());
-                    assertThat(d.headerSignature()).contains(function.name() + "(");
-                });
+        assertThat(verdict(function, header)).as(header).isInstanceOfSatisfying(HeaderVerifier.Differs.class, d -> {
+            assertThat(d.tableSignature()).isEqualTo(function.signature());
+            assertThat(d.headerSignature()).contains(function.name() + "(");
+        });
     }
 
     /** The same type under the names that the headers of 64-bit Linux give it. */
@@ -132,7 +159,8 @@ class HeaderMutationTest {
     }
 
     private static boolean voidForHandle(String type, AbiParameter parameter) {
-        return type.equals("void*") && parameter.type().kind() == CType.Kind.POINTER
+        return type.equals("void*")
+                && parameter.type().kind() == CType.Kind.POINTER
                 && !parameter.type().text().contains("*");
     }
 }

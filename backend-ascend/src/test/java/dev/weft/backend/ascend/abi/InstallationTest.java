@@ -11,8 +11,8 @@ import org.junit.jupiter.api.Test;
 /** Holds the table against the installation that {@code weft.ascend.home} names, in tests the emulator's. */
 class InstallationTest {
     /** Functions without an exported symbol in CANN 9: one is inline, the others were in the operators of CANN 8. */
-    private static final List<String> NOT_EXPORTED = List.of(
-            "HcclCommConfigInit", "InitHugeMemThreadLocal", "UnInitHugeMemThreadLocal", "ReleaseHugeMem");
+    private static final List<String> NOT_EXPORTED =
+            List.of("HcclCommConfigInit", "InitHugeMemThreadLocal", "UnInitHugeMemThreadLocal", "ReleaseHugeMem");
 
     private CannLibraries cann;
 
@@ -35,8 +35,10 @@ class InstallationTest {
             if (function.vendor() || NOT_EXPORTED.contains(function.name())) {
                 assertThat(resolution).as(function.key()).isInstanceOf(Resolution.Missing.class);
             } else {
-                assertThat(resolution).isInstanceOfSatisfying(
-                        Resolution.Bound.class, b -> assertThat(b.check()).startsWith("agrees with"));
+                assertThat(resolution)
+                        .isInstanceOfSatisfying(
+                                Resolution.Bound.class,
+                                b -> assertThat(b.check()).startsWith("agrees with"));
             }
         }
     }

@@ -16,6 +16,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The headers of an installation or of a vendor package, read once and as a whole: file names do not tell which
@@ -127,7 +128,7 @@ final class HeaderTree {
     }
 
     /** Type that {@code type} stands for by one {@code typedef}, {@code null} if it is no alias. */
-    CTypeName target(CTypeName type) {
+    @Nullable CTypeName target(CTypeName type) {
         CTypeName target = aliases.get(type.base());
         return target == null ? null : target.pointer(type.pointers());
     }

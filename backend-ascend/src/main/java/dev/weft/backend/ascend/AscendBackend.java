@@ -48,7 +48,7 @@ final class AscendBackend implements Backend {
         return new DeviceInfo(
                 new DeviceId(NAME, ordinal, ""),
                 description,
-                cann.isEmulator() ? "emulator" : "hardware",
+                cann.isEmulator() ? DeviceInfo.EMULATOR : "hardware",
                 runtime.memoryBytes(ordinal),
                 List.of(COMPOSITE));
     }

@@ -13,6 +13,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * The C functions of CANN that Weft knows, from the resource {@code cann-abi.tsv}: the one place that says how a
@@ -28,9 +29,11 @@ public final class AbiTable {
     private static final String HEADER = "library\tfunction\treturn\tparams\tsince\tsources\tconfidence\tnote";
 
     private final Map<String, AbiFunction> functions;
+    private final Set<String> symbols;
 
     private AbiTable(Map<String, AbiFunction> functions) {
         this.functions = functions;
+        this.symbols = functions.values().stream().map(AbiFunction::name).collect(Collectors.toUnmodifiableSet());
     }
 
     private static final class Holder {
@@ -47,7 +50,9 @@ public final class AbiTable {
             if (in == null) {
                 throw new IllegalStateException("resource " + RESOURCE + " is missing beside " + AbiTable.class);
             }
-            return parse(new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8)).lines().toList());
+            return parse(new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8))
+                    .lines()
+                    .toList());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -112,8 +117,9 @@ public final class AbiTable {
      * @throws IllegalArgumentException if the table has no such function
      */
     public AbiFunction function(String key) {
-        return find(key).orElseThrow(() -> new IllegalArgumentException(
-                "CANN function '" + key + "' is not in " + RESOURCE + ", which has " + functions.size()));
+        return find(key)
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "CANN function '" + key + "' is not in " + RESOURCE + ", which has " + functions.size()));
     }
 
     /** As {@link #function}, empty for an unknown key. */
@@ -135,6 +141,6 @@ public final class AbiTable {
 
     /** Symbols of the table; a header says more, of which nothing is needed. */
     Set<String> symbols() {
-        return Set.copyOf(functions.values().stream().map(AbiFunction::name).toList());
+        return symbols;
     }
 }

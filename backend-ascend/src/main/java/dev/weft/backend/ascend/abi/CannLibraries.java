@@ -92,12 +92,11 @@ public final class CannLibraries {
         if (known != null) {
             return known;
         }
-        Optional<AbiFunction> function = table.find(key);
-        Resolution resolution = function.isPresent()
-                ? resolve(function.get())
-                : new Resolution.Missing("the table of functions has no '" + key + "'");
-        resolutions.putIfAbsent(key, resolution);
-        return resolutions.get(key);
+        Resolution found = table.find(key)
+                .map(this::resolve)
+                .orElseGet(() -> new Resolution.Missing("the table of functions has no '" + key + "'"));
+        Resolution first = resolutions.putIfAbsent(key, found);
+        return first != null ? first : found;
     }
 
     /**
@@ -107,10 +106,17 @@ public final class CannLibraries {
      * @throws BackendUnavailableException if the function is not bound, with the reason
      */
     public MethodHandle handle(String key) {
-        return handles.computeIfAbsent(key, k -> switch (resolve(k)) {
-            case Resolution.Bound b -> DynamicLoader.link(b.address(), b.function().descriptor());
-            case Resolution r -> throw new BackendUnavailableException("CANN function " + k + " " + r.describe());
-        });
+        MethodHandle known = handles.get(key);
+        if (known != null) {
+            return known;
+        }
+        MethodHandle linked = switch (resolve(key)) {
+            case Resolution.Bound b ->
+                DynamicLoader.link(b.address(), b.function().descriptor());
+            case Resolution r -> throw new BackendUnavailableException("CANN function " + key + " " + r.describe());
+        };
+        MethodHandle first = handles.putIfAbsent(key, linked);
+        return first != null ? first : linked;
     }
 
     /** Symbols of bound functions, for interfaces that are implemented by {@code NativeBinder}. */
@@ -185,7 +191,8 @@ public final class CannLibraries {
             }
         }
         if (function.vendor() && home.vendors().isEmpty()) {
-            absent.add("no package of a vendor is installed (ASCEND_CUSTOM_OPP_PATH or " + home.root() + "/opp/vendors)");
+            absent.add(
+                    "no package of a vendor is installed (ASCEND_CUSTOM_OPP_PATH or " + home.root() + "/opp/vendors)");
         }
         return sources;
     }
@@ -198,7 +205,8 @@ public final class CannLibraries {
         }
         Optional<AbiFunction> other = table.otherPhase(function);
         if (other.isPresent() && find(source, other.get().name()).isEmpty()) {
-            absent.add(source.library().path() + " lacks its other phase " + other.get().name());
+            absent.add(source.library().path() + " lacks its other phase "
+                    + other.get().name());
             return new Resolution.Missing("");
         }
         HeaderVerifier.Verdict verdict = source.headers().verify(function);
@@ -227,11 +235,14 @@ public final class CannLibraries {
         }
         Optional<CannVersion> version = version();
         String versionText = version.map(CannVersion::toString).orElse("unknown");
-        boolean known = version.filter(v -> v.listed() && v.has(function.since())).isPresent();
+        boolean known =
+                version.filter(v -> v.listed() && v.has(function.since())).isPresent();
         if (unverifiedAllowed && known) {
             return new Resolution.Bound(
-                    function, address, library, found + "; allowed for CANN " + versionText + " by "
-                            + UNVERIFIED_PROPERTY);
+                    function,
+                    address,
+                    library,
+                    found + "; allowed for CANN " + versionText + " by " + UNVERIFIED_PROPERTY);
         }
         String remedy = known
                 ? "install CANN's headers, or allow it with -D" + UNVERIFIED_PROPERTY + "=true"

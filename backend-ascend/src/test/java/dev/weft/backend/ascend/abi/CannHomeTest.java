@@ -34,7 +34,9 @@ class CannHomeTest {
     @Test
     void thePropertyDecidesAlone() {
         CannTree good = new CannTree(folder.resolve("good")).library("lib64/libacl_rt.so", LIBC);
-        assertThat(reason(locate(folder.resolve("none").toString(), Map.of("ASCEND_HOME_PATH", good.root().toString()))))
+        assertThat(reason(locate(
+                        folder.resolve("none").toString(),
+                        Map.of("ASCEND_HOME_PATH", good.root().toString()))))
                 .contains("is not a folder")
                 .contains(CannHome.PROPERTY);
         assertThat(reason(locate("\0", Map.of()))).contains("is not a path");
@@ -60,9 +62,7 @@ class CannHomeTest {
 
     @Test
     void theFamilyIsTheOneOfTheSplitLibraries() {
-        CannTree tree = new CannTree(folder)
-                .library("lib64/libacl_rt.so", LIBC)
-                .library("lib64/libopapi.so", LIBC);
+        CannTree tree = new CannTree(folder).library("lib64/libacl_rt.so", LIBC).library("lib64/libopapi.so", LIBC);
         assertThat(tree.home().family()).isEqualTo(CannFamily.CANN_8);
         tree.library("lib64/libopapi_nn.so", LIBC);
         assertThat(tree.home().family()).isEqualTo(CannFamily.CANN_9);
@@ -70,9 +70,8 @@ class CannHomeTest {
 
     @Test
     void stubsAreNeverLoaded() {
-        CannTree tree = new CannTree(folder)
-                .file("lib64/stub/libacl_rt.so", "stub")
-                .file("devlib/libnnopbase.so", "stub");
+        CannTree tree =
+                new CannTree(folder).file("lib64/stub/libacl_rt.so", "stub").file("devlib/libnnopbase.so", "stub");
         tree.library("lib64/libacl_rt.so", folder.resolve("lib64/stub/libacl_rt.so"));
         assertThat(reason(locate(folder.toString(), Map.of()))).contains("outside stub folders");
         tree.library("lib64/libascendcl.so", LIBC);
@@ -87,7 +86,8 @@ class CannHomeTest {
         String arch = System.getProperty("os.arch").replace("amd64", "x86_64");
         CannTree tree = new CannTree(folder.resolve("8.5.1")).library("lib64/libacl_rt.so", LIBC);
         assertThat(tree.home().version().map(CannVersion::text)).contains("8.5.1");
-        tree.file(arch + "-linux/ascend_toolkit_install.info", "package_name=Ascend-cann-toolkit\nversion=9.1.0.beta2\n");
+        tree.file(
+                arch + "-linux/ascend_toolkit_install.info", "package_name=Ascend-cann-toolkit\nversion=9.1.0.beta2\n");
         assertThat(tree.home().version()).contains(new CannVersion(9, 1, "9.1.0.beta2"));
         CannTree none = new CannTree(folder.resolve("cann")).library("lib64/libacl_rt.so", LIBC);
         assertThat(none.home().version()).isEmpty();
@@ -104,11 +104,20 @@ class CannHomeTest {
         assertThat(recent).isGreaterThan(old);
         assertThat(recent.has("8.3..8.5")).isTrue();
         assertThat(recent.has(">8.1 (present mid-2026, 9.x)")).isTrue();
-        assertThat(recent.has("9.x master (2026)")).as("seen in development only").isFalse();
+        assertThat(recent.has("9.x master (2026)"))
+                .as("seen in development only")
+                .isFalse();
         assertThat(new CannVersion(7, 0, "7.0").listed()).isFalse();
         assertThat(CannVersion.find("none")).isEqualTo(Optional.empty());
-        AbiTable.load().functions().forEach(f -> assertThat(f.since()).isIn(
-                "<=8.1", "8.3..8.5", ">8.1 (present mid-2026, 9.x)", "9.x master (2026)", "vllm-ascend main 2026"));
+        AbiTable.load()
+                .functions()
+                .forEach(f -> assertThat(f.since())
+                        .isIn(
+                                "<=8.1",
+                                "8.3..8.5",
+                                ">8.1 (present mid-2026, 9.x)",
+                                "9.x master (2026)",
+                                "vllm-ascend main 2026"));
     }
 
     @Test
@@ -118,7 +127,8 @@ class CannHomeTest {
                 .library("opp/vendors/inside/op_api/lib/libcust_opapi.so", LIBC)
                 .file("opp/vendors/empty/readme", "no library");
         CannTree outside = new CannTree(folder.resolve("outside")).library("op_api/lib/libcust_opapi.so", LIBC);
-        assertThat(tree.home(folder.resolve("none").toString(), outside.root().toString()).vendors())
+        assertThat(tree.home(folder.resolve("none").toString(), outside.root().toString())
+                        .vendors())
                 .extracting(CannHome.Vendor::name)
                 .containsExactly("outside", "inside");
         assertThat(tree.home().vendors()).extracting(CannHome.Vendor::name).containsExactly("inside");

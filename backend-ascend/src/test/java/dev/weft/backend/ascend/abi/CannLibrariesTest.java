@@ -76,8 +76,7 @@ class CannLibrariesTest {
         CannLibraries cann = open(false);
         assertThat(cann.openings()).containsOnlyKeys("libacl_rt.so");
         cann.resolve("labs");
-        assertThat(cann.openings().keySet())
-                .containsSubsequence("libacl_rt.so", "libnnopbase.so", "libopapi_math.so");
+        assertThat(cann.openings().keySet()).containsSubsequence("libacl_rt.so", "libnnopbase.so", "libopapi_math.so");
     }
 
     @Test
@@ -97,40 +96,48 @@ class CannLibrariesTest {
 
     @Test
     void missingSaysWhereItWasSearched() {
-        assertThat(resolve("aclInit")).isInstanceOfSatisfying(
-                Resolution.Missing.class, m -> assertThat(m.reason()).contains("libacl_rt.so", "libascendcl.so"));
-        assertThat(resolve("nothing")).isInstanceOfSatisfying(
-                Resolution.Missing.class, m -> assertThat(m.reason()).contains("table"));
+        assertThat(resolve("aclInit"))
+                .isInstanceOfSatisfying(
+                        Resolution.Missing.class,
+                        m -> assertThat(m.reason()).contains("libacl_rt.so", "libascendcl.so"));
+        assertThat(resolve("nothing"))
+                .isInstanceOfSatisfying(
+                        Resolution.Missing.class, m -> assertThat(m.reason()).contains("table"));
     }
 
     @Test
     void anOperatorNeedsBothPhases() {
         tree.file("include/aclnnop/toupper.h", "int toupper(int c); int toupperGetWorkspaceSize(int c);");
-        assertThat(resolve("toupper")).isInstanceOfSatisfying(
-                Resolution.Missing.class,
-                m -> assertThat(m.reason()).contains("lacks its other phase toupperGetWorkspaceSize"));
+        assertThat(resolve("toupper"))
+                .isInstanceOfSatisfying(
+                        Resolution.Missing.class,
+                        m -> assertThat(m.reason()).contains("lacks its other phase toupperGetWorkspaceSize"));
     }
 
     @Test
     void withoutHeadersOperatorsNeedPermissionAndAKnownVersion() {
-        assertThat(resolve("labs")).isInstanceOfSatisfying(
-                Resolution.Unverified.class,
-                u -> assertThat(u.reason()).contains("no headers are installed", "unknown", "8.1"));
+        assertThat(resolve("labs"))
+                .isInstanceOfSatisfying(
+                        Resolution.Unverified.class,
+                        u -> assertThat(u.reason()).contains("no headers are installed", "unknown", "8.1"));
         assertThat(open(true).resolve("labs")).as("no version").isInstanceOf(Resolution.Unverified.class);
         tree.file("version.info", "Version=9.1.0\n");
-        assertThat(resolve("labs")).isInstanceOfSatisfying(
-                Resolution.Unverified.class,
-                u -> assertThat(u.reason()).contains("-Dweft.ascend.unverified=true"));
+        assertThat(resolve("labs"))
+                .isInstanceOfSatisfying(
+                        Resolution.Unverified.class,
+                        u -> assertThat(u.reason()).contains("-Dweft.ascend.unverified=true"));
         CannLibraries allowed = open(true);
-        assertThat(allowed.resolve("labs")).isInstanceOfSatisfying(
-                Resolution.Bound.class, b -> assertThat(b.check()).contains("allowed for CANN 9.1.0"));
+        assertThat(allowed.resolve("labs"))
+                .isInstanceOfSatisfying(
+                        Resolution.Bound.class, b -> assertThat(b.check()).contains("allowed for CANN 9.1.0"));
         assertThat(allowed.resolve("abs")).as("only seen in development").isInstanceOf(Resolution.Unverified.class);
     }
 
     @Test
     void theRuntimeNeedsNoHeaders() {
-        assertThat(resolve("strlen")).isInstanceOfSatisfying(
-                Resolution.Bound.class, b -> assertThat(b.check()).contains("no headers are installed"));
+        assertThat(resolve("strlen"))
+                .isInstanceOfSatisfying(
+                        Resolution.Bound.class, b -> assertThat(b.check()).contains("no headers are installed"));
     }
 
     @Test
@@ -139,50 +146,62 @@ class CannLibrariesTest {
                 .file("opp/vendors/acme/op_api/include/cbrt.h", "double cbrt(double x);")
                 .file("include/aclnnop/labs.h", "int64_t labs(int64_t x);");
         CannLibraries cann = open(false);
-        assertThat(cann.resolve("cbrt@vendor")).as("built with CANN's signature").isInstanceOf(Resolution.Mismatch.class);
-        assertThat(cann.resolve("cbrt")).as("CANN lacks it, a package built from its sources has it")
-                .isInstanceOfSatisfying(Resolution.Bound.class, b -> assertThat(b.library()).contains("acme"));
+        assertThat(cann.resolve("cbrt@vendor"))
+                .as("built with CANN's signature")
+                .isInstanceOf(Resolution.Mismatch.class);
+        assertThat(cann.resolve("cbrt"))
+                .as("CANN lacks it, a package built from its sources has it")
+                .isInstanceOfSatisfying(
+                        Resolution.Bound.class, b -> assertThat(b.library()).contains("acme"));
         assertThat((double) cann.handle("cbrt").invokeExact(8.0)).isEqualTo(2.0);
-        assertThat(cann.resolve("labs@vendor")).as("found in its dependency, which is CANN's library")
+        assertThat(cann.resolve("labs@vendor"))
+                .as("found in its dependency, which is CANN's library")
                 .isInstanceOf(Resolution.Missing.class);
     }
 
     @Test
     void withoutPackagesAVendorsFormIsMissing() {
-        assertThat(resolve("cbrt@vendor")).isInstanceOfSatisfying(
-                Resolution.Missing.class, m -> assertThat(m.reason()).contains("ASCEND_CUSTOM_OPP_PATH"));
+        assertThat(resolve("cbrt@vendor"))
+                .isInstanceOfSatisfying(
+                        Resolution.Missing.class, m -> assertThat(m.reason()).contains("ASCEND_CUSTOM_OPP_PATH"));
     }
 
     @Test
     void theFamiliesNeverMeet() {
         tree.library("lib64/libopapi.so", LIBC);
-        assertThat(resolve("getpid")).isInstanceOfSatisfying(
-                Resolution.Missing.class, m -> assertThat(m.reason()).contains("other family"));
+        assertThat(resolve("getpid"))
+                .isInstanceOfSatisfying(
+                        Resolution.Missing.class, m -> assertThat(m.reason()).contains("other family"));
         open(false).resolve("labs"); // operators of CANN 9 are in the process now
         tree = new CannTree(folder.resolve("old"))
                 .library("lib64/libascendcl.so", LIBC)
                 .library("lib64/libopapi.so", LIBC);
         assertThat(tree.home().family()).isEqualTo(CannFamily.CANN_8);
-        assertThat(resolve("labs")).isInstanceOfSatisfying(
-                Resolution.Missing.class, m -> assertThat(m.reason()).contains("operators of CANN_9"));
+        assertThat(resolve("labs"))
+                .isInstanceOfSatisfying(
+                        Resolution.Missing.class, m -> assertThat(m.reason()).contains("operators of CANN_9"));
     }
 
     @Test
     void aLibraryThatDoesNotOpenSaysWhy() {
         tree = new CannTree(folder.resolve("broken")).file("lib64/libacl_rt.so", "not a library");
-        assertThat(CannLibraries.open(tree.home(), TABLE, false)).isInstanceOfSatisfying(
-                CannLibraries.Failed.class,
-                f -> assertThat(f.reason()).contains("libacl_rt.so does not open", "set_env.sh"));
+        assertThat(CannLibraries.open(tree.home(), TABLE, false))
+                .isInstanceOfSatisfying(
+                        CannLibraries.Failed.class,
+                        f -> assertThat(f.reason()).contains("libacl_rt.so does not open", "set_env.sh"));
     }
 
     @Test
     void theReportCountsAndExplains() {
         tree.file("include/aclnnop/labs.h", "int64_t labs(int64_t x, double y);");
         CannReport report = CannReport.of(open(false));
-        assertThat(report.functions()).hasSameSizeAs(TABLE.functions());
+        assertThat(report.functions())
+                .as("two phases are one")
+                .hasSize(TABLE.functions().size() - 1);
         assertThat(report.count(CannReport.State.MISMATCH)).isEqualTo(1);
         assertThat(report.count(CannReport.State.BOUND)).as("strlen").isEqualTo(1);
-        assertThat(report.lines()).anyMatch(l -> l.contains("mismatch") && l.contains("2+ sources") && l.contains("labs"));
+        assertThat(report.lines())
+                .anyMatch(l -> l.contains("2+ sources") && l.contains("labs") && l.contains("refused"));
         assertThat(report.libraries()).extracting(CannReport.Library::file).contains("libopapi_math.so", "libopapi.so");
     }
 }

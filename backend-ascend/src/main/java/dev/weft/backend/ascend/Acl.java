@@ -66,6 +66,8 @@ interface Acl {
 
     int aclrtSynchronizeStreamWithTimeout(MemorySegment stream, int milliseconds);
 
+    int aclrtStreamQuery(MemorySegment stream, MemorySegment outStatus);
+
     int aclrtStreamWaitEvent(MemorySegment stream, MemorySegment event);
 
     int aclrtCreateEventExWithFlag(MemorySegment outEvent, int flags);

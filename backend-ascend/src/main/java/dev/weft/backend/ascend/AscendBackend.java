@@ -48,7 +48,7 @@ final class AscendBackend implements Backend {
         return new DeviceInfo(
                 new DeviceId(NAME, ordinal, ""),
                 description,
-                cann.isEmulator() ? "emulator" : "hardware",
+                cann.isEmulator() ? DeviceInfo.EMULATOR : "hardware",
                 runtime.memoryBytes(ordinal),
                 List.of(COMPOSITE));
     }
@@ -56,6 +56,11 @@ final class AscendBackend implements Backend {
     @Override
     public List<DeviceInfo> devices() {
         return devices;
+    }
+
+    @Override
+    public List<String> details() {
+        return runtime.details();
     }
 
     @Override

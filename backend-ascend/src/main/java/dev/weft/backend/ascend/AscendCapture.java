@@ -155,6 +155,7 @@ final class AscendCapture implements Capture {
                 if (code == AclErrors.OK) {
                     destroy(graph);
                 }
+                stream.requireAlive();
                 throw failed("a kernel", failure);
             }
             if (code != AclErrors.OK) {

@@ -1,8 +1,13 @@
 package dev.weft.backend.ascend;
 
+import dev.weft.NativeCallException;
+import dev.weft.ShapeException;
 import dev.weft.TensorType;
+import dev.weft.UnsupportedOpException;
+import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.backend.ascend.kernel.Candidate;
 import dev.weft.backend.ascend.kernel.Profile;
+import dev.weft.backend.ascend.kernel.Ten;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
@@ -220,9 +225,37 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         return call(() -> new AscendKernel(this, profile, op, candidate));
     }
 
-    /** Why the installed operators refuse a candidate's calls, empty if they accept them. */
+    /**
+     * Why the installed operators refuse a candidate's calls, empty if they accept them. Their first phase is asked at the
+     * largest extents, with addresses that stand for none: it plans on the host and looks at no data.
+     */
     Optional<String> refusal(Candidate candidate, OpInstance op) {
-        return Optional.empty();
+        return options.probe() ? call(() -> refusalHere(candidate, op)) : Optional.empty();
+    }
+
+    private Optional<String> refusalHere(Candidate candidate, OpInstance op) {
+        Emission.Target asking = new Emission.Target() {
+            @Override
+            public void call(String function, Object[] arguments) {
+                caller.probe(function, arguments);
+            }
+
+            @Override
+            public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
+                return Emission.nothing().constant(id, type, dims, fill);
+            }
+        };
+        try (Arena arena = Arena.ofConfined()) {
+            candidate.emit(
+                    op, new Emission(profile, sizeRule, Emission.nowhere(op, arena), Long.MAX_VALUE >> 1, asking));
+            return Optional.empty();
+        } catch (UnsupportedOpException e) {
+            return Optional.of("refused by the device: " + e.getMessage());
+        } catch (ShapeException e) {
+            return Optional.of("shape or type not accepted: " + e.getMessage());
+        } catch (NativeCallException e) {
+            return Optional.of(e.getMessage());
+        }
     }
 
     @Override

@@ -10,9 +10,11 @@ import java.util.Locale;
  * @param timeoutSeconds how long a stream may work without finishing before its device counts as lost
  * @param capture whether repeated sequences of kernels are recorded as graphs
  * @param graphs recorded graphs kept per sequence, one per set of extents
+ * @param probe whether operators are asked for every instance before it counts as supported
  * @param deterministic level for {@code aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC)}, -1 to leave it as it is
  */
-record AscendOptions(long memoryLimit, long timeoutSeconds, Capture capture, int graphs, int deterministic) {
+record AscendOptions(
+        long memoryLimit, long timeoutSeconds, Capture capture, int graphs, boolean probe, int deterministic) {
     /** Seconds, see {@link #timeoutSeconds}. */
     static final String TIMEOUT = "weft.ascend.timeout";
 
@@ -21,6 +23,9 @@ record AscendOptions(long memoryLimit, long timeoutSeconds, Capture capture, int
 
     /** Number of graphs, see {@link #graphs}. */
     static final String GRAPHS = "weft.ascend.graphs";
+
+    /** {@code true} or {@code false}, see {@link #probe}. */
+    static final String PROBE = "weft.ascend.probe";
 
     /** {@code true}, or one of CANN's levels 0 to 3: off, deterministic, strong, batch-invariant. */
     static final String DETERMINISTIC = "weft.ascend.deterministic";
@@ -42,6 +47,7 @@ record AscendOptions(long memoryLimit, long timeoutSeconds, Capture capture, int
                 number(config, TIMEOUT, 600, 1),
                 capture(value(config, CAPTURE, "on")),
                 (int) number(config, GRAPHS, 8, 1),
+                flag(value(config, PROBE, "true")),
                 switch (deterministic) {
                     case "", "false" -> -1;
                     case "true" -> 1;
@@ -56,6 +62,14 @@ record AscendOptions(long memoryLimit, long timeoutSeconds, Capture capture, int
             }
         }
         throw new IllegalArgumentException("-D" + CAPTURE + "=" + text + ": expected on, off or require");
+    }
+
+    private static boolean flag(String text) {
+        return switch (text.toLowerCase(Locale.ROOT)) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw new IllegalArgumentException("-D" + PROBE + "=" + text + ": expected true or false");
+        };
     }
 
     private static String value(BackendConfig config, String name, String otherwise) {

@@ -27,6 +27,9 @@ final class AscendStream implements DeviceStream {
     /** How long one wait may keep the device's thread. */
     private static final int SLICE_MILLIS = 500;
 
+    /** How long a lost device may take to drop its work. */
+    private static final int LOST_MILLIS = 1000;
+
     /** Copies wait for the stream when so much pinned memory is under way. */
     private static final long MOST_STAGING = 16 * PinnedPool.CHUNK;
 
@@ -254,14 +257,30 @@ final class AscendStream implements DeviceStream {
         }
     }
 
-    /** Waits if the device still works, without failing: what comes afterwards only frees. On the device's thread. */
+    /** Waits without failing: what comes afterwards only frees. A lost device is given a moment. Device's thread. */
     void settle() {
-        if (!closed && !isIdle() && !device.health().isLost()) {
-            int code = device.acl()
-                    .aclrtSynchronizeStreamWithTimeout(handle, (int)
-                            TimeUnit.SECONDS.toMillis(device.options().timeoutSeconds()));
-            if (code != AclErrors.OK) {
-                device.health().failure(code, "aclrtSynchronizeStreamWithTimeout" + operators.describe());
+        if (closed || isIdle()) {
+            return;
+        }
+        boolean lost = device.health().isLost();
+        long millis = lost ? LOST_MILLIS : TimeUnit.SECONDS.toMillis(device.options().timeoutSeconds());
+        int code = device.acl().aclrtSynchronizeStreamWithTimeout(handle, (int) Math.min(millis, Integer.MAX_VALUE));
+        if (code != AclErrors.OK && !lost) {
+            device.health().failure(code, "aclrtSynchronizeStreamWithTimeout" + operators.describe());
+        }
+    }
+
+    /**
+     * Looks whether a failed call failed because earlier work has ended the context: operators answer that like any other
+     * failure. On the device's thread.
+     *
+     * @throws dev.weft.DeviceLostException if so
+     */
+    void requireAlive() {
+        try (Arena arena = Arena.ofConfined()) {
+            int code = device.acl().aclrtStreamQuery(handle, arena.allocate(ValueLayout.JAVA_INT));
+            if (AclErrors.kind(code) == AclErrors.Kind.LOST) {
+                throw device.health().failure(code, "work" + operators.describe());
             }
         }
     }

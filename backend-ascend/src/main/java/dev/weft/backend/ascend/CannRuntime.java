@@ -1,9 +1,11 @@
 package dev.weft.backend.ascend;
 
 import dev.weft.BackendUnavailableException;
+import dev.weft.backend.ascend.abi.CannReport;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -103,6 +105,13 @@ final class CannRuntime implements AutoCloseable {
                 return 0L; // older than the function
             }
         });
+    }
+
+    /** The installation, its libraries, and the functions that are not bound. */
+    List<String> details() {
+        return thread.call(() -> CannReport.of(cann.libraries()).lines().stream()
+                .filter(line -> !line.startsWith("bound "))
+                .toList());
     }
 
     @Override

@@ -1,6 +1,8 @@
 package dev.weft.backend.ascend;
 
 import dev.weft.NativeCallException;
+import dev.weft.ShapeException;
+import dev.weft.UnsupportedOpException;
 import dev.weft.WeftException;
 import dev.weft.backend.ascend.Operators.Operator;
 import dev.weft.backend.ascend.abi.AbiParameter;
@@ -49,9 +51,6 @@ final class OpCaller implements AutoCloseable {
      */
     void launch(String function, Object[] arguments, AscendStream stream, Workspace workspace) {
         Operator operator = operators.operator(function);
-        if (writesNothing(operator, arguments)) {
-            return;
-        }
         try {
             Plan plan = plan(operator, arguments);
             long address;
@@ -66,19 +65,21 @@ final class OpCaller implements AutoCloseable {
             if (code != AclErrors.OK) {
                 throw health.failure(code, describe(function, arguments));
             }
+        } catch (NativeCallException | UnsupportedOpException | ShapeException e) {
+            if (!workspace.isFrozen()) { // a stream that is being captured must not be asked
+                stream.requireAlive();
+            }
+            throw e;
         } finally {
             objects.clear();
         }
     }
 
     /** Asks whether the first phase accepts the call, without running it. @throws WeftException as {@link #launch} */
-    void probe(String function, Object[] arguments, MemorySegment stream) {
+    void probe(String function, Object[] arguments) {
         Operator operator = operators.operator(function);
-        if (writesNothing(operator, arguments)) {
-            return;
-        }
         try {
-            discard(operator, plan(operator, arguments), stream);
+            discard(operator, plan(operator, arguments), MemorySegment.NULL);
         } finally {
             objects.clear();
         }
@@ -196,29 +197,6 @@ final class OpCaller implements AutoCloseable {
         String found = argument == null ? "nothing" : argument.getClass().getSimpleName() + " " + argument;
         return new NativeCallException(
                 operator.name() + ": parameter '" + parameter + "': found " + found + ", expected its C type");
-    }
-
-    /** Whether the call has results and all of them are empty. */
-    private static boolean writesNothing(Operator operator, Object[] arguments) {
-        boolean any = false;
-        for (int i = 0; i < Math.min(arguments.length, operator.parameters().size()); i++) {
-            if (arguments[i] instanceof Ten t && isResult(operator.parameters().get(i))) {
-                if (t.elements() > 0) {
-                    return false;
-                }
-                any = true;
-            }
-        }
-        return any;
-    }
-
-    /** Results are not const in most headers, and named out in the others. */
-    private static boolean isResult(AbiParameter parameter) {
-        String name = parameter.name();
-        return !parameter.type().text().startsWith("const ")
-                || name.equals("y")
-                || name.endsWith("Out")
-                || name.equals("out");
     }
 
     /** The call for messages: function, shapes, attributes. */

@@ -49,10 +49,8 @@ final class Workspace {
         this.frozen = frozen;
     }
 
-    /** The block now, null before the first use. */
-    @Nullable
-    DeviceBuffer block() {
-        return block;
+    boolean isFrozen() {
+        return frozen;
     }
 
     /** Frees blocks that were outgrown; when the stream is idle. */

@@ -1,0 +1,34 @@
+// Errors and faults.
+//
+// An error is what CANN itself reports: a return code, and a message for aclGetRecentErrMsg. A fault is a broken rule
+// that real hardware may punish with a crash, a hang, a leak or wrong numbers instead of a code; the emulator collects
+// those for weftEmulatorFaults().
+#pragma once
+
+#include <string>
+#include <vector>
+
+namespace emu {
+
+struct Rule {
+    const char* name;
+    const char* text;
+    const char* cite;
+};
+
+/** Every rule a fault may name. */
+const std::vector<Rule>& rules();
+
+/** Records "name: detail [cite]". The name must be in rules(). */
+void fault(const char* rule, const std::string& detail);
+/** Faults since the last call, one a line; "" if none. */
+std::string take_faults();
+
+/** Sets this thread's message and returns the code. */
+int fail(int code, const std::string& message);
+/** The message of this thread, cleared by reading; nullptr when none. */
+const char* take_message();
+/** Called on entry of every function: what aclGetRecentErrMsg returned earlier is no longer valid. */
+void expire_message();
+
+}  // namespace emu

@@ -58,11 +58,14 @@ public record AbiFunction(
         return vendor() ? name + AbiTable.VENDOR_SUFFIX : name;
     }
 
+    /** Whether this is the first of an operator's two phases. */
+    public boolean isPhaseOne() {
+        return name.endsWith(PHASE_ONE);
+    }
+
     /** The other symbol of a two-phase operator; a function of one phase has none of this name in the table. */
     String otherPhase() {
-        return name.endsWith(PHASE_ONE)
-                ? name.substring(0, name.length() - PHASE_ONE.length())
-                : name + PHASE_ONE;
+        return isPhaseOne() ? name.substring(0, name.length() - PHASE_ONE.length()) : name + PHASE_ONE;
     }
 
     /** C declaration on one line. */

@@ -8,11 +8,13 @@ import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import java.util.stream.Collectors;
 
 /**
  * The C functions of CANN that Weft knows, from the resource {@code cann-abi.tsv}: the one place that says how a
@@ -28,9 +30,11 @@ public final class AbiTable {
     private static final String HEADER = "library\tfunction\treturn\tparams\tsince\tsources\tconfidence\tnote";
 
     private final Map<String, AbiFunction> functions;
+    private final Set<String> symbols;
 
     private AbiTable(Map<String, AbiFunction> functions) {
         this.functions = functions;
+        this.symbols = functions.values().stream().map(AbiFunction::name).collect(Collectors.toUnmodifiableSet());
     }
 
     private static final class Holder {
@@ -47,7 +51,9 @@ public final class AbiTable {
             if (in == null) {
                 throw new IllegalStateException("resource " + RESOURCE + " is missing beside " + AbiTable.class);
             }
-            return parse(new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8)).lines().toList());
+            return parse(new BufferedReader(new InputStreamReader(in, StandardCharsets.UTF_8))
+                    .lines()
+                    .toList());
         } catch (IOException e) {
             throw new UncheckedIOException(e);
         }
@@ -59,6 +65,7 @@ public final class AbiTable {
      * @throws IllegalArgumentException naming the line that is not a row
      */
     static AbiTable parse(List<String> lines) {
+        Rows rows = new Rows();
         Map<String, AbiFunction> functions = new LinkedHashMap<>();
         for (int i = 0; i < lines.size(); i++) {
             String line = lines.get(i);
@@ -66,7 +73,7 @@ public final class AbiTable {
                 continue;
             }
             try {
-                AbiFunction function = row(line);
+                AbiFunction function = rows.function(line);
                 if (functions.putIfAbsent(function.key(), function) != null) {
                     throw new IllegalArgumentException("function " + function.key() + " is there twice");
                 }
@@ -77,32 +84,52 @@ public final class AbiTable {
         return new AbiTable(functions);
     }
 
-    private static AbiFunction row(String line) {
-        String[] cells = line.split("\t", -1);
-        if (cells.length != 8) {
-            throw new IllegalArgumentException("found " + cells.length + " columns, expected 8");
-        }
-        List<String> libraries = Arrays.stream(cells[0].split("\\|"))
-                .map(l -> l.replaceFirst("\\(.*\\)", "").trim())
-                .toList();
-        return new AbiFunction(
-                cells[1], libraries, CType.parse(cells[2]), parameters(cells[3]), cells[4], cells[6], cells[7]);
-    }
+    /** Reads rows; the few types and libraries that thousands of cells name are read once each. */
+    private static final class Rows {
+        private final Map<String, CType> types = new HashMap<>();
+        private final Map<String, List<String>> libraries = new HashMap<>();
 
-    private static List<AbiParameter> parameters(String cell) {
-        if (cell.equals("void")) {
-            return List.of();
-        }
-        List<AbiParameter> parameters = new ArrayList<>();
-        for (String parameter : cell.split("; ")) {
-            int space = parameter.lastIndexOf(' ');
-            if (space < 0) {
-                throw new IllegalArgumentException("parameter '" + parameter + "': expected a type and a name");
+        AbiFunction function(String line) {
+            String[] cells = line.split("\t", -1);
+            if (cells.length != 8) {
+                throw new IllegalArgumentException("found " + cells.length + " columns, expected 8");
             }
-            parameters.add(
-                    new AbiParameter(CType.parse(parameter.substring(0, space)), parameter.substring(space + 1)));
+            return new AbiFunction(
+                    cells[1],
+                    libraries.computeIfAbsent(cells[0], Rows::libraries),
+                    type(cells[2]),
+                    parameters(cells[3]),
+                    cells[4],
+                    cells[6],
+                    cells[7]);
         }
-        return parameters;
+
+        private CType type(String text) {
+            return types.computeIfAbsent(text, CType::parse);
+        }
+
+        /** Files in order, without remarks in parentheses. */
+        private static List<String> libraries(String cell) {
+            return Arrays.stream(cell.split("\\|"))
+                    .map(l -> l.replaceFirst("\\(.*\\)", "").trim())
+                    .toList();
+        }
+
+        private List<AbiParameter> parameters(String cell) {
+            if (cell.equals("void")) {
+                return List.of();
+            }
+            List<AbiParameter> parameters = new ArrayList<>();
+            for (String parameter : cell.split(";")) {
+                String declared = parameter.strip();
+                int space = declared.lastIndexOf(' ');
+                if (space < 0) {
+                    throw new IllegalArgumentException("parameter '" + declared + "': expected a type and a name");
+                }
+                parameters.add(new AbiParameter(type(declared.substring(0, space)), declared.substring(space + 1)));
+            }
+            return parameters;
+        }
     }
 
     /**
@@ -112,8 +139,9 @@ public final class AbiTable {
      * @throws IllegalArgumentException if the table has no such function
      */
     public AbiFunction function(String key) {
-        return find(key).orElseThrow(() -> new IllegalArgumentException(
-                "CANN function '" + key + "' is not in " + RESOURCE + ", which has " + functions.size()));
+        return find(key)
+                .orElseThrow(() -> new IllegalArgumentException(
+                        "CANN function '" + key + "' is not in " + RESOURCE + ", which has " + functions.size()));
     }
 
     /** As {@link #function}, empty for an unknown key. */
@@ -135,6 +163,6 @@ public final class AbiTable {
 
     /** Symbols of the table; a header says more, of which nothing is needed. */
     Set<String> symbols() {
-        return Set.copyOf(functions.values().stream().map(AbiFunction::name).toList());
+        return symbols;
     }
 }

@@ -5,6 +5,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Map;
 import java.util.Optional;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A type of a C parameter or result, as the table spells it, and how the platform passes it.
@@ -48,12 +49,12 @@ public record CType(String text, Kind kind) {
                         ValueLayout.JAVA_INT.withName("z"))
                 .withName("dim3")),
         /** {@code HcclConfigValue}: a union of one {@code int32_t} by value. */
-        CONFIG_VALUE(MemoryLayout.unionLayout(ValueLayout.JAVA_INT.withName("value"))
-                .withName("HcclConfigValue"));
+        CONFIG_VALUE(
+                MemoryLayout.unionLayout(ValueLayout.JAVA_INT.withName("value")).withName("HcclConfigValue"));
 
-        private final MemoryLayout layout;
+        private final @Nullable MemoryLayout layout;
 
-        Kind(MemoryLayout layout) {
+        Kind(@Nullable MemoryLayout layout) {
             this.layout = layout;
         }
 

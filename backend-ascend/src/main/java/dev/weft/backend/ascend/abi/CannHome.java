@@ -118,9 +118,10 @@ public record CannHome(
         if (library(libraries, RUNTIME).isEmpty()) {
             return new Absent(subject + " has no " + String.join(" or ", RUNTIME) + " outside stub folders");
         }
-        CannFamily family = library(libraries, CannFamily.CANN_9.operatorLibraries()).isPresent()
-                ? CannFamily.CANN_9
-                : CannFamily.CANN_8;
+        CannFamily family =
+                library(libraries, CannFamily.CANN_9.operatorLibraries()).isPresent()
+                        ? CannFamily.CANN_9
+                        : CannFamily.CANN_8;
         return new Found(new CannHome(
                 root,
                 origin,
@@ -155,7 +156,9 @@ public record CannHome(
             real = library;
         }
         for (Path part : real) {
-            if (part.toString().equals("stub") || part.toString().equals("stubs") || part.toString().equals("devlib")) {
+            if (part.toString().equals("stub")
+                    || part.toString().equals("stubs")
+                    || part.toString().equals("devlib")) {
                 return true;
             }
         }

@@ -92,12 +92,11 @@ public final class CannLibraries {
         if (known != null) {
             return known;
         }
-        Optional<AbiFunction> function = table.find(key);
-        Resolution resolution = function.isPresent()
-                ? resolve(function.get())
-                : new Resolution.Missing("the table of functions has no '" + key + "'");
-        resolutions.putIfAbsent(key, resolution);
-        return resolutions.get(key);
+        Resolution found = table.find(key)
+                .map(this::resolve)
+                .orElseGet(() -> new Resolution.Missing("the table of functions has no '" + key + "'"));
+        Resolution first = resolutions.putIfAbsent(key, found);
+        return first != null ? first : found;
     }
 
     /**
@@ -107,10 +106,17 @@ public final class CannLibraries {
      * @throws BackendUnavailableException if the function is not bound, with the reason
      */
     public MethodHandle handle(String key) {
-        return handles.computeIfAbsent(key, k -> switch (resolve(k)) {
-            case Resolution.Bound b -> DynamicLoader.link(b.address(), b.function().descriptor());
-            case Resolution r -> throw new BackendUnavailableException("CANN function " + k + " " + r.describe());
-        });
+        MethodHandle known = handles.get(key);
+        if (known != null) {
+            return known;
+        }
+        MethodHandle linked = switch (resolve(key)) {
+            case Resolution.Bound b ->
+                DynamicLoader.link(b.address(), b.function().descriptor());
+            case Resolution r -> throw new BackendUnavailableException("CANN function " + key + " " + r.describe());
+        };
+        MethodHandle first = handles.putIfAbsent(key, linked);
+        return first != null ? first : linked;
     }
 
     /** Symbols of bound functions, for interfaces that are implemented by {@code NativeBinder}. */
@@ -149,57 +155,65 @@ public final class CannLibraries {
         return libraries.openings();
     }
 
-    /** A library that may have a function, and the headers it was built with. */
+    /** Where a function may be: a library of CANN, or the one of a vendor. */
+    private record Place(String file, Optional<CannHome.Vendor> vendor) {}
+
+    /** An open library and the headers it was built with. */
     private record Source(LibrarySet.Open library, HeaderVerifier headers) {}
+
+    /** CANN's own libraries first; a package built from CANN's sources may have an operator that CANN itself lacks. */
+    private List<Place> places(AbiFunction function) {
+        List<Place> places = new ArrayList<>();
+        if (!function.vendor()) {
+            function.libraries().forEach(file -> places.add(new Place(file, Optional.empty())));
+        }
+        if (function.isOperator()) {
+            home.vendors().forEach(v -> places.add(new Place(AbiFunction.VENDOR_LIBRARY, Optional.of(v))));
+        }
+        return places;
+    }
 
     private Resolution resolve(AbiFunction function) {
         List<String> absent = new ArrayList<>();
-        Resolution refused = null;
-        for (Source source : sources(function, absent)) {
-            Resolution resolution = resolve(function, source, absent);
-            if (resolution instanceof Resolution.Bound) {
-                return resolution;
-            }
-            refused = refused == null && !(resolution instanceof Resolution.Missing) ? resolution : refused;
-        }
-        return refused != null ? refused : new Resolution.Missing(String.join("; ", absent));
-    }
-
-    /** CANN's own libraries first; a package built from CANN's sources may have an operator that CANN itself lacks. */
-    private List<Source> sources(AbiFunction function, List<String> absent) {
-        List<Source> sources = new ArrayList<>();
-        if (!function.vendor()) {
-            for (String file : function.libraries()) {
-                switch (libraries.library(file)) {
-                    case LibrarySet.Open open -> sources.add(new Source(open, headers.of(function)));
-                    case LibrarySet.Closed closed -> absent.add(closed.reason());
+        List<Resolution> refused = new ArrayList<>();
+        for (Place place : places(function)) {
+            Resolution resolution = resolve(function, place);
+            switch (resolution) {
+                case Resolution.Bound bound -> {
+                    return bound;
                 }
-            }
-        }
-        if (function.isOperator()) {
-            for (CannHome.Vendor vendor : home.vendors()) {
-                switch (libraries.vendor(vendor)) {
-                    case LibrarySet.Open open -> sources.add(new Source(open, headers.of(vendor)));
-                    case LibrarySet.Closed closed -> absent.add(closed.reason());
-                }
+                case Resolution.Missing missing -> absent.add(missing.reason());
+                case Resolution.Mismatch mismatch -> refused.add(mismatch);
+                case Resolution.Unverified unverified -> refused.add(unverified);
             }
         }
         if (function.vendor() && home.vendors().isEmpty()) {
             absent.add("no package of a vendor is installed (ASCEND_CUSTOM_OPP_PATH or " + home.root() + "/opp/vendors)");
         }
-        return sources;
+        return refused.isEmpty() ? new Resolution.Missing(String.join("; ", absent)) : refused.getFirst();
     }
 
-    private Resolution resolve(AbiFunction function, Source source, List<String> absent) {
+    private Resolution resolve(AbiFunction function, Place place) {
+        LibrarySet.Opening opening =
+                place.vendor().map(libraries::vendor).orElseGet(() -> libraries.library(place.file()));
+        return switch (opening) {
+            case LibrarySet.Closed closed -> new Resolution.Missing(closed.reason());
+            case LibrarySet.Open open -> {
+                HeaderVerifier verifier = place.vendor().map(headers::of).orElseGet(() -> headers.of(function));
+                yield resolve(function, new Source(open, verifier));
+            }
+        };
+    }
+
+    private Resolution resolve(AbiFunction function, Source source) {
         Optional<MemorySegment> address = find(source, function.name());
         if (address.isEmpty()) {
-            absent.add(source.library().path() + " has no such symbol");
-            return new Resolution.Missing("");
+            return new Resolution.Missing(source.library().path() + " has no such symbol");
         }
         Optional<AbiFunction> other = table.otherPhase(function);
         if (other.isPresent() && find(source, other.get().name()).isEmpty()) {
-            absent.add(source.library().path() + " lacks its other phase " + other.get().name());
-            return new Resolution.Missing("");
+            return new Resolution.Missing(
+                    source.library().path() + " lacks its other phase " + other.get().name());
         }
         HeaderVerifier.Verdict verdict = source.headers().verify(function);
         HeaderVerifier.Verdict otherVerdict =
@@ -210,11 +224,16 @@ public final class CannLibraries {
                         d.tableSignature(), d.headerSignature(), d.header() + ": " + d.difference());
             }
         }
-        String library = source.library().path().toString();
         if (verdict instanceof HeaderVerifier.Agrees agrees && otherVerdict instanceof HeaderVerifier.Agrees) {
+            String library = source.library().path().toString();
             return new Resolution.Bound(function, address.get(), library, "agrees with " + agrees.header());
         }
         return undeclared(function, source, address.get());
+    }
+
+    private Optional<MemorySegment> find(Source source, String symbol) {
+        boolean vendor = source.library().file().equals(AbiFunction.VENDOR_LIBRARY);
+        return source.library().find(symbol).filter(a -> !vendor || !libraries.belongsToCann(symbol, a));
     }
 
     /** A function that no header declares. */
@@ -227,21 +246,19 @@ public final class CannLibraries {
         }
         Optional<CannVersion> version = version();
         String versionText = version.map(CannVersion::toString).orElse("unknown");
-        boolean known = version.filter(v -> v.listed() && v.has(function.since())).isPresent();
+        boolean known =
+                version.filter(v -> v.listed() && v.has(function.since())).isPresent();
         if (unverifiedAllowed && known) {
             return new Resolution.Bound(
-                    function, address, library, found + "; allowed for CANN " + versionText + " by "
-                            + UNVERIFIED_PROPERTY);
+                    function,
+                    address,
+                    library,
+                    found + "; allowed for CANN " + versionText + " by " + UNVERIFIED_PROPERTY);
         }
         String remedy = known
                 ? "install CANN's headers, or allow it with -D" + UNVERIFIED_PROPERTY + "=true"
                 : "install CANN's headers: CANN " + versionText + " is not known to have this signature (listed: "
                         + String.join(", ", CannVersion.LISTED) + "; signature since: " + function.since() + ")";
         return new Resolution.Unverified(library + " exports it and " + found + "; " + remedy);
-    }
-
-    private Optional<MemorySegment> find(Source source, String symbol) {
-        boolean vendor = source.library().file().equals(AbiFunction.VENDOR_LIBRARY);
-        return source.library().find(symbol).filter(a -> !vendor || !libraries.belongsToCann(symbol, a));
     }
 }

@@ -23,6 +23,8 @@ public record CannReport(
         Optional<String> runtimeVersion,
         List<Library> libraries,
         List<Function> functions) {
+    private static final String WELL_SOURCED = "2+ sources";
+
     public CannReport {
         libraries = List.copyOf(libraries);
         functions = List.copyOf(functions);
@@ -59,9 +61,14 @@ public record CannReport(
      */
     public record Function(String key, State state, String confidence, String detail) {}
 
-    /** Resolves all functions of the table, which opens all libraries. */
+    /** Resolves all functions of the table, which opens all libraries; the phases of an operator are one function. */
     public static CannReport of(CannLibraries cann) {
-        return of(cann, cann.table().functions().stream().map(AbiFunction::key).toList());
+        return of(
+                cann,
+                cann.table().functions().stream()
+                        .filter(f -> !f.isPhaseOne())
+                        .map(AbiFunction::key)
+                        .toList());
     }
 
     /** Resolves the functions of {@code keys}. */
@@ -70,11 +77,12 @@ public record CannReport(
         Optional<String> runtimeVersion = cann.runtimeVersion();
         List<Library> libraries = new ArrayList<>();
         for (Map.Entry<String, LibrarySet.Opening> e : cann.openings().entrySet()) {
-            libraries.add(switch (e.getValue()) {
-                case LibrarySet.Open open ->
-                    new Library(e.getKey(), true, open.path().toString());
-                case LibrarySet.Closed closed -> new Library(e.getKey(), false, closed.reason());
-            });
+            libraries.add(
+                    switch (e.getValue()) {
+                        case LibrarySet.Open open ->
+                            new Library(e.getKey(), true, open.path().toString());
+                        case LibrarySet.Closed closed -> new Library(e.getKey(), false, closed.reason());
+                    });
         }
         CannHome home = cann.home();
         return new CannReport(
@@ -103,13 +111,16 @@ public record CannReport(
         return functions.stream().filter(f -> f.state() == state).count();
     }
 
-    /** Lines for people: the installation, its libraries, and every function that is not bound or not well sourced. */
+    /**
+     * Lines for people: the installation, its libraries, and each function unless it is bound, agrees with a header and
+     * is well sourced, as most are.
+     */
     public List<String> lines() {
         List<String> lines = new ArrayList<>();
         lines.add("CANN " + root + ", " + family + ", version "
                 + version.map(CannVersion::toString).orElse("unknown") + ", runtime says "
                 + runtimeVersion.orElse("nothing"));
-        libraries.forEach(l -> lines.add((l.open() ? "library  " : "absent   ") + l.detail()));
+        libraries.forEach(l -> lines.add((l.open() ? "open    " : "absent  ") + l.detail()));
         lines.add(String.format(
                 "%d functions: %d bound, %d missing, %d refused for another signature, %d unverified",
                 functions.size(),
@@ -117,9 +128,11 @@ public record CannReport(
                 count(State.MISSING),
                 count(State.MISMATCH),
                 count(State.UNVERIFIED)));
-        functions.forEach(f -> lines.add(String.format(
-                "%-10s %-10s %s: %s", f.state().name().toLowerCase(java.util.Locale.ROOT), f.confidence(), f.key(),
-                f.detail())));
+        for (Function f : functions) {
+            if (f.state() != State.BOUND || !f.confidence().equals(WELL_SOURCED)) {
+                lines.add(String.format("%-10s  %s: %s", f.confidence(), f.key(), f.detail()));
+            }
+        }
         return lines;
     }
 }

@@ -44,7 +44,9 @@ final class DynamicLoader {
     static DynamicLoader system() {
         try {
             return new DynamicLoader(
-                    system("dlopen", FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT)),
+                    system(
+                            "dlopen",
+                            FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT)),
                     system("dlerror", FunctionDescriptor.of(ValueLayout.ADDRESS)));
         } catch (IllegalCallerException e) {
             throw denied(e);
@@ -99,6 +101,8 @@ final class DynamicLoader {
 
     private String message() throws Throwable {
         MemorySegment text = (MemorySegment) error.invokeExact();
-        return text.address() == 0 ? "no reason given" : text.reinterpret(MAX_MESSAGE).getString(0);
+        return text.address() == 0
+                ? "no reason given"
+                : text.reinterpret(MAX_MESSAGE).getString(0);
     }
 }

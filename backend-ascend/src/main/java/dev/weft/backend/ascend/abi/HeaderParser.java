@@ -114,6 +114,8 @@ final class HeaderParser {
             typedef(statement.subList(1, statement.size()));
         } else if (statement.getFirst().equals("using") && statement.indexOf("=") == 2) {
             alias(statement.get(1), CTypeName.of(statement.subList(3, statement.size())));
+        } else if (statement.getFirst().equals("enum") && statement.contains(":") && statement.contains(BODY)) {
+            alias(statement.get(statement.indexOf(":") - 1), underlying(statement));
         } else {
             function(statement);
         }
@@ -123,6 +125,10 @@ final class HeaderParser {
         if (words.contains("(")) {
             return; // a function pointer: its name stays opaque
         }
+        if (words.contains(":")) {
+            alias(words.getLast(), underlying(words));
+            return;
+        }
         List<List<String>> declarators = split(words);
         List<String> first = declarators.getFirst();
         int nameAt = lastIdentifier(first);
@@ -130,12 +136,13 @@ final class HeaderParser {
             return;
         }
         int starsAt = nameAt;
-        while (starsAt > 0 && !isIdentifier(first.get(starsAt - 1)) && !first.get(starsAt - 1).equals(BODY)) {
+        while (starsAt > 0
+                && !isIdentifier(first.get(starsAt - 1))
+                && !first.get(starsAt - 1).equals(BODY)) {
             starsAt--;
         }
-        List<String> base = first.subList(0, starsAt).stream()
-                .filter(w -> !w.equals(BODY))
-                .toList();
+        List<String> base =
+                first.subList(0, starsAt).stream().filter(w -> !w.equals(BODY)).toList();
         boolean defines = words.contains(BODY);
         List<List<String>> names = new ArrayList<>(declarators);
         names.set(0, first.subList(starsAt, first.size()));
@@ -148,6 +155,12 @@ final class HeaderParser {
                 alias(declarator.get(name), CTypeName.of(type));
             }
         }
+    }
+
+    /** Type behind the colon of {@code enum Name : type {...}}. */
+    private static CTypeName underlying(List<String> words) {
+        int body = words.indexOf(BODY);
+        return CTypeName.of(words.subList(words.indexOf(":") + 1, body < 0 ? words.size() : body));
     }
 
     private void alias(String name, CTypeName target) {
@@ -203,7 +216,8 @@ final class HeaderParser {
         if (last < 1 || !isIdentifier(words.get(last)) || TYPE_WORDS.contains(words.get(last))) {
             return -1;
         }
-        boolean typeBefore = words.subList(0, last).stream().anyMatch(w -> isIdentifier(w) && !CTypeName.isQualifier(w));
+        boolean typeBefore =
+                words.subList(0, last).stream().anyMatch(w -> isIdentifier(w) && !CTypeName.isQualifier(w));
         return typeBefore && !CTypeName.isQualifier(words.get(last)) ? last : -1;
     }
 
@@ -219,11 +233,16 @@ final class HeaderParser {
             boolean called = i + 1 < words.size() && words.get(i + 1).equals("(");
             if (called && isIdentifier(word) && (isMacro(word) || word.startsWith("__"))) {
                 i = Math.max(closing(words, i + 1), i);
-            } else if (word.equals("[") && i + 1 < words.size() && words.get(i + 1).equals("[")) {
+            } else if (word.equals("[")
+                    && i + 1 < words.size()
+                    && words.get(i + 1).equals("[")) {
                 i = Math.max(closing(words, i), i); // [[attribute]]
             } else if (word.equals("std") || word.equals(":")) {
                 continue;
-            } else if (!SPECIFIERS.contains(word) && !word.equals(HeaderTokens.LITERAL) && !isMacro(word)) {
+            } else if (!SPECIFIERS.contains(word)
+                    && !word.equals(HeaderTokens.LITERAL)
+                    && !isMacro(word)
+                    && !word.startsWith("__")) {
                 kept.add(word);
             }
         }

@@ -12,9 +12,8 @@ final class HeaderTokens {
     /** Stands for a string or character literal. */
     static final String LITERAL = "\"\"";
 
-    private static final String[] PUNCTUATION = IntStream.range(0, 128)
-            .mapToObj(c -> String.valueOf((char) c))
-            .toArray(String[]::new);
+    private static final String[] PUNCTUATION =
+            IntStream.range(0, 128).mapToObj(c -> String.valueOf((char) c)).toArray(String[]::new);
 
     private final String text;
     private final List<String> tokens = new ArrayList<>();

@@ -4,8 +4,11 @@ import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.FileVisitOption;
+import java.nio.file.FileVisitResult;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.nio.file.SimpleFileVisitor;
+import java.nio.file.attribute.BasicFileAttributes;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
@@ -13,13 +16,15 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 import java.util.TreeSet;
-import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The headers of an installation or of a vendor package, read once and as a whole: file names do not tell which
  * functions are inside, and the types of a declaration are defined elsewhere.
  */
 final class HeaderTree {
+    private static final int MAX_DEPTH = 8;
+
     private final Map<String, List<Found>> declarations;
     private final Map<String, CTypeName> aliases;
     private final int files;
@@ -40,18 +45,24 @@ final class HeaderTree {
      * @param base tree whose type aliases apply where this one has none, as CANN's do in vendor packages
      */
     static HeaderTree read(List<Path> folders, Set<String> wanted, HeaderTree base) {
-        Map<String, List<Found>> declarations = new LinkedHashMap<>();
+        Map<Path, String> texts = new LinkedHashMap<>();
+        files(folders).forEach(file -> texts.put(file, text(file)));
+        return of(texts, wanted, base);
+    }
+
+    /** As {@link #read} for headers whose text is known. */
+    static HeaderTree of(Map<Path, String> texts, Set<String> wanted, HeaderTree base) {
+        Map<String, List<Found>> declarations = new HashMap<>();
         Map<String, CTypeName> aliases = new HashMap<>();
-        Set<Path> files = files(folders);
-        for (Path file : files) {
-            HeaderParser.Contents contents = HeaderParser.parse(text(file), wanted);
+        texts.forEach((file, text) -> {
+            HeaderParser.Contents contents = HeaderParser.parse(text, wanted);
             contents.aliases().forEach(aliases::putIfAbsent);
             for (HeaderDeclaration d : contents.declarations()) {
                 declarations.computeIfAbsent(d.name(), n -> new ArrayList<>()).add(new Found(d, file));
             }
-        }
+        });
         base.aliases.forEach(aliases::putIfAbsent);
-        return new HeaderTree(declarations, aliases, files.size());
+        return new HeaderTree(declarations, aliases, texts.size());
     }
 
     /** No headers; its aliases are those that every version of CANN defines. */
@@ -67,27 +78,39 @@ final class HeaderTree {
         return new HeaderTree(Map.of(), aliases, 0);
     }
 
-    /** Real paths, sorted: installations link one folder into another. */
+    /** Real paths, sorted: installations link one folder into another. What cannot be read declares nothing. */
     private static Set<Path> files(List<Path> folders) {
         Set<Path> files = new TreeSet<>();
         for (Path folder : folders) {
-            if (!Files.isDirectory(folder)) {
-                continue;
-            }
-            try (Stream<Path> walk = Files.walk(folder, FileVisitOption.FOLLOW_LINKS)) {
-                for (Path file : (Iterable<Path>) walk.filter(HeaderTree::isHeader)::iterator) {
-                    files.add(file.toRealPath());
-                }
+            try {
+                Files.walkFileTree(folder, Set.of(FileVisitOption.FOLLOW_LINKS), MAX_DEPTH, new Collector(files));
             } catch (IOException e) {
-                throw new UncheckedIOException(e);
+                throw new UncheckedIOException(e); // the visitor lets nothing through
             }
         }
         return files;
     }
 
-    private static boolean isHeader(Path file) {
-        String name = file.getFileName().toString();
-        return (name.endsWith(".h") || name.endsWith(".hpp")) && Files.isRegularFile(file);
+    private static final class Collector extends SimpleFileVisitor<Path> {
+        private final Set<Path> files;
+
+        Collector(Set<Path> files) {
+            this.files = files;
+        }
+
+        @Override
+        public FileVisitResult visitFile(Path file, BasicFileAttributes attributes) throws IOException {
+            String name = file.getFileName().toString();
+            if (attributes.isRegularFile() && (name.endsWith(".h") || name.endsWith(".hpp"))) {
+                files.add(file.toRealPath());
+            }
+            return FileVisitResult.CONTINUE;
+        }
+
+        @Override
+        public FileVisitResult visitFileFailed(Path file, IOException reason) {
+            return FileVisitResult.CONTINUE; // absent, forbidden, or a link to a folder above
+        }
     }
 
     private static String text(Path file) {
@@ -95,7 +118,7 @@ final class HeaderTree {
             // one byte, one character: comments may be in any encoding, declarations are ASCII
             return new String(Files.readAllBytes(file), StandardCharsets.ISO_8859_1);
         } catch (IOException e) {
-            throw new UncheckedIOException(e);
+            return "";
         }
     }
 
@@ -105,7 +128,7 @@ final class HeaderTree {
     }
 
     /** Type that {@code type} stands for by one {@code typedef}, {@code null} if it is no alias. */
-    CTypeName target(CTypeName type) {
+    @Nullable CTypeName target(CTypeName type) {
         CTypeName target = aliases.get(type.base());
         return target == null ? null : target.pointer(type.pointers());
     }

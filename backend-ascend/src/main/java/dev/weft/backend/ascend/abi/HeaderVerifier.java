@@ -5,6 +5,7 @@ import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Compares the table with the headers of an installation. The symbols of operators carry no version and their
@@ -14,24 +15,12 @@ import java.util.Map;
  * order mean that arguments of one type have changed places.
  */
 public final class HeaderVerifier {
-    private static final int MAX_ALIASES = 16; // headers that define names in a circle must not hang us
-
-    private static final Map<String, CType.Kind> KINDS = new HashMap<>(Map.of(
-            "bool", CType.Kind.BOOL,
-            "i8", CType.Kind.INT8,
-            "u8", CType.Kind.UINT8,
-            "u16", CType.Kind.UINT16,
-            "i32", CType.Kind.INT32,
-            "u32", CType.Kind.UINT32,
-            "i64", CType.Kind.INT64,
-            "u64", CType.Kind.UINT64,
-            "float", CType.Kind.FLOAT,
-            "double", CType.Kind.DOUBLE));
-
     private final HeaderTree tree;
+    private final TypeComparison types;
 
     HeaderVerifier(HeaderTree tree) {
         this.tree = tree;
+        this.types = new TypeComparison(tree);
     }
 
     /**
@@ -87,15 +76,15 @@ public final class HeaderVerifier {
     }
 
     /** First difference in words, {@code null} for none. */
-    private String difference(AbiFunction function, HeaderDeclaration declared) {
-        if (!same(function.result(), declared.result())) {
+    private @Nullable String difference(AbiFunction function, HeaderDeclaration declared) {
+        if (!types.same(function.result(), declared.result())) {
             return "the result is " + declared.result() + ", the table has " + function.result();
         }
         List<AbiParameter> ours = function.parameters();
         List<HeaderDeclaration.Parameter> theirs = declared.parameters();
         int common = Math.min(ours.size(), theirs.size());
         for (int i = 0; i < common; i++) {
-            if (!same(ours.get(i).type(), theirs.get(i).type())) {
+            if (!types.same(ours.get(i).type(), theirs.get(i).type())) {
                 return count(ours, theirs) + "parameter " + (i + 1) + " is '" + theirs.get(i) + "', the table has '"
                         + ours.get(i) + "'";
             }
@@ -113,15 +102,14 @@ public final class HeaderVerifier {
     }
 
     /** A name of the table that the header gives to another position, though the types fit. */
-    private static String swapped(List<AbiParameter> ours, List<HeaderDeclaration.Parameter> theirs) {
-        Map<String, Integer> places = places(theirs.stream()
-                .map(HeaderDeclaration.Parameter::name)
-                .toList());
+    private static @Nullable String swapped(List<AbiParameter> ours, List<HeaderDeclaration.Parameter> theirs) {
+        Map<String, Integer> places =
+                places(theirs.stream().map(HeaderDeclaration.Parameter::name).toList());
         Map<String, Integer> own = places(ours.stream().map(AbiParameter::name).toList());
         for (int i = 0; i < ours.size(); i++) {
             String name = plain(ours.get(i).name());
             int there = places.getOrDefault(name, i);
-            if (there != i && own.get(name) == i) {
+            if (there != i && own.getOrDefault(name, -1) == i) {
                 return "parameter '" + ours.get(i).name() + "' is number " + (there + 1) + ", the table has it at "
                         + (i + 1) + ": the order has changed";
             }
@@ -144,72 +132,5 @@ public final class HeaderVerifier {
     private static String plain(String name) {
         String lower = name.toLowerCase(Locale.ROOT).replace("_", "");
         return lower.endsWith("optional") ? lower.substring(0, lower.length() - "optional".length()) : lower;
-    }
-
-    /**
-     * Whether the header's type is the table's: the same name, an alias of it, or another name of the same number type.
-     * Two handle types differ although both are {@code void*}. A name that the headers define with another width than
-     * the table assumes is another type too.
-     */
-    private boolean same(CType ours, CTypeName theirs) {
-        CTypeName own = ours.name();
-        CType.Kind defined = kind(end(theirs));
-        if (defined != null && !defined.passedLike(ours.kind())) {
-            return false;
-        }
-        if (reaches(own, theirs) || reaches(theirs, own)) {
-            return true;
-        }
-        String number = number(end(own));
-        return number != null && number.equals(number(end(theirs))) && end(own).pointers() == end(theirs).pointers();
-    }
-
-    private boolean reaches(CTypeName from, CTypeName to) {
-        CTypeName type = from;
-        for (int i = 0; i < MAX_ALIASES && type != null; i++) {
-            if (type.equals(to)) {
-                return true;
-            }
-            type = tree.target(type);
-        }
-        return false;
-    }
-
-    /** What a chain of aliases ends in. */
-    private CTypeName end(CTypeName type) {
-        CTypeName end = type;
-        for (int i = 0; i < MAX_ALIASES; i++) {
-            CTypeName next = tree.target(end);
-            if (next == null) {
-                break;
-            }
-            end = next;
-        }
-        return end;
-    }
-
-    /** How the platform passes {@code type}, {@code null} for a name without a definition. */
-    private static CType.Kind kind(CTypeName type) {
-        return type.pointers() > 0 ? CType.Kind.POINTER : KINDS.get(number(type));
-    }
-
-    /** One name for all spellings of a number type on 64-bit Linux, {@code null} for other types. */
-    private static String number(CTypeName type) {
-        return switch (type.base()) {
-            case "bool", "_Bool" -> "bool";
-            case "char" -> "char";
-            case "int8_t", "signed char" -> "i8";
-            case "uint8_t", "unsigned char" -> "u8";
-            case "int16_t", "short", "short int" -> "i16";
-            case "uint16_t", "unsigned short", "unsigned short int" -> "u16";
-            case "int32_t", "int", "signed", "signed int" -> "i32";
-            case "uint32_t", "unsigned", "unsigned int" -> "u32";
-            case "int64_t", "long", "long int", "long long", "long long int", "ssize_t", "ptrdiff_t" -> "i64";
-            case "uint64_t", "size_t", "uintptr_t", "unsigned long", "unsigned long int" -> "u64";
-            case "unsigned long long", "unsigned long long int" -> "u64";
-            case "float" -> "float";
-            case "double" -> "double";
-            default -> null;
-        };
     }
 }

@@ -32,8 +32,7 @@ final class InstalledHeaders {
     /** Headers of a vendor's package. */
     synchronized HeaderVerifier of(CannHome.Vendor vendor) {
         return vendors.computeIfAbsent(
-                vendor.library().toString(),
-                v -> runtime().readOnTop(List.of(vendor.includeFolder()), table));
+                vendor.library().toString(), v -> runtime().readOnTop(List.of(vendor.includeFolder()), table));
     }
 
     private synchronized HeaderVerifier runtime() {

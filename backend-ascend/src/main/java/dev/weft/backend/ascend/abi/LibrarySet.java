@@ -104,7 +104,8 @@ final class LibrarySet {
             return new Closed(file + " is in none of " + home.libraryFolders());
         }
         if (home.family().operatorLibraries().contains(file) && !enter(home.family())) {
-            return new Closed(file + " cannot be opened: this process has the operators of " + home.family().other());
+            return new Closed(file + " cannot be opened: this process has the operators of "
+                    + home.family().other());
         }
         // tiling and kernel libraries, vendors' too, expect the runtime and the operator base in the global scope; the
         // operators stay out of it, else a vendor's functions would be replaced by CANN's of the same name

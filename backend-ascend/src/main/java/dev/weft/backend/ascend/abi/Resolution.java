@@ -39,8 +39,9 @@ public sealed interface Resolution {
         return switch (this) {
             case Bound b -> "bound in " + b.library() + ", " + b.check();
             case Missing m -> "missing: " + m.reason();
-            case Mismatch m -> "refused: " + m.difference() + "; the table has '" + m.tableSignature()
-                    + "', the header '" + m.headerSignature() + "'";
+            case Mismatch m ->
+                "refused: " + m.difference() + "; the table has '" + m.tableSignature() + "', the header '"
+                        + m.headerSignature() + "'";
             case Unverified u -> "unverified: " + u.reason();
         };
     }

@@ -116,7 +116,9 @@ class AbiTableTest {
         assertThat(own.vendor()).isFalse();
         assertThat(vendor.vendor()).isTrue();
         assertThat(own.descriptor()).isNotEqualTo(vendor.descriptor());
-        assertThat(AbiTable.load().function("aclnnHcPre").vendor()).as("the vendor's only").isTrue();
+        assertThat(AbiTable.load().function("aclnnHcPre").vendor())
+                .as("the vendor's only")
+                .isTrue();
     }
 
     @Test
@@ -136,7 +138,8 @@ class AbiTableTest {
     @Test
     void structsByValueHaveTheirSize() {
         assertThat(CType.parse("dim3").layout().orElseThrow().byteSize()).isEqualTo(12);
-        assertThat(CType.parse("HcclConfigValue").layout().orElseThrow().byteSize()).isEqualTo(4);
+        assertThat(CType.parse("HcclConfigValue").layout().orElseThrow().byteSize())
+                .isEqualTo(4);
         assertThat(CType.parse("bool").layout().orElseThrow().byteSize()).isEqualTo(1);
         assertThat(CType.parse("void").layout()).isEmpty();
         assertThat(CType.parse("const aclTensor* const*").kind()).isEqualTo(CType.Kind.POINTER);

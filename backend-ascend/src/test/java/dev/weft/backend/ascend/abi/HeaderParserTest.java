@@ -77,9 +77,33 @@ class HeaderParserTest {
 
     @Test
     void toleratesBrokenText() {
-        for (String text : Set.of("", "/*", "\"", "(", ")", "{", "}", "typedef", "typedef;", "#if 0", "aclInit(", "\\",
-                "aclError aclInit(", "aclError aclInit(int", "typedef int;", "using x", "enum", "=;", "[[", "x [[ ( ;",
-                "aclError aclInit(,)", "\u00e9\u4e2d;", "#", "a b(aclInit(", "'", "typedef struct { int a;")) {
+        for (String text : Set.of(
+                "",
+                "/*",
+                "\"",
+                "(",
+                ")",
+                "{",
+                "}",
+                "typedef",
+                "typedef;",
+                "#if 0",
+                "aclInit(",
+                "\\",
+                "aclError aclInit(",
+                "aclError aclInit(int",
+                "typedef int;",
+                "using x",
+                "enum",
+                "=;",
+                "[[",
+                "x [[ ( ;",
+                "aclError aclInit(,)",
+                "\u00e9\u4e2d;",
+                "#",
+                "a b(aclInit(",
+                "'",
+                "typedef struct { int a;")) {
             assertThat(parse(text)).as(text).isNotNull();
         }
     }

@@ -37,8 +37,18 @@ class HeaderVerifierTest {
 
     @Test
     void acceptsEveryStyle() {
-        for (String name : List.of("aclInit", "aclFinalize", "aclGetRecentErrMsg", ADD, "aclnnAdd", "aclrtMemcpyAsync",
-                "aclrtStreamWaitEvent", "HcclBroadcast", "aclCreateIntArray", "HcclGetCommName", "aclrtFree",
+        for (String name : List.of(
+                "aclInit",
+                "aclFinalize",
+                "aclGetRecentErrMsg",
+                ADD,
+                "aclnnAdd",
+                "aclrtMemcpyAsync",
+                "aclrtStreamWaitEvent",
+                "HcclBroadcast",
+                "aclCreateIntArray",
+                "HcclGetCommName",
+                "aclrtFree",
                 "aclrtMallocHost")) {
             assertThat(verdict(name)).as(name).isInstanceOf(HeaderVerifier.Agrees.class);
         }
@@ -95,12 +105,17 @@ class HeaderVerifierTest {
         write("names.h", good);
         assertThat(verdict("aclnnIndexSelectGetWorkspaceSize")).isInstanceOf(HeaderVerifier.Agrees.class);
         AbiFunction add = AbiTable.load().function("aclrtMemcpy");
-        write("order.h", add.signature()
-                .replaceFirst("destMax", "swap")
-                .replaceFirst("count", "destMax")
-                .replaceFirst("swap", "count") + ";");
-        assertThat(verdict("aclrtMemcpy")).isInstanceOfSatisfying(
-                HeaderVerifier.Differs.class, d -> assertThat(d.difference()).contains("order has changed"));
+        write(
+                "order.h",
+                add.signature()
+                                .replaceFirst("destMax", "swap")
+                                .replaceFirst("count", "destMax")
+                                .replaceFirst("swap", "count")
+                        + ";");
+        assertThat(verdict("aclrtMemcpy"))
+                .isInstanceOfSatisfying(
+                        HeaderVerifier.Differs.class,
+                        d -> assertThat(d.difference()).contains("order has changed"));
     }
 
     @Test
@@ -127,8 +142,10 @@ class HeaderVerifierTest {
     @Test
     void oneDifferentDeclarationOfSeveralRefuses() throws IOException {
         Files.createDirectories(folder.resolve("level2"));
-        write("level2/add.h", "aclnnStatus aclnnAddGetWorkspaceSize(const aclTensor *self, uint64_t *workspaceSize,"
-                + " aclOpExecutor **executor);");
+        write(
+                "level2/add.h",
+                "aclnnStatus aclnnAddGetWorkspaceSize(const aclTensor *self, uint64_t *workspaceSize,"
+                        + " aclOpExecutor **executor);");
         assertThat(verdict(ADD)).isInstanceOf(HeaderVerifier.Differs.class);
     }
 

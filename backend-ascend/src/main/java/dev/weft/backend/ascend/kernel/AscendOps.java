@@ -12,7 +12,17 @@ public final class AscendOps {
     private AscendOps() {}
 
     private static Map<Class<? extends Op>, List<Candidate>> table() {
+        List<Map<Class<? extends Op>, List<Candidate>>> families = List.of(
+                PlainOps.WAYS,
+                NormOps.WAYS,
+                RotaryOps.WAYS,
+                SelectOps.WAYS,
+                QuantOps.WAYS,
+                GemmOps.WAYS,
+                ExpertOps.WAYS,
+                ActivationOps.WAYS);
         Map<Class<? extends Op>, List<Candidate>> all = new HashMap<>();
+        families.forEach(all::putAll);
         return Map.copyOf(all);
     }
 

@@ -34,7 +34,7 @@ public interface Emit {
     Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill);
 
     /**
-     * One call of an operator function. Outputs with zero elements make the call a no-op.
+     * One call of an operator function.
      *
      * @param function name without the phase suffix, as in {@code aclnnAdd}
      * @param arguments in the order of the table of C functions, without workspace size and executor: {@link Ten},

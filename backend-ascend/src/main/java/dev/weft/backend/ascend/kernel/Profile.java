@@ -31,6 +31,8 @@ public enum Profile {
                 EnumSet.of(PR950, DT950),
                 "MX A8W4 grouped products",
                 "ops-transformer docs aclnnGroupedMatmulWeightNz"),
+        /** Products of BF16 operands with an F32 result. */
+        MATMUL_16_TO_32(EnumSet.of(PR950, DT950), "16cast32 products", "ops-nn docs aclnnFusedMatmul"),
         /** Gated activation by group with a clamp. */
         SWIGLU_GROUP(EnumSet.of(PR950, DT950), "SwigluGroup", "ops-nn docs aclnnSwigluGroupQuant"),
         /** Block quantisation of activations to FP8. */

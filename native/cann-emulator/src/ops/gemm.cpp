@@ -1,0 +1,160 @@
+#include "gemm.h"
+
+#include <algorithm>
+
+// Wider registers where the processor has them; the order of the sums is the same in both copies.
+#if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
+#define EMU_WIDE __attribute__((target_clones("avx2", "default")))
+#else
+#define EMU_WIDE
+#endif
+
+namespace emu {
+
+namespace {
+
+constexpr int64_t kRows = 4;      // rows of a in one tile
+constexpr int64_t kColumns = 16;  // columns of b in one tile
+constexpr int64_t kChunk = 512;   // columns decoded at a time, so that a large weight never exists as floats
+
+/** out[4][16] = sum over k of a[k][4] x b[k][16]. */
+EMU_WIDE void tile(const float* a, const float* b, int64_t k, float* out) {
+    typedef float Lanes __attribute__((vector_size(32)));
+    Lanes sums[kRows][2] = {};
+    for (int64_t i = 0; i < k; i++) {
+        Lanes low, high;
+        __builtin_memcpy(&low, b + i * kColumns, sizeof low);
+        __builtin_memcpy(&high, b + i * kColumns + 8, sizeof high);
+        for (int64_t row = 0; row < kRows; row++) {
+            const float x = a[i * kRows + row];
+            sums[row][0] += low * x;
+            sums[row][1] += high * x;
+        }
+    }
+    __builtin_memcpy(out, sums, sizeof sums);
+}
+
+/** [groups of `width` rows][k][width] of a matrix [rows][k], its inner dimension in the given order, zero padded. */
+void pack(const float* values, int64_t rows, int64_t k, int64_t width, const std::vector<int64_t>& order, float* out) {
+    for (int64_t first = 0; first < rows; first += width) {
+        const int64_t here = std::min(width, rows - first);
+        for (int64_t i = 0; i < k; i++) {
+            const float* column = values + first * k + order[static_cast<size_t>(i)];
+            for (int64_t j = 0; j < here; j++) {
+                out[i * width + j] = column[j * k];
+            }
+            std::fill(out + i * width + here, out + (i + 1) * width, 0.0F);
+        }
+        out += k * width;
+    }
+}
+
+int64_t round_up(int64_t n, int64_t unit) {
+    return (n + unit - 1) / unit * unit;
+}
+
+/** Positions of the inner dimension, whole blocks of it shuffled under `jitter`. */
+std::vector<int64_t> inner_order(const std::vector<int64_t>& blocks, int64_t block, int64_t k) {
+    std::vector<int64_t> order;
+    order.reserve(static_cast<size_t>(k));
+    for (int64_t b : blocks) {
+        for (int64_t i = b * block; i < std::min(k, (b + 1) * block); i++) {
+            order.push_back(i);
+        }
+    }
+    return order;
+}
+
+/** One product: the packed left side and what happens to a tile. */
+class Multiplication {
+  public:
+    Multiplication(Run& run, const std::vector<float>& a, int64_t m, int64_t n, int64_t k, const Weighting& weighting)
+        : m_(m), n_(n), k_(k), weighting_(weighting), totals_(static_cast<size_t>(m * n)) {
+        const int64_t block = weighting.block > 0 ? weighting.block : run.jitter() ? 64 : std::max<int64_t>(k, 1);
+        blocks_ = sum_order(run, (k + block - 1) / block);
+        order_ = inner_order(blocks_, block, k);
+        block_ = weighting.block > 0 ? block : std::max<int64_t>(k, 1);
+        left_.resize(static_cast<size_t>(round_up(m, kRows) * k));
+        pack(a.data(), m, k, kRows, order_, left_.data());
+    }
+
+    /** `columns` [count][k] are columns first.. of b. */
+    void columns(const std::vector<float>& columns, int64_t first, int64_t count) {
+        right_.resize(static_cast<size_t>(round_up(count, kColumns) * k_));
+        pack(columns.data(), count, k_, kColumns, order_, right_.data());
+        for (int64_t c = 0; c < count; c += kColumns) {
+            for (int64_t r = 0; r < m_; r += kRows) {
+                cell(r, first + c, std::min(kColumns, count - c), right_.data() + c * k_);
+            }
+        }
+    }
+
+    std::vector<float> result() const { return {totals_.begin(), totals_.end()}; }
+
+  private:
+    void cell(int64_t row, int64_t column, int64_t width, const float* right) {
+        float sums[kRows * kColumns];
+        int64_t done = 0;
+        for (int64_t index = 0; done < k_; index++) {
+            // unweighted: one run over the (already ordered) inner dimension
+            const int64_t block = weighting_.block > 0 ? blocks_[static_cast<size_t>(index)] : 0;
+            const int64_t length = weighting_.block > 0 ? std::min(block_, k_ - block * block_) : k_;
+            tile(left_.data() + row * k_ + done * kRows, right + done * kColumns, length, sums);
+            for (int64_t r = 0; r < std::min(kRows, m_ - row); r++) {
+                for (int64_t c = 0; c < width; c++) {
+                    add(row + r, block, column + c, sums[r * kColumns + c]);
+                }
+            }
+            done += length;
+        }
+    }
+
+    void add(int64_t row, int64_t block, int64_t column, float sum) {
+        double& total = totals_[static_cast<size_t>(row * n_ + column)];
+        if (weighting_.factor) {
+            sum *= weighting_.factor(row, block, column);
+        }
+        total = weighting_.exact ? total + sum : static_cast<float>(total) + sum;
+    }
+
+    int64_t m_, n_, k_, block_ = 0;
+    const Weighting& weighting_;
+    std::vector<int64_t> blocks_, order_;
+    std::vector<float> left_, right_;
+    std::vector<double> totals_;
+};
+
+}  // namespace
+
+std::vector<float> multiply(Run& run, const std::vector<float>& a, int64_t m, const Tensor& b,
+                            const Weighting& weighting, const ColumnEdit& edit) {
+    const Tensor columns = transposed(b);  // [n, k]
+    const int64_t n = columns.dims[0], k = columns.dims[1];
+    Multiplication product(run, a, m, n, k, weighting);
+    const int64_t chunk = is_nz(b.format) ? n : kChunk;  // fractal storage has no strided views
+    for (int64_t first = 0; first < n; first += chunk) {
+        Tensor part = columns;
+        part.dims[0] = std::min(chunk, n - first);
+        part.offset += is_nz(b.format) ? 0 : first * columns.strides[0];
+        std::vector<float> values = run.floats(part);
+        for (int64_t c = 0; edit && c < part.dims[0]; c++) {
+            edit(first + c, values.data() + c * k);
+        }
+        product.columns(values, first, part.dims[0]);
+    }
+    return product.result();
+}
+
+Tensor matrix_of(const Tensor& t, int64_t batch) {
+    Tensor view = t;
+    const size_t lead = t.dims.size() - 2;
+    for (size_t axis = lead; axis-- > 0;) {
+        view.offset += batch % t.dims[axis] * t.strides[axis];
+        batch /= t.dims[axis];
+    }
+    view.dims.erase(view.dims.begin(), view.dims.begin() + static_cast<int64_t>(lead));
+    view.strides.erase(view.strides.begin(), view.strides.begin() + static_cast<int64_t>(lead));
+    return view;
+}
+
+}  // namespace emu

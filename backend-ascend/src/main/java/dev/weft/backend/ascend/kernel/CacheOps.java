@@ -24,6 +24,9 @@ final class CacheOps {
     private CacheOps() {}
 
     private static void ringWrite(OpInstance op, Emit e) {
+        if (e.operand(1).dim(0) == 0) {
+            return;
+        }
         Calls c = new Calls(e);
         Ten ring = e.operand(0);
         Ten rows = c.dense(e.operand(1));
@@ -53,8 +56,11 @@ final class CacheOps {
         Calls c = new Calls(e);
         long most = op.inputs().getFirst().shape().dim(0).maximum();
         Ten positions = c.dense(e.operand(7));
-        StepRows all = StepRows.of(c, most, positions, e.operand(8));
         long rows = positions.elements();
+        if (rows == 0) {
+            return;
+        }
+        StepRows all = StepRows.of(c, most, positions, e.operand(8));
         long sequences = e.operand(9).elements();
         // at most one entry per ratio rows and one more per sequence
         long entries = Math.min(rows, rows / o.ratio() + sequences);

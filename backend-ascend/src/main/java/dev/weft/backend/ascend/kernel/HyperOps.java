@@ -180,7 +180,8 @@ final class HyperOps {
         Ten comb = e.operand(3);
         long rows = x.dim(0);
         long width = x.dim(2);
-        Ten wide = c.wide(e.operand(4));
+        Ten out = e.operand(4);
+        Ten wide = c.wide(out);
         for (int k = 0; k < x.dim(1); k++) {
             Ten sum = c.mul(y, post.slice(1, k, k + 1));
             for (int j = 0; j < x.dim(1); j++) {
@@ -190,6 +191,6 @@ final class HyperOps {
             }
             c.copy(sum, wide.slice(1, k, k + 1).view(rows, width));
         }
-        c.round(wide, e.operand(4));
+        c.round(wide, out);
     }
 }

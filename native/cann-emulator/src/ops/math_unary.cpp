@@ -35,6 +35,8 @@ const Unary table[] = {
     {"aclnnNeg", "ops-math docs aclnnNeg", Whole::exact, [](float x) { return -x; }, [](int64_t x) { return -x; }},
     {"aclnnAbs", "ops-math docs aclnnAbs", Whole::exact, [](float x) { return std::fabs(x); },
      [](int64_t x) { return x < 0 ? -x : x; }},
+    {"aclnnSin", "ops-math docs aclnnSin", Whole::as_float, [](float x) { return std::sin(x); }},
+    {"aclnnCos", "ops-math docs aclnnCos", Whole::as_float, [](float x) { return std::cos(x); }},
     {"aclnnSilu", "ops-nn docs aclnnSilu", Whole::refused, [](float x) { return x * sigmoid(x); }},
     {"aclnnSigmoid", "ops-nn docs aclnnSigmoid", Whole::as_float, sigmoid},
     {"aclnnRelu", "ops-nn docs aclnnRelu", Whole::exact, [](float x) { return x > 0 ? x : x != x ? x : 0.0F; },

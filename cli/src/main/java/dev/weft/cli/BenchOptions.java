@@ -16,9 +16,6 @@ final class BenchOptions {
 
     private static final int ROUNDS = 50;
 
-    /** The one tier whose times say nothing about hardware. */
-    private static final String EMULATOR = "emulator";
-
     @Option(
             names = "--device",
             paramLabel = "ID",
@@ -70,8 +67,8 @@ final class BenchOptions {
     }
 
     static void requireHardware(DeviceInfo info) {
-        if (info.tier().equals(EMULATOR)) {
-            throw new RequestException("device " + info.id() + ": found tier " + EMULATOR
+        if (info.isEmulator()) {
+            throw new RequestException("device " + info.id() + ": found tier " + info.tier()
                     + ", whose times say nothing about hardware; expected hardware or reference");
         }
     }

@@ -75,20 +75,21 @@ final class DemoCommand extends WeftCommand {
             new Generator(session)
                     .generate(prompt, SAMPLING.stopAt(eos), id -> answer.accept(id, id == eos), () -> false);
             answer.finish();
-            double prefill = Units.rate(prompt.length, answer.prefillNanos());
-            double decode = Units.rate(answer.decodeSteps(), answer.decodeNanos());
+            Speed speed = new Speed(
+                    device.info(),
+                    Units.rate(prompt.length, answer.prefillNanos()),
+                    Units.rate(answer.decodeSteps(), answer.decodeNanos()));
             String mode = NumericModeConverter.name(options.mode());
             shown.printf(
-                    "%n(%s, %s, temperature %.1f, top-p %.2f, %d tokens at %.0f tokens/s)%n%n",
-                    device.id(), mode, SAMPLING.temperature(), SAMPLING.topP(), answer.decodeSteps() + 1, decode);
+                    "%n(%s, %s, temperature %.1f, top-p %.2f, %d tokens at %s)%n%n",
+                    device.id(), mode, SAMPLING.temperature(), SAMPLING.topP(), answer.decodeSteps() + 1, speed.decodeText());
             root.put("placement", placement);
-            root.putObject("answer")
+            ObjectNode told = root.putObject("answer")
                     .put("device", device.id().toString())
                     .put("numerics", mode)
                     .put("question", QUESTION)
-                    .put("text", answer.text())
-                    .put("prefillTokensPerSecond", prefill)
-                    .put("decodeTokensPerSecond", decode);
+                    .put("text", answer.text());
+            speed.toJson(told);
         }
     }
 }

@@ -99,20 +99,19 @@ final class DeviceComparison {
     private void row(DeviceTrial trial, DeviceTrial.Difference difference, String status, ArrayNode results) {
         double agreement = (double) difference.agreeing() / difference.rows();
         shown.printf(
-                "%-14s %12.0f %12.0f %12.1e %11.1f%%  %-6s %s%n",
+                "%-14s %12s %12s %12.1e %11.1f%%  %-6s %s%n",
                 trial.id(),
-                trial.prefillRate(),
-                trial.decodeRate(),
+                trial.speed().prefillColumn(),
+                trial.speed().decodeColumn(),
                 difference.largest(),
                 100 * agreement,
                 status,
                 trial.level());
-        results.addObject()
+        ObjectNode result = results.addObject()
                 .put("device", trial.id().toString())
-                .put("kernels", trial.level())
-                .put("prefillTokensPerSecond", trial.prefillRate())
-                .put("decodeTokensPerSecond", trial.decodeRate())
-                .put("maxLogitDifference", difference.largest())
+                .put("kernels", trial.level());
+        trial.speed().toJson(result);
+        result.put("maxLogitDifference", difference.largest())
                 .put("argmaxAgreement", agreement)
                 .put("status", status.toLowerCase(Locale.ROOT));
     }

@@ -17,10 +17,9 @@ import java.util.List;
  * @param id the device
  * @param level what the device says about itself, the kernels in use included
  * @param logits rows of the prefill, then of the decoded tokens
- * @param prefillRate tokens per second of the prefill, the fastest of its repetitions
- * @param decodeRate tokens per second of the decode, from the median time of a token
+ * @param speed from the fastest of the prefill's repetitions and the median time of a decoded token
  */
-record DeviceTrial(DeviceId id, String level, List<float[]> logits, double prefillRate, double decodeRate) {
+record DeviceTrial(DeviceId id, String level, List<float[]> logits, Speed speed) {
     /** How often a prefill is repeated at most: the first runs find code cold. */
     private static final int REPETITIONS = 5;
 
@@ -45,7 +44,10 @@ record DeviceTrial(DeviceId id, String level, List<float[]> logits, double prefi
             double prefillRate = Units.rate(prefill, prefill(session, Arrays.copyOf(passage, prefill), logits));
             long perToken = decode(session, Arrays.copyOfRange(passage, prefill, passage.length), compared, logits);
             return new DeviceTrial(
-                    device.id(), device.info().description(), logits, prefillRate, Units.rate(1, perToken));
+                    device.id(),
+                    device.info().description(),
+                    logits,
+                    new Speed(device.info(), prefillRate, Units.rate(1, perToken)));
         }
     }
 

@@ -70,6 +70,7 @@ final class DevicesCommand extends WeftCommand {
         for (Backends.Status s : weft.backends()) {
             if (s.probe() instanceof Probe.Available a) {
                 terminal.printf("%-16s backend version %s, priority %d%n", s.name(), a.version(), a.priority());
+                weft.details(s.name()).forEach(line -> terminal.printf("%-16s %s%n", "", line));
             }
         }
         terminal.printf("%-16s %s%n", "weft", Version.text());
@@ -94,10 +95,12 @@ final class DevicesCommand extends WeftCommand {
             ArrayNode backends = root.putArray("backends");
             for (Backends.Status s : weft.backends()) {
                 if (s.probe() instanceof Probe.Available a) {
-                    backends.addObject()
+                    ObjectNode backend = backends.addObject()
                             .put("name", s.name())
                             .put("version", a.version())
                             .put("priority", a.priority());
+                    ArrayNode details = backend.putArray("details");
+                    weft.details(s.name()).forEach(details::add);
                 }
             }
             root.put("weft", Version.text());

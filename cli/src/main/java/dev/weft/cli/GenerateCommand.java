@@ -138,18 +138,20 @@ final class GenerateCommand extends WeftCommand {
     }
 
     private void report(LoadedModel loaded, int[] ids, int[] generated, StreamedText streamed, boolean ended) {
-        double prefill = Units.rate(ids.length, streamed.prefillNanos());
-        double decode = Units.rate(streamed.decodeSteps(), streamed.decodeNanos());
+        Speed speed = new Speed(
+                loaded.device().info(),
+                Units.rate(ids.length, streamed.prefillNanos()),
+                Units.rate(streamed.decodeSteps(), streamed.decodeNanos()));
         if (!json) {
             terminal.out().println();
             terminal.note(
-                    "%s, %s: prefill %d tokens, %.1f tokens/s; decode %d tokens, %.1f tokens/s%n",
+                    "%s, %s: prefill %d tokens, %s; decode %d tokens, %s%n",
                     loaded.device().id(),
                     NumericModeConverter.name(options.numerics()),
                     ids.length,
-                    prefill,
+                    speed.prefillText(),
                     streamed.decodeSteps(),
-                    decode);
+                    speed.decodeText());
             return;
         }
         ObjectNode root = Json.object();
@@ -162,8 +164,7 @@ final class GenerateCommand extends WeftCommand {
         }
         root.put("text", streamed.text());
         root.put("ended", ended ? "eos" : "length");
-        root.put("prefillTokensPerSecond", prefill);
-        root.put("decodeTokensPerSecond", decode);
+        speed.toJson(root);
         Json.print(terminal, root);
     }
 }

@@ -16,7 +16,7 @@ final class KnownBackends {
         Map<String, String> all = new LinkedHashMap<>();
         all.put("cpu", "add weft-backend-cpu");
         all.put("cuda", "no weft-backend-cuda is released yet");
-        all.put("ascend", "no weft-backend-ascend is released yet");
+        all.put("ascend", "add weft-backend-ascend");
         return all;
     }
 

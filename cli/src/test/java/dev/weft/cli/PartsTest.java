@@ -3,10 +3,12 @@ package dev.weft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.DeviceId;
+import dev.weft.spi.DeviceInfo;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import tools.jackson.databind.node.ObjectNode;
 
 /** Pieces that need no device. */
 class PartsTest {
@@ -40,7 +42,8 @@ class PartsTest {
     }
 
     private static DeviceTrial trial(float... row) {
-        return new DeviceTrial(DeviceId.parse("cpu:0"), "", List.of(row), 1, 1);
+        DeviceInfo device = new DeviceInfo(DeviceId.parse("cpu:0"), "", "reference", 0, List.of());
+        return new DeviceTrial(device.id(), "", List.of(row), new Speed(device, 1, 1));
     }
 
     @Test
@@ -66,5 +69,18 @@ class PartsTest {
             progress.accept(5); // within the first two seconds
         }
         assertThat(bytes.size()).isZero();
+    }
+
+    @Test
+    void anEmulatorHasNoSpeed() {
+        DeviceInfo emulated = new DeviceInfo(DeviceId.parse("ascend:0"), "", DeviceInfo.EMULATOR, 0, List.of());
+        Speed speed = new Speed(emulated, 123.4, 56.7);
+        assertThat(List.of(speed.prefillText(), speed.decodeText(), speed.prefillColumn(), speed.decodeColumn()))
+                .containsOnly("EMULATOR");
+        ObjectNode json = Json.object();
+        speed.toJson(json);
+        assertThat(json.toString()).isEqualTo("{\"emulator\":true}");
+        Speed real = new Speed(new DeviceInfo(emulated.id(), "", "hardware", 0, List.of()), 123.4, 56.7);
+        assertThat(List.of(real.prefillText(), real.decodeText())).containsExactly("123 tokens/s", "56.7 tokens/s");
     }
 }

@@ -5,6 +5,7 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
+import dev.weft.spi.StateLayout;
 import dev.weft.spi.WeightData;
 import dev.weft.spi.WeightLayout;
 import java.lang.foreign.Arena;
@@ -50,7 +51,7 @@ final class DeviceCall implements AutoCloseable {
             }
             for (int i = 0; i < results.size(); i++) {
                 int updated = op.op().updates(i);
-                places.add(updated >= 0 ? places.get(updated) : upload("result " + i, results.get(i), arena));
+                places.add(updated >= 0 ? places.get(updated) : upload("result " + i, results.get(i), 0, arena));
                 bind(args, inputs.size() + i, results.get(i), places.getLast());
             }
             Optional<Guarded> workspace = workspace(scratch, arena);
@@ -69,8 +70,8 @@ final class DeviceCall implements AutoCloseable {
         }
     }
 
-    private Guarded own(String name, long bytes) {
-        Guarded g = new Guarded(device, name, bytes);
+    private Guarded own(String name, long bytes, long spare) {
+        Guarded g = new Guarded(device, name, bytes, spare);
         owned.add(g);
         return g;
     }
@@ -79,7 +80,7 @@ final class DeviceCall implements AutoCloseable {
         if (kernel.workspaceBytes() == 0) {
             return Optional.empty();
         }
-        Guarded g = own("workspace", kernel.workspaceBytes());
+        Guarded g = own("workspace", kernel.workspaceBytes(), 0);
         g.fill(scratch, arena);
         return Optional.of(g);
     }
@@ -89,22 +90,23 @@ final class DeviceCall implements AutoCloseable {
         Optional<WeightLayout.Packing> packing =
                 device instanceof WeightLayout layout ? layout.packing(op, i) : Optional.empty();
         if (packing.isEmpty()) {
-            return upload(name, t, arena);
+            long spare = isUpdated(i) ? StateLayout.of(device, t.type()) - t.type().maxDataBytes() : 0;
+            return upload(name, t, spare, arena);
         }
         Guarded packed =
-                own(name + " packed as " + packing.get().id(), packing.get().bytes());
+                own(name + " packed as " + packing.get().id(), packing.get().bytes(), 0);
         packed.fill(HostTensor.POISON, arena);
         packing.get().pack(WeightData.of(name, t.type(), t.data(), t.scales()), packed.address());
         return new Place(packed, Optional.empty());
     }
 
-    private Place upload(String name, HostTensor t, Arena arena) {
-        Guarded data = own(name, t.data().byteSize());
+    private Place upload(String name, HostTensor t, long spare, Arena arena) {
+        Guarded data = own(name, t.data().byteSize(), spare);
         data.write(t.data(), arena);
         if (t.type().scaling().isNone()) {
             return new Place(data, Optional.empty());
         }
-        Guarded scales = own("scales of " + name, t.scales().byteSize());
+        Guarded scales = own("scales of " + name, t.scales().byteSize(), 0);
         scales.write(t.scales(), arena);
         return new Place(data, Optional.of(scales));
     }

@@ -16,12 +16,19 @@ final class Guarded implements AutoCloseable {
     private final String name;
     private final DeviceBuffer buffer;
     private final long bytes;
+    private final long spare;
 
     Guarded(BackendDevice device, String name, long bytes) {
+        this(device, name, bytes, 0);
+    }
+
+    /** With {@code spare} bytes behind the content that kernels may write as they like. */
+    Guarded(BackendDevice device, String name, long bytes, long spare) {
         this.device = device;
         this.name = name;
         this.bytes = bytes;
-        this.buffer = device.allocate(bytes + 2 * ZONE, ZONE);
+        this.spare = spare;
+        this.buffer = device.allocate(bytes + spare + 2 * ZONE, ZONE);
     }
 
     long address() {
@@ -30,7 +37,7 @@ final class Guarded implements AutoCloseable {
 
     /** Writes the content and both zones. */
     void write(MemorySegment content, Arena arena) {
-        MemorySegment all = arena.allocate(bytes + 2 * ZONE, 64).fill(PATTERN);
+        MemorySegment all = arena.allocate(bytes + spare + 2 * ZONE, 64).fill(PATTERN);
         MemorySegment.copy(content, 0, all, ZONE, bytes);
         device.copyIn(all, buffer.address());
     }
@@ -48,11 +55,11 @@ final class Guarded implements AutoCloseable {
 
     /** Reads everything and looks at the zones. @throws Mismatch if one was touched */
     MemorySegment check(Arena arena) {
-        MemorySegment all = arena.allocate(bytes + 2 * ZONE, 64);
+        MemorySegment all = arena.allocate(bytes + spare + 2 * ZONE, 64);
         device.copyOut(buffer.address(), all);
         MemorySegment intact = arena.allocate(ZONE).fill(PATTERN);
         checkZone(all, 0, intact, "before its start");
-        checkZone(all, ZONE + bytes, intact, "past its end");
+        checkZone(all, ZONE + bytes + spare, intact, "past its end");
         return all;
     }
 

@@ -110,7 +110,7 @@ final class Compiler {
                 .mapToLong(v -> v.type().maxDataBytes() + v.type().maxScaleBytes())
                 .sum();
         long states = graph.values(Value.Kind.STATE).stream()
-                .mapToLong(v -> MemoryPlan.storageBytes(v.type()))
+                .mapToLong(v -> StateStore.storageBytes(device, v))
                 .sum();
         Placement placement = new Placement(
                 graph.name(),

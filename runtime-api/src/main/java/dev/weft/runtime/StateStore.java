@@ -5,6 +5,7 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.Value;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.Lifetime;
+import dev.weft.spi.StateLayout;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.LinkedHashMap;
@@ -41,14 +42,14 @@ public final class StateStore implements AutoCloseable {
                 throw new GraphException(
                         "state '" + v.name() + "' " + v.type() + ": expected an unscaled tensor of rank 1 or more");
             }
-            total += MemoryPlan.storageBytes(v.type());
+            total += storageBytes(device, v);
         }
         DeviceBuffer buffer = device.spi().allocate(Math.max(total, 1), MemoryPlan.ALIGNMENT);
         Map<String, Place> places = new LinkedHashMap<>();
         long at = buffer.address();
         for (Value v : graph.values(Value.Kind.STATE)) {
             places.put(v.name(), new Place(v, at));
-            at += MemoryPlan.storageBytes(v.type());
+            at += storageBytes(device, v);
         }
         try {
             device.spi().zero(buffer.address(), buffer.bytes());
@@ -57,6 +58,11 @@ public final class StateStore implements AutoCloseable {
             throw e;
         }
         return new StateStore(device, buffer, places);
+    }
+
+    /** Bytes of a state on a device, a whole number of alignments. */
+    static long storageBytes(Device device, Value state) {
+        return MemoryPlan.align(StateLayout.of(device.spi(), state.type()));
     }
 
     long address(Value state) {

@@ -45,6 +45,11 @@ public final class Weft implements AutoCloseable {
         return backends.statuses();
     }
 
+    /** What an available backend says about its libraries and versions, one thing a line. */
+    public List<String> details(String backend) {
+        return backends.details(backend);
+    }
+
     /** The devices of the available backends, without opening them. */
     public List<DeviceInfo> deviceInfos() {
         return backends.devices();

@@ -15,6 +15,11 @@ public interface Backend extends AutoCloseable {
      */
     BackendDevice open(DeviceId id);
 
+    /** What people who look for a fault need to know: libraries, versions, what is missing; one thing a line. */
+    default List<String> details() {
+        return List.of();
+    }
+
     @Override
     void close();
 }

@@ -166,6 +166,17 @@ public final class Backends implements AutoCloseable {
         return all;
     }
 
+    /** {@link Backend#details} of a backend; of one that is absent or does not open, the reason. */
+    public List<String> details(String name) {
+        try {
+            return available.containsKey(name) ? backend(name).details() : List.of();
+        } catch (ClosedException e) {
+            throw e;
+        } catch (RuntimeException | LinkageError e) {
+            return List.of("does not open: " + reason(e));
+        }
+    }
+
     /** Opens a device. @throws BackendUnavailableException if its backend is absent or has no such device */
     public BackendDevice device(DeviceId id) {
         if (!available.containsKey(id.backend())) {

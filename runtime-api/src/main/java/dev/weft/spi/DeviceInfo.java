@@ -13,7 +13,15 @@ import java.util.List;
  * @param variants further ways to open the same device, as in {@code cpu:0/scalar}
  */
 public record DeviceInfo(DeviceId id, String description, String tier, long memoryBytes, List<String> variants) {
+    /** The tier whose times say nothing about hardware. */
+    public static final String EMULATOR = "emulator";
+
     public DeviceInfo {
         variants = List.copyOf(variants);
+    }
+
+    /** Whether software plays the device: results may be shown as such, times never. */
+    public boolean isEmulator() {
+        return tier.equals(EMULATOR);
     }
 }

@@ -1,0 +1,402 @@
+package dev.weft.backend.ascend;
+
+import dev.weft.NativeCallException;
+import dev.weft.ShapeException;
+import dev.weft.TensorType;
+import dev.weft.UnsupportedOpException;
+import dev.weft.backend.ascend.abi.AclType;
+import dev.weft.backend.ascend.kernel.Candidate;
+import dev.weft.backend.ascend.kernel.Profile;
+import dev.weft.backend.ascend.kernel.Ten;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Capturing;
+import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
+import dev.weft.spi.Lifetime;
+import dev.weft.spi.StateLayout;
+import dev.weft.spi.Support;
+import dev.weft.spi.WeightLayout;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.Optional;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One Ascend device with a context of its own, whose calls are all made by its thread. */
+final class AscendDevice implements BackendDevice, Capturing, WeightLayout, StateLayout {
+    private static final Logger LOG = LoggerFactory.getLogger(AscendDevice.class);
+
+    /** {@code ACL_OPT_DETERMINISTIC}. */
+    private static final int DETERMINISTIC = 0;
+
+    private static final int HOST_TO_DEVICE = 1;
+    private static final int DEVICE_TO_HOST = 2;
+
+    private final DeviceInfo info;
+    private final Acl acl;
+    private final AscendOptions options;
+    private final Consumer<AscendDevice> onClose;
+    private final DeviceThread thread;
+    private final Health health;
+    private final DeviceMemory memory;
+    private final PinnedPool pinned;
+    private final EventPool events;
+    private final Set<AscendStream> streams = new LinkedHashSet<>();
+    private final Set<AscendCapture> captures = new LinkedHashSet<>();
+    private final Constants constants = new Constants(this);
+    private final SizeRule sizeRule;
+    private final Profile profile;
+    private final Kernels kernels;
+    private final OpCaller caller;
+    private final Lifetime lifetime;
+    private final MemorySegment context;
+    private int streamNumber;
+
+    AscendDevice(
+            DeviceInfo info,
+            String soc,
+            CannInstallation cann,
+            AscendOptions options,
+            Consumer<AscendDevice> onClose) {
+        String subject = "device " + info.id();
+        this.info = info;
+        this.profile = Profile.of(soc);
+        this.sizeRule = SizeRule.of(soc);
+        this.acl = cann.acl();
+        this.options = options;
+        this.onClose = onClose;
+        this.thread = new DeviceThread(info.id().toString());
+        this.health = new Health(subject, acl);
+        this.memory = new DeviceMemory(subject, acl, thread, health, sizeRule, options.memoryLimit(), this::settleStreams);
+        this.pinned = new PinnedPool(acl, thread, health);
+        this.events = new EventPool(acl, health);
+        Operators operators = new Operators(cann.libraries());
+        this.kernels = new Kernels(this, profile, operators, info.id().variant().equals(AscendBackend.COMPOSITE));
+        this.lifetime = new Lifetime(subject, this::release);
+        try {
+            this.context = thread.call(this::enter);
+            this.caller = thread.call(() -> new OpCaller(acl, health, operators));
+        } catch (RuntimeException | Error e) {
+            thread.close();
+            throw e;
+        }
+    }
+
+    /** Makes the device and a context of its own current on its thread, for good. */
+    private MemorySegment enter() {
+        int ordinal = info.id().ordinal();
+        health.require(acl.aclrtSetDevice(ordinal), "aclrtSetDevice(" + ordinal + ")");
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
+            health.require(acl.aclrtCreateContext(out, ordinal), "aclrtCreateContext(" + ordinal + ")");
+            determinism();
+            return out.get(ValueLayout.ADDRESS, 0);
+        } catch (RuntimeException | Error e) {
+            health.note(acl.aclrtResetDevice(ordinal), "aclrtResetDevice");
+            throw e;
+        }
+    }
+
+    private void determinism() {
+        if (options.deterministic() < 0) {
+            return;
+        }
+        try {
+            int code = acl.aclrtSetSysParamOpt(DETERMINISTIC, options.deterministic());
+            health.require(code, "aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC, " + options.deterministic() + ")");
+        } catch (UnsatisfiedLinkError e) {
+            throw new dev.weft.BackendUnavailableException(
+                    "device " + info.id() + ": -D" + AscendOptions.DETERMINISTIC + " is set, but this CANN has no"
+                            + " aclrtSetSysParamOpt",
+                    e);
+        }
+    }
+
+    Acl acl() {
+        return acl;
+    }
+
+    Health health() {
+        return health;
+    }
+
+    AscendOptions options() {
+        return options;
+    }
+
+    DeviceMemory memory() {
+        return memory;
+    }
+
+    PinnedPool pinned() {
+        return pinned;
+    }
+
+    EventPool events() {
+        return events;
+    }
+
+    Constants constants() {
+        return constants;
+    }
+
+    SizeRule sizeRule() {
+        return sizeRule;
+    }
+
+    /** Makes operator calls; for the device's thread. */
+    OpCaller caller() {
+        return caller;
+    }
+
+    /** Runs {@code body} on the device's thread, unless the device is closed or lost. */
+    <T> T call(Supplier<T> body) {
+        lifetime.enter();
+        try {
+            return thread.call(() -> {
+                health.check();
+                return body.get();
+            });
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    /** As {@link #call}, without a result. */
+    void run(Runnable body) {
+        call(() -> {
+            body.run();
+            return Boolean.TRUE;
+        });
+    }
+
+    /** Runs {@code body}, which only frees, on the device's thread; does nothing once the device is closed. */
+    void whileAlive(Runnable body) {
+        try {
+            thread.run(body);
+        } catch (dev.weft.ClosedException e) {
+            LOG.debug("{}: freed with the device", this);
+        }
+    }
+
+    /** A stream that has ended; on the device's thread. */
+    void forget(AscendStream stream) {
+        streams.remove(stream);
+    }
+
+    /** A capture that has ended; on the device's thread. */
+    void forget(AscendCapture capture) {
+        captures.remove(capture);
+    }
+
+    private void settleStreams() {
+        streams.forEach(AscendStream::settle);
+    }
+
+    @Override
+    public DeviceInfo info() {
+        return info;
+    }
+
+    @Override
+    public Support supports(OpInstance op) {
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.supports(op);
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public Kernel prepare(OpInstance op) {
+        Candidate candidate = kernels.candidate(op);
+        return call(() -> new AscendKernel(this, profile, op, candidate));
+    }
+
+    /**
+     * Why the installed operators refuse a candidate's calls, empty if they accept them. Their first phase is asked at the
+     * largest extents, with addresses that stand for none: it plans on the host and looks at no data.
+     */
+    Optional<String> refusal(Candidate candidate, OpInstance op) {
+        return options.probe() ? call(() -> refusalHere(candidate, op)) : Optional.empty();
+    }
+
+    private Optional<String> refusalHere(Candidate candidate, OpInstance op) {
+        Emission.Target asking = new Emission.Target() {
+            @Override
+            public void call(String function, Object[] arguments) {
+                caller.probe(function, arguments);
+            }
+
+            @Override
+            public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
+                return Emission.nothing().constant(id, type, dims, fill);
+            }
+        };
+        try (Arena arena = Arena.ofConfined()) {
+            candidate.emit(
+                    op, new Emission(profile, sizeRule, Emission.nowhere(op, arena), Long.MAX_VALUE >> 1, asking));
+            return Optional.empty();
+        } catch (UnsupportedOpException e) {
+            return Optional.of("refused by the device: " + e.getMessage());
+        } catch (ShapeException e) {
+            return Optional.of("shape or type not accepted: " + e.getMessage());
+        } catch (NativeCallException e) {
+            return Optional.of(e.getMessage());
+        }
+    }
+
+    @Override
+    public Optional<Packing> packing(OpInstance op, int operand) {
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.packing(op, operand).map(onHost -> new Packed(this, onHost));
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public long stateBytes(TensorType type) {
+        return Emission.spareBytes(type);
+    }
+
+    @Override
+    public Capture capture(List<Call> calls) {
+        return call(() -> {
+            AscendCapture capture = new AscendCapture(this, calls);
+            captures.add(capture);
+            return capture;
+        });
+    }
+
+    @Override
+    public OptionalLong availableBytes() {
+        lifetime.enter();
+        try {
+            health.check();
+            return memory.availableBytes();
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public DeviceBuffer allocate(long bytes, long alignment) {
+        lifetime.enter();
+        try {
+            return memory.allocate(bytes, alignment);
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public DeviceStream createStream() {
+        return call(() -> {
+            AscendStream stream = new AscendStream(this, info.id() + " stream " + ++streamNumber);
+            streams.add(stream);
+            return stream;
+        });
+    }
+
+    @Override
+    public void copyIn(MemorySegment source, long target) {
+        copy(source.byteSize(), (chunk, at, bytes) -> {
+            MemorySegment.copy(source, at, chunk, 0, bytes);
+            MemorySegment to = MemorySegment.ofAddress(target + at);
+            run(() -> copy(to, chunk, bytes, HOST_TO_DEVICE));
+        });
+    }
+
+    @Override
+    public void copyOut(long source, MemorySegment target) {
+        copy(target.byteSize(), (chunk, at, bytes) -> {
+            MemorySegment from = MemorySegment.ofAddress(source + at);
+            run(() -> copy(chunk, from, bytes, DEVICE_TO_HOST));
+            MemorySegment.copy(chunk, 0, target, at, bytes);
+        });
+    }
+
+    /** Copies one piece through pinned memory. */
+    private interface Piece {
+        void copy(MemorySegment chunk, long at, long bytes);
+    }
+
+    private void copy(long bytes, Piece piece) {
+        lifetime.enter();
+        try {
+            health.check();
+            MemorySegment chunk = pinned.take();
+            try {
+                for (long at = 0; at < bytes; at += PinnedPool.CHUNK) {
+                    piece.copy(chunk, at, Math.min(PinnedPool.CHUNK, bytes - at));
+                }
+            } finally {
+                pinned.give(chunk);
+            }
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    private void copy(MemorySegment to, MemorySegment from, long bytes, int kind) {
+        health.require(acl.aclrtMemcpy(to, bytes, from, bytes, kind), "aclrtMemcpy(" + bytes + " bytes)");
+    }
+
+    @Override
+    public void zero(long address, long bytes) {
+        run(() -> {
+            int code = acl.aclrtMemset(MemorySegment.ofAddress(address), bytes, 0, bytes);
+            health.require(code, "aclrtMemset(" + bytes + " bytes)");
+        });
+    }
+
+    /** What runs first, since it uses everything else; the thread last. */
+    private void release() {
+        try {
+            thread.run(this::leave);
+        } finally {
+            thread.close();
+            onClose.accept(this);
+        }
+    }
+
+    private void leave() {
+        List.copyOf(captures).forEach(AscendCapture::closeHere);
+        List.copyOf(streams).forEach(AscendStream::closeHere);
+        constants.close();
+        caller.close();
+        events.close();
+        pinned.close();
+        int left = memory.close();
+        if (left > 0) {
+            LOG.warn("device {} closed with {} open buffers, which are freed", info.id(), left);
+        }
+        health.note(acl.aclrtDestroyContext(context), "aclrtDestroyContext");
+        health.note(acl.aclrtResetDevice(info.id().ordinal()), "aclrtResetDevice");
+    }
+
+    @Override
+    public void close() {
+        lifetime.close();
+    }
+
+    @Override
+    public String toString() {
+        return "device " + info.id();
+    }
+}

@@ -1,0 +1,86 @@
+package dev.weft.backend.ascend;
+
+import dev.weft.backend.ascend.abi.AclType;
+import dev.weft.backend.ascend.kernel.Candidate;
+import dev.weft.backend.ascend.kernel.Profile;
+import dev.weft.backend.ascend.kernel.Ten;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
+import dev.weft.spi.KernelArguments;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
+
+/** An operator instance and the candidate that runs it. */
+final class AscendKernel implements Kernel {
+    private final AscendDevice device;
+    private final Profile profile;
+    private final OpInstance op;
+    private final Candidate candidate;
+    private final long scratchBytes;
+
+    /** Measures scratch at the largest extents and makes the tables; on the device's thread. */
+    AscendKernel(AscendDevice device, Profile profile, OpInstance op, Candidate candidate) {
+        this.device = device;
+        this.profile = profile;
+        this.op = op;
+        this.candidate = candidate;
+        this.scratchBytes = measure();
+    }
+
+    private long measure() {
+        try (Arena arena = Arena.ofConfined()) {
+            Emission.Target tablesOnly = new Emission.Target() {
+                @Override
+                public void call(String function, Object[] arguments) {}
+
+                @Override
+                public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
+                    return device.constants().of(id, type, dims, fill);
+                }
+            };
+            Emission pass = new Emission(
+                    profile, device.sizeRule(), Emission.nowhere(op, arena), Long.MAX_VALUE >> 1, tablesOnly);
+            candidate.emit(op, pass);
+            return pass.scratchBytes();
+        }
+    }
+
+    @Override
+    public String name() {
+        return Kernels.name(candidate, op);
+    }
+
+    @Override
+    public long workspaceBytes() {
+        return scratchBytes;
+    }
+
+    @Override
+    public void enqueue(DeviceStream stream, KernelArguments arguments) {
+        AscendStream s = AscendStream.of(stream, device);
+        s.append(() -> launch(s, arguments, s.workspace()));
+    }
+
+    /** Emits the calls of one run; on the device's thread. */
+    void launch(AscendStream stream, KernelArguments arguments, Workspace workspace) {
+        Emission.Target running = new Emission.Target() {
+            @Override
+            public void call(String function, Object[] values) {
+                device.caller().launch(function, values, stream, workspace);
+            }
+
+            @Override
+            public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
+                return device.constants().of(id, type, dims, fill);
+            }
+        };
+        candidate.emit(op, new Emission(profile, device.sizeRule(), arguments, scratchBytes, running));
+    }
+
+    @Override
+    public String toString() {
+        return name();
+    }
+}

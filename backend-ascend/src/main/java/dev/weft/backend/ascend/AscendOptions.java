@@ -1,0 +1,94 @@
+package dev.weft.backend.ascend;
+
+import dev.weft.spi.BackendConfig;
+import java.util.Locale;
+
+/**
+ * What can be set about Ascend devices, each as a property of the backend's configuration or as a system property.
+ *
+ * @param memoryLimit most bytes of device memory, 0 for what is there
+ * @param timeoutSeconds how long a stream may work without finishing before its device counts as lost
+ * @param capture whether repeated sequences of kernels are recorded as graphs
+ * @param graphs recorded graphs kept per sequence, one per set of extents
+ * @param probe whether operators are asked for every instance before it counts as supported
+ * @param deterministic level for {@code aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC)}, -1 to leave it as it is
+ */
+record AscendOptions(
+        long memoryLimit, long timeoutSeconds, Capture capture, int graphs, boolean probe, int deterministic) {
+    /** Seconds, see {@link #timeoutSeconds}. */
+    static final String TIMEOUT = "weft.ascend.timeout";
+
+    /** {@code on}, {@code off} or {@code require}. */
+    static final String CAPTURE = "weft.ascend.capture";
+
+    /** Number of graphs, see {@link #graphs}. */
+    static final String GRAPHS = "weft.ascend.graphs";
+
+    /** {@code true} or {@code false}, see {@link #probe}. */
+    static final String PROBE = "weft.ascend.probe";
+
+    /** {@code true}, or one of CANN's levels 0 to 3: off, deterministic, strong, batch-invariant. */
+    static final String DETERMINISTIC = "weft.ascend.deterministic";
+
+    /** How sequences of kernels are repeated. */
+    enum Capture {
+        /** As graphs; a sequence that cannot be recorded runs call by call, with a warning. */
+        ON,
+        /** Always call by call. */
+        OFF,
+        /** As graphs; a sequence that cannot be recorded is an error. */
+        REQUIRE
+    }
+
+    static AscendOptions of(BackendConfig config) {
+        String deterministic = value(config, DETERMINISTIC, "").toLowerCase(Locale.ROOT);
+        return new AscendOptions(
+                config.memoryLimit(),
+                number(config, TIMEOUT, 600, 1),
+                capture(value(config, CAPTURE, "on")),
+                (int) number(config, GRAPHS, 8, 1),
+                flag(value(config, PROBE, "true")),
+                switch (deterministic) {
+                    case "", "false" -> -1;
+                    case "true" -> 1;
+                    default -> (int) number(config, DETERMINISTIC, -1, 0);
+                });
+    }
+
+    private static Capture capture(String text) {
+        for (Capture c : Capture.values()) {
+            if (c.name().equalsIgnoreCase(text)) {
+                return c;
+            }
+        }
+        throw new IllegalArgumentException("-D" + CAPTURE + "=" + text + ": expected on, off or require");
+    }
+
+    private static boolean flag(String text) {
+        return switch (text.toLowerCase(Locale.ROOT)) {
+            case "true" -> true;
+            case "false" -> false;
+            default -> throw new IllegalArgumentException("-D" + PROBE + "=" + text + ": expected true or false");
+        };
+    }
+
+    private static String value(BackendConfig config, String name, String otherwise) {
+        return config.properties()
+                .getOrDefault(name, System.getProperty(name, otherwise))
+                .strip();
+    }
+
+    private static long number(BackendConfig config, String name, long otherwise, long least) {
+        String text = value(config, name, Long.toString(otherwise));
+        try {
+            long number = Long.parseLong(text);
+            if (number >= Math.min(least, otherwise)) {
+                return number;
+            }
+        } catch (NumberFormatException e) {
+            // reported below
+        }
+        throw new IllegalArgumentException(
+                "-D" + name + "=" + text + ": expected a whole number of at least " + least);
+    }
+}

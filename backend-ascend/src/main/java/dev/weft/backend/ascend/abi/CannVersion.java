@@ -1,0 +1,61 @@
+package dev.weft.backend.ascend.abi;
+
+import java.util.Comparator;
+import java.util.List;
+import java.util.Optional;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+
+/**
+ * A version of CANN. Release candidates and betas count as the release they lead to: what matters is which interface
+ * they have.
+ *
+ * @param major as the 9 in 9.1.0
+ * @param minor as the 1 in 9.1.0
+ * @param text as found, as in {@code 8.1.RC1}
+ */
+public record CannVersion(int major, int minor, String text) implements Comparable<CannVersion> {
+    /** Versions whose published interface the table was compared with. */
+    public static final List<String> LISTED = List.of("8.1", "8.2", "8.3", "8.5", "9.0", "9.1", "9.2");
+
+    private static final Pattern NUMBERS = Pattern.compile("(\\d{1,3})\\.(\\d{1,3})(\\.[\\w.-]+|-[\\w.-]+)?");
+    private static final Comparator<CannVersion> ORDER =
+            Comparator.comparingInt(CannVersion::major).thenComparingInt(CannVersion::minor);
+
+    /** The first version number in {@code text}, empty if there is none. */
+    public static Optional<CannVersion> find(String text) {
+        Matcher numbers = NUMBERS.matcher(text);
+        return numbers.find()
+                ? Optional.of(new CannVersion(
+                        Integer.parseInt(numbers.group(1)), Integer.parseInt(numbers.group(2)), numbers.group()))
+                : Optional.empty();
+    }
+
+    /** Whether it is one of {@link #LISTED}. */
+    public boolean listed() {
+        return LISTED.contains(major + "." + minor);
+    }
+
+    /**
+     * Whether a release of this version is known to have functions of a {@code since} column. Signatures that were only
+     * seen in development trees are in no release for certain.
+     */
+    boolean has(String since) {
+        return switch (since) {
+            case "<=8.1" -> compareTo(new CannVersion(8, 1, "")) >= 0;
+            case "8.3..8.5" -> compareTo(new CannVersion(8, 5, "")) >= 0;
+            case ">8.1 (present mid-2026, 9.x)" -> major >= 9;
+            default -> false;
+        };
+    }
+
+    @Override
+    public int compareTo(CannVersion other) {
+        return ORDER.compare(this, other);
+    }
+
+    @Override
+    public String toString() {
+        return text;
+    }
+}

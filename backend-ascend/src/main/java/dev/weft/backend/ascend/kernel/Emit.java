@@ -1,0 +1,45 @@
+package dev.weft.backend.ascend.kernel;
+
+import dev.weft.backend.ascend.abi.AclType;
+import java.lang.foreign.MemorySegment;
+import java.util.function.Consumer;
+
+/**
+ * What a candidate writes the calls of one operator to. One implementation runs them, another counts the scratch they
+ * need; both are driven by the same {@link Candidate#emit}, which therefore must not depend on anything but the operator,
+ * the profile and the extents.
+ */
+public interface Emit {
+    /** What the device can do. */
+    Profile profile();
+
+    /** Operand {@code i}, operands first and results after them, with the extents of this call. */
+    Ten operand(int i);
+
+    /** Scale bytes of operand {@code i} as UINT8 of shape {@link dev.weft.Scaling#scaleDims}. */
+    Ten scales(int i);
+
+    /** State operand {@code i} flattened to {@code [entries + 1, width]}: the last row takes writes that must not land. */
+    Ten spare(int i);
+
+    /** Scratch of this call, contents undefined, 64-byte aligned. */
+    Ten temp(AclType type, long... dims);
+
+    /**
+     * A table that lives on the device as long as the device is open.
+     *
+     * @param id identity; equal ids must mean equal contents
+     * @param fill writes the contents to host memory, called once per device
+     */
+    Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill);
+
+    /**
+     * One call of an operator function.
+     *
+     * @param function name without the phase suffix, as in {@code aclnnAdd}
+     * @param arguments in the order of the table of C functions, without workspace size and executor: {@link Ten},
+     *     {@code List<Ten>}, {@link Number}, {@link Boolean}, {@link String}, {@code long[]} (aclIntArray),
+     *     {@link Scalar}, {@link AclType} or null
+     */
+    void call(String function, Object... arguments);
+}

@@ -1,0 +1,2 @@
+/** How each operator becomes calls of the vendor's operator functions. */
+package dev.weft.backend.ascend.kernel;

@@ -1,0 +1,104 @@
+package dev.weft.backend.ascend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.weft.backend.ascend.abi.CannHome;
+import dev.weft.spi.BackendConfig;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.Map;
+import org.junit.jupiter.api.Assumptions;
+
+/**
+ * The CANN emulator in this process. It is set up between two lives of the runtime: each begins with the first opened
+ * backend and ends with the last closed one, and at its end every leak is a fault.
+ */
+final class Emulator implements AutoCloseable {
+    private static final Map<String, String> DEFAULTS = Map.of(
+            "soc", "Ascend950DT_9591",
+            "devices", "1",
+            "memory", "0",
+            "seed", "1",
+            "delay", "30",
+            "jitter", "0",
+            "fail", "");
+
+    private final MethodHandle configure;
+    private final MethodHandle faults;
+
+    private Emulator(Path library) {
+        SymbolLookup symbols = SymbolLookup.libraryLookup(library, Arena.global());
+        this.configure = Linker.nativeLinker()
+                .downcallHandle(
+                        symbols.find("weftEmulatorConfigure").orElseThrow(),
+                        FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+        this.faults = Linker.nativeLinker()
+                .downcallHandle(
+                        symbols.find("weftEmulatorFaults").orElseThrow(),
+                        FunctionDescriptor.of(ValueLayout.ADDRESS));
+    }
+
+    /** The emulator with its default settings; the test is skipped where it was not built. */
+    static Emulator start() {
+        Path library = Path.of(System.getProperty(CannHome.PROPERTY, "-"), "lib64", "libacl_rt.so");
+        Assumptions.assumeTrue(
+                Files.exists(library),
+                () -> "the CANN emulator was not built (" + library + " is missing); see BuildEmulator");
+        Emulator emulator = new Emulator(library);
+        emulator.faults();
+        DEFAULTS.forEach(emulator::configure);
+        return emulator;
+    }
+
+    /** Changes a setting for the next life of the runtime. */
+    Emulator with(String key, String value) {
+        configure(key, value);
+        return this;
+    }
+
+    private void configure(String key, String value) {
+        try (Arena arena = Arena.ofConfined()) {
+            int code = (int) configure.invokeExact(arena.allocateFrom(key), arena.allocateFrom(value));
+            assertThat(code).as("setting " + key + " to '" + value + "'").isZero();
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** A backend on the emulator. */
+    AscendBackend open() {
+        return open(BackendConfig.DEFAULT);
+    }
+
+    AscendBackend open(BackendConfig config) {
+        return (AscendBackend) new AscendProvider().open(config);
+    }
+
+    /** Faults since the last call, one a line; empty if there were none. */
+    String faults() {
+        try {
+            MemorySegment text = (MemorySegment) faults.invokeExact();
+            return text.reinterpret(1 << 20).getString(0);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Restores default settings. @throws AssertionError if there were faults nobody asked for */
+    @Override
+    public void close() {
+        DEFAULTS.forEach(this::configure);
+        assertThat(faults()).as("faults that the emulator found").isEmpty();
+    }
+}

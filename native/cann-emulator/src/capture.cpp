@@ -218,7 +218,8 @@ int launch_graph(void* handle, void* on) {
     }
     std::string which;
     if (any_dead(graph->accesses, which)) {
-        fault("graph-memory", "aclmdlRIExecuteAsync of " + describe_handle(handle) + ", which refers to freed " + which);
+        fault("graph-memory", "aclmdlRIExecuteAsync of " + describe_handle(handle) + ", which refers to freed " +
+              which);
         return fail(507011, "aclmdlRIExecuteAsync: the graph refers to memory that has been freed");
     }
     graph->launched++;
@@ -288,11 +289,12 @@ int forbid_captured_context(const std::shared_ptr<Context>& context, const char*
 int forbid_synchronous_copy(const char* function) {
     for (const auto& capture : world().captures) {
         bool own = capture->thread == std::this_thread::get_id();
-        bool forbidden = mode_of_thread != relaxed && (capture->mode == global ? own || mode_of_thread == global
-                                                                               : capture->mode == thread_local_mode && own);
+        bool everywhere = capture->mode == global && mode_of_thread == global;
+        bool forbidden = mode_of_thread != relaxed && capture->mode != relaxed && (own || everywhere);
         if (forbidden) {
             invalidate(capture, std::string(function) + " while capturing");
-            return fail(ACL_ERROR_RT_CAPTURE_MODE_BLOCK_ASYNC, std::string(function) + ": not while a stream captures in this mode");
+            return fail(ACL_ERROR_RT_CAPTURE_MODE_BLOCK_ASYNC, std::string(function) +
+                        ": not while a stream captures in this mode");
         }
     }
     return 0;

@@ -70,7 +70,8 @@ void complete(Meeting& meeting, const std::string& where, Lock& lock) {
 
 // ---- checks at the call
 
-int check_buffer(const char* function, const void* buffer, uint64_t count, const Communicator& comm, int width, bool write,
+int check_buffer(const char* function, const void* buffer, uint64_t count, const Communicator& comm, int width,
+                 bool write,
                  std::vector<Access>& accesses) {
     if (count == 0) {
         return HCCL_SUCCESS;
@@ -82,7 +83,8 @@ int check_buffer(const char* function, const void* buffer, uint64_t count, const
     ByteRange range{begin, begin + count * static_cast<uint64_t>(width)};
     if (!is_device(begin) || device_of(begin) != comm.device || allocation_of(range) == nullptr) {
         fault(is_device(begin) && device_of(begin) == comm.device ? "tensor-bounds" : "address-memory",
-              std::string(function) + ": buffer " + describe(range) + " is not live memory of device " + std::to_string(comm.device));
+              std::string(function) + ": buffer " + describe(range) + " is not live memory of device " +
+                  std::to_string(comm.device));
         return fail(HCCL_E_PARA, std::string(function) + ": a buffer is not live memory of the rank's device");
     }
     accesses.push_back({range, write});
@@ -132,7 +134,8 @@ int check_call(const char* function, const Communicator& comm, const Collective&
     }
     bool reduces = c.kind == Step::all_reduce || c.kind == Step::reduce_scatter || c.kind == Step::reduce;
     if (reduces && !can_reduce(c.dtype)) {
-        return fail(HCCL_E_NOT_SUPPORT, std::string(function) + ": this data type cannot be reduced [hccl docs: HcclAllReduce]");
+        return fail(HCCL_E_NOT_SUPPORT, std::string(function) +
+                    ": this data type cannot be reduced [hccl docs: HcclAllReduce]");
     }
     if (c.root >= comm.group->ranks || (is_pair(c.kind) && c.root == comm.rank)) {
         return fail(HCCL_E_PARA, std::string(function) + ": no such rank: " + std::to_string(c.root));
@@ -149,7 +152,8 @@ void check_order(const char* function, Communicator& comm, const Stream& stream)
     Clock clock = stream.clock;
     join(clock, world().host);
     if (!comm.last.before(clock)) {
-        fault("race", std::string(function) + " on stream " + std::to_string(stream.id) + " is not ordered after the communicator's "
+        fault("race", std::string(function) + " on stream " + std::to_string(stream.id) +
+              " is not ordered after the communicator's "
                       "last collective, which is on another stream");
     }
 }
@@ -177,8 +181,10 @@ int start(const char* function, HcclComm handle, aclrtStream on, Collective coll
         return HCCL_E_RUNTIME;
     }
     if (stream->device != comm->device) {
-        fault("communicator-device", std::string(function) + " on device " + std::to_string(stream->device) + " for rank " +
-                                         std::to_string(comm->rank) + ", which is device " + std::to_string(comm->device));
+        fault("communicator-device", std::string(function) + " on device " + std::to_string(stream->device) +
+              " for rank " +
+                                         std::to_string(comm->rank) + ", which is device " +
+                                             std::to_string(comm->device));
         return fail(HCCL_E_PARA, std::string(function) + ": the stream is on another device than the rank");
     }
     std::vector<Access> accesses;
@@ -187,7 +193,8 @@ int start(const char* function, HcclComm handle, aclrtStream on, Collective coll
     }
     comm->plain = true;
     if (comm->fused) {
-        fault("communicator-shared", std::string(function) + " in " + comm->group->name + ", which serves a fused operator");
+        fault("communicator-shared", std::string(function) + " in " + comm->group->name +
+              ", which serves a fused operator");
     }
     if (!stream->capture) {
         check_order(function, *comm, *stream);
@@ -264,7 +271,8 @@ bool group_shape(const std::string& name, int& rank, int& ranks) {
     return true;
 }
 
-std::vector<std::vector<uint8_t>> Run::exchange(const std::string& name, const std::string& what, std::vector<uint8_t> mine) {
+std::vector<std::vector<uint8_t>> Run::exchange(const std::string& name, const std::string& what,
+                                                std::vector<uint8_t> mine) {
     std::shared_ptr<Communicator> comm;
     {
         Lock lock(world().mutex);

@@ -16,7 +16,19 @@ namespace emu {
 
 /** What one rank asks for; all but the buffers, and for all_to_all the counts, must agree among ranks. */
 struct Collective {
-    enum class Kind { all_reduce, all_gather, reduce_scatter, broadcast, all_to_all, reduce, scatter, barrier, send, receive, fused };
+    enum class Kind {
+        all_reduce,
+        all_gather,
+        reduce_scatter,
+        broadcast,
+        all_to_all,
+        reduce,
+        scatter,
+        barrier,
+        send,
+        receive,
+        fused
+    };
     Kind kind = Kind::barrier;
     const void* send = nullptr;
     void* receive = nullptr;

@@ -31,16 +31,19 @@ std::string name_of(const HcclCommConfig* config, uint64_t id) {
 /** Adds one rank. Lock held. */
 int add_rank(Group& group, uint32_t ranks, uint32_t rank, int device) {
     if (group.ranks != ranks) {
-        fault("collective-mismatch", "one rank joins " + group.name + " with " + std::to_string(ranks) + " ranks, another with " +
+        fault("collective-mismatch", "one rank joins " + group.name + " with " + std::to_string(ranks) +
+              " ranks, another with " +
                                          std::to_string(group.ranks));
         return refuse(HCCL_E_PARA, "HcclCommInitRootInfo: ranks disagree about their number");
     }
     if (rank >= ranks || group.devices.count(rank)) {
-        return refuse(HCCL_E_PARA, "HcclCommInitRootInfo: rank " + std::to_string(rank) + " is taken or beyond " + std::to_string(ranks));
+        return refuse(HCCL_E_PARA, "HcclCommInitRootInfo: rank " + std::to_string(rank) + " is taken or beyond " +
+                      std::to_string(ranks));
     }
     for (const auto& [other, used] : group.devices) {
         if (used == device) {
-            fault("communicator-device", "ranks " + std::to_string(other) + " and " + std::to_string(rank) + " of " + group.name +
+            fault("communicator-device", "ranks " + std::to_string(other) + " and " + std::to_string(rank) + " of " +
+                  group.name +
                                              " both use device " + std::to_string(device));
             return refuse(HCCL_E_PARA, "HcclCommInitRootInfo: one rank is one device");
         }
@@ -113,7 +116,7 @@ int join_group(uint32_t ranks, const HcclRootInfo* info, uint32_t rank, const Hc
     RootInfo root;
     std::memcpy(&root, info, sizeof root);
     if (std::memcmp(root.magic, root_magic, sizeof root_magic) != 0 || ranks == 0) {
-        return refuse(HCCL_E_PARA, "HcclCommInitRootInfo: the root info is not of HcclGetRootInfo, or there are no ranks");
+        return refuse(HCCL_E_PARA, "HcclCommInitRootInfo: no ranks, or no root info of HcclGetRootInfo");
     }
     Lock lock(world().mutex);
     return join_root(root.id, ranks, rank, config, comm, lock);
@@ -170,7 +173,8 @@ int leave_group(HcclComm handle) {
         return code;
     }
     if (!comm->last.before(w.host)) {
-        fault("destroy-with-pending-work", "HcclCommDestroy of rank " + std::to_string(comm->rank) + " of " + comm->group->name +
+        fault("destroy-with-pending-work", "HcclCommDestroy of rank " + std::to_string(comm->rank) + " of " +
+              comm->group->name +
                                                " before the host has waited for its last collective");
     }
     w.communicators.take(handle);
@@ -186,7 +190,8 @@ std::shared_ptr<Communicator> find_communicator(const void* handle, const char* 
     }
     auto comm = w.communicators.find(handle);
     if (comm == nullptr) {
-        fault(w.communicators.why(handle), std::string(function) + " with " + describe_handle(handle) + " as communicator");
+        fault(w.communicators.why(handle), std::string(function) + " with " + describe_handle(handle) +
+              " as communicator");
         code = refuse(HCCL_E_PARA, std::string(function) + ": no such communicator");
     }
     return comm;

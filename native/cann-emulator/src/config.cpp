@@ -103,7 +103,8 @@ void set(Config& c, const std::string& key, const std::string& value) {
 }
 
 void from_environment(Config& c) {
-    for (const char* key : {"soc", "devices", "memory", "seed", "delay", "jitter", "fail", "version", "log", "hccl_timeout"}) {
+    for (const char* key : {"soc", "devices", "memory", "seed", "delay", "jitter", "fail", "version", "log",
+        "hccl_timeout"}) {
         std::string name = std::string("WEFT_EMULATOR_") + key;
         for (char& letter : name) {
             letter = static_cast<char>(std::toupper(letter));
@@ -122,7 +123,8 @@ const Config& config() {
 
 int configure(const std::string& key, const std::string& value) {
     if (world().ready) {
-        return fail(ACL_ERROR_REPEAT_INITIALIZE, "weftEmulatorConfigure(" + key + "): only before aclInit or after aclFinalize");
+        return fail(ACL_ERROR_REPEAT_INITIALIZE, "weftEmulatorConfigure(" + key +
+                    "): only before aclInit or after aclFinalize");
     }
     try {
         Config probe;

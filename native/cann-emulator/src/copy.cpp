@@ -32,9 +32,11 @@ int place(const char* function, ByteRange range, Side& side) {
     side.device = device_of(range.begin);
     if (allocation_of(range) == nullptr) {
         bool starts = allocation_of({range.begin, range.begin}) != nullptr;
-        fault(starts ? "tensor-bounds" : "use-after-free", std::string(function) + " of device memory " + describe(range) +
-                                                               (starts ? ", which leaves its allocation" : ", which is not allocated"));
-        return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + ": no live device allocation holds " + describe(range));
+        std::string what = std::string(function) + " of device memory " + describe(range);
+        fault(starts ? "tensor-bounds" : "use-after-free",
+              what + (starts ? ", which leaves its allocation" : ", which is not allocated"));
+        return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + ": no live device allocation holds " +
+                    describe(range));
     }
     return 0;
 }
@@ -85,7 +87,8 @@ int plan_copy(const char* function, const Rows& r, size_t capacity, int kind, Pl
         return fail(ACL_ERROR_INVALID_PARAM, name + ": " + std::to_string(r.width) + " bytes do not fit destMax " +
                                                  std::to_string(capacity));
     }
-    ByteRange to = range_of(r.dst, r.dst_pitch, r.width, r.height), from = range_of(r.src, r.src_pitch, r.width, r.height);
+    ByteRange to = range_of(r.dst, r.dst_pitch, r.width, r.height),
+        from = range_of(r.src, r.src_pitch, r.width, r.height);
     int code;
     if ((code = place(function, to, plan.dst)) || (code = place(function, from, plan.src))) {
         return code;
@@ -122,7 +125,8 @@ void move(const Rows& r, const Plan& plan) {
         char* to = static_cast<char*>(r.dst) + row * r.dst_pitch;
         const char* from = static_cast<const char*>(r.src) + row * r.src_pitch;
         std::memmove(plan.dst.place == Place::device ? device_pointer(reinterpret_cast<uint64_t>(to)) : to,
-                     plan.src.place == Place::device ? device_pointer(reinterpret_cast<uint64_t>(from)) : from, r.width);
+                     plan.src.place == Place::device ? device_pointer(reinterpret_cast<uint64_t>(from)) : from,
+                         r.width);
     }
 }
 
@@ -187,7 +191,8 @@ int copy_async(const char* function, const Rows& rows, size_t capacity, int kind
     }
     if (blocks && captured) {
         invalidate(stream->capture, std::string(function) + " of pageable host memory");
-        return fail(ACL_ERROR_RT_CAPTURE_MODE_BLOCK_ASYNC, std::string(function) + ": pageable host memory on a captured stream");
+        return fail(ACL_ERROR_RT_CAPTURE_MODE_BLOCK_ASYNC, std::string(function) +
+                    ": pageable host memory on a captured stream");
     }
     if (plan.dst.place == Place::pinned && !captured) {
         poison_destination(rows);

@@ -24,7 +24,8 @@ int forbid_captured_event(const Event& event, const char* function) {
         return 0;
     }
     invalidate(event.state->capture, std::string(function) + " on an event recorded inside the capture");
-    return fail(ACL_ERROR_RT_EVENT_CAPTURED, std::string(function) + ": the event was recorded inside a capture and means "
+    return fail(ACL_ERROR_RT_EVENT_CAPTURED, std::string(function) +
+                ": the event was recorded inside a capture and means "
                                                                      "nothing outside");
 }
 
@@ -43,17 +44,20 @@ int wait_in_capture(const std::shared_ptr<Stream>& stream, const Event& event) {
         return 0;
     }
     invalidate(stream->capture, "a captured stream waits for an event from outside the capture");
-    return fail(ACL_ERROR_RT_CAPTURE_DEPENDENCY, "aclrtStreamWaitEvent: the event was not recorded inside this capture");
+    return fail(ACL_ERROR_RT_CAPTURE_DEPENDENCY,
+                "aclrtStreamWaitEvent: the event was not recorded inside this capture");
 }
 
 /** An ordinary stream that waits for a captured event joins the capture. */
 int join_capture(const std::shared_ptr<Stream>& stream, const Event& event) {
     if (!capturing(event.state->capture)) {
-        return fail(ACL_ERROR_RT_EVENT_CAPTURED, "aclrtStreamWaitEvent: the event was recorded inside a capture that has ended");
+        return fail(ACL_ERROR_RT_EVENT_CAPTURED,
+                    "aclrtStreamWaitEvent: the event was recorded inside a capture that has ended");
     }
     if (stream->is_default) {
         invalidate(event.state->capture, "the default stream cannot join a capture");
-        return fail(ACL_ERROR_STREAM_CAPTURE_IMPLICIT, "aclrtStreamWaitEvent: the default stream cannot join a capture");
+        return fail(ACL_ERROR_STREAM_CAPTURE_IMPLICIT,
+                    "aclrtStreamWaitEvent: the default stream cannot join a capture");
     }
     stream->capture = event.state->capture;
     stream->capture_clock = event.state->clock;
@@ -73,7 +77,8 @@ int create_event(void** event, uint32_t flags, bool extended, const char* functi
         return ACL_ERROR_RT_CONTEXT_NULL;
     }
     if (w.events.size() >= most_events) {
-        return fail(ACL_ERROR_RT_NO_EVENT_RESOURCE, std::string(function) + ": no more than " + std::to_string(most_events) + " events");
+        return fail(ACL_ERROR_RT_NO_EVENT_RESOURCE, std::string(function) + ": no more than " +
+                    std::to_string(most_events) + " events");
     }
     auto made = std::make_shared<Event>();
     made->flags = flags;
@@ -125,7 +130,8 @@ int wait_event(void* stream, void* event, const char* function) {
         return code;
     }
     if (!(found->flags & ACL_EVENT_SYNC)) {
-        return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + ": the event was created without ACL_EVENT_SYNC");
+        return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) +
+                    ": the event was created without ACL_EVENT_SYNC");
     }
     if (found->state == nullptr) {
         return 0;  // never recorded: nothing to wait for
@@ -193,7 +199,8 @@ int elapsed(float* ms, void* start, void* end) {
             return code;
         }
         if (!(found->flags & ACL_EVENT_TIME_LINE)) {
-            return fail(ACL_ERROR_RT_PARAM_INVALID, "aclrtEventElapsedTime: an event was created without ACL_EVENT_TIME_LINE");
+            return fail(ACL_ERROR_RT_PARAM_INVALID,
+                        "aclrtEventElapsedTime: an event was created without ACL_EVENT_TIME_LINE");
         }
         if (found->state == nullptr || !found->state->complete) {
             return fail(ACL_ERROR_RT_PARAM_INVALID, "aclrtEventElapsedTime: an event is not recorded or not complete");

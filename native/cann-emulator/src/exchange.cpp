@@ -200,8 +200,10 @@ std::string disagreement(const Meeting& m) {
     for (const auto& [from, a] : m.arrived) {
         for (const auto& [to, b] : m.arrived) {
             if (a.send_counts[to] != b.receive_counts[from]) {
-                return "rank " + std::to_string(from) + " sends " + std::to_string(a.send_counts[to]) + " elements to rank " +
-                       std::to_string(to) + ", which expects " + std::to_string(b.receive_counts[from]) + " (" + describe(a) +
+                return "rank " + std::to_string(from) + " sends " + std::to_string(a.send_counts[to]) +
+                    " elements to rank " +
+                       std::to_string(to) + ", which expects " + std::to_string(b.receive_counts[from]) + " (" +
+                           describe(a) +
                        " and " + describe(b) + ")";
             }
         }

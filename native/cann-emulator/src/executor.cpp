@@ -16,7 +16,8 @@ std::shared_ptr<Executor> find_executor(const void* handle, const char* function
     }
     auto executor = w.executors.find(handle);
     if (executor == nullptr) {
-        fault("executor-consumed", std::string(function) + " with " + describe_handle(handle) + ", which is not a live executor");
+        fault("executor-consumed", std::string(function) + " with " + describe_handle(handle) +
+              ", which is not a live executor");
         code = fail(ACLNN_ERR_INNER_NULLPTR, std::string(function) + ": no such executor");
     }
     return executor;
@@ -73,7 +74,8 @@ int assign(const char* function, Executor& executor, const Slot* slot, const voi
             known |= std::find(a.handles.begin(), a.handles.end(), handle) != a.handles.end();
         }
         if (!known) {
-            fault("executor-wrong-tensor", std::string(function) + ": " + describe_handle(tensor) + " is no argument of this " + op +
+            fault("executor-wrong-tensor", std::string(function) + ": " + describe_handle(tensor) +
+                  " is no argument of this " + op +
                                                "; hand-written operators rewrite the tensor they are given");
         }
         world().tensors.find(tensor)->value.address = address;
@@ -83,7 +85,8 @@ int assign(const char* function, Executor& executor, const Slot* slot, const voi
         return fail(ACLNN_ERR_PARAM_INVALID, std::string(function) + ": no tensor of " + op + " has this index");
     }
     if (slot->argument->handles[slot->member] != handle) {
-        fault("executor-wrong-tensor", std::string(function) + ": the index means " + slot->argument->parameter->name + " of " + op +
+        fault("executor-wrong-tensor", std::string(function) + ": the index means " + slot->argument->parameter->name +
+              " of " + op +
                                            ", but " + describe_handle(tensor) + " is another tensor");
     }
     slot->argument->tensors[slot->member].address = address;
@@ -144,11 +147,14 @@ int set_address(void* handle, Numbering numbering, size_t index, const void* ten
         return code;
     }
     std::vector<Slot> all = slots(*executor->arguments, numbering);
-    return assign(function, *executor, index < all.size() ? &all[index] : nullptr, tensor, reinterpret_cast<uint64_t>(address));
+    return assign(function, *executor, index < all.size() ? &all[index] : nullptr, tensor,
+                  reinterpret_cast<uint64_t>(address));
 }
 
-int set_list_address(void* handle, Numbering numbering, size_t parameter, size_t member, const void* list, void* address) {
-    static const char* names[] = {"aclSetDynamicInputTensorAddr", "aclSetDynamicOutputTensorAddr", "aclSetDynamicTensorAddr"};
+int set_list_address(void* handle, Numbering numbering, size_t parameter, size_t member, const void* list,
+                     void* address) {
+    static const char* names[] = {"aclSetDynamicInputTensorAddr", "aclSetDynamicOutputTensorAddr",
+        "aclSetDynamicTensorAddr"};
     const char* function = names[static_cast<int>(numbering)];
     World& w = world();
     Lock lock(w.mutex);
@@ -168,7 +174,8 @@ int set_list_address(void* handle, Numbering numbering, size_t parameter, size_t
         return code;
     }
     if (member >= tensors->members.size()) {
-        return fail(ACLNN_ERR_PARAM_INVALID, std::string(function) + ": the list has " + std::to_string(tensors->members.size()) +
+        return fail(ACLNN_ERR_PARAM_INVALID, std::string(function) + ": the list has " +
+                    std::to_string(tensors->members.size()) +
                                                  " members");
     }
     // the first index counts parameters here, not tensors
@@ -181,7 +188,8 @@ int set_list_address(void* handle, Numbering numbering, size_t parameter, size_t
         }
     }
     Slot chosen{wanted ? wanted->argument : nullptr, member};
-    return assign(function, *executor, wanted ? &chosen : nullptr, tensors->members[member], reinterpret_cast<uint64_t>(address));
+    return assign(function, *executor, wanted ? &chosen : nullptr, tensors->members[member],
+                  reinterpret_cast<uint64_t>(address));
 }
 
 }  // namespace emu

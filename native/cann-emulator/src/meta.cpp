@@ -54,7 +54,8 @@ bool build(const TensorSpec& s, Tensor& t) {
 template <typename T>
 int unknown_destroy(const Handles<T>& handles, const void* handle) {
     bool before = was_handle(handle, handles.kind());
-    fault(before ? "double-destroy" : "wrong-handle", std::string("destroy of ") + kind_name(handles.kind()) + " with " +
+    fault(before ? "double-destroy" : "wrong-handle", std::string("destroy of ") + kind_name(handles.kind()) +
+          " with " +
                                                           describe_handle(handle));
     return fail(ACLNN_ERR_PARAM_INVALID, std::string("not a live ") + kind_name(handles.kind()));
 }
@@ -110,7 +111,8 @@ int destroy_tensor(const void* handle) {
         return unknown_destroy(w.tensors, handle);
     }
     if (tensor->list != nullptr && w.lists.find(tensor->list) != nullptr) {
-        fault("double-destroy", "aclDestroyTensor of " + describe_handle(handle) + ", which " + describe_handle(tensor->list) +
+        fault("double-destroy", "aclDestroyTensor of " + describe_handle(handle) + ", which " +
+              describe_handle(tensor->list) +
                                     " owns and will destroy");
     }
     w.tensors.take(handle);
@@ -174,7 +176,10 @@ void* create_array(HandleKind kind, HostValue value) {
     World& w = world();
     Lock lock(w.mutex);
     auto made = std::make_shared<HostValue>(std::move(value));
-    return kind == HandleKind::integers ? w.integers.add(made) : kind == HandleKind::floats ? w.floats.add(made) : w.booleans.add(made);
+    Handles<HostValue>& handles = kind == HandleKind::integers ? w.integers
+                                  : kind == HandleKind::floats ? w.floats
+                                                               : w.booleans;
+    return handles.add(made);
 }
 
 int destroy_value(Handles<HostValue>& handles, const void* handle) {

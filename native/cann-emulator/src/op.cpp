@@ -149,7 +149,8 @@ void Call::shape(const char* name, std::vector<int64_t> expected, const char* ci
     if (t != nullptr && t->dims != expected) {
         Tensor wanted = *t;
         wanted.dims = expected;
-        refuse(ACLNN_ERR_PARAM_INVALID, std::string(name) + " is " + describe(*t) + ", expected " + describe(wanted), cite);
+        refuse(ACLNN_ERR_PARAM_INVALID, std::string(name) + " is " + describe(*t) + ", expected " + describe(wanted),
+               cite);
     }
 }
 

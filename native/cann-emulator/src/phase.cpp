@@ -211,7 +211,8 @@ int check_workspace(const Executor& e, const char* op, void* workspace, uint64_t
         return fail(ACLNN_ERR_PARAM_INVALID, std::string(op) + ": the workspace is too small");
     }
     if (size != e.workspace) {
-        log(std::string(op) + ": workspace size " + std::to_string(size) + ", phase 1 said " + std::to_string(e.workspace));
+        log(std::string(op) + ": workspace size " + std::to_string(size) + ", phase 1 said " +
+            std::to_string(e.workspace));
     }
     return 0;
 }
@@ -230,7 +231,8 @@ int refresh(const Executor& e, ArgumentSet& set) {
             } else if (!e.repeatable || set.op->handwritten) {
                 fault("argument-destroyed", std::string(set.op->name) + ": " + a.parameter->name + ", " +
                                                 describe_handle(handle) + ", is destroyed before phase 2");
-                return fail(ACLNN_ERR_PARAM_INVALID, std::string(set.op->name) + ": " + a.parameter->name + " is destroyed");
+                return fail(ACLNN_ERR_PARAM_INVALID, std::string(set.op->name) + ": " + a.parameter->name +
+                            " is destroyed");
             }
         }
     }
@@ -246,7 +248,8 @@ Task make_task(std::shared_ptr<const ArgumentSet> set, std::vector<Access> acces
 
 }  // namespace
 
-aclnnStatus second_phase(const char* op, void* workspace, uint64_t workspace_size, aclOpExecutor* handle, aclrtStream on) {
+aclnnStatus second_phase(const char* op, void* workspace, uint64_t workspace_size, aclOpExecutor* handle,
+                         aclrtStream on) {
     World& w = world();
     if (int code = enter_operator(op)) {
         Lock lock(w.mutex);
@@ -262,7 +265,8 @@ aclnnStatus second_phase(const char* op, void* workspace, uint64_t workspace_siz
     }
     auto executor = w.executors.find(handle);
     if (executor == nullptr) {
-        fault("executor-consumed", std::string(op) + " with " + describe_handle(handle) + ", which is not a live executor");
+        fault("executor-consumed", std::string(op) + " with " + describe_handle(handle) +
+              ", which is not a live executor");
         return fail(ACLNN_ERR_INNER_NULLPTR, std::string(op) + ": no such executor");
     }
     if (!executor->repeatable) {

@@ -55,7 +55,8 @@ std::string RaceDetector::check(const std::vector<Access>& accesses, Epoch step,
             if (other != nullptr && found.empty() && other->step.actor != step.actor) {
                 found = label + " (" + actor_name(step.actor) + ", step " + std::to_string(step.time) + ") " +
                         (a.write ? "writes " : "reads ") + hex(it->first) + ".." + hex(it->second.end) +
-                        " and is not ordered after " + *other->label + " (" + actor_name(other->step.actor) + ", step " +
+                        " and is not ordered after " + *other->label + " (" + actor_name(other->step.actor) +
+                            ", step " +
                         std::to_string(other->step.time) + ")";
             }
         }

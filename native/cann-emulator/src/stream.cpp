@@ -221,7 +221,8 @@ int destroy_stream(const void* handle, bool force, Lock& lock) {
         return code;
     }
     if (stream->capture) {
-        fault("capture-unfinished", "aclrtDestroyStream of stream " + std::to_string(stream->id) + " while it captures");
+        fault("capture-unfinished", "aclrtDestroyStream of stream " + std::to_string(stream->id) +
+              " while it captures");
         invalidate(stream->capture, "a captured stream was destroyed");
     }
     if (!force && !stream->idle()) {

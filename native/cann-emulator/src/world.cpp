@@ -45,7 +45,8 @@ namespace {
 template <typename T>
 void report_leaks(const Handles<T>& handles) {
     if (handles.size() > 0) {
-        fault("leak", std::to_string(handles.size()) + " " + kind_name(handles.kind()) + " not destroyed at aclFinalize");
+        fault("leak", std::to_string(handles.size()) + " " + kind_name(handles.kind()) +
+              " not destroyed at aclFinalize");
     }
 }
 
@@ -67,7 +68,8 @@ void report_memory() {
         bytes += a.size;
     }
     if (bytes > 0) {
-        fault("leak", std::to_string(allocations().size()) + " device allocations of together " + std::to_string(bytes) +
+        fault("leak", std::to_string(allocations().size()) + " device allocations of together " +
+              std::to_string(bytes) +
                           " bytes not freed at aclFinalize");
     }
     if (pinned_count() > 0) {
@@ -119,7 +121,8 @@ int finalize() {
     report_executors(w);
     report_memory();
     if (!w.single_source_ops.empty()) {
-        log(std::to_string(w.single_source_ops.size()) + " operators were used whose signature only one source confirms");
+        log(std::to_string(w.single_source_ops.size()) +
+            " operators were used whose signature only one source confirms");
     }
     log(std::to_string(w.threads) + " host threads have called the runtime");
     end_communicators();
@@ -185,7 +188,8 @@ std::shared_ptr<Context> current_context_or_null() {
 std::shared_ptr<Context> current_context(const char* function) {
     auto context = current_context_or_null();
     if (context == nullptr) {
-        fail(ACL_ERROR_RT_CONTEXT_NULL, std::string(function) + ": this thread has no current context; call aclrtSetDevice "
+        fail(ACL_ERROR_RT_CONTEXT_NULL, std::string(function) +
+             ": this thread has no current context; call aclrtSetDevice "
                                                                 "or aclrtSetCurrentContext on it first");
     }
     return context;
@@ -230,10 +234,12 @@ void end_context(const std::shared_ptr<Context>& context, const char* function, 
     }
     for (const auto& stream : streams) {
         if (!stream->idle()) {
-            fault("destroy-with-pending-work", std::string(function) + " while stream " + std::to_string(stream->id) + " has work");
+            fault("destroy-with-pending-work", std::string(function) + " while stream " + std::to_string(stream->id) +
+                  " has work");
         }
         if (!stream->is_default) {
-            fault("leak", std::string(function) + ": stream " + std::to_string(stream->id) + " of the context not destroyed");
+            fault("leak", std::string(function) + ": stream " + std::to_string(stream->id) +
+                  " of the context not destroyed");
         }
         stop(stream, lock);
         w.streams.take(stream->handle);

@@ -86,9 +86,11 @@ TEST(uneven_all_to_all_and_pairs, [] {
         uint64_t receive[2] = {r.rank == 0 ? 1u : 3u, 2}, to[2] = {0, receive[0]};
         auto got = r.run(4, 5, 0, [&](void* in, void* out) {
             OK(aclrtMemset(out, 20, 0, 20));
-            return HcclAlltoAllV(in, send, from, HCCL_DATA_TYPE_FP32, out, receive, to, HCCL_DATA_TYPE_FP32, r.comm, r.stream);
+            return HcclAlltoAllV(in, send, from, HCCL_DATA_TYPE_FP32, out, receive, to, HCCL_DATA_TYPE_FP32, r.comm,
+                                 r.stream);
         });
-        CHECK(r.rank == 0 ? got[0] == 0 && got[1] == 100 && got[2] == 101 : got[0] == 1 && got[2] == 3 && got[4] == 103);
+        CHECK(r.rank == 0 ? got[0] == 0 && got[1] == 100 && got[2] == 101 : got[0] == 1 && got[2] == 3 &&
+              got[4] == 103);
         auto passed = r.run(2, 2, 7, [&](void* in, void* out) {
             OK(aclrtMemset(out, 8, 0, 8));
             return r.rank == 0 ? HcclSend(in, 2, HCCL_DATA_TYPE_FP32, 1, r.comm, r.stream)
@@ -216,7 +218,8 @@ TEST(collective_arguments, [] {
         void* data = device_bytes(64);
         float host[16];
         EQUAL(HcclAllReduce(host, data, 4, HCCL_DATA_TYPE_FP32, HCCL_REDUCE_SUM, r.comm, r.stream), HCCL_E_PARA);
-        EQUAL(HcclAllReduce(data, data, 64, HCCL_DATA_TYPE_FP8E4M3, HCCL_REDUCE_SUM, r.comm, r.stream), HCCL_E_NOT_SUPPORT);
+        EQUAL(HcclAllReduce(data, data, 64, HCCL_DATA_TYPE_FP8E4M3, HCCL_REDUCE_SUM, r.comm, r.stream),
+              HCCL_E_NOT_SUPPORT);
         EQUAL(HcclBroadcast(data, 4, HCCL_DATA_TYPE_FP32, 5, r.comm, r.stream), HCCL_E_PARA);
         EQUAL(HcclAllReduce(nullptr, data, 4, HCCL_DATA_TYPE_FP32, HCCL_REDUCE_SUM, r.comm, r.stream), HCCL_E_PTR);
         OK(aclrtFree(data));
@@ -237,7 +240,8 @@ TEST(one_thread_for_all_ranks, [] {
         OK(aclrtMemset(data[i], 64, 0, 64));
         EQUAL(HcclAllReduce(data[i], data[i], 16, HCCL_DATA_TYPE_INT32, HCCL_REDUCE_SUM, comms[i], streams[i]), 0);
     }
-    EQUAL(HcclAllReduce(data[1], data[1], 16, HCCL_DATA_TYPE_INT32, HCCL_REDUCE_SUM, comms[0], streams[1]), HCCL_E_PARA);
+    EQUAL(HcclAllReduce(data[1], data[1], 16, HCCL_DATA_TYPE_INT32, HCCL_REDUCE_SUM, comms[0], streams[1]),
+          HCCL_E_PARA);
     FAULTS("communicator-device");
     for (int i = 0; i < 2; i++) {
         OK(aclrtSetDevice(i));

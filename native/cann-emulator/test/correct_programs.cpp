@@ -60,7 +60,8 @@ TEST(events_order_streams, [] {
     upload(a.data, std::vector<float>(1024, 1));
     upload(b.data, std::vector<float>(1024, 1));
     aclrtStream first = make_stream(), second = make_stream();
-    aclrtEvent event = make_event(ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE), end = make_event(ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE);
+    aclrtEvent event = make_event(ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE),
+        end = make_event(ACL_EVENT_SYNC | ACL_EVENT_TIME_LINE);
     OK(add(a, b, out, first));
     OK(aclrtRecordEvent(event, first));
     OK(aclrtStreamWaitEvent(second, event));

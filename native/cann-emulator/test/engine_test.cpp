@@ -82,11 +82,13 @@ void run_meeting(emu::Run& run) {
     std::string group = run.text("groupEp");
     emu::group_shape(group, rank, ranks);
     int64_t sum = 0;
-    for (const auto& brought : run.exchange(group, "rounds " + std::to_string(run.integer("needSync")), {static_cast<uint8_t>(rank + 1)})) {
+    for (const auto& brought : run.exchange(group, "rounds " + std::to_string(run.integer("needSync")),
+                                            {static_cast<uint8_t>(rank + 1)})) {
         sum += brought[0];
     }
     if (run.tensor("elasticInfo") != nullptr) {
-        run.store(*run.tensor("elasticInfo"), std::vector<int64_t>(static_cast<size_t>(run.tensor("elasticInfo")->numel()), sum));
+        run.store(*run.tensor("elasticInfo"),
+                  std::vector<int64_t>(static_cast<size_t>(run.tensor("elasticInfo")->numel()), sum));
     }
 }
 

@@ -52,7 +52,8 @@ std::set<std::string> rules_in(const std::string& faults) {
     std::istringstream in(faults);
     for (std::string one; std::getline(in, one);) {
         found.insert(one.substr(0, one.find(':')));
-        check(one.find('[') != std::string::npos && one.back() == ']', "a fault cites its document", __FILE__, __LINE__);
+        check(one.find('[') != std::string::npos && one.back() == ']', "a fault cites its document", __FILE__,
+              __LINE__);
     }
     broken.insert(found.begin(), found.end());
     return found;
@@ -87,7 +88,8 @@ Buffer::Buffer(std::vector<int64_t> d, aclDataType dtype) : dims(std::move(d)) {
         count *= n;
     }
     data = device_bytes(static_cast<size_t>(count) * emu::dtype_bits(dtype) / 8);
-    tensor = aclCreateTensor(dims.data(), dims.size(), dtype, nullptr, 0, ACL_FORMAT_ND, dims.data(), dims.size(), data);
+    tensor = aclCreateTensor(dims.data(), dims.size(), dtype, nullptr, 0, ACL_FORMAT_ND, dims.data(), dims.size(),
+                             data);
     CHECK(tensor != nullptr);
 }
 
@@ -100,7 +102,8 @@ aclTensor* float_tensor(void* data, std::vector<int64_t> dims, std::vector<int64
     if (storage.empty()) {
         storage = dims;
     }
-    return aclCreateTensor(dims.data(), dims.size(), ACL_FLOAT, nullptr, 0, ACL_FORMAT_ND, storage.data(), storage.size(), data);
+    return aclCreateTensor(dims.data(), dims.size(), ACL_FLOAT, nullptr, 0, ACL_FORMAT_ND, storage.data(),
+                           storage.size(), data);
 }
 
 aclrtStream make_stream() {
@@ -211,7 +214,8 @@ void run_case(const Case& c) {
 /** A rule that no case breaks is a rule nobody knows to work. */
 void check_rules_are_tested() {
     for (const emu::Rule& rule : emu::rules()) {
-        check(broken.count(rule.name) > 0, (std::string("no case breaks the rule ") + rule.name).c_str(), __FILE__, __LINE__);
+        check(broken.count(rule.name) > 0, (std::string("no case breaks the rule ") + rule.name).c_str(), __FILE__,
+              __LINE__);
     }
 }
 

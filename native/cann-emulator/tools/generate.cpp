@@ -195,7 +195,8 @@ void write_headers(const std::vector<Row>& rows, const fs::path& folder) {
     }
     for (const auto& [header, body] : bodies) {
         std::string types = header.rfind("hccl/", 0) == 0 ? "hccl/hccl_types.h" : "acl/acl_base.h";
-        write(folder / header, "/* Declarations generated from Weft's table of CANN functions. */\n#ifndef " + guard(header) +
+        write(folder / header, "/* Declarations generated from Weft's table of CANN functions. */\n#ifndef " +
+              guard(header) +
                                    "\n#define " + guard(header) + "\n\n#include \"" + types +
                                    "\"\n\n#ifdef __cplusplus\nextern \"C\" {\n#endif\n\n" + body +
                                    "#ifdef __cplusplus\n}\n#endif\n\n#endif\n");
@@ -239,7 +240,8 @@ std::string first_phase(const Row& row) {
 
 std::string second_phase(const Row& row) {
     const auto& p = row.params;
-    return prototype(row) + " {\n    return emu::second_phase(\"" + row.function + "\", " + p[0].name + ", " + p[1].name +
+    return prototype(row) + " {\n    return emu::second_phase(\"" + row.function + "\", " + p[0].name + ", " +
+        p[1].name +
            ", " + p[2].name + ", " + p[3].name + ");\n}\n\n";
 }
 

@@ -117,7 +117,8 @@ aclError aclrtSynchronizeDevice(void) {
 aclError aclrtDeviceCanAccessPeer(int32_t* canAccessPeer, int32_t deviceId, int32_t peerDeviceId) {
     EMU_ENTER("aclrtDeviceCanAccessPeer");
     int32_t devices = emu::config().devices;
-    *canAccessPeer = deviceId != peerDeviceId && deviceId >= 0 && peerDeviceId >= 0 && deviceId < devices && peerDeviceId < devices;
+    *canAccessPeer = deviceId != peerDeviceId && deviceId >= 0 && peerDeviceId >= 0 && deviceId < devices &&
+        peerDeviceId < devices;
     return ACL_SUCCESS;
 }
 
@@ -129,7 +130,8 @@ aclError aclrtDeviceEnablePeerAccess(int32_t peerDeviceId, uint32_t) {
         return ACL_ERROR_RT_CONTEXT_NULL;
     }
     if (peerDeviceId < 0 || peerDeviceId >= emu::config().devices || peerDeviceId == current->device) {
-        return emu::fail(ACL_ERROR_RT_INVALID_DEVICEID, "aclrtDeviceEnablePeerAccess: no peer " + std::to_string(peerDeviceId));
+        return emu::fail(ACL_ERROR_RT_INVALID_DEVICEID, "aclrtDeviceEnablePeerAccess: no peer " +
+                         std::to_string(peerDeviceId));
     }
     world().devices[static_cast<size_t>(current->device)].peers.insert(peerDeviceId);
     return ACL_SUCCESS;

@@ -26,7 +26,8 @@ int allocate_device(void** devPtr, size_t size, const char* function) {
     if (address == 0) {
         return emu::fail(ACL_ERROR_RT_MEMORY_ALLOCATION,
                          std::string(function) + ": " + std::to_string(size) + " bytes, in use are " +
-                             std::to_string(emu::memory_used(context->device)) + " of " + std::to_string(emu::config().memory));
+                             std::to_string(emu::memory_used(context->device)) + " of " +
+                                 std::to_string(emu::config().memory));
     }
     *devPtr = reinterpret_cast<void*>(address);
     return ACL_SUCCESS;
@@ -42,7 +43,8 @@ int free_device(void* devPtr, const char* function) {
     uint64_t begin = reinterpret_cast<uint64_t>(devPtr);
     const emu::Allocation* a = emu::allocation_of({begin, begin});
     if (!emu::is_device(begin) || a == nullptr || a->begin != begin) {
-        emu::fault("invalid-free", std::string(function) + " of " + emu::hex(begin) + ", where no live allocation starts");
+        emu::fault("invalid-free", std::string(function) + " of " + emu::hex(begin) +
+                   ", where no live allocation starts");
         return emu::fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + ": no allocation starts at this address");
     }
     emu::ByteRange range{begin, begin + a->capacity};
@@ -92,7 +94,8 @@ aclError aclrtMallocHost(void** hostPtr, size_t size) {
     }
     *hostPtr = emu::allocate_pinned(size);
     return *hostPtr != nullptr ? static_cast<aclError>(ACL_SUCCESS)
-                               : emu::fail(ACL_ERROR_RT_MEMORY_ALLOCATION, "aclrtMallocHost: the host has no more memory");
+                               : emu::fail(ACL_ERROR_RT_MEMORY_ALLOCATION,
+                                           "aclrtMallocHost: the host has no more memory");
 }
 
 aclError aclrtFreeHost(void* hostPtr) {
@@ -101,7 +104,8 @@ aclError aclrtFreeHost(void* hostPtr) {
     uint64_t begin = reinterpret_cast<uint64_t>(hostPtr);
     uint64_t end = begin + emu::pinned_size(hostPtr);
     if (!world().races.ordered({begin, end}, world().host)) {
-        emu::fault("host-memory-freed", "aclrtFreeHost of " + emu::hex(begin) + " while a queued copy may still use it");
+        emu::fault("host-memory-freed", "aclrtFreeHost of " + emu::hex(begin) +
+                   " while a queued copy may still use it");
     }
     world().races.forget({begin, end});
     if (!emu::release_pinned(hostPtr)) {

@@ -137,7 +137,8 @@ aclError aclrtGetDeviceInfo(uint32_t deviceId, aclrtDevAttr attr, int64_t* value
             *value = static_cast<int64_t>(p.l2);
             return ACL_SUCCESS;
         default:
-            return emu::fail(ACL_ERROR_INVALID_PARAM, "aclrtGetDeviceInfo: attribute " + std::to_string(attr) + " is not emulated");
+            return emu::fail(ACL_ERROR_INVALID_PARAM, "aclrtGetDeviceInfo: attribute " + std::to_string(attr) +
+                             " is not emulated");
     }
 }
 

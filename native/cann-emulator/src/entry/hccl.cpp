@@ -41,7 +41,8 @@ std::vector<uint64_t> copy_counts(const void* counts, uint32_t ranks) {
 
 extern "C" {
 
-HcclResult HcclAllReduce(void* sendBuf, void* recvBuf, uint64_t count, HcclDataType dataType, HcclReduceOp op, HcclComm comm,
+HcclResult HcclAllReduce(void* sendBuf, void* recvBuf, uint64_t count, HcclDataType dataType, HcclReduceOp op,
+                         HcclComm comm,
                          aclrtStream stream) {
     Collective c = make(Kind::all_reduce, sendBuf, recvBuf, count, dataType);
     c.reduction = op;
@@ -60,13 +61,15 @@ HcclResult HcclReduceScatter(void* sendBuf, void* recvBuf, uint64_t recvCount, H
     return run("HcclReduceScatter", comm, stream, c);
 }
 
-HcclResult HcclBroadcast(void* buf, uint64_t count, HcclDataType dataType, uint32_t root, HcclComm comm, aclrtStream stream) {
+HcclResult HcclBroadcast(void* buf, uint64_t count, HcclDataType dataType, uint32_t root, HcclComm comm,
+                         aclrtStream stream) {
     Collective c = make(Kind::broadcast, buf, buf, count, dataType);
     c.root = root;
     return run("HcclBroadcast", comm, stream, c);
 }
 
-HcclResult HcclReduce(void* sendBuf, void* recvBuf, uint64_t count, HcclDataType dataType, HcclReduceOp op, uint32_t root,
+HcclResult HcclReduce(void* sendBuf, void* recvBuf, uint64_t count, HcclDataType dataType, HcclReduceOp op,
+                      uint32_t root,
                       HcclComm comm, aclrtStream stream) {
     Collective c = make(Kind::reduce, sendBuf, recvBuf, count, dataType);
     c.reduction = op;
@@ -74,7 +77,8 @@ HcclResult HcclReduce(void* sendBuf, void* recvBuf, uint64_t count, HcclDataType
     return run("HcclReduce", comm, stream, c);
 }
 
-HcclResult HcclScatter(void* sendBuf, void* recvBuf, uint64_t recvCount, HcclDataType dataType, uint32_t root, HcclComm comm,
+HcclResult HcclScatter(void* sendBuf, void* recvBuf, uint64_t recvCount, HcclDataType dataType, uint32_t root,
+                       HcclComm comm,
                        aclrtStream stream) {
     Collective c = make(Kind::scatter, sendBuf, recvBuf, recvCount, dataType);
     c.root = root;

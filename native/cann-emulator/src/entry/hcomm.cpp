@@ -53,7 +53,8 @@ HcclResult HcclCreateSubCommConfig(HcclComm* comm, uint32_t rankNum, uint32_t* r
     if (comm == nullptr || subComm == nullptr) {
         return HCCL_E_PTR;
     }
-    return static_cast<HcclResult>(emu::join_subgroup(*comm, rankNum, rankIds, subCommId, subCommRankId, config, subComm));
+    return static_cast<HcclResult>(emu::join_subgroup(*comm, rankNum, rankIds, subCommId, subCommRankId, config,
+                                                      subComm));
 }
 
 HcclResult HcclCommDestroy(HcclComm comm) {

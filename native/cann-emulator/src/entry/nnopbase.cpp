@@ -141,11 +141,13 @@ aclnnStatus aclGetViewShape(const aclTensor* tensor, int64_t** viewDims, uint64_
 }
 
 aclnnStatus aclGetStorageShape(const aclTensor* tensor, int64_t** storageDims, uint64_t* storageDimsNum) {
-    return with_tensor(tensor, "aclGetStorageShape", [&](auto& t) { hand_out(t.value.storage, storageDims, storageDimsNum); });
+    return with_tensor(tensor, "aclGetStorageShape",
+                       [&](auto& t) { hand_out(t.value.storage, storageDims, storageDimsNum); });
 }
 
 aclnnStatus aclGetViewStrides(const aclTensor* tensor, int64_t** stridesValue, uint64_t* stridesNum) {
-    return with_tensor(tensor, "aclGetViewStrides", [&](auto& t) { hand_out(t.value.strides, stridesValue, stridesNum); });
+    return with_tensor(tensor, "aclGetViewStrides",
+                       [&](auto& t) { hand_out(t.value.strides, stridesValue, stridesNum); });
 }
 
 aclnnStatus aclGetViewOffset(const aclTensor* tensor, int64_t* offset) {
@@ -161,11 +163,13 @@ aclnnStatus aclGetDataType(const aclTensor* tensor, aclDataType* dataType) {
 }
 
 aclnnStatus aclGetRawTensorAddr(const aclTensor* tensor, void** addr) {
-    return with_tensor(tensor, "aclGetRawTensorAddr", [&](auto& t) { *addr = reinterpret_cast<void*>(t.value.address); });
+    return with_tensor(tensor, "aclGetRawTensorAddr",
+                       [&](auto& t) { *addr = reinterpret_cast<void*>(t.value.address); });
 }
 
 aclnnStatus aclSetRawTensorAddr(aclTensor* tensor, void* addr) {
-    return with_tensor(tensor, "aclSetRawTensorAddr", [&](auto& t) { t.value.address = reinterpret_cast<uint64_t>(addr); });
+    return with_tensor(tensor, "aclSetRawTensorAddr",
+                       [&](auto& t) { t.value.address = reinterpret_cast<uint64_t>(addr); });
 }
 
 aclnnStatus aclGetIntArraySize(const aclIntArray* array, uint64_t* size) {
@@ -181,7 +185,8 @@ aclnnStatus aclGetBoolArraySize(const aclBoolArray* array, uint64_t* size) {
 }
 
 aclnnStatus aclGetTensorListSize(const aclTensorList* tensorList, uint64_t* size) {
-    return count_of<emu::TensorList>(world().lists, tensorList, size, [](const emu::TensorList& l) { return l.members.size(); });
+    return count_of<emu::TensorList>(world().lists, tensorList, size,
+                                     [](const emu::TensorList& l) { return l.members.size(); });
 }
 
 // ---- executors

@@ -35,7 +35,7 @@ class InstallationTest {
             if (function.vendor() || NOT_EXPORTED.contains(function.name())) {
                 assertThat(resolution).as(function.key()).isInstanceOf(Resolution.Missing.class);
             } else {
-                assertThat(resolution)
+                assertThat(resolution).as(function.key())
                         .isInstanceOfSatisfying(
                                 Resolution.Bound.class,
                                 b -> assertThat(b.check()).startsWith("agrees with"));

@@ -170,10 +170,19 @@ final class NormOps {
 
     private static void hadamard(OpInstance op, Emit e) {
         Calls c = new Calls(e);
-        Ten x = c.float32(c.rows(e.operand(0)));
-        Ten product = e.temp(AclType.FLOAT, x.dims());
-        c.matmul(x, signs(c, (int) x.dim(-1), AclType.FLOAT), product);
-        normaliseSigns(c, product, e.operand(1));
+        normaliseSigns(c, signed(c, c.float32(c.rows(e.operand(0)))), e.operand(1));
+    }
+
+    /** Sums with signs of F32 rows. */
+    private static Ten signed(Calls c, Ten rows) {
+        Ten product = c.emit().temp(AclType.FLOAT, rows.dims());
+        c.matmul(rows, signs(c, (int) rows.dim(-1), AclType.FLOAT), product);
+        return product;
+    }
+
+    /** The transform of F32 rows. */
+    static Ten hadamard(Calls c, Ten rows) {
+        return c.scale(signed(c, rows), (float) (1 / Math.sqrt(rows.dim(-1))));
     }
 
     private static void normaliseSigns(Calls c, Ten product, Ten y) {

@@ -50,6 +50,8 @@ const std::vector<Rule>& rules() {
          "hccl docs: collective communication, same order on all ranks"},
         {"collective-timeout", "a rank waited in vain for the others", "hccl docs: HCCL_EXEC_TIMEOUT, HCCL_CONNECT_TIMEOUT"},
         {"communicator-device", "a rank's call comes from another device than it was made on", "hccl docs: HcclCommInitRootInfo"},
+        {"communicator-shared", "a communicator serves a fused operator and plain collectives",
+         "ops-transformer docs aclnnMoeDistributeDispatch: the communicator must be dedicated"},
         // the emulator's own
         {"operator-bug", "an emulated operator failed in a way no document describes", "emulator"},
     };

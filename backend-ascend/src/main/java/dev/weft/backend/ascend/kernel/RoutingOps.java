@@ -27,9 +27,7 @@ final class RoutingOps {
     static final Map<Class<? extends Op>, List<Candidate>> WAYS = Map.of(
             MoeGate.class,
             List.of(
-                    Way.of("aclnnMoeGatingTopKV2", RoutingOps::gating)
-                            .refusing(RoutingOps::gatingForm)
-                            .noting(op -> Optional.of("which of equal scores wins is open")),
+                    Way.of("aclnnMoeGatingTopKV2", RoutingOps::gating).refusing(RoutingOps::gatingForm),
                     Way.composite(RoutingOps::gate)),
             MoeDispatch.class,
             List.of(
@@ -43,13 +41,17 @@ final class RoutingOps {
     private static Optional<String> gatingForm(OpInstance op, Profile p) {
         MoeGate o = (MoeGate) op.op();
         long experts = op.inputs().getFirst().shape().last().maximum();
+        if (!o.hashed()) {
+            return Optional.of("which of equal scores wins and where NaN ranks is open, and the lower expert is the"
+                    + " contract's (" + GATING + ")");
+        }
         if (!p.is950() && o.score() == MoeGate.Score.SQRT_SOFTPLUS) {
             return Optional.of("sqrt(softplus) scores on 950 only (" + GATING + ")");
         }
         if (o.score() == MoeGate.Score.SOFTMAX) {
             return Optional.of("renormalises or not by a switch whose page and source disagree (" + GATING + ")");
         }
-        if (experts > MOST_EXPERTS || o.hashed() && o.topK() > MOST_HASHED_CHOICES) {
+        if (experts > MOST_EXPERTS || o.topK() > MOST_HASHED_CHOICES) {
             return Optional.of("at most " + MOST_EXPERTS + " experts and " + MOST_HASHED_CHOICES
                     + " hashed choices, found " + experts + " and " + o.topK() + " (" + GATING + ")");
         }
@@ -67,9 +69,9 @@ final class RoutingOps {
         e.call(
                 "aclnnMoeGatingTopKV2",
                 logits,
-                o.hashed() ? null : e.operand(1),
-                o.hashed() ? e.operand(1) : null,
-                o.hashed() ? e.operand(2) : null,
+                null,
+                e.operand(1),
+                e.operand(2),
                 o.topK(),
                 1,
                 1,

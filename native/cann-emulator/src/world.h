@@ -1,6 +1,7 @@
 // One aclInit..aclFinalize cycle: all objects, under one lock.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -55,6 +56,7 @@ struct World {
     Clock host;
     uint32_t actors = 1;  // 0 is the host
     std::vector<std::shared_ptr<Capture>> captures;
+    std::atomic<int> threads = 0;  // that have called; many of them hint at virtual threads on changing carriers
 
     Handles<Context> contexts{HandleKind::context};
     Handles<Stream> streams{HandleKind::stream};

@@ -31,19 +31,27 @@ final class PythonJson {
     private static final int LOWEST_FIXED_EXPONENT = -4;
     private static final int HIGHEST_FIXED_EXPONENT = 15;
 
-    private static final JsonMapper MAPPER = JsonMapper.builder(JsonFactory.builder()
-                    .streamReadConstraints(StreamReadConstraints.builder()
-                            .maxNestingDepth(MAX_NESTING)
-                            .maxNumberLength(MAX_DIGITS)
-                            .maxNameLength(MAX_STRING)
-                            .maxStringLength(MAX_STRING)
-                            .build())
-                    .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
-                    .build())
-            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
-            .build();
+    private static final JsonMapper MAPPER = mapper(true);
+
+    /** Without the words NaN and Infinity. */
+    private static final JsonMapper STANDARD = mapper(false);
 
     private PythonJson() {}
+
+    private static JsonMapper mapper(boolean words) {
+        JsonFactory factory = JsonFactory.builder()
+                .streamReadConstraints(StreamReadConstraints.builder()
+                        .maxNestingDepth(MAX_NESTING)
+                        .maxNumberLength(MAX_DIGITS)
+                        .maxNameLength(MAX_STRING)
+                        .maxStringLength(MAX_STRING)
+                        .build())
+                .configure(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS, words)
+                .build();
+        return JsonMapper.builder(factory)
+                .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+                .build();
+    }
 
     /** @throws RequestException if the text is not one JSON value */
     static JsonNode parse(String text, String subject) {
@@ -85,10 +93,10 @@ final class PythonJson {
         }
     }
 
-    /** Whether the text is one JSON value within the limits. */
+    /** Whether the text is one JSON value by the standard, within the limits. */
     static boolean isValue(String text) {
         try {
-            return !MAPPER.readTree(text).isMissingNode();
+            return !STANDARD.readTree(text).isMissingNode();
         } catch (JacksonException e) {
             return false;
         }

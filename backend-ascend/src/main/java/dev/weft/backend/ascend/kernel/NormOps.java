@@ -44,7 +44,7 @@ final class NormOps {
     private static Optional<WeightLayout.Packing> wideWeight(OpInstance op, int operand, Profile p) {
         TensorType w = op.inputs().get(operand);
         return operand == 1 && w.dtype() == DType.BF16
-                ? Optional.of(ExpandedWeight.of(w, DType.F32))
+                ? Optional.of(new ExpandedWeight(w, DType.F32))
                 : Optional.empty();
     }
 

@@ -1,4 +1,4 @@
-package dev.weft.backend.ascend.kernel;
+package dev.weft.backend.ascend;
 
 import dev.weft.DType;
 import dev.weft.Scaling;

@@ -43,7 +43,8 @@ final class LineFilter {
                 b = in.read();
             }
             more = b >= 0;
-            @Nullable String written = length > LONGEST_LINE
+            @Nullable
+            String written = length > LONGEST_LINE
                     ? error("line: found " + length + " bytes, expected at most " + LONGEST_LINE)
                     : answered(line.toByteArray(), answer);
             if (written != null) {

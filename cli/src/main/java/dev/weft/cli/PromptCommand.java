@@ -45,7 +45,8 @@ final class PromptCommand extends WeftCommand {
         JsonNode value = Json.line(line);
         if (value.has("messages")) {
             ChatRequest request = ChatJson.readRequest(line);
-            String prompt = encoder.encode(request.messages(), request.options()).text();
+            String prompt =
+                    encoder.encode(request.messages(), request.options()).text();
             return Json.object().put("prompt", prompt).toString();
         }
         if (!value.path("thinking_mode").isString() || !value.path("text").isString()) {

@@ -88,12 +88,12 @@ class LineFilterTest {
         assertThat(ids).hasSize(3);
         assertThat(ids.getFirst().isArray() && ids.getFirst().isEmpty()).isTrue();
         assertThat(ids.getLast().get("error").stringValue()).isEqualTo("line: found 7, expected a JSON string");
-        Run decoded = Run.withInput(
-                encoded.out() + "[-1]\n[1.5]\n\"x\"\n[0,]\n", "tokenize", "--decode", MODEL);
+        Run decoded = Run.withInput(encoded.out() + "[-1]\n[1.5]\n\"x\"\n[0,]\n", "tokenize", "--decode", MODEL);
         List<JsonNode> answers = lines(decoded);
         assertThat(answers).hasSize(7);
         assertThat(answers.get(1).stringValue()).isEqualTo("It is <｜User｜> \n\"é\" 你好🙂");
-        assertThat(answers.subList(2, 7)).allSatisfy(a -> assertThat(a.has("error")).isTrue());
+        assertThat(answers.subList(2, 7))
+                .allSatisfy(a -> assertThat(a.has("error")).isTrue());
     }
 
     @Test

@@ -142,8 +142,9 @@ public final class ChatJson {
         Set<String> unknown = new HashSet<>(node.propertyNames());
         unknown.removeAll(OPTIONS);
         if (!unknown.isEmpty()) {
-            throw new RequestException("options: found " + unknown.stream().sorted().toList() + ", expected some of "
-                    + OPTIONS.stream().sorted().toList());
+            throw new RequestException(
+                    "options: found " + unknown.stream().sorted().toList() + ", expected some of "
+                            + OPTIONS.stream().sorted().toList());
         }
         JsonNode mode = node.path("thinking_mode");
         expect(mode.isString(), "options.thinking_mode", mode, "chat or thinking");

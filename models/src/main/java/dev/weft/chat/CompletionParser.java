@@ -95,7 +95,9 @@ public final class CompletionParser {
         boolean empty = INVOKE_END.equals(stop);
         // a call without parameters has an empty line in their place
         String end = empty && header.endsWith(NAME_END + "\n") ? NAME_END + "\n" : NAME_END;
-        if (stop == null || !header.startsWith(NAME) || header.length() < NAME.length() + end.length()
+        if (stop == null
+                || !header.startsWith(NAME)
+                || header.length() < NAME.length() + end.length()
                 || !header.endsWith(end)) {
             throw wrong(start, "found '" + shortened(header) + "', expected ' name=\"...\">' and a new line");
         }
@@ -143,8 +145,7 @@ public final class CompletionParser {
         String between = readUntil(next);
         if (stop == null || !between.equals(TAG_END)) {
             throw wrong(
-                    start,
-                    "found '" + shortened(between) + "', expected '>', a new line and one of " + List.of(next));
+                    start, "found '" + shortened(between) + "', expected '>', a new line and one of " + List.of(next));
         }
     }
 

@@ -35,7 +35,8 @@ final class MarkerScanner {
      * @param markers none is the beginning of another
      * @return the marker, null if there is none yet; the text is then passed on except for what may begin one
      */
-    @Nullable String readUntil(List<String> markers, Consumer<String> text) {
+    @Nullable
+    String readUntil(List<String> markers, Consumer<String> text) {
         int end = pending.length();
         for (int i = position; i < pending.length(); i++) {
             int length = matchAt(i, markers);
@@ -50,7 +51,9 @@ final class MarkerScanner {
                 break;
             }
         }
-        if (!complete && end == pending.length() && end > position
+        if (!complete
+                && end == pending.length()
+                && end > position
                 && Character.isHighSurrogate(pending.charAt(end - 1))) {
             end--; // half a character
         }
@@ -84,7 +87,8 @@ final class MarkerScanner {
     }
 
     /** Whether the text goes on with a marker, which is then read; null if that depends on text to come. */
-    @Nullable Boolean readIfNext(String marker) {
+    @Nullable
+    Boolean readIfNext(String marker) {
         int length = matchAt(position, List.of(marker));
         if (length < 0 && !complete) {
             return null;

@@ -74,20 +74,17 @@ public record Message(
 
     /** This message with the reasoning before it. */
     public Message withReasoning(String changed) {
-        return new Message(
-                role, content, changed, toolCalls, toolCallId, tools, responseFormat, task, openEnd);
+        return new Message(role, content, changed, toolCalls, toolCallId, tools, responseFormat, task, openEnd);
     }
 
     /** This message with tool calls after it. */
     public Message withToolCalls(List<ToolCall> changed) {
-        return new Message(
-                role, content, reasoning, changed, toolCallId, tools, responseFormat, task, openEnd);
+        return new Message(role, content, reasoning, changed, toolCallId, tools, responseFormat, task, openEnd);
     }
 
     /** This message offering tools. */
     public Message withTools(List<Tool> changed) {
-        return new Message(
-                role, content, reasoning, toolCalls, toolCallId, changed, responseFormat, task, openEnd);
+        return new Message(role, content, reasoning, toolCalls, toolCallId, changed, responseFormat, task, openEnd);
     }
 
     /** This message with a JSON object that describes the answer; null for none. */
@@ -97,13 +94,11 @@ public record Message(
 
     /** This message ending with a task; null for none. */
     public Message withTask(@Nullable Task changed) {
-        return new Message(
-                role, content, reasoning, toolCalls, toolCallId, tools, responseFormat, changed, openEnd);
+        return new Message(role, content, reasoning, toolCalls, toolCallId, tools, responseFormat, changed, openEnd);
     }
 
     /** This message without its end: as the last of a conversation, the completion continues it. */
     public Message withOpenEnd() {
-        return new Message(
-                role, content, reasoning, toolCalls, toolCallId, tools, responseFormat, task, true);
+        return new Message(role, content, reasoning, toolCalls, toolCallId, tools, responseFormat, task, true);
     }
 }

@@ -68,8 +68,10 @@ public final class PromptEncoder {
 
     private void writeEffort(PromptOptions options, Prompt.Builder prompt) {
         revision.effortText(options.effort())
-                .ifPresent(text -> prompt.constant(
-                        texts.require(text, "thinking mode with reasoning_effort " + options.effort().wireName())));
+                .ifPresent(text -> prompt.constant(texts.require(
+                        text,
+                        "thinking mode with reasoning_effort "
+                                + options.effort().wireName())));
     }
 
     private void writeTurn(Turn turn, boolean thinkingShown, Prompt.Builder prompt) {

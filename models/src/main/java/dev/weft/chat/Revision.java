@@ -30,8 +30,7 @@ public enum Revision {
             if (effort == null || effort == ReasoningEffort.LOW) {
                 return Optional.empty();
             }
-            return Optional.of(
-                    effort == ReasoningEffort.HIGH ? PromptText.EFFORT_MAX : PromptText.EFFORT_BEYOND_MAX);
+            return Optional.of(effort == ReasoningEffort.HIGH ? PromptText.EFFORT_MAX : PromptText.EFFORT_BEYOND_MAX);
         }
     };
 

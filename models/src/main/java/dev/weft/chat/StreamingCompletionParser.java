@@ -241,7 +241,6 @@ public final class StreamingCompletionParser {
     }
 
     private static List<String> with(List<String> some, String... more) {
-        return Stream.concat(some.stream(), Stream.of(more))
-                .toList();
+        return Stream.concat(some.stream(), Stream.of(more)).toList();
     }
 }

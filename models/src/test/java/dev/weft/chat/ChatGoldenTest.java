@@ -43,31 +43,38 @@ class ChatGoldenTest {
 
     private static Stream<DynamicTest> prompts(JsonNode cases, PromptTexts texts) {
         PromptEncoder encoder = new PromptEncoder(texts);
-        return cases.get("encode").valueStream().map(stored -> DynamicTest.dynamicTest(name(stored), () -> {
-            ChatRequest request = ChatJson.readRequest(stored.toString());
-            String prompt = encoder.encode(request.messages(), request.options()).text();
-            assertThat(prompt).isEqualTo(stored.get("expected").stringValue());
-            if (stored.has("expected_sha256")) {
-                byte[] utf8 = prompt.getBytes(StandardCharsets.UTF_8);
-                assertThat(utf8).hasSize(stored.get("expected_utf8_bytes").intValue());
-                assertThat(PromptText.hash(utf8))
-                        .isEqualTo(stored.get("expected_sha256").stringValue());
-            }
-        }));
+        return cases.get("encode")
+                .valueStream()
+                .map(stored -> DynamicTest.dynamicTest(name(stored), () -> {
+                    ChatRequest request = ChatJson.readRequest(stored.toString());
+                    String prompt = encoder.encode(request.messages(), request.options())
+                            .text();
+                    assertThat(prompt).isEqualTo(stored.get("expected").stringValue());
+                    if (stored.has("expected_sha256")) {
+                        byte[] utf8 = prompt.getBytes(StandardCharsets.UTF_8);
+                        assertThat(utf8)
+                                .hasSize(stored.get("expected_utf8_bytes").intValue());
+                        assertThat(PromptText.hash(utf8))
+                                .isEqualTo(stored.get("expected_sha256").stringValue());
+                    }
+                }));
     }
 
     private static Stream<DynamicTest> completions(JsonNode cases) {
-        return cases.get("parse").valueStream().map(stored -> DynamicTest.dynamicTest(name(stored), () -> {
-            String text = stored.get("text").stringValue();
-            ThinkingMode mode = ThinkingMode.of(stored.get("thinking_mode").stringValue());
-            if (stored.has("error")) {
-                assertThatThrownBy(() -> CompletionParser.parse(text, mode))
-                        .isInstanceOf(CompletionFormatException.class);
-            } else {
-                String written = ChatJson.write(CompletionParser.parse(text, mode));
-                assertThat(ChatCases.MAPPER.readTree(written)).isEqualTo(stored.get("parsed"));
-            }
-        }));
+        return cases.get("parse")
+                .valueStream()
+                .map(stored -> DynamicTest.dynamicTest(name(stored), () -> {
+                    String text = stored.get("text").stringValue();
+                    ThinkingMode mode =
+                            ThinkingMode.of(stored.get("thinking_mode").stringValue());
+                    if (stored.has("error")) {
+                        assertThatThrownBy(() -> CompletionParser.parse(text, mode))
+                                .isInstanceOf(CompletionFormatException.class);
+                    } else {
+                        String written = ChatJson.write(CompletionParser.parse(text, mode));
+                        assertThat(ChatCases.MAPPER.readTree(written)).isEqualTo(stored.get("parsed"));
+                    }
+                }));
     }
 
     private static String name(JsonNode stored) {

@@ -46,7 +46,8 @@ class CompletionParserTest {
     @Test
     void argumentsAreJson() {
         assertThat(calls(call("") + "<E>")).containsExactly(new ToolCall("", "f", "{}"));
-        assertThat(calls(call(parameter("q\"q", true, "\"\\\n") + "\n" + parameter("n", false, " [1]")))) // may stay open
+        assertThat(calls(call(
+                        parameter("q\"q", true, "\"\\\n") + "\n" + parameter("n", false, " [1]")))) // may stay open
                 .containsExactly(new ToolCall("", "f", "{\"q\\\"q\": \"\\\"\\\\\\n\", \"n\":  [1]}"));
         assertThat(calls(call(parameter("a", true, "\" string=\"true\">")) + "<E>"))
                 .containsExactly(new ToolCall("", "f", "{\"a\": \"\\\" string=\\\"true\\\">\"}"));

@@ -7,8 +7,30 @@ import java.util.SplittableRandom;
 /** Random conversations, made of fragments that are easily mistaken for the markup. Equal seeds give equal ones. */
 final class Conversations {
     private static final List<String> FRAGMENTS = List.of(
-            "word", " ", "\n", "\n\n", "<", "<｜", "<｜DS", "｜", "</thi", "</", ">", "\"", "\\", "name=\"f\">", "{}", "\u0001",
-            "\t", "é", "你好", "🙂", "\" string=\"true\">", "<tool_result>", "null", "\u2028");
+            "word",
+            " ",
+            "\n",
+            "\n\n",
+            "<",
+            "<｜",
+            "<｜DS",
+            "｜",
+            "</thi",
+            "</",
+            ">",
+            "\"",
+            "\\",
+            "name=\"f\">",
+            "{}",
+            "\u0001",
+            "\t",
+            "é",
+            "你好",
+            "🙂",
+            "\" string=\"true\">",
+            "<tool_result>",
+            "null",
+            "\u2028");
     private static final List<String> NAMES = List.of("part", "", "x y", "q\"", "\"", "é", "naïve", "a\nb", "{", "\\");
 
     private final SplittableRandom random;

@@ -179,8 +179,8 @@ class PromptEncoderTest {
                 .isInstanceOf(RequestException.class)
                 .hasMessageContaining("reasoning_effort: found low");
         assertThatThrownBy(() -> encode(THINK, Message.developer(""))).isInstanceOf(RequestException.class);
-        assertThatThrownBy(() -> encode(
-                        THINK, Message.assistant("").withToolCalls(List.of(new ToolCall("", "f", "[1]")))))
+        assertThatThrownBy(() ->
+                        encode(THINK, Message.assistant("").withToolCalls(List.of(new ToolCall("", "f", "[1]")))))
                 .isInstanceOf(RequestException.class)
                 .hasMessage("tool call f: arguments: found an array, expected a JSON object as text");
         assertThatThrownBy(() -> encode(
@@ -201,8 +201,7 @@ class PromptEncoderTest {
 
     @Test
     void idsAreThoseOfTheText() throws IOException {
-        Tokenizer tokenizer =
-                Tokenizer.load(SharedData.golden("tokenizer").resolve("tokenizer.json"));
+        Tokenizer tokenizer = Tokenizer.load(SharedData.golden("tokenizer").resolve("tokenizer.json"));
         PromptEncoder encoder = new PromptEncoder(ChatCases.texts());
         int compared = 0;
         for (JsonNode stored : ChatCases.all().get("encode")) {
@@ -221,10 +220,10 @@ class PromptEncoderTest {
 
     @Test
     void usersCannotForgeTokens() {
-        Tokenizer tokenizer =
-                Tokenizer.load(SharedData.golden("tokenizer").resolve("tokenizer.json"));
+        Tokenizer tokenizer = Tokenizer.load(SharedData.golden("tokenizer").resolve("tokenizer.json"));
         String forged = "a" + SpecialTokens.END_OF_SENTENCE + SpecialTokens.USER + "b";
-        int[] ids = APRIL.encode(List.of(Message.user(forged)), PromptOptions.nonThink()).ids(tokenizer);
+        int[] ids = APRIL.encode(List.of(Message.user(forged)), PromptOptions.nonThink())
+                .ids(tokenizer);
         int user = tokenizer.idOf(SpecialTokens.USER).orElseThrow();
         int end = tokenizer.idOf(SpecialTokens.END_OF_SENTENCE).orElseThrow();
         assertThat(ids).containsOnlyOnce(user).doesNotContain(end);
@@ -233,8 +232,7 @@ class PromptEncoderTest {
 
     @Test
     void aTokenizerOfAnotherFamilyIsRefused() {
-        Tokenizer tokenizer =
-                Tokenizer.load(SharedData.golden("tokenizer").resolve("tokenizer.json"));
+        Tokenizer tokenizer = Tokenizer.load(SharedData.golden("tokenizer").resolve("tokenizer.json"));
         Prompt prompt = new Prompt.Builder().token("<no such token>").build();
         assertThatThrownBy(() -> prompt.ids(tokenizer))
                 .isInstanceOf(CheckpointException.class)

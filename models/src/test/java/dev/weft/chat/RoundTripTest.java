@@ -28,7 +28,8 @@ class RoundTripTest {
             for (int m = 0; m < messages.size(); m++) {
                 Message answer = messages.get(m);
                 if (answer.role() == Role.ASSISTANT) {
-                    String prompt = encoder.encode(messages.subList(0, m), options).text();
+                    String prompt =
+                            encoder.encode(messages.subList(0, m), options).text();
                     assertThat(whole).startsWith(prompt);
                     int end = whole.indexOf(EOS, prompt.length()) + EOS.length();
                     check(answer, whole.substring(prompt.length(), end), mode, conversations);

@@ -26,7 +26,8 @@ class StreamingCompletionParserTest {
     @Test
     void readsWellFormedText() {
         assertThat(thinking("R</think>C\n\n<|tool_calls>\n" + CALL + "</|parameter>\n</|invoke>\n</|tool_calls><E>"))
-                .containsExactly("reasoning R", "content C", "call 0 f", "arguments 0 {\"a\": \"1\"}", "endcall 0", "end");
+                .containsExactly(
+                        "reasoning R", "content C", "call 0 f", "arguments 0 {\"a\": \"1\"}", "endcall 0", "end");
         assertThat(chat("C<E>")).containsExactly("content C", "end");
         assertThat(chat("")).containsExactly("end broken");
     }
@@ -58,7 +59,9 @@ class StreamingCompletionParserTest {
     void forgivesDeviations() {
         assertThat(chat("<think>R</think>C<E>")).containsExactly("reasoning R", "content C", "end");
         assertThat(chat("C<E>more")).containsExactly("content C", "end");
-        assertThat(chat("<|tool_calls> a <|invoke name=\"f\"> b <|parameter name=\"x\">v</|parameter></|invoke></|tool_calls>\n<E>"))
+        assertThat(
+                        chat(
+                                "<|tool_calls> a <|invoke name=\"f\"> b <|parameter name=\"x\">v</|parameter></|invoke></|tool_calls>\n<E>"))
                 .containsExactly(
                         "content a ",
                         "call 0 f",
@@ -86,7 +89,8 @@ class StreamingCompletionParserTest {
         assertThat(log.entries()).containsExactly("content Hello\n\n<｜DSML｜tool_callers");
         parser.accept("\ude42");
         assertThat(log.entries()).containsExactly("content Hello\n\n<｜DSML｜tool_callers🙂");
-        parser.accept("\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"a\" string=\"true\">long");
+        parser.accept(
+                "\n\n<｜DSML｜tool_calls>\n<｜DSML｜invoke name=\"f\">\n<｜DSML｜parameter name=\"a\" string=\"true\">long");
         assertThat(log.entries()).endsWith("arguments 0 {\"a\": \"long");
         parser.accept(" text");
         assertThat(log.entries()).endsWith("arguments 0 {\"a\": \"long text");
@@ -105,9 +109,33 @@ class StreamingCompletionParserTest {
     @Test
     void cutsDoNotMatterAndArgumentsAreAlwaysJson() {
         List<String> parts = List.of(
-                "<|tool_calls>", "</|tool_calls>", "<|invoke name=\"", "</|invoke>", "<|parameter name=\"", "f\">", "\n",
-                "a\" string=\"true\">", "b\" string=\"false\">", "</|parameter>", "<E>", "<think>", "</think>", "\n\n",
-                "{\"a\":1}", "7", "\"", "text", "<", "</", "|", "\ud83d", "\ude42", "\\", "\u0001", "🙂", " ");
+                "<|tool_calls>",
+                "</|tool_calls>",
+                "<|invoke name=\"",
+                "</|invoke>",
+                "<|parameter name=\"",
+                "f\">",
+                "\n",
+                "a\" string=\"true\">",
+                "b\" string=\"false\">",
+                "</|parameter>",
+                "<E>",
+                "<think>",
+                "</think>",
+                "\n\n",
+                "{\"a\":1}",
+                "7",
+                "\"",
+                "text",
+                "<",
+                "</",
+                "|",
+                "\ud83d",
+                "\ude42",
+                "\\",
+                "\u0001",
+                "🙂",
+                " ");
         SplittableRandom random = new SplittableRandom(11);
         int calls = 0;
         for (int i = 0; i < 5_000; i++) {

@@ -247,10 +247,15 @@ Task make_task(std::shared_ptr<const ArgumentSet> set, std::vector<Access> acces
 }  // namespace
 
 aclnnStatus second_phase(const char* op, void* workspace, uint64_t workspace_size, aclOpExecutor* handle, aclrtStream on) {
+    World& w = world();
     if (int code = enter_operator(op)) {
+        Lock lock(w.mutex);
+        auto executor = w.executors.find(handle);
+        if (executor != nullptr && !executor->repeatable) {
+            w.executors.take(handle);  // a failing phase 2 deletes it too
+        }
         return code;
     }
-    World& w = world();
     Lock lock(w.mutex);
     if (handle == nullptr) {
         return fail(ACLNN_ERR_PARAM_NULLPTR, std::string(op) + ": executor is NULL");

@@ -49,8 +49,8 @@ using Lock = std::unique_lock<std::mutex>;
 struct World {
     std::mutex mutex;
     std::condition_variable changed;  // a task ended, an event completed, a stream stopped
-    bool ready = false;
-    uint64_t generation = 0;
+    std::atomic<bool> ready = false;
+    std::atomic<uint64_t> generation = 0;
     std::vector<Device> devices;
     RaceDetector races;
     Clock host;

@@ -92,8 +92,8 @@ void preprocess_rule(Call& call) {
     }
     call.require(turned_matrix(weight) && !is_nz(weight.format), kInvalid,
                  "weight is not the transposed view of a plain [n, k] weight", kPreprocessDoc);
-    call.require(weight.dim(-2) % 64 == 0 && weight.dim(-1) % 32 == 0, kInvalid,
-                 describe(weight) + ": k and n are not multiples of 32 bytes", kPreprocessDoc);
+    call.require(weight.dim(-2) % 64 == 0 && weight.dim(-1) % 64 == 0, kInvalid,
+                 describe(weight) + ": k and n are not multiples of 32 bytes (64 elements)", kPreprocessDoc);
     Dims scales = weight.dims;
     scales[scales.size() - 2] = weight.dim(-2) / 64;
     scales.push_back(2);

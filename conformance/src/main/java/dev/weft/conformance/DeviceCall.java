@@ -42,7 +42,8 @@ final class DeviceCall implements AutoCloseable {
      * @throws Mismatch if something was touched that must not be
      */
     void run(List<HostTensor> inputs, List<HostTensor> results, byte scratch) {
-        try (Arena arena = Arena.ofConfined()) {
+        // shared: a device may read its arguments on a thread of its own
+        try (Arena arena = Arena.ofShared()) {
             KernelArguments args = new KernelArguments(op.all(), arena);
             List<Place> places = new ArrayList<>();
             for (int i = 0; i < inputs.size(); i++) {

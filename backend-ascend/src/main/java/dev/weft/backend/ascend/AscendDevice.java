@@ -247,7 +247,7 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         };
         try (Arena arena = Arena.ofConfined()) {
             candidate.emit(
-                    op, new Emission(profile, sizeRule, Emission.nowhere(op, arena), Long.MAX_VALUE >> 1, asking));
+                    op, new Emission(profile, sizeRule, Emission.nowhere(op, arena), Emission.NOWHERE, Long.MAX_VALUE >> 1, asking));
             return Optional.empty();
         } catch (UnsupportedOpException e) {
             return Optional.of("refused by the device: " + e.getMessage());

@@ -31,20 +31,25 @@ final class AscendKernel implements Kernel {
 
     private long measure() {
         try (Arena arena = Arena.ofConfined()) {
-            Emission.Target tablesOnly = new Emission.Target() {
-                @Override
-                public void call(String function, Object[] arguments) {}
-
-                @Override
-                public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
-                    return device.constants().of(id, type, dims, fill);
-                }
-            };
-            Emission pass = new Emission(
-                    profile, device.sizeRule(), Emission.nowhere(op, arena), Long.MAX_VALUE >> 1, tablesOnly);
-            candidate.emit(op, pass);
-            return pass.scratchBytes();
+            return scratch(Emission.nowhere(op, arena));
         }
+    }
+
+    /** Scratch of a run with these extents and pitches; makes the tables. */
+    private long scratch(KernelArguments arguments) {
+        Emission.Target tablesOnly = new Emission.Target() {
+            @Override
+            public void call(String function, Object[] values) {}
+
+            @Override
+            public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
+                return device.constants().of(id, type, dims, fill);
+            }
+        };
+        Emission pass =
+                new Emission(profile, device.sizeRule(), arguments, Emission.NOWHERE, Long.MAX_VALUE >> 1, tablesOnly);
+        candidate.emit(op, pass);
+        return pass.scratchBytes();
     }
 
     @Override
@@ -76,7 +81,25 @@ final class AscendKernel implements Kernel {
                 return device.constants().of(id, type, dims, fill);
             }
         };
-        candidate.emit(op, new Emission(profile, device.sizeRule(), arguments, scratchBytes, running));
+        // the plan knows dense operands; copies of strided ones, which no graph has, take what they need
+        long needed = isDense(arguments) ? scratchBytes : scratch(arguments);
+        boolean planned = needed <= scratchBytes;
+        long base = planned ? arguments.workspace() : workspace.spill(needed);
+        candidate.emit(
+                op, new Emission(profile, device.sizeRule(), arguments, base, Math.max(needed, scratchBytes), running));
+    }
+
+    private static boolean isDense(KernelArguments arguments) {
+        for (int i = 0; i < arguments.count(); i++) {
+            long inner = 1;
+            for (int a = 1; a < arguments.rank(i); a++) {
+                inner *= arguments.dim(i, a);
+            }
+            if (arguments.rank(i) > 0 && arguments.pitch(i) != inner) {
+                return false;
+            }
+        }
+        return true;
     }
 
     @Override

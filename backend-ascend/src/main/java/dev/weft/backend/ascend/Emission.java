@@ -27,24 +27,33 @@ final class Emission implements Emit {
     }
 
     /** Addresses of a pass that touches no memory: aligned, apart from each other, not null. */
-    private static final long NOWHERE = 1L << 40;
+    static final long NOWHERE = 1L << 40;
 
     private final Profile profile;
     private final SizeRule rule;
     private final KernelArguments arguments;
     private final long scratchEnd;
     private final Target target;
+    private final long scratch;
     private long next;
 
     /**
-     * @param scratchBytes of the memory at {@link KernelArguments#workspace}
+     * @param scratch address of scratch memory
+     * @param scratchBytes of it
      * @param target receives the calls
      */
-    Emission(Profile profile, SizeRule rule, KernelArguments arguments, long scratchBytes, Target target) {
+    Emission(
+            Profile profile,
+            SizeRule rule,
+            KernelArguments arguments,
+            long scratch,
+            long scratchBytes,
+            Target target) {
         this.profile = profile;
         this.rule = rule;
         this.arguments = arguments;
-        this.next = arguments.workspace();
+        this.scratch = scratch;
+        this.next = scratch;
         this.scratchEnd = next + scratchBytes;
         this.target = target;
     }
@@ -75,7 +84,7 @@ final class Emission implements Emit {
 
     /** Scratch bytes taken so far. */
     long scratchBytes() {
-        return next - arguments.workspace();
+        return next - scratch;
     }
 
     @Override
@@ -118,7 +127,7 @@ final class Emission implements Emit {
         next += rule.strideOf(Math.max(1, type.bytes(t.elements())));
         if (next > scratchEnd) {
             throw new DeviceMemoryException("scratch of a kernel: " + scratchBytes() + " bytes are needed, measured at the"
-                    + " largest extents were " + (scratchEnd - arguments.workspace()));
+                    + " largest extents were " + (scratchEnd - scratch));
         }
         return t;
     }

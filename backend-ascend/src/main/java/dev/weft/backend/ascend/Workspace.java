@@ -6,8 +6,8 @@ import java.util.List;
 import org.jspecify.annotations.Nullable;
 
 /**
- * Device memory for the workspaces that aclnn operators ask for in their first phase. Operators of a stream run one
- * after another and share one block. It grows by a new block; the old one may still be in use and is freed when the
+ * Device memory that calls of a stream share, one after another: what aclnn operators ask for in their first phase, and
+ * scratch of kernels beyond the planned one. It grows by a new block; the old one may still be in use and is freed when the
  * stream is idle. Used on the device's thread.
  */
 final class Workspace {
@@ -15,36 +15,62 @@ final class Workspace {
     private static final long LEAST = 2L << 20;
 
     private final DeviceMemory memory;
+    private final Block operators = new Block("an operator");
+    private final Block spill = new Block("a kernel with strided operands");
     private final List<DeviceBuffer> retired = new ArrayList<>();
-    private @Nullable DeviceBuffer block;
     private boolean frozen;
 
     Workspace(DeviceMemory memory) {
         this.memory = memory;
     }
 
-    /** Address of at least {@code bytes} bytes, 0 for none. */
-    long of(long bytes) {
-        if (bytes == 0) {
-            return 0;
+    private final class Block {
+        private final String user;
+        private @Nullable DeviceBuffer buffer;
+
+        Block(String user) {
+            this.user = user;
         }
-        DeviceBuffer b = block;
-        if (b == null || b.bytes() < bytes) {
-            if (frozen) {
-                throw new CaptureException("an operator asks for " + bytes + " bytes of workspace, more than the "
-                        + (b == null ? 0 : b.bytes()) + " that the run before took");
+
+        long of(long bytes) {
+            if (bytes == 0) {
+                return 0;
             }
-            DeviceBuffer larger = memory.allocate(Math.max(LEAST, Long.highestOneBit(bytes - 1) << 1), 64);
-            if (b != null) {
-                retired.add(b);
+            DeviceBuffer b = buffer;
+            if (b == null || b.bytes() < bytes) {
+                if (frozen) {
+                    throw new CaptureException(user + " asks for " + bytes + " bytes of workspace, more than the "
+                            + (b == null ? 0 : b.bytes()) + " that the run before took");
+                }
+                DeviceBuffer larger = memory.allocate(Math.max(LEAST, Long.highestOneBit(bytes - 1) << 1), 64);
+                if (b != null) {
+                    retired.add(b);
+                }
+                buffer = larger;
+                b = larger;
             }
-            block = larger;
-            b = larger;
+            return b.address();
         }
-        return b.address();
+
+        void close() {
+            if (buffer != null) {
+                buffer.close();
+                buffer = null;
+            }
+        }
     }
 
-    /** Whether the block must stay as it is: a graph that is being captured keeps its address. */
+    /** Address of at least {@code bytes} bytes for an operator, 0 for none. */
+    long of(long bytes) {
+        return operators.of(bytes);
+    }
+
+    /** Address of at least {@code bytes} bytes for a kernel whose planned scratch does not suffice. */
+    long spill(long bytes) {
+        return spill.of(bytes);
+    }
+
+    /** Whether the blocks must stay as they are: a graph that is being captured keeps their addresses. */
     void freeze(boolean frozen) {
         this.frozen = frozen;
     }
@@ -63,9 +89,7 @@ final class Workspace {
 
     void close() {
         trim();
-        if (block != null) {
-            block.close();
-            block = null;
-        }
+        operators.close();
+        spill.close();
     }
 }

@@ -85,34 +85,31 @@ class FailureTest {
     void anyCallMayFail(String failure) {
         String function = failure.substring(0, failure.indexOf(':'));
         String code = failure.substring(failure.indexOf(':') + 1);
-        boolean failed = true;
-        int n = 0;
-        while (failed) {
-            failed = false;
-            n++;
+        int failures = 0;
+        // what fails while a graph is recorded only makes the run slower, so one success is not the end
+        for (int n = 1, successes = 0; successes < 10; n++) {
             assertThat(n).as("failures of " + failure).isLessThan(100);
             emulator.with("fail", function + ":" + n + ":" + code);
             try {
                 runAll();
+                successes++;
             } catch (WeftException e) {
-                failed = true;
+                failures++;
+                successes = 0;
                 assertThat(e).as(failure + " at " + n).isNotInstanceOf(DeviceLostException.class);
                 assertThat(e.getMessage()).contains(code);
-                if (code.startsWith("207") && function.equals("aclrtMalloc")) {
+                if (function.equals("aclrtMalloc")) {
                     assertThat(e).isInstanceOf(DeviceMemoryException.class);
                 }
             }
             assertThat(emulator.faults()).as(failure + " at " + n).isEmpty();
         }
-        assertThat(n).as("times that " + function + " was called").isGreaterThan(1);
+        assertThat(failures).isPositive();
     }
 
-    @ParameterizedTest
-    @ValueSource(strings = {"aclmdlRICaptureBegin:107030", "aclmdlRICaptureEnd:107025"})
-    void whatCannotBeCapturedRunsCallByCall(String failure) {
-        String function = failure.substring(0, failure.indexOf(':'));
-        String code = failure.substring(failure.indexOf(':') + 1);
-        emulator.with("fail", function + ":1:" + code);
+    @Test
+    void whatCannotBeCapturedRunsCallByCall() {
+        emulator.with("fail", "aclmdlRICaptureBegin:1:107030");
         runAll();
     }
 

@@ -1,10 +1,15 @@
 package dev.weft.backend.ascend.abi;
 
+import java.io.IOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.Comparator;
 import java.util.List;
 import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Stream;
 
 /**
  * A version of CANN. Release candidates and betas count as the release they lead to: what matters is which interface
@@ -19,6 +24,7 @@ public record CannVersion(int major, int minor, String text) implements Comparab
     public static final List<String> LISTED = List.of("8.1", "8.2", "8.3", "8.5", "9.0", "9.1", "9.2");
 
     private static final Pattern NUMBERS = Pattern.compile("(\\d{1,3})\\.(\\d{1,3})(\\.[\\w.-]+|-[\\w.-]+)?");
+    private static final Pattern VERSION_LINE = Pattern.compile("\\s*(?i:\\w*version)\\s*=.*");
     private static final Comparator<CannVersion> ORDER =
             Comparator.comparingInt(CannVersion::major).thenComparingInt(CannVersion::minor);
 
@@ -29,6 +35,42 @@ public record CannVersion(int major, int minor, String text) implements Comparab
                 ? Optional.of(new CannVersion(
                         Integer.parseInt(numbers.group(1)), Integer.parseInt(numbers.group(2)), numbers.group()))
                 : Optional.empty();
+    }
+
+    /**
+     * Version of an installation from the files of its installer, else from its folder's name after links.
+     *
+     * @param arch this machine, as in {@code aarch64}
+     */
+    static Optional<CannVersion> installed(Path root, String arch) {
+        return Stream.of(
+                        arch + "-linux/ascend_toolkit_install.info",
+                        arch + "-linux/ascend_nnrt_install.info",
+                        "ascend_toolkit_install.info",
+                        "version.info",
+                        "version.cfg")
+                .flatMap(file -> inFile(root.resolve(file)).stream())
+                .findFirst()
+                .or(() -> inName(root));
+    }
+
+    private static Optional<CannVersion> inFile(Path file) {
+        try {
+            return Files.readAllLines(file, StandardCharsets.ISO_8859_1).stream()
+                    .filter(line -> VERSION_LINE.matcher(line).matches())
+                    .flatMap(line -> find(line).stream())
+                    .findFirst();
+        } catch (IOException e) {
+            return Optional.empty();
+        }
+    }
+
+    private static Optional<CannVersion> inName(Path folder) {
+        try {
+            return find(String.valueOf(folder.toRealPath().getFileName()));
+        } catch (IOException e) {
+            return Optional.empty();
+        }
     }
 
     /** Whether it is one of {@link #LISTED}. */

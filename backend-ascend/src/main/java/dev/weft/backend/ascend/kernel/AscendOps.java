@@ -20,7 +20,13 @@ public final class AscendOps {
                 QuantOps.WAYS,
                 GemmOps.WAYS,
                 ExpertOps.WAYS,
-                ActivationOps.WAYS);
+                ActivationOps.WAYS,
+                MuonOps.WAYS,
+                HyperOps.WAYS,
+                RoutingOps.WAYS,
+                CacheOps.WAYS,
+                AttentionOps.WAYS,
+                IndexOps.WAYS);
         Map<Class<? extends Op>, List<Candidate>> all = new HashMap<>();
         families.forEach(all::putAll);
         return Map.copyOf(all);

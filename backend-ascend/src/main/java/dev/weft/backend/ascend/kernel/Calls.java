@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The simple functions of ops-math and ops-nn by their usual names. A method without result argument writes to new scratch
@@ -185,6 +186,24 @@ final class Calls {
         return unary("aclnnSilu", x);
     }
 
+    Ten sigmoid(Ten x) {
+        return unary("aclnnSigmoid", x);
+    }
+
+    /** {@code log(1 + e^x)}, x itself above 20. */
+    Ten softplus(Ten x) {
+        Ten y = like(x.type(), x);
+        e.call("aclnnSoftplus", x, Scalar.of(1f), Scalar.of(20f), y);
+        return y;
+    }
+
+    /** Along the last axis. */
+    Ten softmax(Ten x) {
+        Ten y = like(x.type(), x);
+        e.call("aclnnSoftmax", x, -1L, y);
+        return y;
+    }
+
     Ten cos(Ten x) {
         return unary("aclnnCos", x);
     }
@@ -200,29 +219,39 @@ final class Calls {
     }
 
     /** {@code max(low, min(x, high))}; NaN stays. Either bound may be null. */
-    Ten clamp(Ten x, Scalar low, Scalar high) {
+    Ten clamp(Ten x, @Nullable Scalar low, @Nullable Scalar high) {
         Ten y = like(x.type(), x);
         e.call("aclnnClamp", x, low, high, y);
         return y;
     }
 
-    private static long[] reduced(Ten x) {
+    private static long[] reduced(Ten x, int axis) {
         long[] dims = x.dims().clone();
-        dims[dims.length - 1] = 1;
+        dims[axis < 0 ? dims.length + axis : axis] = 1;
         return dims;
     }
 
     /** Largest value along the last axis, which stays with extent 1. */
     Ten max(Ten x) {
-        Ten y = e.temp(x.type(), reduced(x));
-        e.call("aclnnAmax", x, new long[] {-1}, true, y);
+        return max(x, -1);
+    }
+
+    /** As {@link #max(Ten)} along another axis. */
+    Ten max(Ten x, int axis) {
+        Ten y = e.temp(x.type(), reduced(x, axis));
+        e.call("aclnnAmax", x, new long[] {axis}, true, y);
         return y;
     }
 
     /** F32 sum along the last axis, which stays with extent 1. */
     Ten sum(Ten x) {
-        Ten y = e.temp(AclType.FLOAT, reduced(x));
-        e.call("aclnnReduceSum", x, new long[] {-1}, true, AclType.FLOAT, y);
+        return sum(x, -1);
+    }
+
+    /** As {@link #sum(Ten)} along another axis. */
+    Ten sum(Ten x, int axis) {
+        Ten y = e.temp(AclType.FLOAT, reduced(x, axis));
+        e.call("aclnnReduceSum", x, new long[] {axis}, true, AclType.FLOAT, y);
         return y;
     }
 
@@ -230,6 +259,13 @@ final class Calls {
     Ten equal(Ten a, Ten b) {
         Ten y = like(AclType.BOOL, a, b);
         e.call("aclnnEqTensor", a, b, y);
+        return y;
+    }
+
+    /** BOOL: where {@code a} is less than {@code b}. */
+    Ten less(Ten a, Ten b) {
+        Ten y = like(AclType.BOOL, a, b);
+        e.call("aclnnLtTensor", a, b, y);
         return y;
     }
 

@@ -166,12 +166,26 @@ final class QuantOps {
         if (o.lanes() == 0) {
             return;
         }
-        Grid grid = Grid.of(o.dtype());
         Ten part = x.slice(-1, 0, o.lanes());
-        Blocks b = Blocks.of(c, part, o.block(), grid);
+        c.cast(onGrid(c, part, o.block(), Grid.of(o.dtype()), rounding), y.slice(-1, 0, o.lanes()));
+    }
+
+    private static Ten onGrid(Calls c, Ten part, int block, Grid grid, Rounding rounding) {
+        Blocks b = Blocks.of(c, part, block, grid);
         Ten scale = c.add(PowerScales.power(c, b.exponents(), 1, 0), b.poison());
-        Ten values = c.mul(rounding.round(c, b.values(), grid), scale);
-        c.cast(values.view(part.dims()), y.slice(-1, 0, o.lanes()));
+        return c.mul(rounding.round(c, b.values(), grid), scale).view(part.dims());
+    }
+
+    /** F32 rows whose first {@code lanes} are rounded to a narrow format in blocks, by arithmetic that every product has. */
+    static Ten onGrid(Calls c, Ten x, long lanes, int block, DType dtype) {
+        Ten rounded = onGrid(c, x.slice(-1, 0, lanes), block, Grid.of(dtype), QuantOps::arithmeticValues);
+        if (lanes == x.dim(-1)) {
+            return rounded;
+        }
+        Ten y = c.emit().temp(AclType.FLOAT, x.dims());
+        c.copy(rounded, y.slice(-1, 0, lanes));
+        c.copy(x.slice(-1, lanes, x.dim(-1)), y.slice(-1, lanes, x.dim(-1)));
+        return y;
     }
 
     private static Ten castValues(Calls c, Ten values, Grid grid) {

@@ -1,8 +1,10 @@
 package dev.weft.backend.ascend.kernel;
 
+import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.op.Rotary;
+import dev.weft.op.RotaryParameters;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -54,6 +56,13 @@ final class RotaryOps {
         }
     }
 
+    /** F32 rows {@code [rows, width]} of which the last lanes are rotated, each at its own position. */
+    static Ten rotated(Calls c, RotaryParameters p, Ten x, Ten positions) {
+        Ten y = c.emit().temp(AclType.FLOAT, x.dims());
+        rotate(c, Angles.perPair(c, p, positions, false), x, y, x.dim(-1) - p.dim());
+        return y;
+    }
+
     /** {@code (x0*c - x1*s, x0*s + x1*c)} over strided halves, every product rounded to F32. */
     private static void simple(OpInstance op, Emit e) {
         Rotary o = (Rotary) op.op();
@@ -66,8 +75,11 @@ final class RotaryOps {
         long[] perRow = x.rank() == 3
                 ? new long[] {x.dim(0), 1, o.parameters().dim() / 2}
                 : new long[] {x.dim(0), o.parameters().dim() / 2};
-        Ten cos = a.cos().view(perRow);
-        Ten sin = a.sin().view(perRow);
+        rotate(c, new Angles(a.cos().view(perRow), a.sin().view(perRow)), x, y, first);
+    }
+
+    private static void rotate(Calls c, Angles a, Ten x, Ten y, long first) {
+        long width = x.dim(-1);
         Ten lanes = c.float32(x.slice(-1, first, width));
         Ten even = lanes.step(-1, 2);
         Ten odd = lanes.slice(-1, 1, lanes.dim(-1)).step(-1, 2);
@@ -75,7 +87,7 @@ final class RotaryOps {
             c.copy(x.slice(-1, 0, first), y.slice(-1, 0, first));
         }
         Ten rotated = y.slice(-1, first, width);
-        c.cast(c.sub(c.mul(even, cos), c.mul(odd, sin)), rotated.step(-1, 2));
-        c.cast(c.add(c.mul(even, sin), c.mul(odd, cos)), rotated.slice(-1, 1, rotated.dim(-1)).step(-1, 2));
+        c.cast(c.sub(c.mul(even, a.cos()), c.mul(odd, a.sin())), rotated.step(-1, 2));
+        c.cast(c.add(c.mul(even, a.sin()), c.mul(odd, a.cos())), rotated.slice(-1, 1, rotated.dim(-1)).step(-1, 2));
     }
 }

@@ -19,25 +19,32 @@ final class SelectOps {
 
     private SelectOps() {}
 
-    /**
-     * A stable descending sort of order-preserving integers: aclnnTopk leaves the order of equal values open, and where
-     * sorts put NaN is nowhere written. A negative float's bits count downwards from the sign, which also joins the two
-     * zeros; NaN takes the smallest integer.
-     */
     private static void topK(OpInstance op, Emit e) {
         long k = ((TopK) op.op()).k();
         Calls c = new Calls(e);
         Ten x = c.dense(e.operand(0));
-        Ten wide = c.float32(x);
-        Ten bits = wide.as(AclType.INT32);
-        Ten least = c.constant(AclType.INT32, Integer.MIN_VALUE, 2);
-        Ten signed = c.select(c.atLeast(bits, Scalar.of(0)), bits, c.sub(least, bits));
-        Ten key = c.select(c.equal(wide, wide), signed, least);
-        Ten sorted = e.temp(AclType.INT32, key.dims());
-        Ten order = e.temp(AclType.INT64, key.dims());
-        e.call("aclnnSort", key, true, -1L, true, sorted, order);
-        Ten best = order.slice(-1, 0, k);
+        Ten best = descending(c, key(c, c.float32(x))).slice(-1, 0, k);
         c.cast(best, e.operand(2));
         e.call("aclnnGather", x, -1L, c.dense(best), e.operand(1));
+    }
+
+    /**
+     * INT32 in the order of F32 values: aclnnTopk leaves the order of equal values open, and where sorts put NaN is nowhere
+     * written. A negative float's bits count downwards from the sign, which also joins the two zeros; NaN takes the
+     * smallest integer.
+     */
+    static Ten key(Calls c, Ten values) {
+        Ten bits = values.as(AclType.INT32);
+        Ten least = c.constant(AclType.INT32, Integer.MIN_VALUE, values.rank());
+        Ten signed = c.select(c.atLeast(bits, Scalar.of(0)), bits, c.sub(least, bits));
+        return c.select(c.equal(values, values), signed, least);
+    }
+
+    /** INT64 columns of the keys from the largest on, equal ones in ascending order of columns. */
+    static Ten descending(Calls c, Ten keys) {
+        Emit e = c.emit();
+        Ten order = e.temp(AclType.INT64, keys.dims());
+        e.call("aclnnSort", keys, true, -1L, true, e.temp(AclType.INT32, keys.dims()), order);
+        return order;
     }
 }

@@ -28,7 +28,7 @@ class CannHomeTest {
     }
 
     private static CannHome.Result locate(String property, Map<String, String> environment) {
-        return CannHome.locate(p -> p.equals(CannHome.PROPERTY) ? property : null, environment::get);
+        return new CannSearch(p -> p.equals(CannHome.PROPERTY) ? property : null, environment::get).run();
     }
 
     @Test
@@ -37,7 +37,7 @@ class CannHomeTest {
         assertThat(reason(locate(
                         folder.resolve("none").toString(),
                         Map.of("ASCEND_HOME_PATH", good.root().toString()))))
-                .contains("is not a folder")
+                .contains("none is not a folder")
                 .contains(CannHome.PROPERTY);
         assertThat(reason(locate("\0", Map.of()))).contains("is not a path");
     }
@@ -57,6 +57,7 @@ class CannHomeTest {
             assertThat(f.home().family()).isEqualTo(CannFamily.CANN_8);
         });
         assertThat(reason(locate(null, Map.of("ASCEND_HOME_PATH", first.root().toString()))))
+                .contains("ASCEND_TOOLKIT_HOME is not set")
                 .contains("no libacl_rt.so or libascendcl.so");
     }
 

@@ -64,9 +64,10 @@ record CannTree(Path root) {
 
     /** The installation as the property would find it. */
     CannHome home(String... vendorPaths) {
-        CannHome.Result result = CannHome.locate(
-                p -> p.equals(CannHome.PROPERTY) ? root.toString() : null,
-                e -> e.equals("ASCEND_CUSTOM_OPP_PATH") ? String.join(":", vendorPaths) : null);
+        CannHome.Result result = new CannSearch(
+                        p -> p.equals(CannHome.PROPERTY) ? root.toString() : null,
+                        e -> e.equals("ASCEND_CUSTOM_OPP_PATH") ? String.join(":", vendorPaths) : null)
+                .run();
         assertThat(result).isInstanceOf(CannHome.Found.class);
         return ((CannHome.Found) result).home();
     }

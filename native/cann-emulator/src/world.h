@@ -1,6 +1,7 @@
 // One aclInit..aclFinalize cycle: all objects, under one lock.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
 #include <memory>
@@ -48,13 +49,14 @@ using Lock = std::unique_lock<std::mutex>;
 struct World {
     std::mutex mutex;
     std::condition_variable changed;  // a task ended, an event completed, a stream stopped
-    bool ready = false;
-    uint64_t generation = 0;
+    std::atomic<bool> ready = false;
+    std::atomic<uint64_t> generation = 0;
     std::vector<Device> devices;
     RaceDetector races;
     Clock host;
     uint32_t actors = 1;  // 0 is the host
     std::vector<std::shared_ptr<Capture>> captures;
+    std::atomic<int> threads = 0;  // that have called; many of them hint at virtual threads on changing carriers
 
     Handles<Context> contexts{HandleKind::context};
     Handles<Stream> streams{HandleKind::stream};

@@ -1,4 +1,5 @@
 // Correct programs: right results, no faults, no leaks.
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <thread>
@@ -182,10 +183,10 @@ TEST(host_functions_run_in_order, [] {
     upload(a.data, std::vector<float>(16, 1));
     upload(b.data, std::vector<float>(16, 2));
     aclrtStream stream = make_stream();
-    static volatile bool called;
+    static std::atomic<bool> called;
     called = false;
     OK(add(a, b, out, stream));
-    OK(aclrtLaunchHostFunc(stream, [](void* flag) { *static_cast<volatile bool*>(flag) = true; }, const_cast<bool*>(&called)));
+    OK(aclrtLaunchHostFunc(stream, [](void* flag) { *static_cast<std::atomic<bool>*>(flag) = true; }, &called));
     while (!called) {
         std::this_thread::yield();
     }
@@ -301,10 +302,14 @@ TEST(peers_copy_once_enabled, [] {
     OK(aclrtFree(here));
 });
 
-TEST(it_says_what_it_is, [] {
+TEST(it_says_what_it_is, {{"version", "8.5.1"}}, [] {
     aclCANNPackageVersion version;
     OK(aclsysGetCANNVersion(0, &version));
     CHECK(std::strstr(version.version, "WEFT EMULATOR") != nullptr);
+    int32_t number = 0;
+    char package[] = "runtime";
+    OK(aclsysGetVersionNum(package, &number));
+    EQUAL(number, 80501000);
     uint32_t devices = 0;
     OK(aclrtGetDeviceCount(&devices));
     EQUAL(devices, 2);

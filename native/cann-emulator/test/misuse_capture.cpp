@@ -199,7 +199,7 @@ TEST(world_ends_while_capturing, [] {
     Captured c;
     c.begin();
     OK(aclFinalize());
-    std::string faults = weftEmulatorFaults();
+    std::string faults = take_faults();
     CHECK(faults.find("capture-unfinished") != std::string::npos);
 });
 

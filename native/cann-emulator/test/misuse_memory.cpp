@@ -63,7 +63,7 @@ TEST(free_in_use, [] {
     OK(aclrtFree(b.data));
     FAULTS("free-in-use");
     aclrtSynchronizeStream(nullptr);
-    weftEmulatorFaults();  // whether the addition was faster is a matter of luck
+    take_faults();  // whether the addition was faster is a matter of luck
     OK(aclDestroyTensor(b.tensor));
     a.release();
     out.release();
@@ -184,7 +184,7 @@ TEST(late_errors_stick, [] {
     EQUAL(aclrtMalloc(&p, 64, ACL_MEM_MALLOC_HUGE_FIRST), 507015);
     EQUAL(aclrtMemsetAsync(out.data, 64, 0, 64, nullptr), 507015);
     EQUAL(add(weight, weight, weight, nullptr) == 0, 0);
-    weftEmulatorFaults();
+    take_faults();
     release({&weight, &indices, &out});
 });
 
@@ -267,7 +267,7 @@ TEST(leaks, [] {
     make_stream();
     make_event();
     OK(aclFinalize());
-    std::string faults = weftEmulatorFaults();
+    std::string faults = take_faults();
     for (const char* what : {"aclTensor", "device allocations", "pinned", "aclrtStream", "aclrtEvent"}) {
         CHECK(faults.find(what) != std::string::npos);
     }
@@ -277,7 +277,7 @@ TEST(old_handles_in_a_new_world, [] {
     Buffer a({16});
     aclrtStream stream = make_stream();
     OK(aclFinalize());
-    weftEmulatorFaults();
+    take_faults();
     OK(aclInit(nullptr));
     EQUAL(aclrtGetDevice(nullptr), 107002);  // the context is gone with the old world
     OK(aclrtSetDevice(0));

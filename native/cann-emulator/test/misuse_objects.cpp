@@ -2,6 +2,7 @@
 #include <cstring>
 #include <thread>
 
+#include "aclnnop/aclnn_abs.h"
 #include "harness.h"
 
 using namespace test;
@@ -311,6 +312,18 @@ TEST(documented_rules_refuse, [] {
     EQUAL(aclnnMulsGetWorkspaceSize(a.tensor, scalar, out.tensor, nullptr, &executor), 161001);
     CHECK(executor == nullptr);
     OK(aclDestroyScalar(scalar));
+    release({&a, &out});
+});
+
+TEST(bugs_of_operators_are_not_hidden, [] {
+    Buffer a({16}), out({16});
+    uint64_t workspace;
+    aclOpExecutor* executor = nullptr;
+    OK(aclnnAbsGetWorkspaceSize(a.tensor, out.tensor, &workspace, &executor));
+    OK(aclnnAbs(nullptr, 0, executor, nullptr));
+    EQUAL(aclrtSynchronizeStream(nullptr), 507015);
+    CHECK(message_has("no such parameter"));
+    FAULTS("operator-bug");
     release({&a, &out});
 });
 

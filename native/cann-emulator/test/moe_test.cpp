@@ -1,4 +1,5 @@
 // Gating, routing, grouped matmuls and SwiGLU, against values computed here.
+#include "aclnnop/aclnn_grouped_matmul_swiglu_quant_v2.h"
 #include "aclnnop/aclnn_grouped_matmul_v5.h"
 #include "aclnnop/aclnn_grouped_matmul_weight_nz.h"
 #include "aclnnop/aclnn_moe_finalize_routing_v2.h"
@@ -458,6 +459,45 @@ void grouped_int8() {
     c.compare(out.floats(), 0.004, "INT8 grouped matmul");
 }
 
+/** The fused form on the same numbers as a grouped matmul followed by SwiGLU. */
+void grouped_swiglu() {
+    Grouped c{4, 96, 64, 2, {1, 2}, {}, {}};
+    std::mt19937 engine(60);
+    std::vector<int8_t> x(4 * 96), w(2 * 96 * 64);
+    for (std::vector<int8_t>* v : {&x, &w}) {
+        for (int8_t& value : *v) {
+            value = static_cast<int8_t>(engine() % 255 - 127);
+        }
+    }
+    const std::vector<float> channel(2 * 64, 0.001F), token(4, 0.01F);
+    c.w.resize(2 * 64 * 96);
+    for (size_t i = 0; i < x.size(); i++) {
+        c.x.push_back(static_cast<float>(x[i]) * token[i / 96]);
+    }
+    for (size_t i = 0; i < w.size(); i++) {
+        const size_t g = i / (96 * 64), k = i / 64 % 96, n = i % 64;
+        c.w[(g * 64 + n) * 96 + k] = static_cast<float>(w[i]) * 0.001F;
+    }
+    const std::vector<float> product = c.expected();
+    Session s("Ascend910B1");
+    Ten tx(ACL_INT8, {4, 96}, x.data(), x.size()), tw(ACL_INT8, {2, 96, 64}, w.data(), w.size());
+    Ten tc = f32({2, 64}, channel), tt = f32({4}, token), list = i64({2}, c.counts);
+    Ten out = empty(ACL_INT8, {4, 32}, 1), scale = empty(ACL_FLOAT, {4}, 4);
+    List lw{tw.take()}, ls{tc.take()};
+    EQUAL(CALL(s, aclnnGroupedMatmulSwigluQuantV2, tx, lw, ls, nullptr, nullptr, tt, nullptr, list, 0, 0, 0, 1, nullptr,
+               out, scale),
+          0);
+    const std::vector<float> codes = out.floats(), scales = scale.floats();
+    for (size_t r = 0; r < 3; r++) {
+        for (size_t i = 0; i < 32; i++) {
+            const double gate = product[r * 64 + i];
+            const double want = gate / (1 + std::exp(-gate)) * product[r * 64 + 32 + i];
+            CHECK(std::fabs(codes[r * 32 + i] * scales[r] - want) <= scales[r] * 0.51);
+        }
+    }
+    CHECK(std::isnan(scales[3]));
+}
+
 /** 48 rows over 8 FP4 experts of 4096 x 2048. */
 void grouped_speed() {
     constexpr int64_t kRows = 48, kInner = 4096, kOuter = 2048, kExperts = 8;
@@ -495,6 +535,7 @@ int main() {
     grouped_mx();
     grouped_fp4();
     grouped_int8();
+    grouped_swiglu();
     grouped_speed();
     std::printf("%d failures\n", failures);
     return failures == 0 ? 0 : 1;

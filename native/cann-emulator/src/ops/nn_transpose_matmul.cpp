@@ -76,7 +76,9 @@ void plain_rule(Call& call) {
     call.require(present(call, "scale") == nullptr, kNoKernel, "EMULATOR: a quantised result is not played", kDoc);
     call.dtypes("out", {call.need("x1").dtype}, kDoc);
     check_axes(call, "permX1", {{0, 1, 2}, {1, 0, 2}}, kDoc);
-    check_axes(call, "permX2", {{0, 1, 2}}, kDoc);
+    check_axes(call, "permX2", {{0, 1, 2}, {0, 2, 1}}, kDoc);
+    call.require(is950(call) || axes_of(call, "permX2")[1] == 1 || axes_of(call, "permX1")[0] == 1, kInvalid,
+                 "permX2 {0, 2, 1} goes with permX1 {1, 0, 2} alone on A2 and A3", kDoc);
     const int64_t math = call.integer("cubeMathType");
     call.require(math >= 0 && math <= 3, kInvalid, "cubeMathType " + std::to_string(math), kDoc);
     shapes_rule(call, kDoc);

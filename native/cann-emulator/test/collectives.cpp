@@ -2,6 +2,7 @@
 #include <cstring>
 #include <thread>
 
+#include "aclnnop/aclnn_moe_distribute_buffer_reset.h"
 #include "harness.h"
 #include "hccl/hccl.h"
 #include "hccl/hccl_comm.h"
@@ -117,6 +118,58 @@ TEST(collectives_in_graphs, [] {
     });
 });
 
+/** The fused operator of these tests: adds up rank numbers plus one into `sum`. */
+int meeting(const Rank& r, const Buffer& sum, int64_t rounds) {
+    char name[HCCL_COMM_NAME_MAX_LENGTH];
+    EQUAL(HcclGetCommName(r.comm, name), 0);
+    uint64_t workspace = 0;
+    aclOpExecutor* executor = nullptr;
+    OK(aclnnMoeDistributeBufferResetGetWorkspaceSize(sum.tensor, name, 2, rounds, &workspace, &executor));
+    return aclnnMoeDistributeBufferReset(nullptr, 0, executor, r.stream);
+}
+
+TEST(fused_operators_meet, [] {
+    on_ranks(2, [](Rank r) {
+        Buffer sum({4});
+        OK(meeting(r, sum, 1));
+        OK(aclrtSynchronizeStream(r.stream));
+        CHECK(download(sum.data, 4)[3] == 3);
+        EQUAL(HcclBarrier(r.comm, r.stream), 0);  // a fused operator's communicator is for nothing else
+        OK(aclrtSynchronizeStream(r.stream));
+        sum.release();
+    });
+    FAULTS("communicator-shared");
+});
+
+TEST(fused_operators_disagree, [] {
+    on_ranks(2, [](Rank r) {
+        Buffer sum({4});
+        OK(meeting(r, sum, r.rank));
+        CHECK(aclrtSynchronizeStream(r.stream) != 0);
+        sum.release();
+    });
+    FAULTS("collective-mismatch");
+});
+
+TEST(unordered_collectives, [] {
+    on_ranks(2, [](Rank r) {
+        aclrtStream side = make_stream();
+        EQUAL(HcclBarrier(r.comm, r.stream), 0);
+        EQUAL(HcclBarrier(r.comm, side), 0);
+        OK(aclrtSynchronizeStream(r.stream));
+        OK(aclrtSynchronizeStream(side));
+        OK(aclrtDestroyStream(side));
+    });
+    FAULTS("race");
+});
+
+TEST(two_ranks_on_one_device, [] {
+    int32_t devices[] = {0, 0};
+    HcclComm comms[2];
+    EQUAL(HcclCommInitAll(2, devices, comms), HCCL_E_PARA);
+    FAULTS("communicator-device");
+});
+
 TEST(collective_mismatch, [] {
     on_ranks(2, [](Rank r) {
         void* data = device_bytes(64);
@@ -125,7 +178,7 @@ TEST(collective_mismatch, [] {
         CHECK(aclrtSynchronizeStream(r.stream) != 0);
         OK(aclrtFree(data));
     });
-    std::string faults = weftEmulatorFaults();
+    std::string faults = take_faults();
     CHECK(faults.find("AllReduce") != std::string::npos && faults.find("Broadcast") != std::string::npos);
 });
 

@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -71,6 +72,7 @@ struct World {
     Handles<HostValue> booleans{HandleKind::booleans};
     Handles<Executor> executors{HandleKind::executor};
     Handles<Communicator> communicators{HandleKind::communicator};
+    std::map<int32_t, int64_t> options;  // aclrtSetSysParamOpt
     std::set<std::string> single_source_ops;  // used in this world, their signature is known from one source
 };
 

@@ -310,6 +310,16 @@ TEST(it_says_what_it_is, {{"version", "8.5.1"}}, [] {
     char package[] = "runtime";
     OK(aclsysGetVersionNum(package, &number));
     EQUAL(number, 80501000);
+    OK(aclrtSetSysParamOpt(0, 1));
+    int64_t deterministic = 0;
+    OK(aclrtGetSysParamOpt(0, &deterministic));
+    EQUAL(deterministic, 1);
+    void* nothing = nullptr;
+    EQUAL(aclrtMalloc(&nothing, 0, ACL_MEM_MALLOC_HUGE_FIRST), 100000);
+    EQUAL(aclrtPeekAtLastError(0), 100000);
+    EQUAL(aclrtGetLastError(0), 100000);
+    EQUAL(aclrtGetLastError(0), 0);
+    CHECK(aclFloat16ToFloat(aclFloatToFloat16(1.0f / 3)) == 0.333251953125f);
     uint32_t devices = 0;
     OK(aclrtGetDeviceCount(&devices));
     EQUAL(devices, 2);

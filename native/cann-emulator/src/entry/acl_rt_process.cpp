@@ -4,6 +4,7 @@
 
 #include "acl/acl_rt.h"
 #include "capture.h"
+#include "numeric.h"
 #include "world.h"
 
 namespace {
@@ -52,6 +53,14 @@ aclError aclFinalizeReference(uint64_t* refCount) {
 
 const char* aclGetRecentErrMsg(void) {
     return emu::take_message();
+}
+
+aclError aclrtGetLastError(aclrtLastErrLevel) {
+    return emu::last_error(true);
+}
+
+aclError aclrtPeekAtLastError(aclrtLastErrLevel) {
+    return emu::last_error(false);
 }
 
 aclError aclrtGetVersion(int32_t* majorVersion, int32_t* minorVersion, int32_t* patchVersion) {
@@ -139,6 +148,28 @@ aclError aclGetDeviceCapability(uint32_t deviceId, aclDeviceInfo deviceInfo, int
         return emu::fail(ACL_ERROR_INVALID_PARAM, "aclGetDeviceCapability: no such value");
     }
     return aclrtGetDeviceInfo(deviceId, attributes[deviceInfo], value);
+}
+
+aclError aclrtSetSysParamOpt(aclSysParamOpt opt, int64_t value) {
+    EMU_ENTER("aclrtSetSysParamOpt");
+    emu::Lock lock(emu::world().mutex);
+    emu::world().options[opt] = value;
+    return ACL_SUCCESS;
+}
+
+aclError aclrtGetSysParamOpt(aclSysParamOpt opt, int64_t* value) {
+    EMU_ENTER("aclrtGetSysParamOpt");
+    emu::Lock lock(emu::world().mutex);
+    *value = emu::world().options[opt];
+    return ACL_SUCCESS;
+}
+
+float aclFloat16ToFloat(aclFloat16 value) {
+    return emu::half_to_float(value);
+}
+
+aclFloat16 aclFloatToFloat16(float value) {
+    return emu::float_to_half(value);
 }
 
 size_t aclDataTypeSize(aclDataType dataType) {

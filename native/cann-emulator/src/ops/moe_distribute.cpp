@@ -59,7 +59,7 @@ void check_common(Call& call, const char* cite) {
         expect_range(call, "epWorldSize", ranks, 2, 1024, kInvalid, cite);
         expect_range(call, "BS", call.tensor("expertIds")->dim(0), 1, 512, kInvalid, cite);
         expect_range(call, "K", k, 1, algorithm == "fullmesh_v2" ? 12 : 16, kInvalid, cite);
-        call.require(experts / std::max<int64_t>(ranks, 1) * ranks <= 2048, kInvalid, "moeExpertNum: at most 2048", cite);
+        expect_range(call, "moeExpertNum", experts, 1, 2048, kInvalid, cite);
     } else {
         expect_range(call, "epWorldSize", ranks, 2, a2 ? 384 : 768, kInvalid, cite);
         expect_range(call, "moeExpertNum", experts, 1, algorithm == "hierarchy" ? 512 : 1024, kInvalid, cite);
@@ -70,7 +70,7 @@ void check_common(Call& call, const char* cite) {
             call.refuse(kNoKernel, std::string("EMULATOR: ") + name + " other than 0 is not emulated", cite);
         }
     }
-    call.require(experts > 0 && experts % ranks == 0, kInvalid, "moeExpertNum: must be a multiple of epWorldSize", cite);
+    call.require(experts % ranks == 0, kInvalid, "moeExpertNum: must be a multiple of epWorldSize", cite);
     if (present(call, "elasticInfoOptional") != nullptr || present(call, "performanceInfoOptional") != nullptr) {
         call.refuse(kNoKernel, "EMULATOR: elasticInfo and performanceInfo are not emulated", cite);
     }
@@ -333,14 +333,16 @@ void combine_run(Run& run) {
     std::vector<float> sums(static_cast<size_t>(s.tokens * s.width)), row(static_cast<size_t>(s.width));
     for (const std::vector<uint8_t>& from : all) {
         for (size_t at = 0; at < from.size();) {
-            const auto rank = take<int32_t>(from, at), token = take<int32_t>(from, at), choice = take<int32_t>(from, at);
+            const auto rank = take<int32_t>(from, at), token = take<int32_t>(from, at);
+            const auto choice = take<int32_t>(from, at);
             std::memcpy(row.data(), from.data() + at, row.size() * sizeof(float));
             at += row.size() * sizeof(float);
             if (rank != run.integer("epRankId")) {
                 continue;
             }
             if (token >= s.tokens || choice >= s.choices) {
-                run.device_exception("a row of another dispatch came back: token " + std::to_string(token), kCombineDoc);
+                run.device_exception("a row of another dispatch came back: token " + std::to_string(token),
+                                     kCombineDoc);
             }
             const float scale = scales[static_cast<size_t>(token * s.choices + choice)];
             for (int64_t h = 0; h < s.width; h++) {

@@ -35,7 +35,8 @@ class InstallationTest {
             if (function.vendor() || NOT_EXPORTED.contains(function.name())) {
                 assertThat(resolution).as(function.key()).isInstanceOf(Resolution.Missing.class);
             } else {
-                assertThat(resolution).as(function.key())
+                assertThat(resolution)
+                        .as(function.key())
                         .isInstanceOfSatisfying(
                                 Resolution.Bound.class,
                                 b -> assertThat(b.check()).startsWith("agrees with"));

@@ -99,8 +99,14 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
             health.require(acl.aclrtCreateContext(out, ordinal), "aclrtCreateContext(" + ordinal + ")");
-            determinism();
-            return out.get(ValueLayout.ADDRESS, 0);
+            MemorySegment created = out.get(ValueLayout.ADDRESS, 0);
+            try {
+                determinism();
+            } catch (RuntimeException | Error e) {
+                health.note(acl.aclrtDestroyContext(created), "aclrtDestroyContext");
+                throw e;
+            }
+            return created;
         } catch (RuntimeException | Error e) {
             health.note(acl.aclrtResetDevice(ordinal), "aclrtResetDevice");
             throw e;

@@ -1,5 +1,6 @@
 package dev.weft.backend.ascend;
 
+import dev.weft.BackendUnavailableException;
 import dev.weft.spi.BackendConfig;
 import java.util.Locale;
 
@@ -61,14 +62,14 @@ record AscendOptions(
                 return c;
             }
         }
-        throw new IllegalArgumentException("-D" + CAPTURE + "=" + text + ": expected on, off or require");
+        throw new BackendUnavailableException("-D" + CAPTURE + "=" + text + ": expected on, off or require");
     }
 
     private static boolean flag(String text) {
         return switch (text.toLowerCase(Locale.ROOT)) {
             case "true" -> true;
             case "false" -> false;
-            default -> throw new IllegalArgumentException("-D" + PROBE + "=" + text + ": expected true or false");
+            default -> throw new BackendUnavailableException("-D" + PROBE + "=" + text + ": expected true or false");
         };
     }
 
@@ -88,7 +89,7 @@ record AscendOptions(
         } catch (NumberFormatException e) {
             // reported below
         }
-        throw new IllegalArgumentException(
+        throw new BackendUnavailableException(
                 "-D" + name + "=" + text + ": expected a whole number of at least " + least);
     }
 }

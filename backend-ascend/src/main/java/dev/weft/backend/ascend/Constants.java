@@ -1,6 +1,6 @@
 package dev.weft.backend.ascend;
 
-import dev.weft.DeviceLostException;
+import dev.weft.NativeCallException;
 import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.backend.ascend.kernel.Ten;
 import dev.weft.spi.DeviceBuffer;
@@ -28,7 +28,7 @@ final class Constants {
             buffer = make(id, bytes, fill);
             made.put(id, buffer);
         } else if (buffer.bytes() < bytes) {
-            throw new IllegalStateException("constant '" + id + "': found " + buffer.bytes() + " bytes, expected " + bytes
+            throw new NativeCallException("constant '" + id + "': found " + buffer.bytes() + " bytes, expected " + bytes
                     + "; equal names must mean equal contents");
         }
         return Ten.dense(buffer.address(), type, dims);

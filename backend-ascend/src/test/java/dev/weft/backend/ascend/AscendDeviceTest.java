@@ -334,6 +334,26 @@ class AscendDeviceTest {
         }
     }
 
+    @ParameterizedTest
+    @ValueSource(strings = {"weft.ascend.timeout=0", "weft.ascend.graphs=x", "weft.ascend.capture=maybe", "weft.ascend.probe=1"})
+    void settingsOutOfRangeAreNamed(String setting) {
+        String[] parts = setting.split("=");
+        assertThatThrownBy(() -> emulator.open(BackendConfig.DEFAULT.with(parts[0], parts[1])))
+                .isInstanceOf(BackendUnavailableException.class)
+                .hasMessageContainingAll(setting, "expected");
+    }
+
+    /** The emulator does not play the function, like a runtime that is too old for it. */
+    @ParameterizedTest
+    @ValueSource(strings = {"true", "0", "3"})
+    void determinismThatTheRuntimeLacksIsAnError(String level) {
+        try (AscendBackend backend = emulator.open(BackendConfig.DEFAULT.with(AscendOptions.DETERMINISTIC, level))) {
+            assertThatThrownBy(() -> backend.open(id(0)))
+                    .isInstanceOf(WeftException.class)
+                    .hasMessageContainingAll("aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC", "207000");
+        }
+    }
+
     @Test
     void segmentsOfConfinedArenasMayBeCopied() {
         try (AscendBackend backend = emulator.open();

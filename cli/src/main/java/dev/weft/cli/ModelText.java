@@ -49,8 +49,8 @@ final class ModelText {
 
     /** A user's message, up to where the answer begins. */
     int[] chat(String message) {
-        return ids(new PromptEncoder(PromptTexts.none())
-                .encode(List.of(Message.user(message)), PromptOptions.nonThink()));
+        return ids(
+                new PromptEncoder(PromptTexts.none()).encode(List.of(Message.user(message)), PromptOptions.nonThink()));
     }
 
     /** An encoded conversation. */

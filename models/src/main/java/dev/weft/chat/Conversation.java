@@ -64,7 +64,8 @@ record Conversation(List<Turn> turns, boolean keepsThinking) {
         return turns.isEmpty()
                 ? Optional.empty()
                 : Optional.of(turns.getLast())
-                        .filter(t -> t.role() == Role.USER && (evenAfterTask || t.message().task() == null));
+                        .filter(t -> t.role() == Role.USER
+                                && (evenAfterTask || t.message().task() == null));
     }
 
     /** A new turn. Of its first message it keeps the task only: tools that a user's message may carry are not shown. */

@@ -46,8 +46,8 @@ final class GenerateCommand extends WeftCommand {
         private @Nullable Path tokens;
     }
 
-    @Option(names = "--chat", description = "Wrap the text as a user's message and generate the answer.")
-    private boolean chat;
+    @Mixin
+    private ChatOptions chat = new ChatOptions();
 
     @Option(
             names = "--max-tokens",
@@ -93,7 +93,7 @@ final class GenerateCommand extends WeftCommand {
     @Override
     public Integer call() throws IOException {
         Sampling sampling = sampling();
-        if (chat && prompt.tokens != null) {
+        if (chat.isOn() && prompt.tokens != null) {
             throw new UsageException("--chat: found with --tokens, expected with --prompt: it wraps a text");
         }
         if (context < 0) {
@@ -101,7 +101,7 @@ final class GenerateCommand extends WeftCommand {
         }
         Path directory = options.directory();
         @Nullable ModelText text = prompt.tokens == null || ModelText.isIn(directory) ? ModelText.of(directory) : null;
-        int[] ids = prompt.tokens == null ? encode(requireNonNull(text)) : Json.readIds(prompt.tokens);
+        int[] ids = prompt.tokens == null ? encode(requireNonNull(text), directory) : Json.readIds(prompt.tokens);
         int needed = (int) Math.min(Integer.MAX_VALUE, (long) ids.length + maxTokens);
         LoadOptions load = LoadOptions.defaults()
                 .maxContext(context == 0 ? needed : context)
@@ -127,9 +127,9 @@ final class GenerateCommand extends WeftCommand {
         }
     }
 
-    private int[] encode(ModelText text) {
+    private int[] encode(ModelText text, Path directory) throws IOException {
         String user = requireNonNull(prompt.text);
-        return chat ? text.chat(user) : text.plain(user);
+        return chat.isOn() ? text.ids(chat.prompt(user, directory)) : text.plain(user);
     }
 
     /** Nobody reads a closed pipe: there is no use in going on. */

@@ -65,7 +65,7 @@ final class LineFilter {
         } catch (CharacterCodingException e) {
             return error("line: found bytes that are not UTF-8, expected a JSON value");
         } catch (WeftException e) {
-            return encodable(error(e.getMessage()));
+            return encodable(error(String.valueOf(e.getMessage())));
         }
     }
 

@@ -1,10 +1,16 @@
 package dev.weft.cli;
 
 import dev.weft.CheckpointException;
+import dev.weft.chat.Message;
+import dev.weft.chat.Prompt;
+import dev.weft.chat.PromptEncoder;
+import dev.weft.chat.PromptOptions;
+import dev.weft.chat.PromptTexts;
 import dev.weft.text.StreamingDecoder;
 import dev.weft.text.Tokenizer;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.List;
 import java.util.stream.IntStream;
 
 /**
@@ -13,9 +19,6 @@ import java.util.stream.IntStream;
  */
 final class ModelText {
     private static final String BEGIN = "<｜begin▁of▁sentence｜>";
-    private static final String USER = "<｜User｜>";
-    private static final String ASSISTANT = "<｜Assistant｜>";
-    private static final String NO_THINKING = "</think>";
 
     private final Path file;
     private final Tokenizer tokenizer;
@@ -46,7 +49,13 @@ final class ModelText {
 
     /** A user's message, up to where the answer begins. */
     int[] chat(String message) {
-        return join(special(BEGIN), special(USER), encode(message), special(ASSISTANT), special(NO_THINKING));
+        return ids(
+                new PromptEncoder(PromptTexts.none()).encode(List.of(Message.user(message)), PromptOptions.nonThink()));
+    }
+
+    /** An encoded conversation. */
+    int[] ids(Prompt prompt) {
+        return prompt.ids(tokenizer);
     }
 
     int[] encode(String text) {

@@ -181,6 +181,23 @@ class UsageTest {
     }
 
     @Test
+    void chatOptionsNeedChatAndTheTextsOfTheirMode() throws IOException {
+        Run alone = Run.of("generate", MODEL, "--prompt", "x", "--system", "Be brief.");
+        assertThat(alone.code()).isEqualTo(2);
+        assertThat(alone.err()).contains("found without --chat");
+        Run mode = Run.of("generate", MODEL, "--prompt", "x", "--chat", "--mode", "think");
+        assertThat(mode.code()).isEqualTo(2);
+        assertThat(mode.err()).contains("--mode: found 'think', expected one of [non-think, think-high, think-max]");
+        Run max = Run.of("generate", MODEL, "--prompt", "x", "--chat", "--mode", "think-max");
+        assertThat(max.code()).isEqualTo(1);
+        assertThat(max.err()).contains("needs the text effort_max");
+        Path tools = Files.writeString(folder.resolve("tools.json"), "[{\"type\": \"function\"}]");
+        Run broken = Run.of("generate", MODEL, "--prompt", "x", "--chat", "--tools", tools);
+        assertThat(broken.code()).isEqualTo(1);
+        assertThat(broken.err()).startsWith("weft: tools[0].function: found nothing, expected an object");
+    }
+
+    @Test
     void numbersDoNotFollowTheLocale() {
         Locale before = Locale.getDefault();
         try {

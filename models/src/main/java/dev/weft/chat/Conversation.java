@@ -6,6 +6,8 @@ import java.util.HashMap;
 import java.util.Iterator;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The turns of a conversation in the order and with the parts that the prompt shows (specification 8.5, steps 1 to 3).
@@ -42,31 +44,33 @@ record Conversation(List<Turn> turns, boolean keepsThinking) {
     private static List<Turn> merged(List<Message> messages) {
         List<Turn> turns = new ArrayList<>();
         for (Message message : messages) {
-            Turn last = turns.isEmpty() ? null : turns.getLast();
-            boolean afterUser = last != null && last.role() == Role.USER;
             switch (message.role()) {
                 case TOOL -> {
-                    Turn turn = afterUser ? last : append(turns, new Turn(Role.USER, Message.user(""), blocks()));
+                    Turn turn = continued(turns, true).orElseGet(() -> userTurn(turns, null));
                     turn.blocks().add(new Turn.Block(true, message.toolCallId(), message.content()));
                 }
                 case USER -> {
-                    boolean joins = afterUser && last.message().task() == null;
-                    // a user's message keeps its task only: tools it may carry are not shown
-                    Message own = Message.user(message.content()).withTask(message.task());
-                    Turn turn = joins ? last : append(turns, new Turn(Role.USER, own, blocks()));
+                    Turn turn = continued(turns, false).orElseGet(() -> userTurn(turns, message.task()));
                     turn.blocks().add(new Turn.Block(false, "", message.content()));
                 }
-                default -> append(turns, new Turn(message.role(), message, List.of()));
+                default -> turns.add(new Turn(message.role(), message, List.of()));
             }
         }
         return turns;
     }
 
-    private static List<Turn.Block> blocks() {
-        return new ArrayList<>();
+    /** The turn of the user that is still going on. A task ends it, but not for results of tools. */
+    private static Optional<Turn> continued(List<Turn> turns, boolean evenAfterTask) {
+        return turns.isEmpty()
+                ? Optional.empty()
+                : Optional.of(turns.getLast())
+                        .filter(t -> t.role() == Role.USER
+                                && (evenAfterTask || t.message().task() == null));
     }
 
-    private static Turn append(List<Turn> turns, Turn turn) {
+    /** A new turn. Of its first message it keeps the task only: tools that a user's message may carry are not shown. */
+    private static Turn userTurn(List<Turn> turns, @Nullable Task task) {
+        Turn turn = new Turn(Role.USER, Message.user("").withTask(task), new ArrayList<>());
         turns.add(turn);
         return turn;
     }

@@ -67,11 +67,13 @@ public final class PromptEncoder {
     }
 
     private void writeEffort(PromptOptions options, Prompt.Builder prompt) {
-        revision.effortText(options.effort())
-                .ifPresent(text -> prompt.constant(texts.require(
-                        text,
-                        "thinking mode with reasoning_effort "
-                                + options.effort().wireName())));
+        ReasoningEffort effort = options.effort();
+        if (effort == null) {
+            return; // the default of both revisions writes nothing
+        }
+        revision.effortText(effort)
+                .map(text -> texts.require(text, "thinking mode with reasoning_effort " + effort.wireName()))
+                .ifPresent(prompt::constant);
     }
 
     private void writeTurn(Turn turn, boolean thinkingShown, Prompt.Builder prompt) {

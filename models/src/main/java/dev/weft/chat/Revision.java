@@ -2,7 +2,6 @@ package dev.weft.chat;
 
 import dev.weft.RequestException;
 import java.util.Optional;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The two prompt formats of V4; they differ in the efforts only (specification 8.4). A checkpoint's own encoder tells
@@ -12,7 +11,7 @@ public enum Revision {
     /** First release: no effort and {@code high} write nothing, {@code max} writes {@link PromptText#EFFORT_MAX}. */
     APRIL {
         @Override
-        Optional<PromptText> effortText(@Nullable ReasoningEffort effort) {
+        Optional<PromptText> effortText(ReasoningEffort effort) {
             if (effort == ReasoningEffort.LOW) {
                 throw new RequestException("reasoning_effort: found low, expected none, high or max: low belongs to "
                         + "revision 0731, recognised by the text " + PromptText.EFFORT_BEYOND_MAX.key());
@@ -26,8 +25,8 @@ public enum Revision {
      */
     JULY_31 {
         @Override
-        Optional<PromptText> effortText(@Nullable ReasoningEffort effort) {
-            if (effort == null || effort == ReasoningEffort.LOW) {
+        Optional<PromptText> effortText(ReasoningEffort effort) {
+            if (effort == ReasoningEffort.LOW) {
                 return Optional.empty();
             }
             return Optional.of(effort == ReasoningEffort.HIGH ? PromptText.EFFORT_MAX : PromptText.EFFORT_BEYOND_MAX);
@@ -35,5 +34,5 @@ public enum Revision {
     };
 
     /** The text right after begin of sentence in thinking mode, if any. @throws RequestException if unknown here */
-    abstract Optional<PromptText> effortText(@Nullable ReasoningEffort effort);
+    abstract Optional<PromptText> effortText(ReasoningEffort effort);
 }

@@ -11,8 +11,17 @@ public final class SharedData {
 
     /** A folder of the golden data: below the system property {@code weft.golden}, else below shared/golden. */
     public static Path golden(String name) {
+        return existing(goldenFolder().resolve(name));
+    }
+
+    /** Whether there is golden data, for tests that can do without. */
+    public static boolean isGoldenHere() {
+        return Files.isDirectory(goldenFolder());
+    }
+
+    private static Path goldenFolder() {
         String property = System.getProperty("weft.golden");
-        return existing(property == null ? upwards("golden").resolve(name) : Path.of(property, name));
+        return property == null ? upwards("golden") : Path.of(property);
     }
 
     /** The folder of the demo model: system property {@code weft.demo}, else shared/demo-model. */

@@ -1,0 +1,88 @@
+package dev.weft.cli;
+
+import dev.weft.chat.ChatJson;
+import dev.weft.chat.Message;
+import dev.weft.chat.Prompt;
+import dev.weft.chat.PromptEncoder;
+import dev.weft.chat.PromptOptions;
+import dev.weft.chat.PromptTexts;
+import dev.weft.chat.Tool;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeMap;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** How a text becomes the user's message of a conversation. */
+final class ChatOptions {
+    private static final Map<String, PromptOptions> MODES = new TreeMap<>(Map.of(
+            "non-think", PromptOptions.nonThink(),
+            "think-high", PromptOptions.thinkHigh(),
+            "think-max", PromptOptions.thinkMax()));
+    private static final String DEFAULT_MODE = "non-think";
+
+    @Option(names = "--chat", description = "Wrap the text as a user's message and generate the answer.")
+    private boolean chat;
+
+    @Option(names = "--system", paramLabel = "TEXT", description = "Instructions before the message, with --chat.")
+    private @Nullable String system;
+
+    @Option(
+            names = "--mode",
+            paramLabel = "MODE",
+            description = "non-think, think-high or think-max, with --chat. Default: " + DEFAULT_MODE + ".")
+    private @Nullable String mode;
+
+    @Option(
+            names = "--tools",
+            paramLabel = "FILE",
+            description = "JSON array of tools the model may call, in the form of the chat APIs; with --chat.")
+    private @Nullable Path tools;
+
+    @Option(
+            names = "--texts",
+            paramLabel = "FILE",
+            description = "Constant texts of prompts, with --chat. Default: the encoding folder of the model.")
+    private @Nullable Path texts;
+
+    /** Whether the text is a message. @throws UsageException if an option makes sense only then */
+    boolean isOn() {
+        if (!chat && (system != null || mode != null || tools != null || texts != null)) {
+            throw new UsageException("--system, --mode, --tools, --texts: found without --chat, which they belong to");
+        }
+        return chat;
+    }
+
+    /** The prompt up to where the answer to {@code message} begins. */
+    Prompt prompt(String message, Path modelDirectory) throws IOException {
+        List<Message> messages = new ArrayList<>();
+        if (system != null || tools != null) {
+            messages.add(Message.system(system == null ? "" : system).withTools(readTools()));
+        }
+        messages.add(Message.user(message));
+        return new PromptEncoder(texts(modelDirectory)).encode(messages, options());
+    }
+
+    private PromptOptions options() {
+        PromptOptions options = MODES.get(mode == null ? DEFAULT_MODE : mode);
+        if (options == null) {
+            throw new UsageException("--mode: found '" + mode + "', expected one of " + MODES.keySet());
+        }
+        return options;
+    }
+
+    private List<Tool> readTools() throws IOException {
+        return tools == null ? List.of() : ChatJson.readTools(Files.readString(tools));
+    }
+
+    private PromptTexts texts(Path modelDirectory) {
+        if (texts != null) {
+            return PromptTexts.load(texts);
+        }
+        return PromptTexts.isIn(modelDirectory) ? PromptTexts.load(modelDirectory) : PromptTexts.none();
+    }
+}

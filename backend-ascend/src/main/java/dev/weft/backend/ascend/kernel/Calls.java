@@ -221,8 +221,12 @@ final class Calls {
     /** {@code max(low, min(x, high))}; NaN stays. Either bound may be null. */
     Ten clamp(Ten x, @Nullable Scalar low, @Nullable Scalar high) {
         Ten y = like(x.type(), x);
-        e.call("aclnnClamp", x, low, high, y);
+        clamp(x, low, high, y);
         return y;
+    }
+
+    void clamp(Ten x, @Nullable Scalar low, @Nullable Scalar high, Ten y) {
+        e.call("aclnnClamp", x, low, high, y);
     }
 
     private static long[] reduced(Ten x, int axis) {

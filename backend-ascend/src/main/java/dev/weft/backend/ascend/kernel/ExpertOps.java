@@ -94,7 +94,7 @@ final class ExpertOps {
         Calls c = new Calls(e);
         ExpertWeight w = new ExpertWeight(op.inputs().get(1));
         long address = e.operand(1).address();
-        Ten x = c.rows(e.operand(0));
+        Ten x = c.dense(e.operand(0));
         Ten scales = GemmOps.microScales(c, e.scales(0), x);
         List<Object> operands =
                 operands(x, w.tiles(address), null, w.scales(address), scales, groupEnds(c));
@@ -105,7 +105,7 @@ final class ExpertOps {
         Calls c = new Calls(e);
         BlockScaledWeight w = new BlockScaledWeight(op.inputs().get(1));
         long address = e.operand(1).address();
-        Ten x = c.rows(e.operand(0));
+        Ten x = c.dense(e.operand(0));
         Ten scales = PowerScales.decode(c, e.scales(0));
         Ten codes = w.allCodes(address).transpose();
         List<Object> operands = operands(x, codes, w.allScales(address), null, scales, groupEnds(c));

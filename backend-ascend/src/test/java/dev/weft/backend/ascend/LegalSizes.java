@@ -66,10 +66,15 @@ record LegalSizes(OpCase op, String on950) {
                         OpCase.of(new ExpertGemm(DType.F32), fp8(ROWS, 256), fp8Weight(4, 128, 256), offsets),
                         "aclnnGroupedMatmulV5"),
                 new LegalSizes(
-                        OpCase.of(new SwiGlu(10, true), bf16(ROWS, 256), bf16(ROWS, 256), Operand.random(DType.F32, ROWS)),
+                        OpCase.of(
+                                new SwiGlu(10, true),
+                                bf16(ROWS, 256),
+                                bf16(ROWS, 256),
+                                Operand.random(DType.F32, ROWS)),
                         "aclnnSwigluGroup"),
                 new LegalSizes(
-                        OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions), "aclnnInplacePartialRotaryMul"),
+                        OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions),
+                        "aclnnInplacePartialRotaryMul"),
                 new LegalSizes(OpCase.of(new HeadNorm(1e-6f), bf16(ROWS, 8, 512)), "aclnnRmsNorm"),
                 new LegalSizes(
                         OpCase.of(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), bf16(ROWS, 1024)), "aclnnCast"),

@@ -308,8 +308,11 @@ final class Calls {
 
     /** A table of F32 values. */
     Ten floats(String id, float[] values, long... dims) {
-        return e.constant(id, AclType.FLOAT, dims, s -> MemorySegment.copy(
-                values, 0, s, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, values.length));
+        return e.constant(
+                id,
+                AclType.FLOAT,
+                dims,
+                s -> MemorySegment.copy(values, 0, s, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, values.length));
     }
 
     /** A constant of one element of {@code type} that broadcasts over {@code rank} axes. */

@@ -146,6 +146,7 @@ int finalize() {
     w.booleans.clear();
     w.executors.clear();
     w.communicators.clear();
+    w.options.clear();
     w.single_source_ops.clear();
     w.devices.clear();
     release_all_devices();

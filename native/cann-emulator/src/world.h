@@ -4,6 +4,7 @@
 #include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -49,8 +50,8 @@ using Lock = std::unique_lock<std::mutex>;
 struct World {
     std::mutex mutex;
     std::condition_variable changed;  // a task ended, an event completed, a stream stopped
-    bool ready = false;
-    uint64_t generation = 0;
+    std::atomic<bool> ready = false;
+    std::atomic<uint64_t> generation = 0;
     std::vector<Device> devices;
     RaceDetector races;
     Clock host;
@@ -71,6 +72,7 @@ struct World {
     Handles<HostValue> booleans{HandleKind::booleans};
     Handles<Executor> executors{HandleKind::executor};
     Handles<Communicator> communicators{HandleKind::communicator};
+    std::map<int32_t, int64_t> options;  // aclrtSetSysParamOpt
     std::set<std::string> single_source_ops;  // used in this world, their signature is known from one source
 };
 

@@ -7,7 +7,8 @@ namespace operators {
 
 template <typename Plan, typename Phase2, typename... Args>
 int apply(Session& session, Plan plan, Phase2 phase2, Args&&... args) {
-    return session.call([&](uint64_t* size, aclOpExecutor** executor) { return plan(args..., size, executor); }, phase2);
+    return session.call([&](uint64_t* size, aclOpExecutor** executor) { return plan(args..., size, executor); },
+                        phase2);
 }
 
 #define APPLY(session, op, ...) operators::apply((session), op##GetWorkspaceSize, op, __VA_ARGS__)

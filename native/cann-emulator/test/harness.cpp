@@ -185,7 +185,7 @@ namespace {
 void configure(const std::vector<std::pair<const char*, const char*>>& settings) {
     static const std::pair<const char*, const char*> defaults[] = {
         {"soc", "Ascend950DT_9591"}, {"devices", "2"}, {"memory", "268435456"}, {"seed", "7"}, {"delay", "200"},
-        {"jitter", "0"},             {"fail", ""},     {"hccl_timeout", "10"}};
+        {"jitter", "0"}, {"version", "9.1.0"}, {"fail", ""},     {"hccl_timeout", "10"}};
     for (auto [key, value] : defaults) {
         OK(weftEmulatorConfigure(key, value));
     }

@@ -225,11 +225,13 @@ void shapes() {
     Ten a = empty(ACL_FLOAT, {2, 2}, 4), b = empty(ACL_FLOAT, {2, 1}, 4);
     for (bool sizes : {true, false}) {
         const List parts({a.view({2, 2}), b.view({2, 1})});
-        EQUAL(sizes ? APPLY(s, aclnnSplitWithSize, x, h.ints({2, 1}), 1, parts) : APPLY(s, aclnnSplitTensor, x, 2, 1, parts), 0);
+        EQUAL(sizes ? APPLY(s, aclnnSplitWithSize, x, h.ints({2, 1}), 1, parts) : APPLY(s, aclnnSplitTensor, x, 2, 1,
+                                                                                        parts), 0);
         NEAR(a.floats(), (std::vector<float>{1, 2, 4, 5}), 0);
         NEAR(b.floats(), (std::vector<float>{3, 6}), 0);
     }
-    Ten sliced = empty(ACL_FLOAT, {2, 2}, 4), turned = empty(ACL_FLOAT, {3, 2}, 4), twice = empty(ACL_FLOAT, {2, 2, 3}, 4);
+    Ten sliced = empty(ACL_FLOAT, {2, 2}, 4), turned = empty(ACL_FLOAT, {3, 2}, 4), twice = empty(ACL_FLOAT, {2, 2, 3},
+                                                                                                  4);
     EQUAL(APPLY(s, aclnnSlice, x, 1, 0, 3, 2, sliced), 0);
     NEAR(sliced.floats(), (std::vector<float>{1, 3, 4, 6}), 0);
     EQUAL(APPLY(s, aclnnPermute, x, h.ints({1, 0}), turned), 0);
@@ -315,13 +317,17 @@ void fp4_weights() {
     for (size_t i = 0; i < scale.size(); i++) {
         scale[i] = static_cast<uint8_t>(100 + i % 50);
     }
-    const Dims view{g, k, n}, strides{k * n, 1, k}, scale_view{g, k / 64, n, 2}, scale_strides{k / 32 * n, 2, k / 32, 1};
+    const Dims view{g, k, n}, strides{k * n, 1, k}, scale_view{g, k / 64, n, 2}, scale_strides{k / 32 * n, 2, k / 32,
+                                                                                               1};
     const Ten w = bytes(ACL_FLOAT4_E2M1, view, weight, strides, {g, n, k});
     const Ten sc = bytes(ACL_FLOAT8_E8M0, scale_view, scale, scale_strides, {g, n, k / 64, 2});
-    Ten out = bytes(ACL_FLOAT4_E2M1, view, std::vector<uint8_t>(weight.size(), 0xEE), strides, {g, k / 32, n / 16, 16, 32},
+    Ten out = bytes(ACL_FLOAT4_E2M1, view, std::vector<uint8_t>(weight.size(), 0xEE), strides,
+                    {g, k / 32, n / 16, 16, 32},
                     ACL_FORMAT_FRACTAL_NZ_C0_32);
-    Ten out_scale = bytes(ACL_FLOAT8_E8M0, scale_view, std::vector<uint8_t>(scale.size(), 0), scale_strides, {g, n, k / 64, 2});
-    EQUAL(APPLY(s, aclnnWeightQuantPreprocess, w, sc, nullptr, nullptr, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E8M0, 32, out, out_scale,
+    Ten out_scale = bytes(ACL_FLOAT8_E8M0, scale_view, std::vector<uint8_t>(scale.size(), 0), scale_strides,
+                          {g, n, k / 64, 2});
+    EQUAL(APPLY(s, aclnnWeightQuantPreprocess, w, sc, nullptr, nullptr, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E8M0, 32, out,
+                out_scale,
                nullptr, nullptr),
           0);
     CHECK(out_scale.raw<uint8_t>() == scale);
@@ -333,7 +339,8 @@ void fp4_weights() {
         right = right && nibble(stored, at) == nibble(weight, e);
     }
     CHECK(right);
-    EQUAL(APPLY(s, aclnnWeightQuantPreprocess, w, sc, nullptr, nullptr, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E8M0, 64, out, out_scale,
+    EQUAL(APPLY(s, aclnnWeightQuantPreprocess, w, sc, nullptr, nullptr, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E8M0, 64, out,
+                out_scale,
                nullptr, nullptr),
           161002);
 }
@@ -341,7 +348,8 @@ void fp4_weights() {
 }  // namespace
 
 int main() {
-    for (void (*test)() : {casts, casts_refused_on_old_products, copies, arithmetic, functions, logic, reductions, ordering, shapes,
+    for (void (*test)() : {casts, casts_refused_on_old_products, copies, arithmetic, functions, logic, reductions,
+                           ordering, shapes,
                            fills, random_numbers, formats, fp4_weights}) {
         test();
     }

@@ -55,7 +55,8 @@ std::vector<float> normalised(const std::vector<float>& x, const std::vector<flo
 
 void norms() {
     Session s;
-    const std::vector<float> x = random_values(3 * 64, 1), other = random_values(3 * 64, 2), gamma = random_values(64, 3);
+    const std::vector<float> x = random_values(3 * 64, 1), other = random_values(3 * 64, 2), gamma = random_values(64,
+                                                                                                                   3);
     Ten y = empty(ACL_FLOAT, {3, 64}, 4), rstd = empty(ACL_FLOAT, {3, 1}, 4), sum = empty(ACL_FLOAT, {3, 64}, 4);
     EQUAL(APPLY(s, aclnnRmsNorm, f32({3, 64}, x), f32({64}, gamma), 1e-6, y, rstd), 0);
     NEAR(y.floats(), normalised(x, gamma, 1e-6), 1e-6);
@@ -154,6 +155,7 @@ void scatters() {
     NEAR(x.floats(), (std::vector<float>{0, 0, 3, 4, 0, 0, 1, 2}), 0);
     EQUAL(APPLY(s, aclnnScatterNdUpdate, x, i32({1, 1}, {0}), f32({1, 2}, {8, 9})), 0);
     NEAR(x.floats(), (std::vector<float>{8, 9, 3, 4, 0, 0, 1, 2}), 0);
+    EQUAL(APPLY(s, aclnnScatterNdUpdate, i32({4}, {0, 0, 0, 0}), i32({1, 1}, {0}), i32({1}, {8})), 161002);  // no INT32
     Ten out = empty(ACL_FLOAT, {4, 2}, 4);
     EQUAL(APPLY(s, aclnnScatterNd, x, i64({1, 2}, {2, 1}), f32({1}, {-1}), out), 0);
     NEAR(out.floats(), (std::vector<float>{8, 9, 3, 4, 0, -1, 1, 2}), 0);
@@ -198,7 +200,8 @@ void row_quantisers() {
     NEAR(y.floats(), (std::vector<float>{127, -64, 1, 0, 127, 64, -127, 32}), 0);  // -63.5 and 63.5 to even
     NEAR(scale.floats(), (std::vector<float>{1, 2 / 127.0F}), 1e-7);
     Ten fp8 = empty(ACL_FLOAT8_E4M3FN, {2, 4}, 1);
-    EQUAL(APPLY(s, aclnnDynamicQuantV2, b16({2, 4}, {448, -224, 17, 0, 2, 1, -2, 0.5F}), nullptr, nullptr, ACL_FLOAT8_E4M3FN, fp8,
+    EQUAL(APPLY(s, aclnnDynamicQuantV2, b16({2, 4}, {448, -224, 17, 0, 2, 1, -2, 0.5F}), nullptr, nullptr,
+                ACL_FLOAT8_E4M3FN, fp8,
                 scale, nullptr),
           0);
     NEAR(fp8.floats(), (std::vector<float>{448, -224, 16, 0, 448, 224, -448, 112}), 0);
@@ -209,7 +212,8 @@ void block_quantiser() {
     Session s;
     const std::vector<float> x = random_values(2 * 200, 6);
     Ten y = empty(ACL_FLOAT8_E4M3FN, {2, 200}, 1), scale = empty(ACL_FLOAT, {2, 2}, 4);
-    EQUAL(APPLY(s, aclnnDynamicBlockQuantV2, b16({2, 200}, x), 0.0, rint_mode, ACL_FLOAT8_E4M3FN, 1, 128, 0.0, y, scale), 0);
+    EQUAL(APPLY(s, aclnnDynamicBlockQuantV2, b16({2, 200}, x), 0.0, rint_mode, ACL_FLOAT8_E4M3FN, 1, 128, 0.0, y,
+                scale), 0);
     const std::vector<float> codes = y.floats(), scales = scale.floats();
     for (size_t r = 0; r < 2; r++) {
         for (size_t c = 0; c < 200; c++) {
@@ -222,7 +226,14 @@ void block_quantiser() {
             CHECK(std::fabs(found - x[r * 200 + c]) <= std::max(std::fabs(x[r * 200 + c]) / 15, expected / 512));
         }
     }
-    EQUAL(APPLY(s, aclnnDynamicBlockQuantV2, b16({2, 200}, x), 0.0, rint_mode, ACL_INT8, 1, 128, 0.0, empty(ACL_INT8, {2, 200}, 1),
+    Ten zeros = empty(ACL_FLOAT8_E4M3FN, {1, 128}, 1), none = empty(ACL_FLOAT, {1, 1}, 4);
+    EQUAL(APPLY(s, aclnnDynamicBlockQuantV2, b16({1, 128}, std::vector<float>(128, 0)), 0.0, rint_mode,
+                ACL_FLOAT8_E4M3FN, 1, 128, 0.0,
+                zeros, none),
+          0);
+    CHECK(none.floats()[0] == 0 && zeros.floats()[127] == 0);
+    EQUAL(APPLY(s, aclnnDynamicBlockQuantV2, b16({2, 200}, x), 0.0, rint_mode, ACL_INT8, 1, 128, 0.0,
+                empty(ACL_INT8, {2, 200}, 1),
                 scale),
           161002);
 }
@@ -246,9 +257,11 @@ void mx_quantisers() {
     EQUAL(APPLY(s, aclnnDynamicMxQuantV2, b16({1, 96}, x), -1, rint_mode, ACL_FLOAT4_E2M1, 32, 0, 0.0, fp4, scale), 0);
     CHECK(scale.raw<uint8_t>() == std::vector<uint8_t>({133, 125, 124, 0}));
     CHECK(e2m1(nibble(fp4.raw<uint8_t>(), 0)) == 6 && e2m1(nibble(fp4.raw<uint8_t>(), 33)) == 4);  // 7 saturates
-    EQUAL(APPLY(s, aclnnDynamicMxQuantV2, b16({1, 96}, x), -1, rint_mode, ACL_FLOAT8_E4M3FN, 64, 0, 0.0, y, scale), 161002);
+    EQUAL(APPLY(s, aclnnDynamicMxQuantV2, b16({1, 96}, x), -1, rint_mode, ACL_FLOAT8_E4M3FN, 48, 0, 0.0, y, scale),
+          161002);
     const std::vector<float> gamma(96, 2);
-    EQUAL(APPLY(s, aclnnRmsNormDynamicMxQuant, b16({1, 96}, x), b16({96}, gamma), nullptr, 1e-6, 0, rint_mode, ACL_FLOAT8_E4M3FN,
+    EQUAL(APPLY(s, aclnnRmsNormDynamicMxQuant, b16({1, 96}, x), b16({96}, gamma), nullptr, 1e-6, 0, rint_mode,
+                ACL_FLOAT8_E4M3FN,
                 false, y, scale, nullptr),
           0);
     const std::vector<float> expected = normalised(x, gamma, 1e-6);
@@ -259,12 +272,13 @@ void quantisers_refused_on_old_products() {
     Session s("Ascend910_9382");
     Ten scale = empty(ACL_FLOAT, {2}, 4);
     const std::vector<float> x = random_values(2 * 64, 7);
-    EQUAL(APPLY(s, aclnnDynamicQuantV2, b16({2, 64}, x), nullptr, nullptr, ACL_FLOAT8_E4M3FN, empty(ACL_FLOAT8_E4M3FN, {2, 64}, 1),
+    EQUAL(APPLY(s, aclnnDynamicQuantV2, b16({2, 64}, x), nullptr, nullptr, ACL_FLOAT8_E4M3FN,
+                empty(ACL_FLOAT8_E4M3FN, {2, 64}, 1),
                 scale, nullptr),
           161002);
     EQUAL(APPLY(s, aclnnDynamicMxQuantV2, b16({2, 64}, x), -1, rint_mode, ACL_FLOAT8_E4M3FN, 32, 0, 0.0,
                 empty(ACL_FLOAT8_E4M3FN, {2, 64}, 1), empty(ACL_FLOAT8_E8M0, {2, 1, 2}, 1)),
-          161002);
+          361001);
     EQUAL(APPLY(s, aclnnDynamicQuant, b16({2, 64}, x), nullptr, empty(ACL_INT8, {2, 64}, 1), scale), 0);
 }
 
@@ -272,7 +286,8 @@ void sampling() {
     Session s;
     Ten out = empty(ACL_FLOAT, {2, 4}, 4);
     const float a = std::log(0.5F), b = std::log(0.3F), c = std::log(0.15F), d = std::log(0.05F);
-    EQUAL(APPLY(s, aclnnApplyTopKTopP, f32({2, 4}, {d, a, c, b, d, a, c, b}), f32({2}, {1, 0.6F}), i32({2}, {3, 4}), out), 0);
+    EQUAL(APPLY(s, aclnnApplyTopKTopP, f32({2, 4}, {d, a, c, b, d, a, c, b}), f32({2}, {1, 0.6F}), i32({2}, {3, 4}),
+                out), 0);
     const float gone = -INFINITY;
     const std::vector<float> expected = {gone, a, c, b, gone, a, gone, b};
     CHECK(out.floats() == expected);
@@ -283,7 +298,8 @@ void sampling() {
 }  // namespace
 
 int main() {
-    for (void (*test)() : {norms, activations, softmaxes, gathers, index_out_of_range, scatters, advanced_indices, row_quantisers,
+    for (void (*test)() : {norms, activations, softmaxes, gathers, index_out_of_range, scatters, advanced_indices,
+                           row_quantisers,
                            block_quantiser, mx_quantisers, quantisers_refused_on_old_products, sampling}) {
         test();
     }

@@ -237,7 +237,14 @@ class Session {
         CHECK(aclrtSetDevice(0) == 0);
         CHECK(aclrtCreateStream(&stream_) == 0);
     }
+    /** A stream on this thread's device, in a world that somebody else made and ends. */
+    static Session joined() { return Session(Joined{}); }
+
     ~Session() {
+        if (joined_) {
+            CHECK(aclrtDestroyStream(stream_) == 0);
+            return;
+        }
         if (!broken_) {
             CHECK(aclrtDestroyStream(stream_) == 0);
             CHECK(aclrtResetDevice(0) == 0);
@@ -276,8 +283,11 @@ class Session {
     void broken() { broken_ = true; }
 
   private:
+    struct Joined {};
+    explicit Session(Joined) : joined_(true) { CHECK(aclrtCreateStream(&stream_) == 0); }
+
     aclrtStream stream_ = nullptr;
-    bool broken_ = false;
+    bool broken_ = false, joined_ = false;
 };
 
 #define CALL(session, op, ...)                                                                             \

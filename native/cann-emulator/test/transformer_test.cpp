@@ -179,6 +179,57 @@ void sparse_attention() {
     EQUAL(a.plan(s, false), 161002);     // A3: dense entries need ratio 128
 }
 
+/** Window attention on caches without pages: dense batches, and packed rows under a causal mask. */
+void other_layouts() {
+    constexpr int64_t kBatch = 2, kQueries = 2, kKeys = 5, kHeads = 2;
+    char bsnd[] = "BSND";
+    const std::vector<float> q = random_values(kBatch * kQueries * kHeads * kLanes, 60);
+    const std::vector<float> kv = random_values(kBatch * kKeys * kLanes, 61), sinks{0.25F, -0.5F};
+    for (const bool packed : {false, true}) {
+        std::vector<float> want;
+        for (int64_t row = 0; row < kBatch * kQueries; row++) {
+            const int64_t b = row / kQueries, visible = packed ? kKeys - kQueries + row % kQueries + 1 : kKeys;
+            for (int64_t h = 0; h < kHeads; h++) {
+                double sum = std::exp(static_cast<double>(sinks[static_cast<size_t>(h)]));
+                std::vector<double> total(kLanes);
+                for (int64_t t = 0; t < visible; t++) {
+                    double dot = 0;
+                    for (int64_t d = 0; d < kLanes; d++) {
+                        dot += static_cast<double>(q[static_cast<size_t>((row * kHeads + h) * kLanes + d)]) *
+                               kv[static_cast<size_t>((b * kKeys + t) * kLanes + d)];
+                    }
+                    const double weight = std::exp(dot * 0.05);
+                    sum += weight;
+                    for (int64_t d = 0; d < kLanes; d++) {
+                        total[static_cast<size_t>(d)] += weight * kv[static_cast<size_t>((b * kKeys + t) * kLanes + d)];
+                    }
+                }
+                for (double v : total) {
+                    want.push_back(static_cast<float>(v / sum));
+                }
+            }
+        }
+        Session s;
+        const Dims q_dims = packed ? Dims{kBatch * kQueries, kHeads, kLanes} : Dims{kBatch, kQueries, kHeads, kLanes};
+        Ten tq = b16(q_dims, q), tkv = b16(packed ? Dims{kBatch * kKeys, 1, kLanes} : Dims{kBatch, kKeys, 1, kLanes}, kv);
+        Ten starts = i32({3}, {0, 2, 4}), ends = i32({3}, {0, 5, 10}), tsinks = f32({kHeads}, sinks);
+        Ten metadata = empty(ACL_INT32, {1024}, 4), out = empty(ACL_BF16, q_dims, 2), lse = empty(ACL_FLOAT, {1}, 4);
+        char* layout = packed ? tnd : bsnd;
+        const aclTensor* prefix = packed ? starts.get() : nullptr;
+        const aclTensor* key_prefix = packed ? ends.get() : nullptr;
+        const int64_t mask = packed ? 3 : 0;
+        EQUAL(CALL(s, aclnnSparseFlashMlaMetadata, prefix, key_prefix, nullptr, nullptr, nullptr, nullptr, nullptr,
+                   nullptr, nullptr, kHeads, 1, kLanes, packed ? 0 : kBatch, 0, 0, 0, 0, 0, 1, mask, 0, -1, -1, layout,
+                   layout, true, false, metadata),
+              0);
+        EQUAL(CALL(s, aclnnSparseFlashMla, tq, tkv, nullptr, nullptr, nullptr, nullptr, nullptr, prefix, key_prefix,
+                   nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, nullptr, tsinks, metadata, 0.05, 1, mask, 0, -1,
+                   -1, layout, layout, 1, false, out, lse),
+              0);
+        NEAR(out.floats(), want, 0.004);
+    }
+}
+
 void stale_metadata() {
     const AttentionCase c;
     Session s;
@@ -554,6 +605,7 @@ void caches() {
 
 int main() {
     sparse_attention();
+    other_layouts();
     stale_metadata();
     mixed_attention(1);
     mixed_attention(2);

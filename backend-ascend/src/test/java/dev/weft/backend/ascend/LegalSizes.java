@@ -11,6 +11,10 @@ import dev.weft.op.FakeQuantize;
 import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.HeadNorm;
+import dev.weft.op.MoeDispatch;
+import dev.weft.op.MoeGate;
+import dev.weft.op.HyperPost;
+import dev.weft.op.HyperPre;
 import dev.weft.op.Quantize;
 import dev.weft.op.Rotary;
 import dev.weft.op.RotaryParameters;
@@ -24,7 +28,7 @@ import java.util.List;
  * @param op the case
  * @param on950 leading function expected on Ascend 950
  */
-record LegalSizes(OpCase op, String on950) {
+public record LegalSizes(OpCase op, String on950) {
     private static final int ROWS = 7;
 
     private static Operand fp8(long... dims) {
@@ -43,7 +47,17 @@ record LegalSizes(OpCase op, String on950) {
         return Operand.random(DType.BF16, dims);
     }
 
-    static List<LegalSizes> all() {
+    /** Different experts in every row, ascending. */
+    private static int[] choices(int rows, int perRow, int experts) {
+        int[] all = new int[rows * perRow];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = (i / perRow * 31 + i % perRow * 37) % (experts - perRow * 37) + i % perRow * 37;
+        }
+        return all;
+    }
+
+    /** One case or more per fused operator. */
+    public static List<LegalSizes> all() {
         Gemm gemm = new Gemm(DType.BF16);
         Operand offsets = Operand.ints(new int[] {0, 3, 3, 4, ROWS}, 5);
         Operand positions = Operand.ints(new int[] {0, 1, 2, 4095, 65535, 1_000_000, 77}, ROWS);
@@ -73,8 +87,37 @@ record LegalSizes(OpCase op, String on950) {
                                 Operand.random(DType.F32, ROWS)),
                         "aclnnSwigluGroup"),
                 new LegalSizes(
-                        OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions),
-                        "aclnnInplacePartialRotaryMul"),
+                        OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions), "aclnnInplacePartialRotaryMul"),
+                new LegalSizes(
+                        OpCase.of(
+                                new HyperPre(4, 20, 1e-6f, 1e-6f),
+                                bf16(ROWS, 4, 4096),
+                                Operand.random(DType.F32, 24, 4 * 4096),
+                                Operand.random(DType.F32, 3),
+                                Operand.random(DType.F32, 24)),
+                        "aclnnMhcPreSinkhorn"),
+                new LegalSizes(
+                        OpCase.of(
+                                new HyperPost(),
+                                bf16(ROWS, 512),
+                                bf16(ROWS, 4, 512),
+                                Operand.random(DType.F32, ROWS, 4),
+                                Operand.random(DType.F32, ROWS, 4, 4)),
+                        "aclnnMhcPost"),
+                new LegalSizes(
+                        OpCase.of(
+                                new MoeGate(6, MoeGate.Score.SQRT_SOFTPLUS, true, 1.5f),
+                                Operand.random(DType.F32, ROWS, 256),
+                                Operand.ints(new int[] {0, 3, 1, 2, 0, 1, 3}, ROWS),
+                                Operand.ints(choices(4, 6, 256), 4, 6)),
+                        "aclnnMoeGatingTopKV2"),
+                new LegalSizes(
+                        OpCase.of(
+                                new MoeDispatch(256),
+                                bf16(ROWS, 512),
+                                Operand.ints(choices(ROWS, 6, 256), ROWS, 6),
+                                Operand.random(DType.F32, ROWS, 6)),
+                        "aclnnMoeInitRoutingV3"),
                 new LegalSizes(OpCase.of(new HeadNorm(1e-6f), bf16(ROWS, 8, 512)), "aclnnRmsNorm"),
                 new LegalSizes(
                         OpCase.of(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), bf16(ROWS, 1024)), "aclnnCast"),

@@ -184,22 +184,13 @@ final class GemmOps {
         DType type = ComputeType.of(op);
         Calls c = new Calls(e);
         Ten x = c.dense(ComputeType.activation(c, op, type));
-        Ten w = weight(e, type).transpose();
+        Ten w = weight(e, type); // [G, K, N] by strides: A2 and A3 take no permutation of x2
         Ten y = e.operand(2);
         Ten target = target(e, y, AclType.of(type));
         long[] swap = {1, 0, 2};
         e.call(
                 "aclnnTransposeBatchMatMul",
-                x,
-                w,
-                null,
-                null,
-                swap,
-                new long[] {0, 2, 1},
-                swap,
-                Calls.KEEP_PRECISION,
-                1,
-                target);
+                x, w, null, null, swap, new long[] {0, 1, 2}, swap, Calls.KEEP_PRECISION, 1, target);
         deliver(c, target, y);
     }
 

@@ -80,7 +80,11 @@ public record LegalSizes(OpCase op, String on950) {
                         OpCase.of(new ExpertGemm(DType.F32), fp8(ROWS, 256), fp8Weight(4, 128, 256), offsets),
                         "aclnnGroupedMatmulV5"),
                 new LegalSizes(
-                        OpCase.of(new SwiGlu(10, true), bf16(ROWS, 256), bf16(ROWS, 256), Operand.random(DType.F32, ROWS)),
+                        OpCase.of(
+                                new SwiGlu(10, true),
+                                bf16(ROWS, 256),
+                                bf16(ROWS, 256),
+                                Operand.random(DType.F32, ROWS)),
                         "aclnnSwigluGroup"),
                 new LegalSizes(
                         OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions), "aclnnInplacePartialRotaryMul"),

@@ -52,14 +52,13 @@ final class BlockScaledWeight extends HostPacking {
     @Override
     void convert(Piece piece, MemorySegment target) {
         long row = (long) piece.matrix() * rows() + piece.first();
-        MemorySegment.copy(piece.data(), 0, target, row * rowBytes(), piece.data().byteSize());
+        MemorySegment.copy(
+                piece.data(), 0, target, row * rowBytes(), piece.data().byteSize());
         long block = ((long) piece.matrix() * Math.ceilDiv(rows(), 128) + piece.first() / 128) * scaleColumns();
         for (long i = 0; i < piece.scales().byteSize(); i++) {
             int code = Byte.toUnsignedInt(piece.scales().get(ValueLayout.JAVA_BYTE, i));
             target.set(
-                    ValueLayout.JAVA_FLOAT_UNALIGNED,
-                    scalesAt + (block + i) * Float.BYTES,
-                    DType.F8_E8M0.decode(code));
+                    ValueLayout.JAVA_FLOAT_UNALIGNED, scalesAt + (block + i) * Float.BYTES, DType.F8_E8M0.decode(code));
         }
     }
 }

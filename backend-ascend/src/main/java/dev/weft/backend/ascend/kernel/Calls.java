@@ -221,8 +221,12 @@ final class Calls {
     /** {@code max(low, min(x, high))}; NaN stays. Either bound may be null. */
     Ten clamp(Ten x, @Nullable Scalar low, @Nullable Scalar high) {
         Ten y = like(x.type(), x);
-        e.call("aclnnClamp", x, low, high, y);
+        clamp(x, low, high, y);
         return y;
+    }
+
+    void clamp(Ten x, @Nullable Scalar low, @Nullable Scalar high, Ten y) {
+        e.call("aclnnClamp", x, low, high, y);
     }
 
     private static long[] reduced(Ten x, int axis) {
@@ -304,8 +308,11 @@ final class Calls {
 
     /** A table of F32 values. */
     Ten floats(String id, float[] values, long... dims) {
-        return e.constant(id, AclType.FLOAT, dims, s -> MemorySegment.copy(
-                values, 0, s, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, values.length));
+        return e.constant(
+                id,
+                AclType.FLOAT,
+                dims,
+                s -> MemorySegment.copy(values, 0, s, ValueLayout.JAVA_FLOAT_UNALIGNED, 0, values.length));
     }
 
     /** A constant of one element of {@code type} that broadcasts over {@code rank} axes. */

@@ -61,7 +61,8 @@ final class ExpandedWeight extends HostPacking {
         if (type().scaling().isNone()) {
             return 1;
         }
-        long block = row / type().scaling().rows() * scaleColumns() + column / type().scaling().columns();
+        long block = row / type().scaling().rows() * scaleColumns()
+                + column / type().scaling().columns();
         return DType.F8_E8M0.decode(Byte.toUnsignedInt(piece.scales().get(ValueLayout.JAVA_BYTE, block)));
     }
 }

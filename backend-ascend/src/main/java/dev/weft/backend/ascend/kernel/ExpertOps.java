@@ -29,7 +29,8 @@ final class ExpertOps {
                             .needing(Profile.Capability.BLOCK_FP8)
                             .refusing(ExpertOps::blockFormats)
                             .packing((op, i, p) -> i == 1
-                                    ? Optional.of(new BlockScaledWeight(op.inputs().get(1)))
+                                    ? Optional.of(
+                                            new BlockScaledWeight(op.inputs().get(1)))
                                     : Optional.empty()),
                     Way.composite(ExpertOps::plain)
                             .refusing(ExpertOps::groups)
@@ -94,18 +95,22 @@ final class ExpertOps {
         Calls c = new Calls(e);
         ExpertWeight w = new ExpertWeight(op.inputs().get(1));
         long address = e.operand(1).address();
-        Ten x = c.rows(e.operand(0));
+        Ten x = c.dense(e.operand(0));
         Ten scales = GemmOps.microScales(c, e.scales(0), x);
-        List<Object> operands =
-                operands(x, w.tiles(address), null, w.scales(address), scales, groupEnds(c));
-        call(c, "aclnnGroupedMatmulWeightNz", operands, List.of(MX_GROUP), e.operand(3).type());
+        List<Object> operands = operands(x, w.tiles(address), null, w.scales(address), scales, groupEnds(c));
+        call(
+                c,
+                "aclnnGroupedMatmulWeightNz",
+                operands,
+                List.of(MX_GROUP),
+                e.operand(3).type());
     }
 
     private static void blockScaled(OpInstance op, Emit e) {
         Calls c = new Calls(e);
         BlockScaledWeight w = new BlockScaledWeight(op.inputs().get(1));
         long address = e.operand(1).address();
-        Ten x = c.rows(e.operand(0));
+        Ten x = c.dense(e.operand(0));
         Ten scales = PowerScales.decode(c, e.scales(0));
         Ten codes = w.allCodes(address).transpose();
         List<Object> operands = operands(x, codes, w.allScales(address), null, scales, groupEnds(c));
@@ -132,7 +137,8 @@ final class ExpertOps {
     }
 
     /** Arguments x to tuningConfig, alike in both functions; absent scales are null. */
-    private static List<Object> operands(Ten x, Ten w, @Nullable Ten scale, @Nullable Ten antiquantScale, @Nullable Ten rowScale, Ten ends) {
+    private static List<Object> operands(
+            Ten x, Ten w, @Nullable Ten scale, @Nullable Ten antiquantScale, @Nullable Ten rowScale, Ten ends) {
         return Arrays.asList(
                 List.of(x),
                 List.of(w),

@@ -55,11 +55,11 @@ final class ExpertWeight extends HostPacking {
     @Override
     void convert(Piece piece, MemorySegment target) {
         long matrix = piece.matrix() * matrixBytes;
-        int padded = piece.first() + piece.rows() == rows() ? (int) (rowTiles * TILE_ROWS) : piece.first() + piece.rows();
+        int padded =
+                piece.first() + piece.rows() == rows() ? (int) (rowTiles * TILE_ROWS) : piece.first() + piece.rows();
         for (int row = piece.first(); row < padded; row++) {
             for (long tile = 0; tile < columnTiles; tile++) {
-                long at = matrix
-                        + ((tile * rowTiles + row / TILE_ROWS) * TILE_ROWS + row % TILE_ROWS) * TILE_ROW_BYTES;
+                long at = matrix + ((tile * rowTiles + row / TILE_ROWS) * TILE_ROWS + row % TILE_ROWS) * TILE_ROW_BYTES;
                 if (row < rows()) {
                     long from = (row - piece.first()) * rowBytes() + tile * TILE_ROW_BYTES;
                     MemorySegment.copy(piece.data(), from, target, at, TILE_ROW_BYTES);
@@ -69,6 +69,7 @@ final class ExpertWeight extends HostPacking {
             }
         }
         long scaleRow = ((long) piece.matrix() * rows() + piece.first()) * scaleColumns();
-        MemorySegment.copy(piece.scales(), 0, target, scalesAt + scaleRow, piece.scales().byteSize());
+        MemorySegment.copy(
+                piece.scales(), 0, target, scalesAt + scaleRow, piece.scales().byteSize());
     }
 }

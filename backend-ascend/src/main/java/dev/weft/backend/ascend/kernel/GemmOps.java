@@ -22,7 +22,8 @@ final class GemmOps {
                             .needing(Profile.Capability.BLOCK_FP8)
                             .refusing((op, p) -> formats(op, DType.F8_E4M3, DType.F8_E4M3, "G-B"))
                             .packing((op, i, p) -> i == 1
-                                    ? Optional.of(new BlockScaledWeight(op.inputs().get(1)))
+                                    ? Optional.of(
+                                            new BlockScaledWeight(op.inputs().get(1)))
                                     : Optional.empty()),
                     Way.of("aclnnQuantMatmulV5", GemmOps::microScaled)
                             .needing(Profile.Capability.BLOCK_FP8)
@@ -33,15 +34,15 @@ final class GemmOps {
                             .refusing(GemmOps::wideResultOfNarrow)
                             .packing((op, i, p) -> ComputeType.weight(op, i, DType.BF16))
                             .noting(op -> ComputeType.note(op, DType.BF16)),
-                    Way.of("aclnnMatmul", GemmOps::plain)
-                            .refusing(GemmOps::onlyPlain),
+                    Way.of("aclnnMatmul", GemmOps::plain).refusing(GemmOps::onlyPlain),
                     Way.composite(GemmOps::plain)
                             .packing((op, i, p) -> ComputeType.weight(op, i, ComputeType.of(op)))
                             .noting(op -> ComputeType.note(op, ComputeType.of(op)))),
             GroupedGemm.class,
             List.of(
                     Way.of("aclnnTransposeBatchMatMul", GemmOps::transposed)
-                            .refusing((op, p) -> ComputeType.of(op) == op.outputs().getFirst().dtype()
+                            .refusing((op, p) -> ComputeType.of(op)
+                                            == op.outputs().getFirst().dtype()
                                     ? Optional.empty()
                                     : Optional.of("operands and result must have one dtype, found " + op
                                             + " (ops-nn docs aclnnTransposeBatchMatMul)"))
@@ -62,8 +63,8 @@ final class GemmOps {
         boolean fits = op.inputs().get(0).dtype() == x && op.inputs().get(1).dtype() == w;
         return fits
                 ? Optional.empty()
-                : Optional.of(mode + " takes " + x + " activations and " + w + " weights, found " + op.inputs().get(0)
-                        + " and " + op.inputs().get(1) + " (ops-nn docs aclnnQuantMatmulV5)");
+                : Optional.of(mode + " takes " + x + " activations and " + w + " weights, found "
+                        + op.inputs().get(0) + " and " + op.inputs().get(1) + " (ops-nn docs aclnnQuantMatmulV5)");
     }
 
     /** MX scales come in pairs of blocks. */
@@ -71,8 +72,8 @@ final class GemmOps {
         long k = op.inputs().get(1).shape().last().maximum();
         return k % 64 == 0
                 ? Optional.empty()
-                : Optional.of("inner extent " + k + ": expected a multiple of 64, two scale blocks (docs " + function
-                        + ")");
+                : Optional.of(
+                        "inner extent " + k + ": expected a multiple of 64, two scale blocks (docs " + function + ")");
     }
 
     private static Optional<String> wideResultOfNarrow(OpInstance op, Profile p) {
@@ -134,8 +135,7 @@ final class GemmOps {
         Ten y = e.operand(2);
         Ten w = e.operand(1);
         Ten scales = microScales(c, e.scales(0), x);
-        Ten weightScales =
-                e.scales(1).as(AclType.FLOAT8_E8M0).view(w.dim(0), w.dim(1) / 64, 2);
+        Ten weightScales = e.scales(1).as(AclType.FLOAT8_E8M0).view(w.dim(0), w.dim(1) / 64, 2);
         Ten target = target(e, y, y.type());
         quantMatmul(e, x, c.dense(w), scales, weightScales, GROUPS_1_1_32, flat(target));
         deliver(c, target, y);
@@ -146,9 +146,7 @@ final class GemmOps {
     }
 
     private static void quantMatmul(Emit e, Ten x, Ten w, Ten xScales, Ten wScales, long groups, Ten y) {
-        e.call(
-                "aclnnQuantMatmulV5",
-                x, w, xScales, wScales, null, null, null, null, null, false, true, groups, y);
+        e.call("aclnnQuantMatmulV5", x, w, xScales, wScales, null, null, null, null, null, false, true, groups, y);
     }
 
     /** Scale bytes of 128 columns repeated for each 32 of them: E8M0 {@code [rows, K/64, 2]}. */
@@ -244,8 +242,8 @@ final class GemmOps {
             if (w.dtype() == type) {
                 return Optional.empty();
             }
-            return Optional.of("weights are kept in " + type + ", " + type.bits() / (double) w.dtype().bits()
-                    + " times their size");
+            return Optional.of("weights are kept in " + type + ", "
+                    + type.bits() / (double) w.dtype().bits() + " times their size");
         }
     }
 }

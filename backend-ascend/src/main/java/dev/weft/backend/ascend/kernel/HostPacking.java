@@ -74,7 +74,9 @@ abstract class HostPacking implements WeightLayout.Packing {
 
     /** Scale bytes of one row of blocks. */
     final long scaleColumns() {
-        return type.scaling().isNone() ? 0 : Math.ceilDiv(columns, type.scaling().columns());
+        return type.scaling().isNone()
+                ? 0
+                : Math.ceilDiv(columns, type.scaling().columns());
     }
 
     /** {@code bytes} rounded up, so that a tensor can begin after them. */
@@ -141,8 +143,8 @@ abstract class HostPacking implements WeightLayout.Packing {
     private static void requireNumbers(WeightData source, long from, MemorySegment scales) {
         for (long i = 0; i < scales.byteSize(); i++) {
             if (Byte.toUnsignedInt(scales.get(ValueLayout.JAVA_BYTE, i)) == NAN_SCALE) {
-                throw new CheckpointException("weight " + source.name() + " " + source.type() + ": scale byte " + (from + i)
-                        + " is 255 (NaN), expected 0 to 254");
+                throw new CheckpointException("weight " + source.name() + " " + source.type() + ": scale byte "
+                        + (from + i) + " is 255 (NaN), expected 0 to 254");
             }
         }
     }

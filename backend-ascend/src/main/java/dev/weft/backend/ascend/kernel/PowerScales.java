@@ -64,11 +64,15 @@ final class PowerScales {
         Ten padded = all.view(matrices, high * scaling.rows(), wide * scaling.columns());
         Ten exact = padded.slice(-1, 0, dims[last]);
         exact = tiles ? exact.slice(-2, 0, dims[last - 1]) : exact;
-        return dims.length == 3 ? exact : matrices == 1 ? flat(exact, dims) : c.dense(exact).view(dims);
+        return dims.length == 3
+                ? exact
+                : matrices == 1 ? flat(exact, dims) : c.dense(exact).view(dims);
     }
 
     private static Ten flat(Ten one, long[] dims) {
-        return dims.length == 1 ? one.view(dims) : one.view(one.dim(1), one.dim(2)).view(dims);
+        return dims.length == 1
+                ? one.view(dims)
+                : one.view(one.dim(1), one.dim(2)).view(dims);
     }
 
     /** Codes times scales in {@code to}, F32 or BF16; exact. Codes are looked up, so that no product needs the format. */
@@ -84,7 +88,8 @@ final class PowerScales {
         Emit e = c.emit();
         Ten table = e.constant("values of " + dtype + " " + to, to, new long[] {256, perByte}, s -> {
             for (int i = 0; i < 256 * perByte; i++) {
-                HostValues.set(s, to, i, dtype.decode(i / perByte >> i % perByte * dtype.bits() & (1 << dtype.bits()) - 1));
+                HostValues.set(
+                        s, to, i, dtype.decode(i / perByte >> i % perByte * dtype.bits() & (1 << dtype.bits()) - 1));
             }
         });
         Ten bytes = c.dense(codes).as(AclType.UINT8);

@@ -49,9 +49,7 @@ public enum Profile {
                 "ops-transformer docs aclnnMixedQuantSparseFlashMla"),
         /** Expert-parallel dispatch and combine. */
         DISPATCH_COMBINE(
-                EnumSet.of(A2, A3, DT950),
-                "dispatch and combine",
-                "ops-transformer docs aclnnMoeDistributeDispatchV4"),
+                EnumSet.of(A2, A3, DT950), "dispatch and combine", "ops-transformer docs aclnnMoeDistributeDispatchV4"),
         /** Token unpermute kernels. */
         TOKEN_UNPERMUTE(EnumSet.of(A2, A3), "MoeTokenUnpermute", "CANN 9.2.0-beta.2 kernel directory");
 

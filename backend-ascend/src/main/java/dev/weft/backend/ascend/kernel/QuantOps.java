@@ -130,8 +130,7 @@ final class QuantOps {
             Ten magnitude = c.abs(values);
             int least = 127 + grid.smallestExponent;
             // the upper bound keeps NaN from overflowing the integers below; its code is replaced anyway
-            Ten exponents =
-                    c.clamp(PowerScales.exponent(c, magnitude), Scalar.of(least), Scalar.of(127 + 9));
+            Ten exponents = c.clamp(PowerScales.exponent(c, magnitude), Scalar.of(least), Scalar.of(127 + 9));
             Ten perUnit = PowerScales.power(c, exponents, -1, 254 + grid.mantissaBits);
             return new Units(exponents, c.plus(c.mul(magnitude, perUnit), Scalar.of(0x1p23f)));
         }
@@ -212,8 +211,7 @@ final class QuantOps {
         TensorType type = op.inputs().getFirst();
         Calls c = new Calls(e);
         Ten y = e.operand(1);
-        Ten wide = PowerScales.dequantise(
-                c, e.operand(0), type.dtype(), type.scaling(), e.scales(0), AclType.FLOAT);
+        Ten wide = PowerScales.dequantise(c, e.operand(0), type.dtype(), type.scaling(), e.scales(0), AclType.FLOAT);
         c.cast(wide, y);
     }
 

@@ -88,6 +88,8 @@ final class RotaryOps {
         }
         Ten rotated = y.slice(-1, first, width);
         c.cast(c.sub(c.mul(even, a.cos()), c.mul(odd, a.sin())), rotated.step(-1, 2));
-        c.cast(c.add(c.mul(even, a.sin()), c.mul(odd, a.cos())), rotated.slice(-1, 1, rotated.dim(-1)).step(-1, 2));
+        c.cast(
+                c.add(c.mul(even, a.sin()), c.mul(odd, a.cos())),
+                rotated.slice(-1, 1, rotated.dim(-1)).step(-1, 2));
     }
 }

@@ -115,8 +115,7 @@ public record Ten(
                 covered *= extents[b--];
             }
             if (covered != run) {
-                throw new ShapeException(
-                        this + ": is not dense enough to be viewed as " + Arrays.toString(extents));
+                throw new ShapeException(this + ": is not dense enough to be viewed as " + Arrays.toString(extents));
             }
             unit = a > 0 ? strides[a - 1] : unit;
             run = 1;

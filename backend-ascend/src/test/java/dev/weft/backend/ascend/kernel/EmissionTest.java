@@ -34,9 +34,10 @@ class EmissionTest {
     Stream<DynamicTest> argumentsFitTheTable() {
         Map<String, List<OpCase>> cases = OpCases.byOperator();
         return cases.entrySet().stream()
-                .filter(entry -> !AscendOps.candidates(entry.getValue().getFirst().op()).isEmpty())
-                .map(entry -> DynamicTest.dynamicTest(entry.getKey(), () -> entry.getValue()
-                        .forEach(c -> check(c.instance()))));
+                .filter(entry ->
+                        !AscendOps.candidates(entry.getValue().getFirst().op()).isEmpty())
+                .map(entry -> DynamicTest.dynamicTest(
+                        entry.getKey(), () -> entry.getValue().forEach(c -> check(c.instance()))));
     }
 
     private static void check(OpInstance op) {
@@ -105,14 +106,21 @@ class EmissionTest {
             AbiFunction row = TABLE.function(function + "GetWorkspaceSize");
             List<AbiParameter> parameters =
                     row.parameters().subList(0, row.parameters().size() - PROTOCOL);
-            assertThat(arguments).as(op + ": " + function + " takes " + parameters).hasSameSizeAs(parameters);
+            assertThat(arguments)
+                    .as(op + ": " + function + " takes " + parameters)
+                    .hasSameSizeAs(parameters);
             for (int i = 0; i < arguments.length; i++) {
                 check(function, parameters.get(i), arguments[i]);
             }
         }
 
         private void check(String function, AbiParameter parameter, Object argument) {
-            String type = parameter.type().text().replace("const", "").replace("*", "").trim();
+            String type = parameter
+                    .type()
+                    .text()
+                    .replace("const", "")
+                    .replace("*", "")
+                    .trim();
             boolean fits =
                     switch (argument) {
                         case null -> parameter.type().text().contains("*");

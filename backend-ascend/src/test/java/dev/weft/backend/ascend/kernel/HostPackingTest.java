@@ -19,7 +19,8 @@ import org.junit.jupiter.api.Test;
 class HostPackingTest {
     private static final TensorType FP8 =
             TensorType.of(DType.F8_E4M3, 2, 130, 160).scaled(Scaling.FP8_BLOCK_128);
-    private static final TensorType FP4 = TensorType.of(DType.F4_E2M1, 3, 33, 128).scaled(Scaling.MXFP4);
+    private static final TensorType FP4 =
+            TensorType.of(DType.F4_E2M1, 3, 33, 128).scaled(Scaling.MXFP4);
 
     private final Arena arena = Arena.ofShared();
 
@@ -65,7 +66,8 @@ class HostPackingTest {
     private static float value(TensorType type, MemorySegment data, MemorySegment scales, long e, long n, long k) {
         long[] d = type.shape().maximum();
         long[] b = type.scaling().scaleDims(d);
-        long block = (e * b[1] + n / type.scaling().rows()) * b[2] + k / type.scaling().columns();
+        long block = (e * b[1] + n / type.scaling().rows()) * b[2]
+                + k / type.scaling().columns();
         float scale = DType.F8_E8M0.decode(Byte.toUnsignedInt(scales.get(ValueLayout.JAVA_BYTE, block)));
         return type.dtype().decode(code(type, data, (e * d[1] + n) * d[2] + k)) * scale;
     }
@@ -118,7 +120,9 @@ class HostPackingTest {
             long n = i / (16 * 32) % 3 * 16 + i / 32 % 16;
             long k = i / (3 * 16 * 32) % 4 * 32 + i % 32;
             int expected = n < 33 ? code(FP4, data, (e * 33 + n) * 128 + k) : 0;
-            assertThat(code(FP4, out, i)).as("matrix %d row %d column %d", e, n, k).isEqualTo(expected);
+            assertThat(code(FP4, out, i))
+                    .as("matrix %d row %d column %d", e, n, k)
+                    .isEqualTo(expected);
         }
         long at = packing.scales(0).address();
         assertThat(out.asSlice(at, scales.byteSize()).mismatch(scales)).isEqualTo(-1);

@@ -36,7 +36,9 @@ class TenTest {
         Ten t = Ten.dense(64, AclType.FLOAT, 3, 2).as(AclType.INT16);
         assertThat(t.dims()).containsExactly(3, 4);
         assertThat(t.slice(-1, 1, 4).step(-1, 2).dims()).containsExactly(3, 2);
-        assertThat(Ten.dense(64, AclType.FLOAT4_E2M1, 3, 64).as(AclType.UINT8).dims()).containsExactly(3, 32);
-        assertThatThrownBy(() -> Ten.dense(64, AclType.INT8, 3, 3).as(AclType.INT16)).isInstanceOf(ShapeException.class);
+        assertThat(Ten.dense(64, AclType.FLOAT4_E2M1, 3, 64).as(AclType.UINT8).dims())
+                .containsExactly(3, 32);
+        assertThatThrownBy(() -> Ten.dense(64, AclType.INT8, 3, 3).as(AclType.INT16))
+                .isInstanceOf(ShapeException.class);
     }
 }

@@ -2,6 +2,7 @@
 
 #include <unistd.h>
 
+#include <cstdio>
 #include <cstdlib>
 #include <fstream>
 #include <iostream>
@@ -86,6 +87,12 @@ void set(Config& c, const std::string& key, const std::string& value) {
     } else if (key == "fail") {
         parse_failures(value);
         c.fail = value;
+    } else if (key == "version") {
+        int parts[3];
+        if (std::sscanf(value.c_str(), "%d.%d.%d", &parts[0], &parts[1], &parts[2]) != 3) {
+            throw std::invalid_argument(value);
+        }
+        c.version = value;
     } else if (key == "log") {
         c.log = value;
     } else if (key == "hccl_timeout") {
@@ -96,7 +103,7 @@ void set(Config& c, const std::string& key, const std::string& value) {
 }
 
 void from_environment(Config& c) {
-    for (const char* key : {"soc", "devices", "memory", "seed", "delay", "jitter", "fail", "log", "hccl_timeout"}) {
+    for (const char* key : {"soc", "devices", "memory", "seed", "delay", "jitter", "fail", "version", "log", "hccl_timeout"}) {
         std::string name = std::string("WEFT_EMULATOR_") + key;
         for (char& letter : name) {
             letter = static_cast<char>(std::toupper(letter));

@@ -17,6 +17,7 @@ struct Config {
     uint32_t delay = 30;      // largest random delay before a stream task, in microseconds
     bool jitter = false;      // operators sum blocks in random order
     std::string fail;         // "aclrtMalloc:3:207001,stream:5:507015"
+    std::string version = "9.1.0";  // what the version functions tell; the text always begins with WEFT EMULATOR
     std::string log;          // "", "1" (standard error) or a file
     double hccl_timeout = 10; // seconds a rank waits for the others
 };

@@ -99,7 +99,7 @@ std::vector<float> Run::floats(const Tensor& t) const {
         return out;
     }
     const uint8_t* base = base_of(t);
-    if (t.dtype == ACL_FLOAT && t.contiguous()) {
+    if (t.dtype == ACL_FLOAT && t.contiguous() && !is_nz(t.format)) {
         std::memcpy(out.data(), base + t.offset * 4, out.size() * 4);
     } else if (t.dtype == ACL_BF16) {
         each(t, [&](int64_t i, int64_t at) {
@@ -138,7 +138,7 @@ void Run::store(const Tensor& t, const std::vector<float>& values) {
         return;
     }
     uint8_t* base = base_of(t);
-    if (t.dtype == ACL_FLOAT && t.contiguous()) {
+    if (t.dtype == ACL_FLOAT && t.contiguous() && !is_nz(t.format)) {
         std::memcpy(base + t.offset * 4, values.data(), values.size() * 4);
         return;
     }

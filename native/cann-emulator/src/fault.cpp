@@ -1,5 +1,6 @@
 #include "fault.h"
 
+#include <algorithm>
 #include <cstdlib>
 #include <cstring>
 #include <iostream>
@@ -17,6 +18,7 @@ std::string collected;
 
 thread_local std::optional<std::string> message;
 thread_local std::string handed_out;
+thread_local int last_code = 0;
 
 }  // namespace
 
@@ -43,7 +45,16 @@ std::string take_faults() {
 
 int fail(int code, const std::string& text) {
     message = std::to_string(code) + ": " + text;
+    last_code = code;
     log("error " + *message);
+    return code;
+}
+
+int last_error(bool reset) {
+    int code = last_code;
+    if (reset) {
+        last_code = 0;
+    }
     return code;
 }
 

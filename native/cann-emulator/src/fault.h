@@ -28,6 +28,8 @@ std::string take_faults();
 int fail(int code, const std::string& message);
 /** The message of this thread, cleared by reading; nullptr when none. */
 const char* take_message();
+/** The code of this thread's last error, 0 when none since the last reset. */
+int last_error(bool reset);
 /** Called on entry of every function: what aclGetRecentErrMsg returned earlier is no longer valid. */
 void expire_message();
 

@@ -10,7 +10,7 @@ namespace emu {
 
 namespace {
 
-constexpr uint64_t span = 1ULL << 36;  // addresses of one kind
+constexpr uint64_t span = 1ULL << 33;  // addresses of one kind
 constexpr uint64_t step = 64;
 constexpr int kinds = static_cast<int>(HandleKind::count);
 

@@ -84,7 +84,16 @@ class Run : public Arguments {
     [[noreturn]] void device_exception(std::string detail, const char* cite, int code = 507015);
     std::mt19937_64& random();
     bool jitter() const;  // sum blocks in random order
+    /**
+     * All ranks of the communicator with that name meet in this operator; what each of them brought, by rank. Ranks
+     * whose `what` differs (put everything into it that must agree) break the rule "collective-mismatch".
+     */
+    std::vector<std::vector<uint8_t>> exchange(const std::string& group, const std::string& what,
+                                               std::vector<uint8_t> mine);
 };
+
+/** Rank and size of the current device's communicator of that name; false when there is none. */
+bool group_shape(const std::string& group, int& rank, int& ranks);
 
 struct Op {
     const char* name;     // "aclnnAdd"

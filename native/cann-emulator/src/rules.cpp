@@ -10,7 +10,7 @@ const std::vector<Rule>& rules() {
         {"double-destroy", "an object is destroyed twice; a list destroys its members",
          "opbase source: aclDestroyTensorList, aclDestroyScalarList"},
         {"wrong-handle", "an object of another type, or no object at all, is passed", "runtime docs: 107017 INVALID_HANDLE"},
-        {"destroy-with-pending-work", "a stream, event, graph or communicator is destroyed while work on it is queued",
+        {"destroy-with-pending-work", "a stream, graph or communicator is destroyed while work on it is queued",
          "runtime docs: aclrtDestroyStream, aclmdlRIDestroy, HcclCommDestroy"},
         {"leak", "an object or memory is still there at aclFinalize", "runtime docs: order of release before aclFinalize"},
         {"executor-leak", "phase 1 without phase 2", "opbase docs: two-phase interface"},
@@ -44,12 +44,14 @@ const std::vector<Rule>& rules() {
         {"host-memory-freed", "pinned memory is freed before a queued copy has used it", "runtime docs: aclrtMemcpyAsync"},
         // capture
         {"graph-memory", "a captured graph refers to memory that has been freed", "runtime docs: aclmdlRICaptureBegin"},
-        {"capture-unfinished", "a stream is destroyed or the world ends while it captures", "runtime docs: aclmdlRICaptureEnd"},
+        {"capture-unfinished", "a stream is destroyed, or aclFinalize called, while it captures", "runtime docs: aclmdlRICaptureEnd"},
         // HCCL
         {"collective-mismatch", "ranks disagree about the operation, count, dtype, reduction or root of one collective",
          "hccl docs: collective communication, same order on all ranks"},
         {"collective-timeout", "a rank waited in vain for the others", "hccl docs: HCCL_EXEC_TIMEOUT, HCCL_CONNECT_TIMEOUT"},
         {"communicator-device", "a rank's call comes from another device than it was made on", "hccl docs: HcclCommInitRootInfo"},
+        {"communicator-shared", "a communicator serves a fused operator and plain collectives",
+         "ops-transformer docs aclnnMoeDistributeDispatch: the communicator must be dedicated"},
         // the emulator's own
         {"operator-bug", "an emulated operator failed in a way no document describes", "emulator"},
     };

@@ -109,6 +109,10 @@ bool on_worker() {
     return worker != nullptr;
 }
 
+int worker_device() {
+    return worker != nullptr ? worker->device : -1;
+}
+
 std::mt19937_64& worker_random() {
     static thread_local std::mt19937_64 fallback(config().seed);
     return worker != nullptr ? worker->random : fallback;

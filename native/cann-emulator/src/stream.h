@@ -57,6 +57,8 @@ int destroy_stream(const void* handle, bool force, Lock& lock);
 
 /** Whether this thread is a stream's worker (a host function runs on it). */
 bool on_worker();
+/** The device of this worker's stream, -1 on other threads. */
+int worker_device();
 std::mt19937_64& worker_random();
 
 constexpr size_t most_streams = 1984;  // per device; runtime docs, limits

@@ -34,6 +34,7 @@ int init() {
     w.races.clear();
     w.host.clear();
     w.actors = 1;
+    w.threads = 0;
     log("WEFT EMULATOR, no Ascend hardware: " + config().soc_name + ", devices " + std::to_string(config().devices) +
         ", bytes a device " + std::to_string(config().memory) + ", seed " + std::to_string(config().seed));
     return 0;
@@ -120,6 +121,7 @@ int finalize() {
     if (!w.single_source_ops.empty()) {
         log(std::to_string(w.single_source_ops.size()) + " operators were used whose signature only one source confirms");
     }
+    log(std::to_string(w.threads) + " host threads have called the runtime");
     end_communicators();
     std::vector<std::shared_ptr<Stream>> streams;
     for (const auto& [handle, stream] : w.streams.all()) {
@@ -144,6 +146,7 @@ int finalize() {
     w.booleans.clear();
     w.executors.clear();
     w.communicators.clear();
+    w.options.clear();
     w.single_source_ops.clear();
     w.devices.clear();
     release_all_devices();
@@ -152,7 +155,12 @@ int finalize() {
 }
 
 int enter(const char* function) {
+    thread_local uint64_t known_to = 0;
     expire_message();
+    if (known_to != world().generation) {
+        known_to = world().generation;
+        world().threads++;
+    }
     if (on_worker()) {
         fault("call-in-host-function", std::string(function) + " called from a function a stream runs");
         return fail(ACL_ERROR_RT_PARAM_INVALID, std::string(function) + " called from a host function");

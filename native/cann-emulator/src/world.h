@@ -1,8 +1,10 @@
 // One aclInit..aclFinalize cycle: all objects, under one lock.
 #pragma once
 
+#include <atomic>
 #include <condition_variable>
 #include <cstdint>
+#include <map>
 #include <memory>
 #include <mutex>
 #include <set>
@@ -48,13 +50,14 @@ using Lock = std::unique_lock<std::mutex>;
 struct World {
     std::mutex mutex;
     std::condition_variable changed;  // a task ended, an event completed, a stream stopped
-    bool ready = false;
-    uint64_t generation = 0;
+    std::atomic<bool> ready = false;
+    std::atomic<uint64_t> generation = 0;
     std::vector<Device> devices;
     RaceDetector races;
     Clock host;
     uint32_t actors = 1;  // 0 is the host
     std::vector<std::shared_ptr<Capture>> captures;
+    std::atomic<int> threads = 0;  // that have called; many of them hint at virtual threads on changing carriers
 
     Handles<Context> contexts{HandleKind::context};
     Handles<Stream> streams{HandleKind::stream};
@@ -69,6 +72,7 @@ struct World {
     Handles<HostValue> booleans{HandleKind::booleans};
     Handles<Executor> executors{HandleKind::executor};
     Handles<Communicator> communicators{HandleKind::communicator};
+    std::map<int32_t, int64_t> options;  // aclrtSetSysParamOpt
     std::set<std::string> single_source_ops;  // used in this world, their signature is known from one source
 };
 

@@ -1,4 +1,5 @@
 // Correct programs: right results, no faults, no leaks.
+#include <atomic>
 #include <cmath>
 #include <cstring>
 #include <thread>
@@ -182,10 +183,10 @@ TEST(host_functions_run_in_order, [] {
     upload(a.data, std::vector<float>(16, 1));
     upload(b.data, std::vector<float>(16, 2));
     aclrtStream stream = make_stream();
-    static volatile bool called;
+    static std::atomic<bool> called;
     called = false;
     OK(add(a, b, out, stream));
-    OK(aclrtLaunchHostFunc(stream, [](void* flag) { *static_cast<volatile bool*>(flag) = true; }, const_cast<bool*>(&called)));
+    OK(aclrtLaunchHostFunc(stream, [](void* flag) { *static_cast<std::atomic<bool>*>(flag) = true; }, &called));
     while (!called) {
         std::this_thread::yield();
     }
@@ -301,10 +302,24 @@ TEST(peers_copy_once_enabled, [] {
     OK(aclrtFree(here));
 });
 
-TEST(it_says_what_it_is, [] {
+TEST(it_says_what_it_is, {{"version", "8.5.1"}}, [] {
     aclCANNPackageVersion version;
     OK(aclsysGetCANNVersion(0, &version));
     CHECK(std::strstr(version.version, "WEFT EMULATOR") != nullptr);
+    int32_t number = 0;
+    char package[] = "runtime";
+    OK(aclsysGetVersionNum(package, &number));
+    EQUAL(number, 80501000);
+    OK(aclrtSetSysParamOpt(0, 1));
+    int64_t deterministic = 0;
+    OK(aclrtGetSysParamOpt(0, &deterministic));
+    EQUAL(deterministic, 1);
+    void* nothing = nullptr;
+    EQUAL(aclrtMalloc(&nothing, 0, ACL_MEM_MALLOC_HUGE_FIRST), 100000);
+    EQUAL(aclrtPeekAtLastError(0), 100000);
+    EQUAL(aclrtGetLastError(0), 100000);
+    EQUAL(aclrtGetLastError(0), 0);
+    CHECK(aclFloat16ToFloat(aclFloatToFloat16(1.0f / 3)) == 0.333251953125f);
     uint32_t devices = 0;
     OK(aclrtGetDeviceCount(&devices));
     EQUAL(devices, 2);

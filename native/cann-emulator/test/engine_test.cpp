@@ -70,6 +70,26 @@ void run_embedding(emu::Run& run) {
     run.store(*run.tensor("out"), out);
 }
 
+void nothing(emu::Call&) {}
+
+void run_bug(emu::Run& run) {
+    run.tensor("no such parameter");
+}
+
+/** Every rank brings its number; elasticInfo, when given, gets the sum. */
+void run_meeting(emu::Run& run) {
+    int rank = -1, ranks = 0;
+    std::string group = run.text("groupEp");
+    emu::group_shape(group, rank, ranks);
+    int64_t sum = 0;
+    for (const auto& brought : run.exchange(group, "rounds " + std::to_string(run.integer("needSync")), {static_cast<uint8_t>(rank + 1)})) {
+        sum += brought[0];
+    }
+    if (run.tensor("elasticInfo") != nullptr) {
+        run.store(*run.tensor("elasticInfo"), std::vector<int64_t>(static_cast<size_t>(run.tensor("elasticInfo")->numel()), sum));
+    }
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -79,5 +99,7 @@ int main(int argc, char** argv) {
     emu::replace_op({"aclnnCast", cite, cast_rule, run_cast, {"out"}, false});
     emu::replace_op({"aclnnCat", cite, cat_rule, run_cat, {"out"}});
     emu::replace_op({"aclnnEmbedding", cite, embedding_rule, run_embedding, {"out"}});
+    emu::replace_op({"aclnnAbs", cite, nothing, run_bug, {"out"}});
+    emu::replace_op({"aclnnMoeDistributeBufferReset", cite, nothing, run_meeting, {"elasticInfo"}});
     return test::run(argc > 1 ? argv[1] : nullptr);
 }

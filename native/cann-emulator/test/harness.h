@@ -37,6 +37,8 @@ struct Add {
 
 void check(bool ok, const char* what, const char* file, int line);
 void check_equal(long long found, long long expected, const char* what, const char* file, int line);
+/** The faults since the last look, and which rules they name for the count of rules no case breaks. */
+std::string take_faults();
 /** The next faults must name exactly these rules, in any order and number. */
 void expect_faults(std::vector<std::string> rules, const char* file, int line);
 

@@ -2,6 +2,8 @@
 //   include/**         declarations, laid out as in a CANN install
 //   entry/<library>.cpp one file per emulated library: every operator's two entry points, and a weak answer "not
 //                      emulated" for each other function; the hand-written definition, where there is one, wins
+//   family8/include/**  the declarations that an install of CANN 8 has
+//   family8/<library>.map the symbols of its libraries, for the linker
 //
 //   generate cann-abi.tsv OUTPUT
 #include <algorithm>
@@ -25,8 +27,13 @@ struct Param {
 };
 
 struct Row {
-    std::string library, function, result, confidence, note;
+    std::string library, older_library;  // "opapi_nn", and where CANN 8 has it, "opapi"
+    std::string function, result, since, confidence, note;
     std::vector<Param> params;
+
+    bool exported() const { return note.find("NOT exported") == std::string::npos; }
+    /** Whether an install of CANN 8 has it; "since" is "<=8.1", "8.3..8.5" or something later. */
+    bool in_family8() const { return since.rfind("<=8", 0) == 0 || since.rfind("8.", 0) == 0; }
 };
 
 std::string trim(const std::string& s) {
@@ -58,15 +65,16 @@ Param parse_param(const std::string& text) {
     return {trim(text.substr(0, end)), text.substr(end)};
 }
 
+/** "libhccl.so" -> "hccl". */
+std::string bare(const std::string& file) {
+    return file.rfind("lib", 0) == 0 && ends_with(file, ".so") ? file.substr(3, file.size() - 6) : "";
+}
+
 /** "libopapi_nn.so | libopapi.so" -> "opapi_nn"; empty for libraries the emulator does not play. */
 std::string library_of(const std::string& column) {
     static const std::set<std::string> known = {"acl_rt",   "nnopbase", "opapi_math", "opapi_nn", "opapi_transformer",
                                                 "hccl", "hcomm"};
-    std::string first = trim(column.substr(0, column.find('|')));
-    if (first.rfind("lib", 0) != 0 || !ends_with(first, ".so")) {
-        return "";
-    }
-    std::string name = first.substr(3, first.size() - 6);
+    std::string name = bare(trim(column.substr(0, column.find('|'))));
     return known.count(name) ? name : "";
 }
 
@@ -86,7 +94,11 @@ std::vector<Row> read_table(const fs::path& path) {
         if (library.empty()) {
             continue;
         }
-        Row row{library, trim(columns[1]), trim(columns[2]), trim(columns[6]), columns.size() > 7 ? columns[7] : "", {}};
+        Row row{library, bare(trim(columns[0].substr(columns[0].rfind('|') + 1))), trim(columns[1]), trim(columns[2]),
+                trim(columns[4]), trim(columns[6]), columns.size() > 7 ? columns[7] : "", {}};
+        if (row.older_library.empty()) {
+            row.older_library = library;
+        }
         if (!seen.insert(row.function).second) {
             throw std::runtime_error("two rows for " + row.function);
         }
@@ -175,7 +187,7 @@ void write_headers(const std::vector<Row>& rows, const fs::path& folder) {
     std::map<std::string, std::string> bodies;
     for (const Row& row : rows) {
         std::string& body = bodies[header_of(row)];
-        if (row.note.find("NOT exported") != std::string::npos) {
+        if (!row.exported()) {
             body += "/* " + row.function + ": inline in CANN's header, exported by no library. */\n\n";
         } else {
             body += "ACL_FUNC_VISIBILITY " + prototype(row) + ";\n\n";
@@ -258,7 +270,7 @@ void write_entries(const std::vector<Row>& rows, const fs::path& folder) {
     std::map<std::string, std::string> bodies;
     std::map<std::string, std::set<std::string>> includes;
     for (const Row& row : rows) {
-        if (row.note.find("NOT exported") != std::string::npos) {
+        if (!row.exported()) {
             continue;
         }
         bool op = row.library.rfind("opapi", 0) == 0;
@@ -277,6 +289,23 @@ void write_entries(const std::vector<Row>& rows, const fs::path& folder) {
     }
 }
 
+/** Which symbols the libraries of CANN 8 show: linker version scripts. */
+void write_family8(const std::vector<Row>& rows, const fs::path& folder) {
+    std::map<std::string, std::string> symbols;
+    std::vector<Row> known;
+    for (const Row& row : rows) {
+        if (row.in_family8()) {
+            known.push_back(row);
+            symbols[row.older_library] += row.exported() ? "    " + row.function + ";\n" : "";
+        }
+    }
+    symbols["ascendcl"] += "    weftEmulator*;\n";
+    for (const auto& [library, names] : symbols) {
+        write(folder / (library + ".map"), "{\n  global:\n" + names + "  local:\n    *;\n};\n");
+    }
+    write_headers(known, folder / "include");
+}
+
 }  // namespace
 
 int main(int argc, char** argv) {
@@ -288,6 +317,7 @@ int main(int argc, char** argv) {
         std::vector<Row> rows = read_table(argv[1]);
         write_headers(rows, fs::path(argv[2]) / "include");
         write_entries(rows, fs::path(argv[2]) / "entry");
+        write_family8(rows, fs::path(argv[2]) / "family8");
     } catch (const std::exception& e) {
         std::cerr << argv[1] << ": " << e.what() << "\n";
         return 1;

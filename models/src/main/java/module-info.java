@@ -6,6 +6,7 @@ module dev.weft.models {
     requires tools.jackson.databind;
     requires static org.jspecify;
 
+    exports dev.weft.chat;
     exports dev.weft.io;
     exports dev.weft.model;
     exports dev.weft.model.config;

@@ -4,11 +4,20 @@
 
 #include "acl/acl_rt.h"
 #include "capture.h"
+#include "numeric.h"
 #include "world.h"
 
 namespace {
 
-constexpr const char* version_text = "WEFT EMULATOR 9.1.0, no Ascend hardware";
+std::string version_text() {
+    return "WEFT EMULATOR " + emu::config().version + ", no Ascend hardware";
+}
+
+struct Version {
+    int major = 0, minor = 0, patch = 0;
+
+    Version() { std::sscanf(emu::config().version.c_str(), "%d.%d.%d", &major, &minor, &patch); }
+};
 
 }  // namespace
 
@@ -46,6 +55,14 @@ const char* aclGetRecentErrMsg(void) {
     return emu::take_message();
 }
 
+aclError aclrtGetLastError(aclrtLastErrLevel) {
+    return emu::last_error(true);
+}
+
+aclError aclrtPeekAtLastError(aclrtLastErrLevel) {
+    return emu::last_error(false);
+}
+
 aclError aclrtGetVersion(int32_t* majorVersion, int32_t* minorVersion, int32_t* patchVersion) {
     *majorVersion = 1;
     *minorVersion = 16;
@@ -55,20 +72,22 @@ aclError aclrtGetVersion(int32_t* majorVersion, int32_t* minorVersion, int32_t* 
 
 aclError aclsysGetCANNVersion(aclCANNPackageName, aclCANNPackageVersion* version) {
     std::memset(version, 0, sizeof *version);
-    std::snprintf(version->version, sizeof version->version, "%s", version_text);
-    std::snprintf(version->majorVersion, sizeof version->majorVersion, "9");
-    std::snprintf(version->minorVersion, sizeof version->minorVersion, "1");
-    std::snprintf(version->releaseVersion, sizeof version->releaseVersion, "0");
+    Version v;
+    std::snprintf(version->version, sizeof version->version, "%s", version_text().c_str());
+    std::snprintf(version->majorVersion, sizeof version->majorVersion, "%d", v.major);
+    std::snprintf(version->minorVersion, sizeof version->minorVersion, "%d", v.minor);
+    std::snprintf(version->releaseVersion, sizeof version->releaseVersion, "%d", v.patch);
     return ACL_SUCCESS;
 }
 
 aclError aclsysGetVersionStr(char*, char* versionStr) {
-    std::strcpy(versionStr, version_text);
+    std::strcpy(versionStr, version_text().c_str());
     return ACL_SUCCESS;
 }
 
 aclError aclsysGetVersionNum(char*, int32_t* versionNum) {
-    *versionNum = 90100000;  // major * 10^7 + minor * 10^5 + patch * 10^3
+    Version v;
+    *versionNum = v.major * 10000000 + v.minor * 100000 + v.patch * 1000;
     return ACL_SUCCESS;
 }
 
@@ -129,6 +148,28 @@ aclError aclGetDeviceCapability(uint32_t deviceId, aclDeviceInfo deviceInfo, int
         return emu::fail(ACL_ERROR_INVALID_PARAM, "aclGetDeviceCapability: no such value");
     }
     return aclrtGetDeviceInfo(deviceId, attributes[deviceInfo], value);
+}
+
+aclError aclrtSetSysParamOpt(aclSysParamOpt opt, int64_t value) {
+    EMU_ENTER("aclrtSetSysParamOpt");
+    emu::Lock lock(emu::world().mutex);
+    emu::world().options[opt] = value;
+    return ACL_SUCCESS;
+}
+
+aclError aclrtGetSysParamOpt(aclSysParamOpt opt, int64_t* value) {
+    EMU_ENTER("aclrtGetSysParamOpt");
+    emu::Lock lock(emu::world().mutex);
+    *value = emu::world().options[opt];
+    return ACL_SUCCESS;
+}
+
+float aclFloat16ToFloat(aclFloat16 value) {
+    return emu::half_to_float(value);
+}
+
+aclFloat16 aclFloatToFloat16(float value) {
+    return emu::float_to_half(value);
 }
 
 size_t aclDataTypeSize(aclDataType dataType) {

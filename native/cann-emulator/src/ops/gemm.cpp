@@ -34,6 +34,18 @@ EMU_WIDE void tile(const float* a, const float* b, int64_t k, float* out) {
     __builtin_memcpy(out, sums, sizeof sums);
 }
 
+/** As pack() for a matrix stored [k][columns]: groups of kColumns columns. */
+void pack_rows(const float* values, int64_t columns, const std::vector<int64_t>& order, float* out) {
+    for (int64_t first = 0; first < columns; first += kColumns) {
+        const int64_t here = std::min(kColumns, columns - first);
+        for (int64_t row : order) {
+            std::copy_n(values + row * columns + first, here, out);
+            std::fill(out + here, out + kColumns, 0.0F);
+            out += kColumns;
+        }
+    }
+}
+
 /** [groups of `width` rows][k][width] of a matrix [rows][k], its inner dimension in the given order, zero padded. */
 void pack(const float* values, int64_t rows, int64_t k, int64_t width, const std::vector<int64_t>& order, float* out) {
     for (int64_t first = 0; first < rows; first += width) {
@@ -78,10 +90,14 @@ class Multiplication {
         pack(a.data(), m, k, kRows, order_, left_.data());
     }
 
-    /** `columns` [count][k] are columns first.. of b. */
-    void columns(const std::vector<float>& columns, int64_t first, int64_t count) {
+    /** Columns first.. of b: [count][k], or [k][count] when `by_row`. */
+    void columns(const std::vector<float>& values, bool by_row, int64_t first, int64_t count) {
         right_.resize(static_cast<size_t>(round_up(count, kColumns) * k_));
-        pack(columns.data(), count, k_, kColumns, order_, right_.data());
+        if (by_row) {
+            pack_rows(values.data(), count, order_, right_.data());
+        } else {
+            pack(values.data(), count, k_, kColumns, order_, right_.data());
+        }
         for (int64_t c = 0; c < count; c += kColumns) {
             for (int64_t r = 0; r < m_; r += kRows) {
                 cell(r, first + c, std::min(kColumns, count - c), right_.data() + c * k_);
@@ -132,15 +148,16 @@ std::vector<float> multiply(Run& run, const std::vector<float>& a, int64_t m, co
     const int64_t n = columns.dims[0], k = columns.dims[1];
     Multiplication product(run, a, m, n, k, weighting);
     const int64_t chunk = is_nz(b.format) ? n : kChunk;  // fractal storage has no strided views
+    const bool by_row = !edit && b.strides[1] == 1;      // in the order of memory where nothing needs whole columns
     for (int64_t first = 0; first < n; first += chunk) {
         Tensor part = columns;
         part.dims[0] = std::min(chunk, n - first);
         part.offset += is_nz(b.format) ? 0 : first * columns.strides[0];
-        std::vector<float> values = run.floats(part);
+        std::vector<float> values = run.floats(by_row ? transposed(part) : part);
         for (int64_t c = 0; edit && c < part.dims[0]; c++) {
             edit(first + c, values.data() + c * k);
         }
-        product.columns(values, first, part.dims[0]);
+        product.columns(values, by_row, first, part.dims[0]);
     }
     return product.result();
 }

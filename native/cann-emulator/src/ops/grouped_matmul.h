@@ -33,23 +33,6 @@ struct Group {
 };
 std::vector<Group> groups(Run& run, const Tensor& list, int64_t type, int64_t weights, int64_t total, const char* cite);
 
-/** Scale of a weight block by (group, block along K, column or column block), whatever view it was passed as. */
-class WeightScales {
-  public:
-    /**
-     * `pairs`: E8M0 [.., K/64, N, 2], else [.., K blocks, N blocks]; a dense scale of a transposed weight has the first
-     * two exchanged. One tensor for all groups or one a group.
-     */
-    WeightScales(Run& run, const std::vector<Tensor>& scales, bool transposed, bool pairs, int64_t n_blocks);
-    float at(int64_t group, int64_t k_block, int64_t n) const;
-
-  private:
-    const std::vector<Tensor>& scales_;
-    std::vector<const void*> bases_;
-    bool pairs_, single_;
-    int64_t k_stride_, n_stride_;
-};
-
 }  // namespace emu::grouped
 
 #endif

@@ -103,7 +103,8 @@ void binary_rule(Call& call) {
 }
 
 template <typename T>
-std::vector<T> second_operand(Run& run, const Binary& b, const Dims& dims, std::vector<T> (*read)(Run&, const Tensor&)) {
+std::vector<T> second_operand(Run& run, const Binary& b, const Dims& dims,
+                              std::vector<T> (*read)(Run&, const Tensor&)) {
     std::vector<T> other;
     if (b.other == Other::tensor) {
         other = read(run, expand(*run.tensor("other"), dims));

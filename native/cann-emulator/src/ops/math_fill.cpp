@@ -49,7 +49,8 @@ void fill_run(Run& run) {
 void steps_rule(Call& call, bool with_end, const char* cite) {
     call.need("out");
     call.dtypes("out", {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_DOUBLE, ACL_INT32, ACL_INT64}, cite);
-    call.require(call.has("start") && call.has("end") && call.has("step"), kNullPointer, "start, end or step is NULL", cite);
+    call.require(call.has("start") && call.has("end") && call.has("step"), kNullPointer, "start, end or step is NULL",
+                 cite);
     const double start = call.scalar("start"), end = call.scalar("end"), step = call.scalar("step");
     call.require(step != 0 && (end - start) * step >= 0, kInvalid, "step does not lead from start to end", cite);
     const double steps = (end - start) / step;
@@ -84,7 +85,8 @@ void steps_run(Run& run) {
 // ---- OneHot
 
 void one_hot_rule(Call& call) {
-    const Tensor &self = call.need("self"), &on = call.need("onValue"), &off = call.need("offValue"), &out = call.need("out");
+    const Tensor &self = call.need("self"), &out = call.need("out");
+    const Tensor &on = call.need("onValue"), &off = call.need("offValue");
     call.dtypes("self", {ACL_INT32, ACL_INT64, ACL_UINT8}, kOneHotDoc);
     call.dtypes("out", {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_INT8, ACL_UINT8, ACL_INT32, ACL_INT64}, kOneHotDoc);
     call.require(on.dtype == out.dtype && off.dtype == out.dtype, kInvalid, "onValue, offValue and out differ in dtype",
@@ -103,7 +105,8 @@ void one_hot_run(Run& run) {
     const Tensor& out = *run.tensor("out");
     const int64_t axis = run.integer("axis");
     const Around shape(out.dims, static_cast<int>(axis == -1 ? out.rank() - 1 : axis));
-    const int64_t on = run.ints(bits_of(*run.tensor("onValue")))[0], off = run.ints(bits_of(*run.tensor("offValue")))[0];
+    const int64_t on = run.ints(bits_of(*run.tensor("onValue")))[0];
+    const int64_t off = run.ints(bits_of(*run.tensor("offValue")))[0];
     const std::vector<int64_t> self = run.ints(*run.tensor("self"));
     std::vector<int64_t> values(static_cast<size_t>(out.numel()), off);
     for (int64_t o = 0; o < shape.outer; o++) {

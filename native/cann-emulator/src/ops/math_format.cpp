@@ -45,21 +45,26 @@ void to_other_format(Run& run, const Tensor& from, const Tensor& to) {
 
 void fractal_rule(Call& call, const Tensor& t, int64_t block, const char* cite) {
     call.require(t.rank() >= 2 && t.rank() <= 6, kInvalid, describe(t) + " has no fractal form", cite);
-    call.require(t.dim(-1) != 1 && t.dim(-2) != 1, kInvalid, describe(t) + " has an extent of 1 on its last two axes", cite);
+    call.require(t.dim(-1) != 1 && t.dim(-2) != 1, kInvalid, describe(t) + " has an extent of 1 on its last two axes",
+                 cite);
     const Dims expected = fractal_storage(t, block);
     call.require(t.storage == expected, kInvalid,
-                 "the fractal storage of " + describe(t) + " is " + dims_text(t.storage) + ", expected " + dims_text(expected),
+                 "the fractal storage of " + describe(t) + " is " + dims_text(t.storage) + ", expected " +
+                     dims_text(expected),
                  cite);
 }
 
 void cast_rule(Call& call) {
     const Tensor &from = call.need("srcTensor"), &to = call.need("dstTensor");
-    call.dtypes("srcTensor", {ACL_FLOAT16, ACL_BF16, ACL_INT8, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E5M2, ACL_HIFLOAT8}, kCastDoc);
-    call.require(is950(call) || !is_narrow_float(from.dtype), kInvalid, "srcTensor is " + describe(from) + ", a dtype of the 950 only",
+    call.dtypes("srcTensor", {ACL_FLOAT16, ACL_BF16, ACL_INT8, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E5M2, ACL_HIFLOAT8},
+                kCastDoc);
+    call.require(is950(call) || !is_narrow_float(from.dtype), kInvalid,
+                 "srcTensor is " + describe(from) + ", a dtype of the 950 only",
                  kCastDoc);
     call.dtypes("dstTensor", {from.dtype}, kCastDoc);
     call.shape("dstTensor", from.dims, kCastDoc);
-    call.require(is_nz(from.format) != is_nz(to.format), kInvalid, "srcTensor and dstTensor have the same kind of format", kCastDoc);
+    call.require(is_nz(from.format) != is_nz(to.format), kInvalid,
+                 "srcTensor and dstTensor have the same kind of format", kCastDoc);
     for (const Tensor* t : {&from, &to}) {
         if (is_nz(t->format)) {
             fractal_rule(call, *t, block_columns(t->dtype), kCastDoc);
@@ -79,12 +84,13 @@ bool turned_matrix(const Tensor& t) {
 }
 
 void preprocess_rule(Call& call) {
-    call.require(is950(call), kInvalid, "the operator exists on the 950 only", kPreprocessDoc);
+    call.require(is950(call), kPlatform, "the operator exists on the 950 only", kPreprocessDoc);
     const Tensor &weight = call.need("weight"), &scale = call.need("weightScale"), &out = call.need("outWeight");
     call.dtypes("weight", {ACL_FLOAT4_E2M1}, kPreprocessDoc);
     call.dtypes("weightScale", {ACL_FLOAT8_E8M0}, kPreprocessDoc);
     call.require(weight.rank() == 2 || weight.rank() == 3, kInvalid, "weight is " + describe(weight), kPreprocessDoc);
-    call.require(call.integer("xDtype") == ACL_FLOAT8_E4M3FN && call.integer("xScaleDtype") == ACL_FLOAT8_E8M0, kInvalid,
+    call.require(call.integer("xDtype") == ACL_FLOAT8_E4M3FN && call.integer("xScaleDtype") == ACL_FLOAT8_E8M0,
+                 kInvalid,
                  "xDtype and xScaleDtype are not FLOAT8_E4M3FN and FLOAT8_E8M0", kPreprocessDoc);
     call.require(call.integer("kGroupSize") == 32, kInvalid, "kGroupSize is not 32", kPreprocessDoc);
     for (const char* name : {"weightOffsetOptional", "biasOptional", "outWeightOffsetOptional", "outBiasOptional"}) {
@@ -92,8 +98,8 @@ void preprocess_rule(Call& call) {
     }
     call.require(turned_matrix(weight) && !is_nz(weight.format), kInvalid,
                  "weight is not the transposed view of a plain [n, k] weight", kPreprocessDoc);
-    call.require(weight.dim(-2) % 64 == 0 && weight.dim(-1) % 32 == 0, kInvalid,
-                 describe(weight) + ": k and n are not multiples of 32 bytes", kPreprocessDoc);
+    call.require(weight.dim(-2) % 64 == 0 && weight.dim(-1) % 64 == 0, kInvalid,
+                 describe(weight) + ": k and n are not multiples of 32 bytes (64 elements)", kPreprocessDoc);
     Dims scales = weight.dims;
     scales[scales.size() - 2] = weight.dim(-2) / 64;
     scales.push_back(2);

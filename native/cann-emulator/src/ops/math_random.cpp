@@ -112,7 +112,8 @@ void uniform_run(Run& run) {
 void normal_run(Run& run) {
     const double mean = run.real("mean"), deviation = run.real("std");
     fill(run, [=](std::mt19937_64& random) {
-        return mean + deviation * std::sqrt(-2 * std::log(1 - unit(random))) * std::cos(6.283185307179586 * unit(random));
+        const double radius = std::sqrt(-2 * std::log(1 - unit(random)));
+        return mean + deviation * radius * std::cos(6.283185307179586 * unit(random));
     });
 }
 
@@ -126,7 +127,8 @@ EMU_OP(uniform, "aclnnInplaceUniform", kUniformDoc,
        [](Call& call) { fill_rule(call, kNumbers, call.real("from") <= call.real("to"), kUniformDoc); }, uniform_run,
        {"selfRef"}, true, true);
 EMU_OP(normal, "aclnnInplaceNormal", kNormalDoc,
-       [](Call& call) { fill_rule(call, kFloats, call.real("std") >= 0, kNormalDoc); }, normal_run, {"selfRef"}, true, true);
+       [](Call& call) { fill_rule(call, kFloats, call.real("std") >= 0,
+                                  kNormalDoc); }, normal_run, {"selfRef"}, true, true);
 EMU_OP(random, "aclnnInplaceRandom", kRandomDoc,
        [](Call& call) { fill_rule(call, kNumbers, call.integer("from") < call.integer("to"), kRandomDoc); }, random_run,
        {"selfRef"}, true, true);

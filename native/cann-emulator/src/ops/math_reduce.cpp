@@ -1,9 +1,6 @@
 // Reductions over axes. Sums are F32 (exact for integers); their order is not promised, so `jitter` shuffles it.
 #include <algorithm>
-#include <cmath>
-#include <functional>
 #include <limits>
-#include <numeric>
 #include <vector>
 
 #include "checks.h"
@@ -52,42 +49,38 @@ void reduction_rule(Call& call, const char* axes, bool keep, const char* cite) {
     max_rank(call, "self", 8, cite);
 }
 
-/** Groups of element numbers (row-major in self) that fall on one output element. */
-std::vector<std::vector<int64_t>> groups(Run& run, const Tensor& self, const std::vector<bool>& reduced) {
-    Dims kept_stride(self.dims.size(), 0);
-    int64_t outputs = 1;
-    for (size_t i = self.dims.size(); i-- > 0;) {
-        if (!reduced[i]) {
-            kept_stride[i] = outputs;
-            outputs *= self.dims[i];
+/** Row-major offsets of all positions on the axes that are (or are not) reduced. */
+std::vector<int64_t> offsets(const Dims& dims, const std::vector<bool>& reduced, bool which) {
+    const Dims strides = dense_strides(dims);
+    std::vector<int64_t> all = {0};
+    for (size_t axis = 0; axis < dims.size(); axis++) {
+        if (reduced[axis] != which) {
+            continue;
         }
-    }
-    std::vector<std::vector<int64_t>> members(static_cast<size_t>(outputs));
-    const Dims strides = dense_strides(self.dims);
-    for (int64_t element = 0; element < self.numel(); element++) {
-        int64_t rest = element, target = 0;
-        for (size_t i = 0; i < self.dims.size(); i++) {
-            target += rest / strides[i] * kept_stride[i];
-            rest %= strides[i];
+        std::vector<int64_t> longer;
+        for (int64_t offset : all) {
+            for (int64_t i = 0; i < dims[axis]; i++) {
+                longer.push_back(offset + i * strides[axis]);
+            }
         }
-        members[static_cast<size_t>(target)].push_back(element);
+        all = std::move(longer);
     }
-    if (run.jitter()) {
-        for (auto& m : members) {
-            std::shuffle(m.begin(), m.end(), run.random());
-        }
-    }
-    return members;
+    return all;
 }
 
 template <typename T>
 void reduce(Run& run, const Tensor& self, const std::vector<T>& values, const std::vector<int64_t>* axes, T start,
-            const std::function<T(T, T)>& combine, const std::function<T(T, int64_t)>& finish) {
+            T (*combine)(T, T), T (*finish)(T, int64_t)) {
+    const std::vector<bool> reduced = reduced_axes(axes, self.rank());
+    std::vector<int64_t> members = offsets(self.dims, reduced, true);
+    if (run.jitter()) {
+        std::shuffle(members.begin(), members.end(), run.random());
+    }
     std::vector<T> out;
-    for (const auto& members : groups(run, self, reduced_axes(axes, self.rank()))) {
+    for (int64_t first : offsets(self.dims, reduced, false)) {
         T total = start;
-        for (int64_t element : members) {
-            total = combine(total, values[static_cast<size_t>(element)]);
+        for (int64_t member : members) {
+            total = combine(total, values[static_cast<size_t>(first + member)]);
         }
         out.push_back(finish(total, static_cast<int64_t>(members.size())));
     }
@@ -107,10 +100,10 @@ void sum_rule(Call& call) {
 void sum_run(Run& run) {
     const Tensor& self = *run.tensor("self");
     if (is_float(self.dtype) || is_float(run.tensor("out")->dtype)) {
-        reduce<float>(run, self, run.floats(self), run.integers("dims"), 0, std::plus<float>(),
+        reduce<float>(run, self, run.floats(self), run.integers("dims"), 0, [](float a, float b) { return a + b; },
                       [](float total, int64_t) { return total; });
     } else {
-        reduce<int64_t>(run, self, run.ints(self), run.integers("dims"), 0, std::plus<int64_t>(),
+        reduce<int64_t>(run, self, run.ints(self), run.integers("dims"), 0, [](int64_t a, int64_t b) { return a + b; },
                         [](int64_t total, int64_t) { return total; });
     }
 }
@@ -125,7 +118,7 @@ void mean_rule(Call& call) {
 
 void mean_run(Run& run) {
     const Tensor& self = *run.tensor("self");
-    reduce<float>(run, self, run.floats(self), run.integers("dim"), 0, std::plus<float>(),
+    reduce<float>(run, self, run.floats(self), run.integers("dim"), 0, [](float a, float b) { return a + b; },
                   [](float total, int64_t n) { return total / static_cast<float>(n); });
 }
 

@@ -16,6 +16,21 @@ constexpr const char* kSortDoc = "ops-math docs aclnnSort";
 constexpr const char* kArgMaxDoc = "ops-math docs aclnnArgMax";
 constexpr const char* kCumsumDoc = "ops-math docs aclnnCumsum";
 
+/** Of aclnnSort, where products differ. */
+void sortable(Call& call, const Tensor& self, int axis) {
+    if (is950(call)) {
+        call.dtypes("self", {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_INT8, ACL_INT16, ACL_INT32, ACL_INT64, ACL_UINT8,
+                             ACL_UINT16,
+                             ACL_UINT32, ACL_UINT64},
+                    kSortDoc);
+        return;
+    }
+    call.dtypes("self", {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_INT8, ACL_INT16, ACL_INT32, ACL_INT64, ACL_UINT8,
+                         ACL_BOOL}, kSortDoc);
+    call.require(self.dtype != ACL_BF16 || self.rank() == 0 || self.dim(axis) != 1, kInvalid, "BF16 along an axis of 1",
+                 kSortDoc);
+}
+
 constexpr DtypeList kSortable = {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_DOUBLE, ACL_INT8,
                                  ACL_UINT8, ACL_INT16,   ACL_INT32, ACL_INT64};
 
@@ -77,7 +92,6 @@ void put_ranked(Run& run, const Tensor& self, int axis, int64_t k, bool descendi
 
 void ranked_rule(Call& call, int64_t k, int axis, const char* cite) {
     const Tensor& self = call.need("self");
-    call.dtypes("self", kSortable, cite);
     max_rank(call, "self", 8, cite);
     Dims expected = self.dims;
     if (!expected.empty()) {
@@ -95,7 +109,9 @@ void topk_rule(Call& call) {
     const Tensor& self = call.need("self");
     const int axis = axis_of(call, call.integer("dim"), self.rank(), kTopkDoc);
     const int64_t k = call.integer("k"), extent = self.rank() == 0 ? 1 : self.dim(axis);
-    call.require(k >= 0 && k <= extent, kInvalid, "k is " + std::to_string(k) + " of " + std::to_string(extent), kTopkDoc);
+    call.require(k >= 0 && k <= extent, kInvalid, "k is " + std::to_string(k) + " of " + std::to_string(extent),
+                 kTopkDoc);
+    call.dtypes("self", kSortable, kTopkDoc);
     ranked_rule(call, k, axis, kTopkDoc);
 }
 
@@ -108,6 +124,7 @@ void topk_run(Run& run) {
 void sort_rule(Call& call) {
     const Tensor& self = call.need("self");
     const int axis = axis_of(call, call.integer("dim"), self.rank(), kSortDoc);
+    sortable(call, self, axis);
     ranked_rule(call, self.rank() == 0 ? 1 : self.dim(axis), axis, kSortDoc);
 }
 
@@ -147,7 +164,8 @@ void cumsum_rule(Call& call) {
     const Tensor& self = call.need("self");
     call.dtypes("self", kNumbers, kCumsumDoc);
     axis_of(call, call.integer("dim"), self.rank(), kCumsumDoc);
-    call.require(call.integer("dtype") == call.need("out").dtype, kInvalid, "dtype differs from that of out", kCumsumDoc);
+    call.require(call.integer("dtype") == call.need("out").dtype, kInvalid, "dtype differs from that of out",
+                 kCumsumDoc);
     call.dtypes("out", kNumbers, kCumsumDoc);
     convertible(call, self.dtype, "out", kCumsumDoc);
     same_shape(call, "out", self.dims, kCumsumDoc);

@@ -101,7 +101,8 @@ constexpr const char* kClampDoc = "ops-math docs aclnnClamp";
 
 void clamp_rule(Call& call) {
     const Tensor& self = call.need("self");
-    call.dtypes("self", {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_DOUBLE, ACL_INT8, ACL_UINT8, ACL_INT16, ACL_INT32, ACL_INT64},
+    call.dtypes("self", {ACL_FLOAT, ACL_FLOAT16, ACL_BF16, ACL_DOUBLE, ACL_INT8, ACL_UINT8, ACL_INT16, ACL_INT32,
+                         ACL_INT64},
                 kClampDoc);
     call.require(call.has("clipValueMin") || call.has("clipValueMax"), kNullPointer,
                  "clipValueMin and clipValueMax are both NULL", kClampDoc);

@@ -150,7 +150,8 @@ void mask_groups(Run& run, std::vector<float>& values) {
 std::vector<int64_t> looked_up(Run& run, const std::vector<int64_t>& table, int64_t id, int64_t k, int64_t experts) {
     const int64_t keys = static_cast<int64_t>(table.size()) / k;
     if (id < 0 || id >= keys) {
-        run.device_exception("input id " + std::to_string(id) + " outside the table of " + std::to_string(keys), kDocV2);
+        run.device_exception("input id " + std::to_string(id) + " outside the table of " + std::to_string(keys),
+                             kDocV2);
     }
     std::vector<int64_t> chosen(table.begin() + id * k, table.begin() + (id + 1) * k);
     for (int64_t expert : chosen) {

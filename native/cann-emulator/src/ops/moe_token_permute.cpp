@@ -55,7 +55,8 @@ void permute_run(Run& run) {
     for (size_t row = 0; row < order.size(); row++) {
         position[static_cast<size_t>(order[row])] = static_cast<int64_t>(row);
         if (static_cast<int64_t>(row) < kept) {
-            std::copy_n(values.begin() + order[row] / k * width, width, out.begin() + static_cast<int64_t>(row) * width);
+            std::copy_n(values.begin() + order[row] / k * width, width,
+                        out.begin() + static_cast<int64_t>(row) * width);
         }
     }
     run.store(*run.tensor("permuteTokensOut"), out);

@@ -20,12 +20,13 @@ Dims mx_scale_shape(const Dims& x, int axis) {
 
 void mx_rule(Call& call, const Dims& x, int axis, const char* y, const char* scales, const char* round_mode,
              ScaleRule rule, double largest, const char* cite) {
-    call.require(is950(call), kInvalid, "the operator exists on the 950 only", cite);
+    call.require(is950(call), kPlatform, "the operator exists on the 950 only", cite);
     const Tensor& out = call.need(y);
     call.need(scales);
     call.dtypes(y, {ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E5M2, ACL_FLOAT4_E2M1, ACL_FLOAT4_E1M2}, cite);
     call.dtypes(scales, {ACL_FLOAT8_E8M0}, cite);
-    call.require(call.integer("dstType") == out.dtype, kInvalid, std::string("dstType differs from that of ") + y, cite);
+    call.require(call.integer("dstType") == out.dtype, kInvalid, std::string("dstType differs from that of ") + y,
+                 cite);
     call.shape(y, x, cite);
     call.shape(scales, mx_scale_shape(x, axis), cite);
     const bool fp4 = dtype_bits(out.dtype) == 4;
@@ -33,8 +34,10 @@ void mx_rule(Call& call, const Dims& x, int axis, const char* y, const char* sca
     const std::string mode = call.text(round_mode);
     call.require(mode.empty() || mode == "rint" || (fp4 && (mode == "floor" || mode == "round")), kInvalid,
                  "round mode \"" + mode + "\"", cite);
-    call.require(mode.empty() || mode == "rint", kNoKernel, "EMULATOR: round mode \"" + mode + "\" is not played", cite);
-    call.require(rule == ScaleRule::ocp || (fp4 ? rule == ScaleRule::ranged : rule == ScaleRule::round_up), kInvalid,
+    call.require(mode.empty() || mode == "rint", kNoKernel, "EMULATOR: round mode \"" + mode + "\" is not played",
+                 cite);
+    const bool ranged = rule == ScaleRule::ranged && out.dtype == ACL_FLOAT4_E2M1;
+    call.require(rule == ScaleRule::ocp || ranged || (rule == ScaleRule::round_up && !fp4), kInvalid,
                  "scaleAlg " + std::to_string(static_cast<int64_t>(rule)) + " for " + describe(out), cite);
     call.require(largest == 0 || (rule == ScaleRule::ranged && largest >= 6 && largest <= 12), kInvalid,
                  "dstTypeMax " + std::to_string(largest), cite);

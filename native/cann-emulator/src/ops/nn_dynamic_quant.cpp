@@ -23,7 +23,8 @@ void target_rule(Call& call, const char* y, const char* cite) {
     call.need(y);
     call.dtypes(y, {ACL_INT8, ACL_INT4, ACL_HIFLOAT8, ACL_FLOAT8_E5M2, ACL_FLOAT8_E4M3FN}, cite);
     const Tensor& t = call.need(y);
-    call.require(is950(call) || !is_narrow_float(t.dtype), kInvalid, std::string(y) + " is " + describe(t) + ", a dtype of the 950 only",
+    call.require(is950(call) || !is_narrow_float(t.dtype), kInvalid,
+                 std::string(y) + " is " + describe(t) + ", a dtype of the 950 only",
                  cite);
     call.require(t.dtype != ACL_HIFLOAT8, kNoKernel, "EMULATOR: HiFloat8 results are not played", cite);
 }
@@ -65,12 +66,15 @@ void quant_rule(Call& call) {
         call.shape("smoothScalesOptional", {x.dim(-1)}, cite);
     }
     if constexpr (version >= 2) {
-        call.require(present(call, "groupIndexOptional") == nullptr, kNoKernel, "EMULATOR: groups are not played", cite);
-        call.require(call.integer("dstType") == call.need("yOut").dtype, kInvalid, "dstType differs from that of yOut", cite);
+        call.require(present(call, "groupIndexOptional") == nullptr, kNoKernel, "EMULATOR: groups are not played",
+                     cite);
+        call.require(call.integer("dstType") == call.need("yOut").dtype, kInvalid, "dstType differs from that of yOut",
+                     cite);
     }
     if constexpr (version >= 3) {
         const std::string mode = call.text("quantMode");
-        call.require(mode == "pertoken" || mode == "pertensor" || mode == "perchannel", kInvalid, "quantMode \"" + mode + "\"",
+        call.require(mode == "pertoken" || mode == "pertensor" || mode == "perchannel", kInvalid,
+                     "quantMode \"" + mode + "\"",
                      cite);
         call.require(mode != "perchannel", kNoKernel, "EMULATOR: quantMode \"perchannel\" is not played", cite);
     }
@@ -83,7 +87,8 @@ void quant_rule(Call& call) {
     call.shape("scaleOut", scales, cite);
     if (asymmetric<version>(call)) {
         call.need("offsetOut");
-        call.require(is_float(call.need("yOut").dtype) == false, kInvalid, "an offset with a floating-point result", cite);
+        call.require(is_float(call.need("yOut").dtype) == false, kInvalid, "an offset with a floating-point result",
+                     cite);
         call.dtypes("offsetOut", {ACL_FLOAT}, cite);
         call.shape("offsetOut", scales, cite);
     }
@@ -143,19 +148,21 @@ void quant_run(Run& run) {
 void block_rule(Call& call, double largest_value, const char* cite) {
     const Tensor& x = call.need("x");
     call.dtypes("x", {ACL_FLOAT16, ACL_BF16}, cite);
-    call.require(x.rank() == 2 || x.rank() == 3, kInvalid, "x is " + describe(x), cite);
+    call.require(x.rank() == 2 || (x.rank() == 3 && !is950(call)), kInvalid, "x is " + describe(x), cite);
+    call.require(x.numel() > 0, kInvalid, "x is empty", cite);
     target_rule(call, "yOut", cite);
     const Tensor& y = call.need("yOut");
-    call.require(is950(call) ? is_narrow_float(y.dtype) : y.dtype == ACL_INT8, kInvalid, "yOut is " + describe(y), cite);
+    call.require(is950(call) ? is_narrow_float(y.dtype) : y.dtype == ACL_INT8, kInvalid, "yOut is " + describe(y),
+                 cite);
     call.require(call.integer("dstType") == y.dtype, kInvalid, "dstType differs from that of yOut", cite);
     call.require(largest_value >= 0, kInvalid, "dstTypeMax is negative", cite);
     const std::string mode = call.text("roundModeOptional");
     call.require(mode.empty() || mode == "rint", kInvalid, "round mode \"" + mode + "\"", cite);
-    call.require(call.real("minScale") >= 0, kInvalid, "minScale is negative", cite);
+    call.require(is950(call) ? call.real("minScale") >= 0 : call.real("minScale") == 0, kInvalid,
+                 "minScale is " + std::to_string(call.real("minScale")), cite);
     const int64_t rows = call.integer("rowBlockSize"), columns = call.integer("colBlockSize");
-    call.require(rows > 0 && columns > 0, kInvalid, "a block without extent", cite);
-    call.require((rows == 1 || rows == 128) && columns == 128, kNoKernel,
-                 "EMULATOR: only blocks of 1 or 128 rows by 128 columns are played", cite);
+    call.require((rows == 1 || (rows == 128 && is950(call))) && columns == 128, kInvalid,
+                 "blocks of " + std::to_string(rows) + " x " + std::to_string(columns), cite);
     call.shape("yOut", x.dims, cite);
     Dims scales = x.dims;
     scales[scales.size() - 2] = ceil_div(x.dim(-2), rows);
@@ -165,9 +172,14 @@ void block_rule(Call& call, double largest_value, const char* cite) {
     call.shape("scaleOut", scales, cite);
 }
 
+/** minScale bounds the factor, the reciprocal of the scale, from below; a block of zeros has the scale 0. */
+float block_scale(float scale, double min_factor) {
+    return min_factor > 0 ? std::min(scale, static_cast<float>(1 / min_factor)) : scale;
+}
+
 void block_run(Run& run, double largest_value) {
     const Tensor &x = *run.tensor("x"), &y = *run.tensor("yOut");
-    const int64_t rows = x.dim(-2), columns = x.dim(-1), matrices = rows * columns == 0 ? 0 : x.numel() / (rows * columns);
+    const int64_t rows = x.dim(-2), columns = x.dim(-1), matrices = x.numel() / (rows * columns);
     const int64_t row_block = run.integer("rowBlockSize"), column_block = run.integer("colBlockSize");
     const float top = largest_value > 0 ? static_cast<float>(largest_value) : largest(y.dtype);
     std::vector<float> values = run.floats(x), scales;
@@ -180,8 +192,8 @@ void block_run(Run& run, double largest_value) {
                 for (int64_t i = 0; i < height; i++) {
                     amax = std::max(amax, largest_magnitude(first + i * columns, width));
                 }
-                const float scale = std::max(plain_scale(amax, top), static_cast<float>(run.real("minScale")));
-                for (int64_t i = 0; i < height; i++) {
+                const float scale = block_scale(amax / top, run.real("minScale"));
+                for (int64_t i = 0; i < height && scale > 0; i++) {
                     divide_by(first + i * columns, width, scale, first + i * columns);
                 }
                 scales.push_back(scale);

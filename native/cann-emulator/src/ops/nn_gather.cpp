@@ -54,7 +54,8 @@ void gather_entries(Run& run, Tensor self, int axis, Tensor index, Tensor out, i
 void embedding_rule(Call& call) {
     table_rule(call, "weight", "indices", kEmbeddingDoc);
     const Tensor& weight = call.need("weight");
-    call.require(weight.rank() == 2, kInvalid, "weight is " + describe(weight) + ", not two-dimensional", kEmbeddingDoc);
+    call.require(weight.rank() == 2, kInvalid, "weight is " + describe(weight) + ", not two-dimensional",
+                 kEmbeddingDoc);
     same_shape(call, "out", spliced({1, weight.dims[1]}, 0, call.need("indices").dims, 0), kEmbeddingDoc);
 }
 
@@ -66,7 +67,8 @@ void select_rule(Call& call) {
     table_rule(call, "self", "index", kSelectDoc);
     const Tensor &self = call.need("self"), &index = call.need("index");
     call.require(index.rank() == 1, kInvalid, "index is " + describe(index) + ", not one-dimensional", kSelectDoc);
-    same_shape(call, "out", spliced(self.dims, axis_of(call, call.integer("dim"), self.rank(), kSelectDoc), index.dims, 0),
+    same_shape(call, "out", spliced(self.dims, axis_of(call, call.integer("dim"), self.rank(), kSelectDoc), index.dims,
+                                    0),
                kSelectDoc);
 }
 
@@ -95,7 +97,8 @@ void gather_v3_rule(Call& call) {
 template <const char* const& cite>
 void along_axis(Run& run) {
     const Tensor& self = *run.tensor("self");
-    gather_entries(run, self, axis_of(run.integer("dim"), self.rank()), *run.tensor("index"), *run.tensor("out"), 0, cite);
+    gather_entries(run, self, axis_of(run.integer("dim"), self.rank()), *run.tensor("index"), *run.tensor("out"), 0,
+                   cite);
 }
 
 void gather_v3_run(Run& run) {

@@ -55,8 +55,10 @@ Plan index_rule_common(Call& call, const char* self_name, const char* cite) {
     call.require(!indices->empty() && static_cast<int>(indices->size()) <= self.rank(), kInvalid,
                  std::to_string(indices->size()) + " index tensors for " + describe(self), cite);
     for (const Tensor& t : *indices) {
-        call.require(t.dtype != ACL_BOOL && t.dtype != ACL_UINT8, kNoKernel, "EMULATOR: masks as indices are not played", cite);
-        call.require(t.numel() == 0 || t.dtype == ACL_INT32 || t.dtype == ACL_INT64, kInvalid, "an index is " + describe(t), cite);
+        call.require(t.dtype != ACL_BOOL && t.dtype != ACL_UINT8, kNoKernel,
+                     "EMULATOR: masks as indices are not played", cite);
+        call.require(t.numel() == 0 || t.dtype == ACL_INT32 || t.dtype == ACL_INT64, kInvalid,
+                     "an index is " + describe(t), cite);
     }
     const Plan p = plan_of(self, *indices);
     for (int axis : p.axes) {
@@ -147,7 +149,8 @@ void masked_rule(Call& call) {
     call.dtypes("mask", {ACL_BOOL}, kFillDoc);
     call.dtypes("value", {self.dtype}, kFillDoc);
     call.require(value.numel() == 1, kInvalid, "value is not one element", kFillDoc);
-    call.require(broadcast(call, self, mask, kFillDoc) == self.dims, kInvalid, "mask does not broadcast to selfRef", kFillDoc);
+    call.require(broadcast(call, self, mask, kFillDoc) == self.dims, kInvalid, "mask does not broadcast to selfRef",
+                 kFillDoc);
 }
 
 void masked_run(Run& run) {

@@ -32,7 +32,8 @@ const Form forms[] = {
 };
 
 const Form& form_of(const Arguments& a) {
-    return *std::find_if(std::begin(forms), std::end(forms), [&](const Form& f) { return std::string(f.op) == a.op(); });
+    return *std::find_if(std::begin(forms), std::end(forms),
+                         [&](const Form& f) { return std::string(f.op) == a.op(); });
 }
 
 /** A vector counts as a matrix of one row (left) or one column (right). */
@@ -71,15 +72,20 @@ void operands_rule(Call& call, const Form& f) {
         call.dtypes(name, kFloats, f.cite);
         const int rank = call.need(name).rank();
         call.require(rank >= f.least_rank && rank <= f.most_rank, kInvalid,
-                     std::string(name) + " is " + describe(call.need(name)) + ", a rank the operator does not take", f.cite);
+                     std::string(name) + " is " + describe(call.need(name)) + ", a rank the operator does not take",
+                     f.cite);
     }
     call.require(a.dtype == b.dtype, kInvalid, describe(a) + " x " + describe(b) + ": dtypes differ", f.cite);
     call.require(is_nz(b.format) == f.fractal, kInvalid,
                  f.fractal ? "the weight is not in a fractal (NZ) format" : "a fractal (NZ) weight", f.cite);
-    call.require(!f.fractal || (b.dim(-1) != 1 && b.dim(-2) != 1), kInvalid, "a fractal weight with an axis of 1", f.cite);
+    call.require(!f.fractal || (b.dim(-1) != 1 && b.dim(-2) != 1), kInvalid, "a fractal weight with an axis of 1",
+                 f.cite);
     same_shape(call, f.out, product_shape(call, f, a, b), f.cite);
+    call.workspace(16 << 20);  // what the libraries keep for themselves in every cube operator
     const int64_t math = call.integer("cubeMathType");
-    call.require(math >= 0 && math <= 3, kInvalid, "cubeMathType " + std::to_string(math), f.cite);
+    call.require(math >= 0 && math <= (is950(call) ? 4 : 3), kInvalid, "cubeMathType " + std::to_string(math), f.cite);
+    call.require(math != 2 || a.dtype != ACL_BF16, kInvalid, "cubeMathType 2 (FP16) with BF16 operands", f.cite);
+    call.require(math != 3 || a.dtype == ACL_FLOAT, kInvalid, "cubeMathType 3 (HF32) without F32 operands", f.cite);
 }
 
 void matmul_rule(Call& call) {
@@ -188,18 +194,20 @@ void addmm_run(Run& run) {
 void fused_rule(Call& call) {
     const Form& f = form_of(call);
     const std::string kind = call.text("fusedOpType");
-    call.need("x1");
+    call.require(is950(call), kPlatform, "the operator exists on the 950 only", f.cite);
+    const Tensor& x1 = call.need("x1");
     call.need("y");
     const bool third = kind == "add" || kind == "mul";
-    call.require(third || kind.empty() || kind == "relu" || kind == "gelu_tanh" || kind == "gelu_erf" || kind == "16cast32",
+    call.require(third || kind.empty() || kind == "relu" || kind == "gelu_tanh" || kind == "gelu_erf" ||
+                 kind == "16cast32",
                  kInvalid, "fusedOpType \"" + kind + "\"", f.cite);
-    if (kind == "16cast32") {
-        call.require(is950(call), kInvalid, "fusedOpType \"16cast32\" exists on the 950 only", f.cite);
+    const bool gelu = kind == "gelu_tanh" || kind == "gelu_erf";
+    if (gelu || kind == "16cast32") {
         call.dtypes("x1", {ACL_FLOAT16, ACL_BF16}, f.cite);
-        call.dtypes("y", {ACL_FLOAT}, f.cite);
-    } else {
-        call.dtypes("y", {call.need("x1").dtype}, f.cite);
     }
+    call.dtypes("y", {kind == "16cast32" ? ACL_FLOAT : x1.dtype}, f.cite);
+    call.require(x1.dtype != ACL_FLOAT || call.integer("cubeMathType") == 3, kInvalid,
+                 "F32 operands with another cubeMathType than 3", f.cite);
     operands_rule(call, f);
     call.require(third == (call.tensor("x3") != nullptr), third ? kNullPointer : kInvalid,
                  "x3 goes with fusedOpType \"add\" and \"mul\" alone", f.cite);
@@ -207,9 +215,9 @@ void fused_rule(Call& call) {
         same_shape(call, "x3", call.need("y").dims, f.cite);
     }
     const Tensor* bias = call.tensor("bias");
-    call.require(bias == nullptr || (kind.empty() || kind == "relu" || kind == "16cast32"), kInvalid,
-                 "bias with fusedOpType \"" + kind + "\"", f.cite);
-    call.require(bias == nullptr || bias->numel() == call.need("y").dim(-1), kInvalid, "bias is not of n elements", f.cite);
+    call.require(bias == nullptr || !gelu, kNullPointer, "bias with fusedOpType \"" + kind + "\"", f.cite);
+    call.require(bias == nullptr || bias->numel() == call.need("y").dim(-1), kInvalid, "bias is not of n elements",
+                 f.cite);
 }
 
 float activated(const std::string& kind, float x) {

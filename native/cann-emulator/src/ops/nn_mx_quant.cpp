@@ -27,12 +27,16 @@ void quant_rule(Call& call) {
     const Tensor& x = call.need("x");
     call.dtypes("x", {ACL_FLOAT16, ACL_BF16}, cite);
     call.require(x.rank() >= 1 && x.rank() <= 7, kInvalid, "x is " + describe(x), cite);
-    call.require(call.integer("blocksize") == kMxBlock, kInvalid, "blocksize is not 32", cite);
+    const int64_t block = call.integer("blocksize");
+    call.require(block > 0 && block <= 1024 && block % kMxBlock == 0, kInvalid,
+                 "blocksize " + std::to_string(block) + " is not a multiple of 32 up to 1024", cite);
+    call.require(block == kMxBlock, kNoKernel, "EMULATOR: only blocks of 32 are played", cite);
     double largest = 0;
     if constexpr (version >= 2) {
         largest = call.real("dstTypeMax");
     }
-    mx_rule(call, x.dims, axis_of(call, call.integer("axis"), x.rank(), cite), "yOut", "mxscaleOut", "roundModeOptional",
+    mx_rule(call, x.dims, axis_of(call, call.integer("axis"), x.rank(), cite), "yOut", "mxscaleOut",
+            "roundModeOptional",
             scale_rule(call), largest, cite);
 }
 
@@ -52,7 +56,7 @@ void quant_run(Run& run) {
 // ---- back
 
 void anti_rule(Call& call) {
-    call.require(is950(call), kInvalid, "the operator exists on the 950 only", kAntiDoc);
+    call.require(is950(call), kPlatform, "the operator exists on the 950 only", kAntiDoc);
     const Tensor& x = call.need("x");
     call.dtypes("x", {ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E5M2, ACL_FLOAT4_E2M1, ACL_FLOAT4_E1M2}, kAntiDoc);
     call.require(x.rank() >= 1 && x.rank() <= 7, kInvalid, "x is " + describe(x), kAntiDoc);
@@ -73,8 +77,8 @@ void anti_run(Run& run) {
     std::vector<float> values = run.floats(x);
     const std::vector<float> scales = run.floats(*run.tensor("mxscale"));
     for (int64_t n = 0; n < static_cast<int64_t>(values.size()); n++) {
-        const int64_t inner = n % shape.inner, e = n / shape.inner % shape.extent, outer = n / shape.inner / shape.extent;
-        const int64_t block = e / kMxBlock;
+        const int64_t inner = n % shape.inner, outer = n / shape.inner / shape.extent;
+        const int64_t block = n / shape.inner % shape.extent / kMxBlock;
         values[static_cast<size_t>(n)] *=
             scales[static_cast<size_t>(((outer * pairs + block / 2) * shape.inner + inner) * 2 + block % 2)];
     }

@@ -22,13 +22,15 @@ Mode mode_of(const Tensor& x1, const Tensor& x2, const Tensor& x2_scale) {
     return x2_scale.rank() == 2 && x2_scale.dtype == ACL_FLOAT ? Mode::blocks : Mode::per_channel;
 }
 
+std::string group_text(int64_t m, int64_t n, int64_t k) {
+    return "[m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k) + "]";
+}
+
 void check_group(Call& call, int64_t k, int64_t n, int64_t m, const char* cite) {
     const GroupSize g(call.integer("groupSize"));
     const auto fits = [](int64_t found, int64_t wanted) { return found == 0 || found == wanted; };
     call.require(fits(g.k, k) && fits(g.n, n) && fits(g.m, m), kInvalid,
-                 "groupSize is [m " + std::to_string(g.m) + ", n " + std::to_string(g.n) + ", k " + std::to_string(g.k) +
-                     "], expected [m " + std::to_string(m) + ", n " + std::to_string(n) + ", k " + std::to_string(k) + "]",
-                 cite);
+                 "groupSize is " + group_text(g.m, g.n, g.k) + ", expected " + group_text(m, n, k), cite);
 }
 
 const Tensor& need_scale(Call& call, const char* name, aclDataType dtype, const Dims& expected, const char* cite) {
@@ -72,7 +74,8 @@ void blocks_rule(Call& call, const Problem& p, const char* cite) {
     if (is950(call)) {
         call.require(is_fp8(p.x1.dtype) && is_fp8(p.x2.dtype), kInvalid, describe(p.x1) + " x " + describe(p.x2), cite);
     } else {
-        call.require(p.x1.dtype == ACL_INT8 && p.x2.dtype == ACL_INT8, kInvalid, "block scales with other than INT8", cite);
+        call.require(p.x1.dtype == ACL_INT8 && p.x2.dtype == ACL_INT8, kInvalid, "block scales with other than INT8",
+                     cite);
         call.require(p.n % 256 == 0 && p.k % 512 == 0 && t2, kInvalid,
                      "n is not a multiple of 256, k not of 512, or x2 is not transposed", cite);
     }
@@ -91,10 +94,12 @@ void blocks_rule(Call& call, const Problem& p, const char* cite) {
 void mx_rule(Call& call, const Problem& p, const char* cite) {
     const bool t1 = call.flag("transposeX1"), t2 = call.flag("transposeX2");
     const bool fp4 = p.x1.dtype == ACL_FLOAT4_E2M1 && p.x2.dtype == ACL_FLOAT4_E2M1;
-    call.require(fp4 || (is_fp8(p.x1.dtype) && is_fp8(p.x2.dtype)), kInvalid, describe(p.x1) + " x " + describe(p.x2), cite);
+    call.require(fp4 || (is_fp8(p.x1.dtype) && is_fp8(p.x2.dtype)), kInvalid, describe(p.x1) + " x " + describe(p.x2),
+                 cite);
     if (fp4) {
         const int64_t inner1 = t1 ? p.m : p.k, inner2 = t2 ? p.k : p.n;
-        call.require(p.k > 2 && inner1 % 2 == 0 && inner2 % 2 == 0, kInvalid, "FP4 with k <= 2 or an odd inner axis", cite);
+        call.require(p.k > 2 && inner1 % 2 == 0 && inner2 % 2 == 0, kInvalid, "FP4 with k <= 2 or an odd inner axis",
+                     cite);
     }
     const int64_t pairs = mx_pairs(p.k);
     need_scale(call, "x1Scale", ACL_FLOAT8_E8M0, t1 ? Dims{pairs, p.m, 2} : Dims{p.m, pairs, 2}, cite);
@@ -107,8 +112,10 @@ void mx_rule(Call& call, const Problem& p, const char* cite) {
 }
 
 void mx_a8w4_rule(Call& call, const Problem& p, const char* cite) {
-    call.require(p.x1.dtype == ACL_FLOAT8_E4M3FN, kInvalid, "x1 is " + describe(p.x1) + ", FP4 weights take E4M3", cite);
-    call.require(call.flag("transposeX2") && !call.flag("transposeX1"), kInvalid, "FP4 weights must be transposed, x1 not", cite);
+    call.require(p.x1.dtype == ACL_FLOAT8_E4M3FN, kInvalid, "x1 is " + describe(p.x1) + ", FP4 weights take E4M3",
+                 cite);
+    call.require(call.flag("transposeX2") && !call.flag("transposeX1"), kInvalid,
+                 "FP4 weights must be transposed, x1 not", cite);
     call.require(p.k % 8 == 0, kInvalid, "k is not a multiple of 8", cite);
     need_scale(call, "x1Scale", ACL_FLOAT8_E8M0, {p.m, mx_pairs(p.k), 2}, cite);
     need_scale(call, "x2Scale", ACL_FLOAT8_E8M0, {p.n, mx_pairs(p.k), 2}, cite);
@@ -153,10 +160,13 @@ void rule(Call& call, const char* cite, bool fractal) {
     call.require(!is_nz(x1.format) && is_nz(x2.format) == fractal, kInvalid,
                  fractal ? "x2 is not in a fractal (NZ) format" : "a fractal (NZ) operand", cite);
     for (const char* name : {"yScale", "x1Offset", "x2Offset", "yOffset"}) {
-        call.require(present(call, name) == nullptr, kNoKernel, std::string("EMULATOR: ") + name + " is not played", cite);
+        call.require(present(call, name) == nullptr, kNoKernel, std::string("EMULATOR: ") + name + " is not played",
+                     cite);
     }
+    call.workspace(16 << 20);
     const Problem p = problem(call);
-    call.require(p.k == p.x2.dims[0], kInvalid, describe(x1) + " x " + describe(x2) + ": inner dimensions differ", cite);
+    call.require(p.k == p.x2.dims[0], kInvalid, describe(x1) + " x " + describe(x2) + ": inner dimensions differ",
+                 cite);
     call.require(out.dims == Dims({p.m, p.n}), kInvalid, "out is " + describe(out), cite);
     switch (p.mode) {
         case Mode::per_channel:

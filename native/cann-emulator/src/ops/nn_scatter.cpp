@@ -23,11 +23,12 @@ std::vector<size_t> shuffled(Run& run, size_t n) {
     return order;
 }
 
-void target_rule(Call& call, const char* target, const char* index, const char* source, const char* cite) {
+void target_rule(Call& call, const char* target, const char* index, const char* source, const char* cite,
+                 DtypeList allowed = kNumbers) {
     const Tensor& t = call.need(target);
     call.need(index);
     call.need(source);
-    call.dtypes(target, kNumbers, cite);
+    call.dtypes(target, allowed, cite);
     call.dtypes(index, kIndices, cite);
     call.dtypes(source, {t.dtype}, cite);
     max_rank(call, target, 8, cite);
@@ -76,7 +77,8 @@ void scatter_update_run(Run& run) {
     const std::vector<int64_t> index = run.ints(indices);
     const size_t width = indices.rank() == 2 ? 2 : 1;
     for (size_t b : shuffled(run, static_cast<size_t>(updates.dim(0)))) {
-        const int64_t batch = checked_index(run, width == 2 ? index[2 * b] : static_cast<int64_t>(b), data.dim(0), false,
+        const int64_t batch = checked_index(run, width == 2 ? index[2 * b] : static_cast<int64_t>(b), data.dim(0),
+                                            false,
                                             kScatterUpdateDoc);
         const int64_t first = index[width * b + width - 1];
         const Tensor from = at(updates, 0, static_cast<int64_t>(b));
@@ -91,8 +93,8 @@ void scatter_update_run(Run& run) {
 
 // ---- by tuples
 
-void tuples_rule(Call& call, const char* target, const char* cite) {
-    target_rule(call, target, "indices", "updates", cite);
+void tuples_rule(Call& call, const char* target, const char* cite, DtypeList allowed) {
+    target_rule(call, target, "indices", "updates", cite, allowed);
     const Tensor &t = call.need(target), &indices = call.need("indices");
     call.require(indices.rank() > 0 && indices.dim(-1) > 0 && indices.dim(-1) <= t.rank(), kInvalid,
                  "indices is " + describe(indices) + " for " + describe(t), cite);
@@ -118,7 +120,10 @@ void update_tuples(Run& run, const Tensor& target, const char* cite) {
 }
 
 void scatter_nd_update_rule(Call& call) {
-    tuples_rule(call, "varRef", kScatterNdUpdateDoc);
+    tuples_rule(call, "varRef", kScatterNdUpdateDoc,
+                {ACL_FLOAT16, ACL_BF16, ACL_FLOAT, ACL_INT64, ACL_BOOL, ACL_INT8});
+    call.require(call.need("indices").rank() >= 2, kInvalid, "indices has one dimension, expected two or more",
+                 kScatterNdUpdateDoc);
 }
 
 void scatter_nd_update_run(Run& run) {
@@ -126,7 +131,7 @@ void scatter_nd_update_run(Run& run) {
 }
 
 void scatter_nd_rule(Call& call) {
-    tuples_rule(call, "data", kScatterNdDoc);
+    tuples_rule(call, "data", kScatterNdDoc, kNumbers);
     call.need("out");
     call.dtypes("out", {call.need("data").dtype}, kScatterNdDoc);
     same_shape(call, "out", call.need("data").dims, kScatterNdDoc);
@@ -148,7 +153,8 @@ void elements_rule(Call& call, const char* target) {
     call.require(self.rank() == index.rank() && self.rank() == src.rank(), kInvalid, "ranks differ", kScatterDoc);
     for (int i = 0; i < self.rank(); i++) {
         call.require(index.dim(i) <= src.dim(i) && (i == axis || index.dim(i) <= self.dim(i)), kInvalid,
-                     "index " + describe(index) + " exceeds src " + describe(src) + " or self " + describe(self), kScatterDoc);
+                     "index " + describe(index) + " exceeds src " + describe(src) + " or self " + describe(self),
+                     kScatterDoc);
     }
     const int64_t reduce = call.integer("reduce");
     call.require(reduce >= kReplace && reduce <= kMultiply, kInvalid, "reduce " + std::to_string(reduce), kScatterDoc);
@@ -171,7 +177,8 @@ std::vector<Connection> connections(Run& run, const Tensor& self, const Tensor& 
             const int64_t here = rest / walk[i];
             rest %= walk[i];
             source += here * from[i];
-            target += to[i] * (i == axis ? checked_index(run, positions[element], self.dims[i], false, kScatterDoc) : here);
+            target += to[i] * (i == axis ? checked_index(run, positions[element], self.dims[i], false,
+                                                         kScatterDoc) : here);
         }
         all.push_back({static_cast<size_t>(target), static_cast<size_t>(source)});
     }
@@ -218,8 +225,10 @@ void scatter_run(Run& run) {
 }
 
 EMU_OP(index_copy, "aclnnInplaceIndexCopy", kIndexCopyDoc, index_copy_rule, index_copy_run, {}, true, true);
-EMU_OP(scatter_update, "aclnnInplaceScatterUpdate", kScatterUpdateDoc, scatter_update_rule, scatter_update_run, {}, true, true);
-EMU_OP(scatter_nd_update, "aclnnScatterNdUpdate", kScatterNdUpdateDoc, scatter_nd_update_rule, scatter_nd_update_run, {},
+EMU_OP(scatter_update, "aclnnInplaceScatterUpdate", kScatterUpdateDoc, scatter_update_rule, scatter_update_run, {},
+       true, true);
+EMU_OP(scatter_nd_update, "aclnnScatterNdUpdate", kScatterNdUpdateDoc, scatter_nd_update_rule, scatter_nd_update_run,
+       {},
        true, true);
 EMU_OP(scatter_nd, "aclnnScatterNd", kScatterNdDoc, scatter_nd_rule, scatter_nd_run, {}, true, true);
 EMU_OP(scatter, "aclnnScatter", kScatterDoc, scatter_rule, scatter_run, {}, true, true);

@@ -51,15 +51,16 @@ Operands operands(const Arguments& a) {
 
 void shapes_rule(Call& call, const char* cite) {
     for (const char* name : {"x1", "x2", "out"}) {
-        call.require(call.need(name).rank() == 3, kInvalid, std::string(name) + " is " + describe(call.need(name)), cite);
-        for (int64_t extent : call.need(name).dims) {
-            call.require(is950(call) || extent <= 65535, kInvalid, std::string(name) + " has an axis beyond 65535", cite);
-        }
+        call.require(call.need(name).rank() == 3, kInvalid, std::string(name) + " is " + describe(call.need(name)),
+                     cite);
     }
+    call.workspace(16 << 20);
     check_axes(call, "permY", {{1, 0, 2}}, cite);
-    call.require(call.integer("batchSplitFactor") == 1, call.integer("batchSplitFactor") > 1 ? kNoKernel : kInvalid,
-                 "EMULATOR: batchSplitFactor other than 1 is not played", cite);
     const Operands o = operands(call);
+    const int64_t split = call.integer("batchSplitFactor"), groups = o.x2.dims[0];
+    call.require(split >= 1 && split <= groups && groups % split == 0, kInvalid,
+                 "batchSplitFactor " + std::to_string(split) + " with a batch of " + std::to_string(groups), cite);
+    call.require(split == 1, kNoKernel, "EMULATOR: batchSplitFactor other than 1 is not played", cite);
     call.require(o.x1.dims[0] == o.x2.dims[0] && o.x1.dims[2] == o.x2.dims[1], kInvalid,
                  describe(o.x1) + " x " + describe(o.x2) + " after permutation", cite);
     call.require(o.out.dims == Dims({o.x1.dims[0], o.x1.dims[1], o.x2.dims[2]}), kInvalid,
@@ -76,10 +77,20 @@ void plain_rule(Call& call) {
     call.require(present(call, "scale") == nullptr, kNoKernel, "EMULATOR: a quantised result is not played", kDoc);
     call.dtypes("out", {call.need("x1").dtype}, kDoc);
     check_axes(call, "permX1", {{0, 1, 2}, {1, 0, 2}}, kDoc);
-    check_axes(call, "permX2", {{0, 1, 2}}, kDoc);
+    if (is950(call)) {
+        check_axes(call, "permX2", {{0, 1, 2}, {0, 2, 1}}, kDoc);
+    } else {
+        check_axes(call, "permX2", {{0, 1, 2}}, kDoc);
+    }
     const int64_t math = call.integer("cubeMathType");
-    call.require(math >= 0 && math <= 3, kInvalid, "cubeMathType " + std::to_string(math), kDoc);
+    call.require(math >= 0 && math <= 3 && (math != 2 || call.need("x1").dtype != ACL_BF16), kInvalid,
+                 "cubeMathType " + std::to_string(math) + " with " + describe(call.need("x1")), kDoc);
     shapes_rule(call, kDoc);
+    const Operands o = operands(call);
+    const int64_t groups = o.x2.dims[0], k = o.x2.dims[1], n = o.x2.dims[2];
+    const int64_t row = axes_of(call, "permX1")[0] == 1 ? groups * k : k;  // elements between rows of x1
+    call.require(is950(call) || (groups < 65536 && n < 65536 && row <= 65535), kInvalid,
+                 "an extent beyond 65535 in " + describe(call.need("x1")) + " x " + describe(call.need("x2")), kDoc);
 }
 
 void plain_run(Run& run) {
@@ -91,7 +102,7 @@ void plain_run(Run& run) {
 }
 
 void quant_rule(Call& call) {
-    call.require(is950(call), kInvalid, "the operator exists on the 950 only", kQuantDoc);
+    call.require(is950(call), kPlatform, "the operator exists on the 950 only", kQuantDoc);
     const Tensor &x1 = call.need("x1"), &x2 = call.need("x2"), &s1 = call.need("x1Scale"), &s2 = call.need("x2Scale");
     call.require(s1.dtype == ACL_FLOAT8_E8M0 && s2.dtype == ACL_FLOAT8_E8M0, kNoKernel,
                  "EMULATOR: only MX scales are played", kQuantDoc);
@@ -99,7 +110,8 @@ void quant_rule(Call& call) {
     call.dtypes("x2", {ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E5M2}, kQuantDoc);
     call.need("out");
     call.dtypes("out", {ACL_FLOAT16, ACL_BF16}, kQuantDoc);
-    call.require(call.integer("dtype") == call.need("out").dtype, kInvalid, "dtype differs from that of out", kQuantDoc);
+    call.require(call.integer("dtype") == call.need("out").dtype, kInvalid, "dtype differs from that of out",
+                 kQuantDoc);
     call.require((call.integer("groupSize") & 0xFFFF) == kMxBlock, kInvalid, "groupSize is not 32 along k", kQuantDoc);
     check_axes(call, "permX1", {{1, 0, 2}}, kQuantDoc);
     check_axes(call, "permX2", {{0, 1, 2}, {0, 2, 1}}, kQuantDoc);
@@ -108,7 +120,8 @@ void quant_rule(Call& call) {
     const int64_t pairs = x1.dim(-1) / 64;
     call.shape("x1Scale", {x1.dim(0), x1.dim(1), pairs, 2}, kQuantDoc);
     const bool turned = axes_of(call, "permX2")[1] == 2;
-    call.shape("x2Scale", turned ? Dims{x2.dim(0), x2.dim(1), pairs, 2} : Dims{x2.dim(0), pairs, x2.dim(2), 2}, kQuantDoc);
+    call.shape("x2Scale", turned ? Dims{x2.dim(0), x2.dim(1), pairs, 2} : Dims{x2.dim(0), pairs, x2.dim(2), 2},
+               kQuantDoc);
 }
 
 void quant_run(Run& run) {

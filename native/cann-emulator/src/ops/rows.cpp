@@ -2,6 +2,7 @@
 
 #include <cmath>
 #include <cstring>
+#include <map>
 #include <stdexcept>
 
 #include "numeric.h"
@@ -17,22 +18,21 @@ float bf16_value(uint16_t bits) {
     return value;
 }
 
-/** Values of all codes of the one-byte and four-bit formats, made once. */
+/** Values of all codes of the one-byte and four-bit formats, made once; null for other dtypes. */
 const float* code_table(aclDataType dtype) {
-    constexpr int kTypes = 64;
-    static const std::vector<float> tables = [] {
-        std::vector<float> values(static_cast<size_t>(kTypes) * 256);
-        for (int type = 0; type < kTypes; type++) {
-            const int bits = dtype_bits(static_cast<aclDataType>(type));
-            for (int code = 0; (bits == 8 || bits == 4) && code < 1 << bits; code++) {
+    static const auto tables = [] {
+        std::map<aclDataType, std::vector<float>> all;
+        for (aclDataType type : {ACL_INT8, ACL_UINT8, ACL_FLOAT8_E5M2, ACL_FLOAT8_E4M3FN, ACL_FLOAT8_E8M0, ACL_INT4,
+                                 ACL_FLOAT4_E2M1, ACL_FLOAT4_E1M2}) {
+            for (int code = 0; code < 1 << dtype_bits(type); code++) {
                 const auto byte = static_cast<uint8_t>(code);
-                values[static_cast<size_t>(type * 256 + code)] =
-                    static_cast<float>(decode(static_cast<aclDataType>(type), &byte, 0));
+                all[type].push_back(static_cast<float>(decode(type, &byte, 0)));
             }
         }
-        return values;
+        return all;
     }();
-    return &tables[static_cast<size_t>(dtype) * 256];
+    const auto found = tables.find(dtype);
+    return found == tables.end() ? nullptr : found->second.data();
 }
 
 }  // namespace
@@ -48,8 +48,7 @@ void decode_row(const void* base, aclDataType dtype, int64_t index, int64_t stri
         }
     } else if (dtype == ACL_FLOAT && stride == 1) {
         std::memcpy(out, bytes + 4 * index, static_cast<size_t>(4 * count));
-    } else if (bits == 8 || bits == 4) {  // few codes: one table instead of a conversion per element
-        const float* table = code_table(dtype);
+    } else if (const float* table = code_table(dtype)) {  // few codes: one look-up instead of a conversion
         for (int64_t i = 0; i < count; i++) {
             const int64_t at = index + i * stride;
             const uint8_t byte = bytes[bits == 8 ? at : at / 2];

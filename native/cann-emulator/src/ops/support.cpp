@@ -1,6 +1,7 @@
 #include "support.h"
 
 #include <algorithm>
+#include <cstring>
 #include <numeric>
 #include <stdexcept>
 
@@ -157,6 +158,11 @@ Tensor at(const Tensor& t, int axis, int64_t position) {
 }
 
 void move(Run& run, const Tensor& from, const Tensor& to) {
+    if (from.numel() > 0 && from.contiguous() && to.contiguous() && !is_nz(from.format) && !is_nz(to.format) &&
+        dtype_bits(from.dtype) >= 8) {
+        std::memcpy(run.raw(to), run.raw(from), static_cast<size_t>(from.numel() * dtype_bits(from.dtype) / 8));
+        return;
+    }
     run.store(bits_of(to), run.ints(bits_of(from)));
 }
 

@@ -1,10 +1,15 @@
 package dev.weft.cli;
 
+import dev.weft.RequestException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.NoSuchFileException;
 import java.nio.file.Path;
 import tools.jackson.core.JacksonException;
+import tools.jackson.core.StreamReadConstraints;
+import tools.jackson.core.json.JsonFactory;
+import tools.jackson.core.json.JsonReadFeature;
+import tools.jackson.databind.DeserializationFeature;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 import tools.jackson.databind.node.JsonNodeFactory;
@@ -13,6 +18,18 @@ import tools.jackson.databind.node.ObjectNode;
 /** JSON in and out. */
 final class Json {
     private static final JsonMapper MAPPER = new JsonMapper();
+
+    /** For lines of text, which may be as long as a context. */
+    private static final JsonMapper LINES = JsonMapper.builder(JsonFactory.builder()
+                    .streamReadConstraints(StreamReadConstraints.builder()
+                            .maxStringLength(Integer.MAX_VALUE)
+                            .maxNameLength(Integer.MAX_VALUE)
+                            .maxNumberLength(Integer.MAX_VALUE)
+                            .build())
+                    .enable(JsonReadFeature.ALLOW_NON_NUMERIC_NUMBERS)
+                    .build())
+            .enable(DeserializationFeature.FAIL_ON_TRAILING_TOKENS)
+            .build();
 
     private Json() {}
 
@@ -29,6 +46,15 @@ final class Json {
     /** A JSON text as numbers, strings, booleans, lists and maps. @throws JacksonException if it is none */
     static Object plain(String text) {
         return MAPPER.readValue(text, Object.class);
+    }
+
+    /** A line as one JSON value. @throws RequestException if it is none */
+    static JsonNode line(String text) {
+        try {
+            return LINES.readTree(text);
+        } catch (JacksonException e) {
+            throw new RequestException("line: found broken JSON: " + e.getOriginalMessage(), e);
+        }
     }
 
     /**

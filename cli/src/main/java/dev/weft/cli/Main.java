@@ -48,6 +48,8 @@ public final class Main implements Runnable {
         all.put("inspect", InspectCommand::new);
         all.put("generate", GenerateCommand::new);
         all.put("logits", LogitsCommand::new);
+        all.put("prompt", PromptCommand::new);
+        all.put("tokenize", TokenizeCommand::new);
         all.put("synth", SynthCommand::new);
         all.put("verify", VerifyCommand::new);
         all.put("bench", BenchCommand::create);

@@ -1,33 +1,44 @@
 package dev.weft.cli;
 
 import java.io.FileDescriptor;
+import java.io.FileInputStream;
 import java.io.FileOutputStream;
+import java.io.InputStream;
 import java.io.OutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
 import java.util.Locale;
 
 /**
- * Where a command writes: results to {@code out}, messages and progress to {@code err}. Both are UTF-8 whatever the locale
- * says, since model texts are.
+ * Where a command reads and writes: results to {@code out}, messages and progress to {@code err}. All are UTF-8 whatever
+ * the locale says, since model texts are.
  *
+ * @param in what filters read, unbuffered
  * @param out results, nothing else
  * @param err messages, timings, progress
  * @param interactive whether {@code err} is read by a person, so that progress may be drawn
  */
-record Terminal(PrintStream out, PrintStream err, boolean interactive) {
+record Terminal(InputStream in, PrintStream out, PrintStream err, boolean interactive) {
     /** Set by the launcher when standard error is a terminal: the JVM cannot tell it from the other two streams. */
     private static final String INTERACTIVE_PROPERTY = "weft.interactive";
+
+    /** Without input. */
+    Terminal(PrintStream out, PrintStream err, boolean interactive) {
+        this(InputStream.nullInputStream(), out, err, interactive);
+    }
 
     /** The standard streams of the process. */
     static Terminal system() {
         return new Terminal(
-                utf8(FileDescriptor.out), utf8(FileDescriptor.err), Boolean.getBoolean(INTERACTIVE_PROPERTY));
+                new FileInputStream(FileDescriptor.in),
+                utf8(FileDescriptor.out),
+                utf8(FileDescriptor.err),
+                Boolean.getBoolean(INTERACTIVE_PROPERTY));
     }
 
     /** This terminal without results: for a command that prints them as JSON when it is done. */
     Terminal muted() {
-        return new Terminal(new PrintStream(OutputStream.nullOutputStream()), err, interactive);
+        return new Terminal(in, new PrintStream(OutputStream.nullOutputStream()), err, interactive);
     }
 
     /** Formats to {@code out}, numbers in the root locale. */

@@ -16,7 +16,7 @@ class ArchitectureTest {
     private static final String[] RUNTIME_API = {
         "dev.weft", "dev.weft.op..", "dev.weft.graph..", "dev.weft.spi..", "dev.weft.reference..", "dev.weft.runtime.."
     };
-    private static final String[] MODELS = {"dev.weft.io..", "dev.weft.model..", "dev.weft.text.."};
+    private static final String[] MODELS = {"dev.weft.chat..", "dev.weft.io..", "dev.weft.model..", "dev.weft.text.."};
 
     @Test
     void runtimeApiKnowsNeitherModelsNorBackends() {
@@ -26,6 +26,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.chat..",
                         "dev.weft.io..",
                         "dev.weft.model..",
                         "dev.weft.text..",
@@ -61,6 +62,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.chat..",
                         "dev.weft.io..",
                         "dev.weft.model..",
                         "dev.weft.text..",

@@ -1,5 +1,6 @@
 package dev.weft.cli;
 
+import java.io.ByteArrayInputStream;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
 import java.nio.charset.StandardCharsets;
@@ -15,13 +16,21 @@ import tools.jackson.databind.json.JsonMapper;
  */
 record Run(int code, String out, String err) {
     static Run of(Object... arguments) {
+        return withInput("", arguments);
+    }
+
+    static Run withInput(String input, Object... arguments) {
+        return withInput(input.getBytes(StandardCharsets.UTF_8), arguments);
+    }
+
+    static Run withInput(byte[] input, Object... arguments) {
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         ByteArrayOutputStream err = new ByteArrayOutputStream();
         String[] texts = new String[arguments.length];
         for (int i = 0; i < texts.length; i++) {
             texts[i] = arguments[i].toString();
         }
-        int code = Main.run(new Terminal(stream(out), stream(err), false), texts);
+        int code = Main.run(new Terminal(new ByteArrayInputStream(input), stream(out), stream(err), false), texts);
         return new Run(code, out.toString(StandardCharsets.UTF_8), err.toString(StandardCharsets.UTF_8));
     }
 

@@ -41,11 +41,34 @@ class UsageTest {
     void helpListsAllCommands() {
         Run run = Run.of("--help");
         assertThat(run.code()).isZero();
-        assertThat(run.out()).contains("demo", "devices", "inspect", "generate", "logits", "synth", "verify", "bench");
+        assertThat(run.out())
+                .contains(
+                        "demo",
+                        "devices",
+                        "inspect",
+                        "generate",
+                        "logits",
+                        "prompt",
+                        "tokenize",
+                        "synth",
+                        "verify",
+                        "bench");
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"demo", "devices", "inspect", "generate", "logits", "synth", "verify", "bench"})
+    @ValueSource(
+            strings = {
+                "demo",
+                "devices",
+                "inspect",
+                "generate",
+                "logits",
+                "prompt",
+                "tokenize",
+                "synth",
+                "verify",
+                "bench"
+            })
     void everyCommandHasHelp(String command) {
         Run run = Run.of(command, "--help");
         assertThat(run.code()).isZero();

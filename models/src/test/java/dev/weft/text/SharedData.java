@@ -6,17 +6,17 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 
 /** Finds data that does not lie in the repository; tests that need it are skipped where it is absent. */
-final class SharedData {
+public final class SharedData {
     private SharedData() {}
 
     /** A folder of the golden data: below the system property {@code weft.golden}, else below shared/golden. */
-    static Path golden(String name) {
+    public static Path golden(String name) {
         String property = System.getProperty("weft.golden");
         return existing(property == null ? upwards("golden").resolve(name) : Path.of(property, name));
     }
 
     /** The folder of the demo model: system property {@code weft.demo}, else shared/demo-model. */
-    static Path demoModel() {
+    public static Path demoModel() {
         String property = System.getProperty("weft.demo");
         return existing(property == null ? upwards("demo-model") : Path.of(property));
     }

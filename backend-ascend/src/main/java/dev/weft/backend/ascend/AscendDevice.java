@@ -180,6 +180,17 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         });
     }
 
+    /** Runs {@code body} on the calling thread; pinned memory and streams stay until it has ended. */
+    void whileOpen(Runnable body) {
+        lifetime.enter();
+        try {
+            health.check();
+            body.run();
+        } finally {
+            lifetime.exit();
+        }
+    }
+
     /** Runs {@code body}, which only frees, on the device's thread; does nothing once the device is closed. */
     void whileAlive(Runnable body) {
         try {

@@ -111,6 +111,10 @@ final class AscendStream implements DeviceStream {
 
     @Override
     public void copyIn(MemorySegment source, long target) {
+        device.whileOpen(() -> copyInPieces(source, target));
+    }
+
+    private void copyInPieces(MemorySegment source, long target) {
         for (long at = 0; at < source.byteSize(); ) {
             long bytes = Math.min(PinnedPool.CHUNK, source.byteSize() - at);
             MemorySegment piece = piece(bytes);
@@ -123,6 +127,10 @@ final class AscendStream implements DeviceStream {
 
     @Override
     public void copyOut(long source, MemorySegment target) {
+        device.whileOpen(() -> copyOutPieces(source, target));
+    }
+
+    private void copyOutPieces(long source, MemorySegment target) {
         MemorySegment reachable = fromAnyThread(target);
         for (long at = 0; at < target.byteSize(); ) {
             long bytes = Math.min(PinnedPool.CHUNK, target.byteSize() - at);
@@ -136,7 +144,7 @@ final class AscendStream implements DeviceStream {
 
     private MemorySegment piece(long bytes) {
         if (staging.bytes() >= MOST_STAGING) {
-            synchronize();
+            drain();
         }
         return staging.piece(bytes);
     }
@@ -184,6 +192,10 @@ final class AscendStream implements DeviceStream {
 
     @Override
     public void synchronize() {
+        device.whileOpen(this::drain);
+    }
+
+    private void drain() {
         long position = appended;
         await("aclrtSynchronizeStreamWithTimeout", () -> {
             requireOpen();
@@ -325,26 +337,32 @@ final class AscendStream implements DeviceStream {
 
         @Override
         public boolean isDone() {
-            boolean done = device.call(() -> {
-                MemorySegment e = event;
-                if (e == null) {
-                    return true;
-                }
-                try (Arena arena = Arena.ofConfined()) {
-                    MemorySegment out = arena.allocate(ValueLayout.JAVA_INT);
-                    device.health().require(device.acl().aclrtQueryEventStatus(e, out), "aclrtQueryEventStatus");
-                    return out.get(ValueLayout.JAVA_INT, 0) == EVENT_COMPLETE;
-                }
-            });
+            boolean done = device.call(this::query);
             if (done) {
-                pass(position);
+                device.whileOpen(() -> pass(position));
             }
             return done;
         }
 
+        private boolean query() {
+            MemorySegment e = event;
+            if (e == null) {
+                return true;
+            }
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment out = arena.allocate(ValueLayout.JAVA_INT);
+                device.health().require(device.acl().aclrtQueryEventStatus(e, out), "aclrtQueryEventStatus");
+                return out.get(ValueLayout.JAVA_INT, 0) == EVENT_COMPLETE;
+            }
+        }
+
         @Override
         public void synchronize() {
-            await("aclrtSynchronizeEventWithTimeout", () -> {
+            device.whileOpen(this::await);
+        }
+
+        private void await() {
+            AscendStream.this.await("aclrtSynchronizeEventWithTimeout", () -> {
                 MemorySegment e = event;
                 return e == null ? AclErrors.OK : device.acl().aclrtSynchronizeEventWithTimeout(e, SLICE_MILLIS);
             });

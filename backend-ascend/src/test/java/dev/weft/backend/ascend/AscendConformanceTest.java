@@ -8,10 +8,12 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 import org.jspecify.annotations.Nullable;
 
 /** The conformance suite on the emulated products, with fused operators and with composites. */
+@Tag("long")
 class AscendConformanceTest {
     private static @Nullable Emulator emulator;
 

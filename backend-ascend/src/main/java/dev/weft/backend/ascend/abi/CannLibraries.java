@@ -188,7 +188,8 @@ public final class CannLibraries {
             }
         }
         if (function.vendor() && home.vendors().isEmpty()) {
-            absent.add("no package of a vendor is installed (ASCEND_CUSTOM_OPP_PATH or " + home.root() + "/opp/vendors)");
+            absent.add(
+                    "no package of a vendor is installed (ASCEND_CUSTOM_OPP_PATH or " + home.root() + "/opp/vendors)");
         }
         return refused.isEmpty() ? new Resolution.Missing(String.join("; ", absent)) : refused.getFirst();
     }
@@ -212,8 +213,8 @@ public final class CannLibraries {
         }
         Optional<AbiFunction> other = table.otherPhase(function);
         if (other.isPresent() && find(source, other.get().name()).isEmpty()) {
-            return new Resolution.Missing(
-                    source.library().path() + " lacks its other phase " + other.get().name());
+            return new Resolution.Missing(source.library().path() + " lacks its other phase "
+                    + other.get().name());
         }
         HeaderVerifier.Verdict verdict = source.headers().verify(function);
         HeaderVerifier.Verdict otherVerdict =

@@ -64,9 +64,7 @@ final class CannSearch {
                 return home;
             }
         }
-        return FOLDERS.stream()
-                .flatMap(folder -> at("folder", folder).stream())
-                .findFirst();
+        return FOLDERS.stream().flatMap(folder -> at("folder", folder).stream()).findFirst();
     }
 
     private Optional<CannHome> at(String origin, String text) {

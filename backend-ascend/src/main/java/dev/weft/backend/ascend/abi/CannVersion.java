@@ -20,7 +20,7 @@ import java.util.stream.Stream;
  * @param text as found, as in {@code 8.1.RC1}
  */
 public record CannVersion(int major, int minor, String text) implements Comparable<CannVersion> {
-    /** Versions whose published interface the table was compared with. */
+    /** Releases that the table of functions speaks of. Being listed says that a version is known, not that it was run. */
     public static final List<String> LISTED = List.of("8.1", "8.2", "8.3", "8.5", "9.0", "9.1", "9.2");
 
     private static final Pattern NUMBERS = Pattern.compile("(\\d{1,3})\\.(\\d{1,3})(\\.[\\w.-]+|-[\\w.-]+)?");

@@ -128,7 +128,8 @@ final class HeaderTree {
     }
 
     /** Type that {@code type} stands for by one {@code typedef}, {@code null} if it is no alias. */
-    @Nullable CTypeName target(CTypeName type) {
+    @Nullable
+    CTypeName target(CTypeName type) {
         CTypeName target = aliases.get(type.base());
         return target == null ? null : target.pointer(type.pointers());
     }

@@ -1,13 +1,10 @@
 package dev.weft.backend.ascend.kernel;
 
-import dev.weft.DType;
-import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.op.SwiGlu;
 import java.util.List;
 import java.util.Map;
-import java.util.Optional;
 
 /** Gated activations. */
 final class ActivationOps {
@@ -15,22 +12,12 @@ final class ActivationOps {
             SwiGlu.class,
             List.of(
                     Way.of("aclnnSwigluGroup", ActivationOps::group)
-                            .needing(Profile.Capability.SWIGLU_GROUP)
-                            .refusing(ActivationOps::form),
+                            .needing(Profile.Capability.SWIGLU_GROUP),
                     Way.composite(ActivationOps::simple)));
 
     private ActivationOps() {}
 
-    private static Optional<String> form(OpInstance op, Profile p) {
-        boolean flow = op.inputs().getFirst().dtype() == DType.BF16;
-        long width = op.inputs().getFirst().shape().last().maximum();
-        return flow && width % 128 == 0
-                ? Optional.empty()
-                : Optional.of("takes BF16 rows of gate and up whose joint width is a multiple of 256, found "
-                        + op.inputs().getFirst() + " (ops-nn docs aclnnSwigluGroup)");
-    }
-
-    /** The operator wants gate and up side by side; joining them costs one copy and saves six passes in F32. */
+    /** The operator wants gate and up side by side; joining them costs one copy and saves up to eight passes. */
     private static void group(OpInstance op, Emit e) {
         SwiGlu o = (SwiGlu) op.op();
         Calls c = new Calls(e);

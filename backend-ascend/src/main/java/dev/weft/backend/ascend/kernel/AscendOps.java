@@ -21,6 +21,7 @@ public final class AscendOps {
                 GemmOps.WAYS,
                 ExpertOps.WAYS,
                 ActivationOps.WAYS,
+                MuonOps.WAYS,
                 HyperOps.WAYS,
                 RoutingOps.WAYS,
                 CacheOps.WAYS,

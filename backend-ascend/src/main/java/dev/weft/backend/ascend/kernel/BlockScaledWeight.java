@@ -9,7 +9,8 @@ import java.lang.foreign.ValueLayout;
 
 /**
  * FP8 codes in checkpoint order, followed by their 128 x 128 scales widened to F32: the operands of
- * {@code aclnnQuantMatmulV5} in its G-B mode with a transposed weight. Source: ops-nn docs aclnnQuantMatmulV5.
+ * {@code aclnnQuantMatmulV5} and {@code aclnnGroupedMatmulV5} in their G-B mode with a transposed weight. Source: ops-nn
+ * docs aclnnQuantMatmulV5, ops-transformer docs aclnnGroupedMatmulV5.
  */
 final class BlockScaledWeight extends HostPacking {
     private final long scalesAt;
@@ -22,14 +23,25 @@ final class BlockScaledWeight extends HostPacking {
         this.scalesAt = aligned(type.maxDataBytes());
     }
 
-    /** Codes {@code [N, K]} at {@code address}. */
+    /** Codes of a matrix {@code [N, K]} at {@code address}. */
     Ten codes(long address) {
         return Ten.dense(address, AclType.FLOAT8_E4M3FN, rows(), columns());
     }
 
-    /** Scales {@code [ceil(N/128), ceil(K/128)]}. */
+    /** Codes of all matrices {@code [E, N, K]}. */
+    Ten allCodes(long address) {
+        return Ten.dense(address, AclType.FLOAT8_E4M3FN, matrices(), rows(), columns());
+    }
+
+    /** Scales {@code [E, ceil(N/128), ceil(K/128)]}. */
+    Ten allScales(long address) {
+        return Ten.dense(address + scalesAt, AclType.FLOAT, matrices(), Math.ceilDiv(rows(), 128), scaleColumns());
+    }
+
+    /** Scales of the only matrix. */
     Ten scales(long address) {
-        return Ten.dense(address + scalesAt, AclType.FLOAT, Math.ceilDiv(rows(), 128), scaleColumns());
+        Ten all = allScales(address);
+        return all.view(all.dim(1), all.dim(2));
     }
 
     @Override

@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The simple functions of ops-math and ops-nn by their usual names. A method without result argument writes to new scratch
@@ -218,7 +219,7 @@ final class Calls {
     }
 
     /** {@code max(low, min(x, high))}; NaN stays. Either bound may be null. */
-    Ten clamp(Ten x, Scalar low, Scalar high) {
+    Ten clamp(Ten x, @Nullable Scalar low, @Nullable Scalar high) {
         Ten y = like(x.type(), x);
         e.call("aclnnClamp", x, low, high, y);
         return y;

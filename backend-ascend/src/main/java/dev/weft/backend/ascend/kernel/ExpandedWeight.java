@@ -7,27 +7,16 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 
 /**
- * A weight whose codes and scales are multiplied out. Exact in BF16 for E4M3 and E2M1 codes, but for blocks so small that
+ * A weight in checkpoint order whose codes and scales are multiplied out. Exact in BF16 for E4M3 and E2M1 codes, but for blocks so small that
  * BF16 has no number for them.
  */
 final class ExpandedWeight extends HostPacking {
     private final DType to;
-    private final boolean transposed;
 
-    private ExpandedWeight(TensorType type, DType to, boolean transposed) {
-        super("expanded to " + to + (transposed ? " [in, out]" : ""), type);
+    /** @param to F32 or BF16 */
+    ExpandedWeight(TensorType type, DType to) {
+        super("expanded to " + to, type);
         this.to = to;
-        this.transposed = transposed;
-    }
-
-    /** In checkpoint order. @param to F32 or BF16 */
-    static ExpandedWeight of(TensorType type, DType to) {
-        return new ExpandedWeight(type, to, false);
-    }
-
-    /** With the columns of each matrix as rows. @param to F32 or BF16 */
-    static ExpandedWeight transposed(TensorType type, DType to) {
-        return new ExpandedWeight(type, to, true);
     }
 
     @Override
@@ -39,13 +28,11 @@ final class ExpandedWeight extends HostPacking {
     void convert(Piece piece, MemorySegment target) {
         AclType wide = AclType.of(to);
         float[] codes = codes();
-        long matrix = (long) piece.matrix() * rows() * columns();
+        long first = ((long) piece.matrix() * rows() + piece.first()) * columns();
         for (int r = 0; r < piece.rows(); r++) {
-            long row = piece.first() + r;
             for (int k = 0; k < columns(); k++) {
-                float value = value(piece, codes, (long) r * columns() + k) * scale(piece, r, k);
-                long at = transposed ? (long) k * rows() + row : row * columns() + k;
-                HostValues.set(target, wide, matrix + at, value);
+                long at = (long) r * columns() + k;
+                HostValues.set(target, wide, first + at, value(piece, codes, at) * scale(piece, r, k));
             }
         }
     }

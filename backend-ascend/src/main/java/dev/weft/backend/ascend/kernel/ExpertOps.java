@@ -1,17 +1,18 @@
 package dev.weft.backend.ascend.kernel;
 
 import dev.weft.DType;
+import dev.weft.Scaling;
 import dev.weft.TensorType;
 import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** Products of rows sorted by expert. */
 final class ExpertOps {
@@ -24,18 +25,16 @@ final class ExpertOps {
                             .packing((op, i, p) -> i == 1
                                     ? Optional.of(new ExpertWeight(op.inputs().get(1)))
                                     : Optional.empty()),
-                    Way.composite(ExpertOps::grouped)
-                            .refusing(ExpertOps::onlyBf16)
-                            .packing((op, i, p) -> GemmOps.ComputeType.weight(op, i, DType.BF16))
-                            .noting(op -> GemmOps.ComputeType.note(op, DType.BF16)),
-                    Way.composite(ExpertOps::masked)
-                            .refusing(ExpertOps::fewExperts)
-                            .packing((op, i, p) -> GemmOps.ComputeType.weight(op, i, DType.F32))
-                            .noting(op -> Optional.of("every expert multiplies every row, for want of a grouped product"
-                                    + " in F32"))));
-
-    /** Experts whose dense products over all rows are still worth it. */
-    private static final int MOST_DENSE_EXPERTS = 32;
+                    Way.of("aclnnGroupedMatmulV5", ExpertOps::blockScaled)
+                            .needing(Profile.Capability.BLOCK_FP8)
+                            .refusing(ExpertOps::blockFormats)
+                            .packing((op, i, p) -> i == 1
+                                    ? Optional.of(new BlockScaledWeight(op.inputs().get(1)))
+                                    : Optional.empty()),
+                    Way.composite(ExpertOps::plain)
+                            .refusing(ExpertOps::groups)
+                            .packing((op, i, p) -> GemmOps.ComputeType.weight(op, i, GemmOps.ComputeType.of(op)))
+                            .noting(op -> GemmOps.ComputeType.note(op, GemmOps.ComputeType.of(op)))));
 
     /** {@code groupType}: groups of rows. */
     private static final long ROW_GROUPS = 0;
@@ -68,20 +67,21 @@ final class ExpertOps {
                         + " result, found " + op + " (ops-transformer docs aclnnGroupedMatmulWeightNz)");
     }
 
-    private static Optional<String> onlyBf16(OpInstance op, Profile p) {
-        long experts = op.inputs().get(1).shape().dim(0).maximum();
-        return GemmOps.ComputeType.of(op) == DType.BF16 && experts <= MOST_GROUPS
-                ? Optional.empty()
-                : Optional.of("unquantised grouped products take BFLOAT16 and up to " + MOST_GROUPS + " groups, found " + op
+    private static Optional<String> blockFormats(OpInstance op, Profile p) {
+        boolean fits = GemmOps.isQuantised(op.inputs().get(0))
+                && op.inputs().get(1).scaling().equals(Scaling.FP8_BLOCK_128);
+        return fits
+                ? groups(op, p)
+                : Optional.of("G-B takes FP8 activations and FP8 weights, found " + op
                         + " (ops-transformer docs aclnnGroupedMatmulV5)");
     }
 
-    private static Optional<String> fewExperts(OpInstance op, Profile p) {
+    private static Optional<String> groups(OpInstance op, Profile p) {
         long experts = op.inputs().get(1).shape().dim(0).maximum();
-        return experts <= MOST_DENSE_EXPERTS
+        return experts <= MOST_GROUPS
                 ? Optional.empty()
-                : Optional.of("no grouped product in F32 (ops-transformer docs aclnnGroupedMatmulV5), and dense products of "
-                        + experts + " experts, above " + MOST_DENSE_EXPERTS + ", would waste nearly all their work");
+                : Optional.of(experts + " experts: at most " + MOST_GROUPS
+                        + " groups are expected (ops-transformer docs aclnnGroupedMatmulV5)");
     }
 
     /** INT64 end of each expert's rows. */
@@ -96,40 +96,52 @@ final class ExpertOps {
         long address = e.operand(1).address();
         Ten x = c.rows(e.operand(0));
         Ten scales = GemmOps.microScales(c, e.scales(0), x);
-        Ten y = e.operand(3);
-        Ten target = GemmOps.target(e, y, y.type());
-        List<Object> arguments = new ArrayList<>(operands(x, w.tiles(address), w.scales(address), scales, groupEnds(c)));
-        arguments.add(MX_GROUP);
-        arguments.addAll(results(target));
-        e.call("aclnnGroupedMatmulWeightNz", arguments.toArray());
-        GemmOps.deliver(c, target, y);
+        List<Object> operands =
+                operands(x, w.tiles(address), null, w.scales(address), scales, groupEnds(c));
+        call(c, "aclnnGroupedMatmulWeightNz", operands, List.of(MX_GROUP), e.operand(3).type());
     }
 
-    private static void grouped(OpInstance op, Emit e) {
+    private static void blockScaled(OpInstance op, Emit e) {
         Calls c = new Calls(e);
-        Ten x = c.dense(GemmOps.ComputeType.activation(c, op, DType.BF16));
-        Ten y = e.operand(3);
-        Ten target = GemmOps.target(e, y, AclType.BF16);
-        List<Object> arguments =
-                new ArrayList<>(operands(x, GemmOps.weight(e, DType.BF16), null, null, groupEnds(c)));
-        arguments.addAll(results(target));
-        e.call("aclnnGroupedMatmulV5", arguments.toArray());
+        BlockScaledWeight w = new BlockScaledWeight(op.inputs().get(1));
+        long address = e.operand(1).address();
+        Ten x = c.rows(e.operand(0));
+        Ten scales = PowerScales.decode(c, e.scales(0));
+        Ten codes = w.allCodes(address).transpose();
+        List<Object> operands = operands(x, codes, w.allScales(address), null, scales, groupEnds(c));
+        call(c, "aclnnGroupedMatmulV5", operands, List.of(), e.operand(3).type());
+    }
+
+    private static void plain(OpInstance op, Emit e) {
+        Calls c = new Calls(e);
+        DType type = GemmOps.ComputeType.of(op);
+        Ten x = c.dense(GemmOps.ComputeType.activation(c, op, type));
+        List<Object> operands = operands(x, GemmOps.weight(e, type), null, null, null, groupEnds(c));
+        call(c, "aclnnGroupedMatmulV5", operands, List.of(), AclType.of(type));
+    }
+
+    /** The call with a dense result of type {@code type}, and its way to the operator's result. */
+    private static void call(Calls c, String function, List<Object> operands, List<Object> more, AclType type) {
+        Ten y = c.emit().operand(3);
+        Ten target = GemmOps.target(c.emit(), y, type);
+        List<Object> arguments = new ArrayList<>(operands);
+        arguments.addAll(more);
+        arguments.addAll(Arrays.asList(List.of(target), null, null));
+        c.emit().call(function, arguments.toArray());
         GemmOps.deliver(c, target, y);
     }
 
-    /** Arguments x to tuningConfig, alike in both functions. */
-    private static List<Object> operands(Ten x, Ten w, Ten weightScales, Ten rowScales, Ten ends) {
-        List<Ten> antiquant = weightScales == null ? null : List.of(weightScales);
-        List<Ten> perToken = rowScales == null ? null : List.of(rowScales);
+    /** Arguments x to tuningConfig, alike in both functions; absent scales are null. */
+    private static List<Object> operands(Ten x, Ten w, @Nullable Ten scale, @Nullable Ten antiquantScale, @Nullable Ten rowScale, Ten ends) {
         return Arrays.asList(
                 List.of(x),
                 List.of(w),
                 null,
+                list(scale),
                 null,
+                list(antiquantScale),
                 null,
-                antiquant,
-                null,
-                perToken,
+                list(rowScale),
                 ends,
                 null,
                 null,
@@ -141,39 +153,7 @@ final class ExpertOps {
                 null);
     }
 
-    private static List<Object> results(Ten y) {
-        return Arrays.asList(List.of(y), null, null);
-    }
-
-    /** From the last expert down, each takes over the rows before its end: the first whose end is past a row wins. */
-    private static void masked(OpInstance op, Emit e) {
-        Calls c = new Calls(e);
-        Ten x = c.rows(GemmOps.ComputeType.activation(c, op, DType.F32));
-        Ten w = GemmOps.weight(e, DType.F32);
-        Ten y = e.operand(3);
-        long rows = x.dim(0);
-        Ten ends = e.operand(2);
-        Ten row = rowNumbers(e, op.inputs().get(0).shape().dim(0).maximum()).slice(0, 0, rows);
-        Ten[] sums = {e.temp(AclType.FLOAT, rows, w.dim(2)), e.temp(AclType.FLOAT, rows, w.dim(2))};
-        Ten product = e.temp(AclType.FLOAT, rows, w.dim(2));
-        int experts = (int) w.dim(0);
-        for (int i = experts - 1; i >= 0; i--) {
-            Ten to = i == experts - 1 ? sums[i & 1] : product;
-            c.matmul(x, w.slice(0, i, i + 1).view(w.dim(1), w.dim(2)), to);
-            if (i < experts - 1) {
-                Ten mine = e.temp(AclType.BOOL, rows, 1);
-                e.call("aclnnLtTensor", row, ends.slice(0, i + 1, i + 2).view(1, 1), mine);
-                c.select(mine, product, sums[i + 1 & 1], sums[i & 1]);
-            }
-        }
-        GemmOps.deliver(c, sums[0], y);
-    }
-
-    private static Ten rowNumbers(Emit e, long rows) {
-        return e.constant("row numbers " + rows, AclType.INT32, new long[] {rows, 1}, s -> {
-            for (int i = 0; i < rows; i++) {
-                s.setAtIndex(ValueLayout.JAVA_INT_UNALIGNED, i, i);
-            }
-        });
+    private static @Nullable List<Ten> list(@Nullable Ten t) {
+        return t == null ? null : List.of(t);
     }
 }

@@ -45,9 +45,7 @@ final class GemmOps {
                                     ? Optional.empty()
                                     : Optional.of("operands and result must have one dtype, found " + op
                                             + " (ops-nn docs aclnnTransposeBatchMatMul)"))
-                            .packing((op, i, p) -> i == 1
-                                    ? Optional.of(ExpandedWeight.transposed(op.inputs().get(1), ComputeType.of(op)))
-                                    : Optional.empty())
+                            .packing((op, i, p) -> ComputeType.weight(op, i, ComputeType.of(op)))
                             .noting(op -> ComputeType.note(op, ComputeType.of(op))),
                     Way.composite(GemmOps::batched)
                             .packing((op, i, p) -> ComputeType.weight(op, i, ComputeType.of(op)))
@@ -183,19 +181,18 @@ final class GemmOps {
         deliver(c, target, y);
     }
 
-    /** x {@code [R, G, K]} by w {@code [G, K, N]}: rows and groups change places on the way in and out. */
+    /** x {@code [R, G, K]} by w {@code [G, N, K]}: rows and groups change places on the way in and out. */
     private static void transposed(OpInstance op, Emit e) {
         DType type = ComputeType.of(op);
         Calls c = new Calls(e);
         Ten x = c.dense(ComputeType.activation(c, op, type));
-        Ten w = e.operand(1);
-        Ten packed = Ten.dense(w.address(), AclType.of(type), w.dim(0), w.dim(2), w.dim(1));
+        Ten w = weight(e, type); // [G, K, N] by strides: A2 and A3 take no permutation of x2
         Ten y = e.operand(2);
         Ten target = target(e, y, AclType.of(type));
         long[] swap = {1, 0, 2};
         e.call(
                 "aclnnTransposeBatchMatMul",
-                x, packed, null, null, swap, new long[] {0, 1, 2}, swap, Calls.KEEP_PRECISION, 1, target);
+                x, w, null, null, swap, new long[] {0, 1, 2}, swap, Calls.KEEP_PRECISION, 1, target);
         deliver(c, target, y);
     }
 
@@ -229,7 +226,7 @@ final class GemmOps {
         /** Layout of the weight in {@code type}; checkpoint order if it has that type already. */
         static Optional<WeightLayout.Packing> weight(OpInstance op, int operand, DType type) {
             TensorType w = op.inputs().get(operand);
-            return operand == 1 && w.dtype() != type ? Optional.of(ExpandedWeight.of(w, type)) : Optional.empty();
+            return operand == 1 && w.dtype() != type ? Optional.of(new ExpandedWeight(w, type)) : Optional.empty();
         }
 
         /** The activations in {@code type}. */

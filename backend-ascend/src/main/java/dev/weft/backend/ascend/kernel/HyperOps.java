@@ -72,8 +72,7 @@ final class HyperOps {
         Ten x = c.dense(e.operand(0));
         long rows = x.dim(0);
         Ten comb = e.operand(6).view(rows, (long) STREAMS * STREAMS);
-        // results for the backward pass have places in the signature and are not written without it
-        Ten unused = e.temp(AclType.FLOAT, 1);
+        long passes = 2L * ITERATIONS;
         e.call(
                 "aclnnMhcPreSinkhorn",
                 batched(x),
@@ -88,11 +87,12 @@ final class HyperOps {
                 batched(e.operand(4)),
                 batched(e.operand(5)),
                 batched(comb),
-                unused,
-                unused,
-                unused,
-                unused,
-                unused);
+                // for the backward pass: places in the signature that are not written without it
+                e.temp(AclType.FLOAT, 1, rows, STREAMS),
+                e.temp(AclType.FLOAT, 1, rows, (2L + STREAMS) * STREAMS),
+                e.temp(AclType.FLOAT, 1, rows, 1),
+                e.temp(AclType.FLOAT, passes, 1, rows, STREAMS),
+                e.temp(AclType.FLOAT, passes, 1, rows, STREAMS, STREAMS));
     }
 
     private static void mhcPost(OpInstance op, Emit e) {

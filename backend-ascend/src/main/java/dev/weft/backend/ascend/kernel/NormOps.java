@@ -5,7 +5,6 @@ import dev.weft.TensorType;
 import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.op.Hadamard;
 import dev.weft.op.HeadNorm;
-import dev.weft.op.NewtonSchulz;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.op.RmsNorm;
@@ -16,7 +15,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 
-/** Reductions along the last axis, and products with constant or computed matrices. */
+/** Reductions along the last axis, and the product with the Hadamard matrix. */
 final class NormOps {
     static final Map<Class<? extends Op>, List<Candidate>> WAYS = Map.of(
             RmsNorm.class,
@@ -37,9 +36,7 @@ final class NormOps {
                     Way.of("aclnnFusedMatmul", NormOps::hadamardCast)
                             .needing(Profile.Capability.MATMUL_16_TO_32)
                             .refusing(NormOps::onlyBf16),
-                    Way.composite(NormOps::hadamard)),
-            NewtonSchulz.class,
-            List.of(Way.composite(NormOps::newtonSchulz)));
+                    Way.composite(NormOps::hadamard)));
 
     private NormOps() {}
 
@@ -47,7 +44,7 @@ final class NormOps {
     private static Optional<WeightLayout.Packing> wideWeight(OpInstance op, int operand, Profile p) {
         TensorType w = op.inputs().get(operand);
         return operand == 1 && w.dtype() == DType.BF16
-                ? Optional.of(ExpandedWeight.of(w, DType.F32))
+                ? Optional.of(new ExpandedWeight(w, DType.F32))
                 : Optional.empty();
     }
 
@@ -190,29 +187,5 @@ final class NormOps {
         Ten wide = c.wide(y);
         c.scale(product.view(y.dims()), Scalar.of(factor), wide);
         c.round(wide, y);
-    }
-
-    private static void newtonSchulz(OpInstance op, Emit e) {
-        NewtonSchulz o = (NewtonSchulz) op.op();
-        AclType flow = AclType.of(o.compute());
-        Calls c = new Calls(e);
-        Ten g = c.dense(e.operand(0));
-        boolean tall = g.dim(0) > g.dim(1);
-        Ten x = rounded(c, tall ? c.dense(g.transpose()) : g, flow);
-        Ten norm = rounded(c, c.sqrt(c.sum(c.mul(x, x).view(1, x.elements()))), flow);
-        x = rounded(c, c.div(x, c.clamp(norm, Scalar.of(1e-7f), null)), flow);
-        for (int step = 0; step < o.schedule().steps(); step++) {
-            double[] abc = o.schedule().coefficients(step);
-            Ten a = rounded(c, product(c, x, x.transpose()), flow);
-            Ten b = rounded(c, c.add(c.scale(a, (float) abc[1]), c.scale(product(c, a, a), (float) abc[2])), flow);
-            x = rounded(c, c.add(c.scale(x, (float) abc[0]), product(c, b, x)), flow);
-        }
-        c.copy(tall ? x.transpose() : x, e.operand(1));
-    }
-
-    private static Ten product(Calls c, Ten a, Ten b) {
-        Ten y = c.emit().temp(AclType.FLOAT, a.dim(0), b.dim(1));
-        c.matmul(a, b, y);
-        return y;
     }
 }

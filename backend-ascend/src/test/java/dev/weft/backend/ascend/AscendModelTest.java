@@ -1,0 +1,111 @@
+package dev.weft.backend.ascend;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.DynamicTest.dynamicTest;
+
+import dev.weft.io.Checkpoint;
+import dev.weft.io.SyntheticCheckpoint;
+import dev.weft.model.DeepSeekV4;
+import dev.weft.model.LoadOptions;
+import dev.weft.model.NumericMode;
+import dev.weft.model.Session;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.runtime.Weft;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.TestInstance;
+import org.junit.jupiter.api.io.TempDir;
+
+/**
+ * The whole graph on the emulator, for every product, with fused and with simple operators, against the CPU: a random model
+ * of Flash's widths, which the operators demand, with few layers, experts and tokens. One layer of each kind.
+ */
+@Tag("long")
+@TestInstance(TestInstance.Lifecycle.PER_CLASS)
+class AscendModelTest {
+    private static final int PREFILL = 131;
+    private static final int DECODE = 6;
+    private static final int VOCABULARY = 256;
+
+    /**
+     * Largest squared error of the logits relative to their square. Random weights amplify every rounding of a BF16 flow:
+     * two instruction-set levels of the CPU differ by 0.005 to 0.011 on such a model, a wrong operator by 1.
+     */
+    private static final double TOLERANCE = 0.05;
+
+    @TempDir
+    private static Path directory;
+
+    private final int[] ids =
+            new SplittableRandom(7).ints(PREFILL + DECODE, 0, VOCABULARY).toArray();
+    private float[][] expected = {};
+
+    @BeforeAll
+    void write() {
+        ModelConfig config = ModelConfig.flash()
+                .with(Map.of(
+                        "vocab_size", VOCABULARY,
+                        "num_hidden_layers", 3,
+                        "compress_ratios", List.of(0, 4, 128),
+                        "num_nextn_predict_layers", 0,
+                        "num_hash_layers", 1,
+                        "n_routed_experts", 8,
+                        "moe_intermediate_size", 256));
+        SyntheticCheckpoint.of(config, 3).write(directory);
+        expected = logits("cpu:0");
+    }
+
+    @TestFactory
+    Stream<DynamicTest> wholeGraph() {
+        return Stream.of(
+                        List.of("Ascend950DT_9591", "ascend:0"),
+                        List.of("Ascend950DT_9591", "ascend:0/composite"),
+                        List.of("Ascend950PR_9589", "ascend:0"),
+                        List.of("Ascend910_9382", "ascend:0"))
+                .map(run -> dynamicTest(
+                        run.get(1) + " on " + run.get(0), () -> compare(run.get(1), run.get(0))));
+    }
+
+    private void compare(String device, String soc) {
+        float[][] actual;
+        try (Emulator emulator = Emulator.start().with("soc", soc)) {
+            actual = logits(device);
+        }
+        double error = 0;
+        double square = 0;
+        for (int i = 0; i < expected.length; i++) {
+            for (int v = 0; v < VOCABULARY; v++) {
+                double difference = actual[i][v] - expected[i][v];
+                error += difference * difference;
+                square += (double) expected[i][v] * expected[i][v];
+            }
+        }
+        assertThat(error / square).as("squared error of %s on %s", device, soc).isLessThan(TOLERANCE);
+    }
+
+    /** Logits of a prefill in two chunks and of decode steps, the later ones replayed from a graph. */
+    private float[][] logits(String device) {
+        LoadOptions options =
+                LoadOptions.defaults().mode(NumericMode.BF16).maxContext(256).maxTokens(PREFILL);
+        try (Weft weft = Weft.open();
+                Checkpoint checkpoint = Checkpoint.open(directory);
+                DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device(device), options);
+                Session session = model.newSession()) {
+            float[][] rows = new float[1 + DECODE][];
+            session.append(Arrays.copyOf(ids, 100));
+            rows[0] = session.append(Arrays.copyOfRange(ids, 100, PREFILL));
+            for (int i = 0; i < DECODE; i++) {
+                rows[1 + i] = session.append(ids[PREFILL + i]);
+            }
+            return rows;
+        }
+    }
+}

@@ -9,9 +9,9 @@ import dev.weft.op.SparseAttention;
 import java.util.Optional;
 
 /**
- * Attention by {@code aclnnSparseFlashMla}. The operator wants the rows of a window in blocks reached through a table, and
- * wants the step's own rows among them; Weft keeps older rows in rings and hands over the step's rows apart. So both are
- * brought together in scratch memory, which costs a copy of the step's rows and of one window per sequence. Compressed
+ * Attention by {@code aclnnSparseFlashMla}. The operator wants the rows of a window in blocks reached through a table,
+ * the step's own rows among them; Weft keeps older rows in rings and hands over the step's rows apart. So both are brought
+ * together in scratch memory, which costs a copy of the step's rows and of one window per sequence. Compressed
  * entries are read where they lie.
  *
  * <p>Source: ops-transformer docs aclnnSparseFlashMla and aclnnSparseFlashMlaMetadata.
@@ -104,7 +104,8 @@ final class FlashAttention {
     private static Optional<String> ratio(SparseAttention o, int expected) {
         return o.ratio() == expected
                 ? Optional.empty()
-                : Optional.of("ratio with reach " + o.reach() + " must be " + expected + ", found " + o.ratio() + DOCUMENT);
+                : Optional.of(
+                        "ratio with reach " + o.reach() + " must be " + expected + ", found " + o.ratio() + DOCUMENT);
     }
 
     private static Optional<String> picks(OpInstance op) {
@@ -206,8 +207,8 @@ final class FlashAttention {
     private record Blocks(Ten rows, Ten table, Ten used, Ten residual, long longest) {}
 
     /**
-     * Per sequence the rows before the step that its first query sees, then the step's rows, in whole blocks. Block 0 takes
-     * rows that must not land: sequences with a shorter past have fewer rows before the step.
+     * Per sequence the rows before the step that its first query sees, then the step's rows, in whole blocks. Block 0
+     * takes rows that must not land: sequences with a shorter past have fewer rows before the step.
      */
     private Blocks window() {
         int before = o.window() - 1;

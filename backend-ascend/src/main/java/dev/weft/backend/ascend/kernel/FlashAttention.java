@@ -10,7 +10,7 @@ import java.util.Optional;
 
 /**
  * Attention by {@code aclnnSparseFlashMla}. The operator wants the rows of a window in blocks reached through a table,
- * the step's own rows among them; Weft keeps older rows in rings and hands over the step's rows apart. So both are brought
+ * the step's own rows among them; Weft keeps older rows in rings and hands over the step's rows apart. Both are brought
  * together in scratch memory, which costs a copy of the step's rows and of one window per sequence. Compressed
  * entries are read where they lie.
  *

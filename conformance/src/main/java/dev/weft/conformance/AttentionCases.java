@@ -26,7 +26,23 @@ final class AttentionCases {
             index(d, cases);
             rings(d, cases);
         }
+        fullSize(cases);
         return cases.build();
+    }
+
+    /** Dimensions of the family's models, which fused operators insist on, with few rows. */
+    private static void fullSize(Stream.Builder<OpCase> cases) {
+        Steps mixed = Steps.of(0, 5, 126, 3, 4095, 2, 300, 1); // empty, at the window's edge, more entries than picks
+        Steps prompt = Steps.of(110, 30, 0, 1); // around the ring and into a second block of keys
+        for (Steps steps : List.of(mixed, prompt)) {
+            int heads = steps == mixed ? 4 : 2;
+            for (Reach reach : Reach.values()) {
+                int ratio = reach == Reach.ALL ? 128 : 4;
+                cases.add(attention(DType.BF16, reach, 128, 130, ratio, heads, 512, steps, 128 / ratio, 512)
+                        .withGaps(0, 1)
+                        .noted("full size"));
+            }
+        }
     }
 
     private static void attention(DType d, Stream.Builder<OpCase> cases) {
@@ -49,6 +65,20 @@ final class AttentionCases {
 
     private static OpCase attention(
             DType d, Reach reach, int window, int ring, int ratio, int heads, int width, Steps steps) {
+        return attention(d, reach, window, ring, ratio, heads, width, steps, PER_PAGE, 7);
+    }
+
+    private static OpCase attention(
+            DType d,
+            Reach reach,
+            int window,
+            int ring,
+            int ratio,
+            int heads,
+            int width,
+            Steps steps,
+            int perPage,
+            int picks) {
         List<Operand> o = new ArrayList<>(List.of(
                 Operand.random(d, steps.rows(), heads, width),
                 Operand.random(d, steps.rows(), width),
@@ -58,11 +88,11 @@ final class AttentionCases {
                 steps.starts(),
                 steps.slots()));
         if (reach != Reach.WINDOW) {
-            o.add(Operand.random(d, steps.pageCount(ratio, PER_PAGE), PER_PAGE, width));
-            o.add(steps.pages(ratio, PER_PAGE));
+            o.add(Operand.random(d, steps.pageCount(ratio, perPage), perPage, width));
+            o.add(steps.pages(ratio, perPage));
         }
         if (reach == Reach.PICKED) {
-            o.add(picks(steps, ratio, 7));
+            o.add(picks(steps, ratio, picks));
         }
         float scale = (float) (1 / Math.sqrt(width));
         return new OpCase(new SparseAttention(window, ratio, reach, scale), o, false, "");

@@ -10,8 +10,11 @@ import java.util.Map;
 
 /** Attention of all heads on one latent row per key. */
 final class AttentionOps {
-    static final Map<Class<? extends Op>, List<Candidate>> WAYS =
-            Map.of(SparseAttention.class, List.of(Way.composite(AttentionOps::simple)));
+    static final Map<Class<? extends Op>, List<Candidate>> WAYS = Map.of(
+            SparseAttention.class,
+            List.of(
+                    Way.of(FlashAttention.NAME, FlashAttention::emit).refusing(FlashAttention::refuse),
+                    Way.composite(AttentionOps::simple)));
 
     private AttentionOps() {}
 

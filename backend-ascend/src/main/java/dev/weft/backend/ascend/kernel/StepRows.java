@@ -33,6 +33,21 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
                 c, sequence, positions.view(rows, 1), pick(c, begins, sequence), pick(c, ends, sequence));
     }
 
+    /**
+     * One row for each sequence instead: the first that the step has of it. A sequence without rows in the step has an
+     * arbitrary position.
+     *
+     * @param most largest number of sequences of any step
+     */
+    static StepRows ofSequences(Calls c, long most, Ten positions, Ten starts) {
+        long sequences = starts.elements() - 1;
+        Ten first = c.dense(starts.slice(0, 0, sequences)).view(sequences, 1);
+        Ten end = c.dense(starts.slice(0, 1, sequences + 1)).view(sequences, 1);
+        Ten row = c.clamp(first, null, Scalar.of((int) positions.elements() - 1));
+        return new StepRows(
+                c, integers(c, most).slice(0, 0, sequences), pick(c, positions, row), first, end);
+    }
+
     /** INT32 {@code [n, 1]}: 0, 1, ... */
     static Ten integers(Calls c, long n) {
         return c.emit().constant("integers below " + n, AclType.INT32, new long[] {n, 1}, s -> {

@@ -45,14 +45,13 @@ final class BuildEmulator {
         Files.createDirectories(build);
         Path log = build.resolve("build.log");
         Files.deleteIfExists(log);
-        List<String> configure = new ArrayList<>(List.of(
-                cmake, "-S", sources.toString(), "-B", build.toString(), "-DCMAKE_CXX_COMPILER=" + compiler));
+        List<String> configure = new ArrayList<>(
+                List.of(cmake, "-S", sources.toString(), "-B", build.toString(), "-DCMAKE_CXX_COMPILER=" + compiler));
         if (!Files.exists(build.resolve("CMakeCache.txt")) && find("ninja") != null) {
             configure.addAll(List.of("-G", "Ninja"));
         }
         int jobs = Math.max(1, Runtime.getRuntime().availableProcessors());
-        List<String> compile =
-                List.of(cmake, "--build", build.toString(), "--parallel", Integer.toString(jobs));
+        List<String> compile = List.of(cmake, "--build", build.toString(), "--parallel", Integer.toString(jobs));
         for (List<String> command : List.of(configure, compile)) {
             if (call(command, log) != 0) {
                 List<String> lines = Files.readAllLines(log, StandardCharsets.ISO_8859_1);

@@ -82,7 +82,12 @@ final class DemoCommand extends WeftCommand {
             String mode = NumericModeConverter.name(options.mode());
             shown.printf(
                     "%n(%s, %s, temperature %.1f, top-p %.2f, %d tokens at %s)%n%n",
-                    device.id(), mode, SAMPLING.temperature(), SAMPLING.topP(), answer.decodeSteps() + 1, speed.decodeText());
+                    device.id(),
+                    mode,
+                    SAMPLING.temperature(),
+                    SAMPLING.topP(),
+                    answer.decodeSteps() + 1,
+                    speed.decodeText());
             root.put("placement", placement);
             ObjectNode told = root.putObject("answer")
                     .put("device", device.id().toString())

@@ -107,9 +107,8 @@ final class DeviceComparison {
                 100 * agreement,
                 status,
                 trial.level());
-        ObjectNode result = results.addObject()
-                .put("device", trial.id().toString())
-                .put("kernels", trial.level());
+        ObjectNode result =
+                results.addObject().put("device", trial.id().toString()).put("kernels", trial.level());
         trial.speed().toJson(result);
         result.put("maxLogitDifference", difference.largest())
                 .put("argmaxAgreement", agreement)

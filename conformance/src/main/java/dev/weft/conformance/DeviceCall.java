@@ -91,7 +91,8 @@ final class DeviceCall implements AutoCloseable {
         Optional<WeightLayout.Packing> packing =
                 device instanceof WeightLayout layout ? layout.packing(op, i) : Optional.empty();
         if (packing.isEmpty()) {
-            long spare = isUpdated(i) ? StateLayout.of(device, t.type()) - t.type().maxDataBytes() : 0;
+            long spare =
+                    isUpdated(i) ? StateLayout.of(device, t.type()) - t.type().maxDataBytes() : 0;
             return upload(name, t, spare, arena);
         }
         Guarded packed =

@@ -41,10 +41,7 @@ final class AclErrors {
                     "ACL_ERROR_COMPILING_STUB_MODE",
                     "the library is a link-time stub; put the driver's and toolkit's lib64 before any stub folder"),
             entry(107000, "ACL_ERROR_RT_PARAM_INVALID", ""),
-            entry(
-                    107001,
-                    "ACL_ERROR_RT_INVALID_DEVICEID",
-                    "compare with npu-smi info and ASCEND_RT_VISIBLE_DEVICES"),
+            entry(107001, "ACL_ERROR_RT_INVALID_DEVICEID", "compare with npu-smi info and ASCEND_RT_VISIBLE_DEVICES"),
             entry(107002, "ACL_ERROR_RT_CONTEXT_NULL", ""),
             entry(107003, "ACL_ERROR_RT_STREAM_CONTEXT", ""),
             entry(107008, "ACL_ERROR_RT_ADDR_UNALIGNED", ""),
@@ -77,10 +74,7 @@ final class AclErrors {
                     "the user must be in the group that owns the device files, usually HwHiAiUser"),
             entry(207007, "ACL_ERROR_RT_NO_EVENT_RESOURCE", ""),
             entry(207008, "ACL_ERROR_RT_NO_STREAM_RESOURCE", ""),
-            entry(
-                    207018,
-                    "ACL_ERROR_RT_DEVICE_OOM",
-                    "close other processes on the device, or use fewer sequences"),
+            entry(207018, "ACL_ERROR_RT_DEVICE_OOM", "close other processes on the device, or use fewer sequences"),
             entry(507011, "ACL_ERROR_RT_MODEL_EXECUTE", ""),
             entry(507014, "ACL_ERROR_RT_AICORE_TIMEOUT", ""),
             entry(507015, "ACL_ERROR_RT_AICORE_EXCEPTION", "an operator read or wrote outside its tensors"),

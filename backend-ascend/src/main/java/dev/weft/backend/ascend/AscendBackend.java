@@ -74,11 +74,10 @@ final class AscendBackend implements Backend {
                 .orElseThrow(() -> new BackendUnavailableException("device " + id + ": found only "
                         + devices.stream().map(DeviceInfo::id).toList()));
         if (!id.variant().isEmpty() && !id.variant().equals(COMPOSITE)) {
-            throw new BackendUnavailableException("device " + id + ": no variant '" + id.variant()
-                    + "' here, expected none or " + COMPOSITE);
+            throw new BackendUnavailableException(
+                    "device " + id + ": no variant '" + id.variant() + "' here, expected none or " + COMPOSITE);
         }
-        DeviceInfo info =
-                new DeviceInfo(id, base.description(), base.tier(), base.memoryBytes(), base.variants());
+        DeviceInfo info = new DeviceInfo(id, base.description(), base.tier(), base.memoryBytes(), base.variants());
         AscendDevice device = new AscendDevice(info, soc, runtime.cann(), options, this::forget);
         open.add(device);
         return device;

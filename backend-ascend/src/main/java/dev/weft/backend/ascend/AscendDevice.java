@@ -63,11 +63,7 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
     private int streamNumber;
 
     AscendDevice(
-            DeviceInfo info,
-            String soc,
-            CannInstallation cann,
-            AscendOptions options,
-            Consumer<AscendDevice> onClose) {
+            DeviceInfo info, String soc, CannInstallation cann, AscendOptions options, Consumer<AscendDevice> onClose) {
         String subject = "device " + info.id();
         this.info = info;
         this.profile = Profile.of(soc);
@@ -77,7 +73,8 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         this.onClose = onClose;
         this.thread = new DeviceThread(info.id().toString());
         this.health = new Health(subject, acl);
-        this.memory = new DeviceMemory(subject, acl, thread, health, sizeRule, options.memoryLimit(), this::settleStreams);
+        this.memory =
+                new DeviceMemory(subject, acl, thread, health, sizeRule, options.memoryLimit(), this::settleStreams);
         this.pinned = new PinnedPool(acl, thread, health);
         this.events = new EventPool(acl, health);
         Operators operators = new Operators(cann.libraries());
@@ -264,7 +261,14 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         };
         try (Arena arena = Arena.ofConfined()) {
             candidate.emit(
-                    op, new Emission(profile, sizeRule, Emission.nowhere(op, arena), Emission.NOWHERE, Long.MAX_VALUE >> 1, asking));
+                    op,
+                    new Emission(
+                            profile,
+                            sizeRule,
+                            Emission.nowhere(op, arena),
+                            Emission.NOWHERE,
+                            Long.MAX_VALUE >> 1,
+                            asking));
             return Optional.empty();
         } catch (UnsupportedOpException e) {
             return Optional.of("refused by the device: " + e.getMessage());

@@ -76,7 +76,8 @@ final class AscendStream implements DeviceStream {
         if (stream instanceof AscendStream s && s.device == device) {
             return s;
         }
-        String found = stream instanceof AscendStream s ? s.subject : stream.getClass().getName();
+        String found =
+                stream instanceof AscendStream s ? s.subject : stream.getClass().getName();
         throw new WeftException("device " + device.info().id() + ": found " + found + ", expected a stream of its own");
     }
 
@@ -237,8 +238,9 @@ final class AscendStream implements DeviceStream {
     private void requireTime(String function, long start) {
         long seconds = TimeUnit.NANOSECONDS.toSeconds(System.nanoTime() - start);
         if (seconds >= device.options().timeoutSeconds()) {
-            throw device.health().lose(function + operators.describe() + ": nothing came within " + seconds
-                    + " s; raise -D" + AscendOptions.TIMEOUT + " if a step may take that long");
+            throw device.health()
+                    .lose(function + operators.describe() + ": nothing came within " + seconds + " s; raise -D"
+                            + AscendOptions.TIMEOUT + " if a step may take that long");
         }
     }
 
@@ -275,7 +277,8 @@ final class AscendStream implements DeviceStream {
             return;
         }
         boolean lost = device.health().isLost();
-        long millis = lost ? LOST_MILLIS : TimeUnit.SECONDS.toMillis(device.options().timeoutSeconds());
+        long millis =
+                lost ? LOST_MILLIS : TimeUnit.SECONDS.toMillis(device.options().timeoutSeconds());
         int code = device.acl().aclrtSynchronizeStreamWithTimeout(handle, (int) Math.min(millis, Integer.MAX_VALUE));
         if (code != AclErrors.OK && !lost) {
             device.health().failure(code, "aclrtSynchronizeStreamWithTimeout" + operators.describe());

@@ -1,7 +1,7 @@
 package dev.weft.backend.ascend;
 
-import dev.weft.DeviceMemoryException;
 import dev.weft.DType;
+import dev.weft.DeviceMemoryException;
 import dev.weft.TensorType;
 import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.backend.ascend.kernel.Emit;
@@ -11,7 +11,6 @@ import dev.weft.op.OpInstance;
 import dev.weft.spi.KernelArguments;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.util.List;
 import java.util.function.Consumer;
 
 /**
@@ -43,12 +42,7 @@ final class Emission implements Emit {
      * @param target receives the calls
      */
     Emission(
-            Profile profile,
-            SizeRule rule,
-            KernelArguments arguments,
-            long scratch,
-            long scratchBytes,
-            Target target) {
+            Profile profile, SizeRule rule, KernelArguments arguments, long scratch, long scratchBytes, Target target) {
         this.profile = profile;
         this.rule = rule;
         this.arguments = arguments;
@@ -94,8 +88,7 @@ final class Emission implements Emit {
 
     @Override
     public Ten operand(int i) {
-        return Ten.pitched(
-                arguments.address(i), AclType.of(arguments.dtype(i)), arguments.pitch(i), arguments.dims(i));
+        return Ten.pitched(arguments.address(i), AclType.of(arguments.dtype(i)), arguments.pitch(i), arguments.dims(i));
     }
 
     @Override
@@ -126,8 +119,8 @@ final class Emission implements Emit {
         Ten t = Ten.dense(next, type, dims);
         next += rule.strideOf(Math.max(1, type.bytes(t.elements())));
         if (next > scratchEnd) {
-            throw new DeviceMemoryException("scratch of a kernel: " + scratchBytes() + " bytes are needed, measured at the"
-                    + " largest extents were " + (scratchEnd - scratch));
+            throw new DeviceMemoryException("scratch of a kernel: " + scratchBytes()
+                    + " bytes are needed, measured at the" + " largest extents were " + (scratchEnd - scratch));
         }
         return t;
     }

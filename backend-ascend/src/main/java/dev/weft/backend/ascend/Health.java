@@ -53,8 +53,7 @@ final class Health {
     }
 
     private DeviceLostException lost(String cause) {
-        return new DeviceLostException(
-                subject + " is lost; first cause: " + cause + "; close it and open it again");
+        return new DeviceLostException(subject + " is lost; first cause: " + cause + "; close it and open it again");
     }
 
     /** Passes on success. @param call the function and what it was to do, for messages */
@@ -89,8 +88,11 @@ final class Health {
     }
 
     private static String describe(int code, String call, String message) {
-        StringBuilder text =
-                new StringBuilder(call).append(" returned ").append(code).append(" (").append(AclErrors.name(code));
+        StringBuilder text = new StringBuilder(call)
+                .append(" returned ")
+                .append(code)
+                .append(" (")
+                .append(AclErrors.name(code));
         text.append(message.isEmpty() ? ")" : "): " + message);
         String remedy = AclErrors.remedy(code);
         return remedy.isEmpty() ? text.toString() : text + "; " + remedy;

@@ -6,7 +6,6 @@ import dev.weft.backend.ascend.kernel.Scalar;
 import dev.weft.backend.ascend.kernel.Ten;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
@@ -83,8 +82,8 @@ final class HostObjects implements AutoCloseable {
         try {
             for (; done < tensors.size(); done++) {
                 if (!(tensors.get(done) instanceof Ten t)) {
-                    throw new NativeCallException("member " + done + " of a tensor list: found " + tensors.get(done)
-                            + ", expected a tensor");
+                    throw new NativeCallException(
+                            "member " + done + " of a tensor list: found " + tensors.get(done) + ", expected a tensor");
                 }
                 members.setAtIndex(ValueLayout.ADDRESS, done, loose(t));
             }
@@ -112,9 +111,11 @@ final class HostObjects implements AutoCloseable {
             case INT64, UINT64 -> value.set(ValueLayout.JAVA_LONG, 0, s.value().longValue());
             case INT32, UINT32 -> value.set(ValueLayout.JAVA_INT, 0, s.value().intValue());
             case INT16, UINT16 -> value.set(ValueLayout.JAVA_SHORT, 0, s.value().shortValue());
-            case INT8, UINT8, BOOL -> value.set(ValueLayout.JAVA_BYTE, 0, s.value().byteValue());
-            default -> throw new NativeCallException(
-                    "scalar of type " + type + ": expected FLOAT, DOUBLE, BOOL or an integer");
+            case INT8, UINT8, BOOL ->
+                value.set(ValueLayout.JAVA_BYTE, 0, s.value().byteValue());
+            default ->
+                throw new NativeCallException(
+                        "scalar of type " + type + ": expected FLOAT, DOUBLE, BOOL or an integer");
         }
         return keep(Kind.SCALAR, created(acl.aclCreateScalar(value, type.value()), "aclCreateScalar(" + s + ")"));
     }

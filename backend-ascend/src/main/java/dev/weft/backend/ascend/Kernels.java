@@ -61,8 +61,7 @@ final class Kernels {
             }
             reasons.add(candidate.name() + ": " + refusal.get());
         }
-        return new None(
-                reasons.isEmpty() ? "no operators of CANN are known for it" : String.join("; ", reasons));
+        return new None(reasons.isEmpty() ? "no operators of CANN are known for it" : String.join("; ", reasons));
     }
 
     private List<Candidate> candidates(OpInstance op) {
@@ -100,7 +99,8 @@ final class Kernels {
     Candidate candidate(OpInstance op) {
         return switch (choose(op)) {
             case Chosen chosen -> chosen.candidate();
-            case None none -> throw new UnsupportedOpException(op + " on " + device.info().id() + ": " + none.reasons());
+            case None none ->
+                throw new UnsupportedOpException(op + " on " + device.info().id() + ": " + none.reasons());
         };
     }
 

@@ -108,8 +108,7 @@ final class OpCaller implements AutoCloseable {
     private static int run(Operator operator, long workspace, Plan plan, MemorySegment stream) {
         try {
             return (int) operator.run()
-                    .invokeExact(
-                            MemorySegment.ofAddress(workspace), plan.workspaceBytes(), plan.executor(), stream);
+                    .invokeExact(MemorySegment.ofAddress(workspace), plan.workspaceBytes(), plan.executor(), stream);
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {
@@ -164,29 +163,27 @@ final class OpCaller implements AutoCloseable {
     /** A number in the width of the parameter; one that does not fit is an error, not another number. */
     private static Object number(Operator operator, AbiParameter parameter, Number n) {
         long whole = n.longValue();
-        Object converted =
-                switch (parameter.type().kind()) {
-                    case INT8 -> (byte) whole;
-                    case UINT8 -> (byte) whole;
-                    case UINT16 -> (short) whole;
-                    case INT32, UINT32, ENUM -> (int) whole;
-                    case INT64, UINT64 -> whole;
-                    case FLOAT -> n.floatValue();
-                    case DOUBLE -> n.doubleValue();
-                    default -> throw unfit(operator, parameter, n);
-                };
-        boolean fits =
-                switch (converted) {
-                    case Byte b -> parameter.type().kind() == CType.Kind.UINT8
-                            ? (b & 0xFF) == n.doubleValue()
-                            : b == n.doubleValue();
-                    case Short s -> (s & 0xFFFF) == n.doubleValue();
-                    case Integer i -> parameter.type().kind() == CType.Kind.UINT32
-                            ? Integer.toUnsignedLong(i) == n.doubleValue()
-                            : i == n.doubleValue();
-                    case Long l -> !(n instanceof Double || n instanceof Float) || l == n.doubleValue();
-                    default -> true;
-                };
+        Object converted = switch (parameter.type().kind()) {
+            case INT8 -> (byte) whole;
+            case UINT8 -> (byte) whole;
+            case UINT16 -> (short) whole;
+            case INT32, UINT32, ENUM -> (int) whole;
+            case INT64, UINT64 -> whole;
+            case FLOAT -> n.floatValue();
+            case DOUBLE -> n.doubleValue();
+            default -> throw unfit(operator, parameter, n);
+        };
+        boolean fits = switch (converted) {
+            case Byte b ->
+                parameter.type().kind() == CType.Kind.UINT8 ? (b & 0xFF) == n.doubleValue() : b == n.doubleValue();
+            case Short s -> (s & 0xFFFF) == n.doubleValue();
+            case Integer i ->
+                parameter.type().kind() == CType.Kind.UINT32
+                        ? Integer.toUnsignedLong(i) == n.doubleValue()
+                        : i == n.doubleValue();
+            case Long l -> !(n instanceof Double || n instanceof Float) || l == n.doubleValue();
+            default -> true;
+        };
         if (!fits) {
             throw unfit(operator, parameter, n);
         }

@@ -75,7 +75,8 @@ final class Operators {
             throw new NativeCallException(first.signature() + ": is no first phase of an operator");
         }
         MethodHandle plan = libraries.handle(first.name());
-        MethodHandle spread = plan.asType(MethodType.genericMethodType(all.size()).changeReturnType(int.class))
+        MethodHandle spread = plan.asType(
+                        MethodType.genericMethodType(all.size()).changeReturnType(int.class))
                 .asSpreader(Object[].class, all.size());
         return new Operator(name, all.subList(0, given), spread, libraries.handle(name));
     }

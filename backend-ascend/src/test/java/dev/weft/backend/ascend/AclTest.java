@@ -16,7 +16,12 @@ import org.junit.jupiter.params.provider.MethodSource;
 /** Every function the runtime binds is declared as the table has it. */
 class AclTest {
     private static final Map<Class<?>, MemoryLayout> LAYOUTS = Map.of(
-            int.class, ValueLayout.JAVA_INT, long.class, ValueLayout.JAVA_LONG, MemorySegment.class, ValueLayout.ADDRESS);
+            int.class,
+            ValueLayout.JAVA_INT,
+            long.class,
+            ValueLayout.JAVA_LONG,
+            MemorySegment.class,
+            ValueLayout.ADDRESS);
 
     static Method[] functions() {
         return Acl.class.getMethods();
@@ -28,6 +33,7 @@ class AclTest {
         MemoryLayout[] parameters =
                 Arrays.stream(function.getParameterTypes()).map(LAYOUTS::get).toArray(MemoryLayout[]::new);
         FunctionDescriptor declared = FunctionDescriptor.of(LAYOUTS.get(function.getReturnType()), parameters);
-        assertThat(declared).isEqualTo(AbiTable.load().function(function.getName()).descriptor());
+        assertThat(declared)
+                .isEqualTo(AbiTable.load().function(function.getName()).descriptor());
     }
 }

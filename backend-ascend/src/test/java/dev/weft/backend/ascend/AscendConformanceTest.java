@@ -5,12 +5,12 @@ import dev.weft.spi.BackendConfig;
 import dev.weft.spi.Backends;
 import java.util.List;
 import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
-import org.jspecify.annotations.Nullable;
 
 /** The conformance suite on the emulated products, with fused operators and with composites. */
 @Tag("long")

@@ -141,7 +141,8 @@ class AscendDeviceTest {
 
     @Test
     void memoryThatDoesNotFitIsRefusedWithNumbers() {
-        try (AscendBackend backend = emulator.with("memory", Long.toString(64 << 20)).open();
+        try (AscendBackend backend =
+                        emulator.with("memory", Long.toString(64 << 20)).open();
                 BackendDevice device = backend.open(id(0))) {
             assertThatThrownBy(() -> device.allocate(1L << 30, 64))
                     .isInstanceOf(DeviceMemoryException.class)
@@ -335,7 +336,13 @@ class AscendDeviceTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"weft.ascend.timeout=0", "weft.ascend.graphs=x", "weft.ascend.capture=maybe", "weft.ascend.probe=1"})
+    @ValueSource(
+            strings = {
+                "weft.ascend.timeout=0",
+                "weft.ascend.graphs=x",
+                "weft.ascend.capture=maybe",
+                "weft.ascend.probe=1"
+            })
     void settingsOutOfRangeAreNamed(String setting) {
         String[] parts = setting.split("=");
         assertThatThrownBy(() -> emulator.open(BackendConfig.DEFAULT.with(parts[0], parts[1])))

@@ -70,8 +70,7 @@ class AscendModelTest {
                         List.of("Ascend950DT_9591", "ascend:0/composite"),
                         List.of("Ascend950PR_9589", "ascend:0"),
                         List.of("Ascend910_9382", "ascend:0"))
-                .map(run -> dynamicTest(
-                        run.get(1) + " on " + run.get(0), () -> compare(run.get(1), run.get(0))));
+                .map(run -> dynamicTest(run.get(1) + " on " + run.get(0), () -> compare(run.get(1), run.get(0))));
     }
 
     private void compare(String device, String soc) {

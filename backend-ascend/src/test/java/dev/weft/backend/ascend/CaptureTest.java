@@ -35,9 +35,8 @@ class CaptureTest {
     @ParameterizedTest
     @CsvSource({"on, 8", "on, 2", "on, 1", "off, 8", "require, 3"})
     void stepsOfChangingExtents(String capture, String graphs) {
-        BackendConfig config = BackendConfig.DEFAULT
-                .with(AscendOptions.CAPTURE, capture)
-                .with(AscendOptions.GRAPHS, graphs);
+        BackendConfig config =
+                BackendConfig.DEFAULT.with(AscendOptions.CAPTURE, capture).with(AscendOptions.GRAPHS, graphs);
         try (Weft weft = Weft.of(Backends.of(config, List.of(new AscendProvider())))) {
             CompiledGraph compiled = weft.device("ascend:0").compile(Network.graph());
             try (DeviceWeights weights = compiled.loadWeights(new RandomWeights(1));

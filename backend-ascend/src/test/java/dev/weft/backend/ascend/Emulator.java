@@ -41,8 +41,7 @@ final class Emulator implements AutoCloseable {
                         FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
         this.faults = Linker.nativeLinker()
                 .downcallHandle(
-                        symbols.find("weftEmulatorFaults").orElseThrow(),
-                        FunctionDescriptor.of(ValueLayout.ADDRESS));
+                        symbols.find("weftEmulatorFaults").orElseThrow(), FunctionDescriptor.of(ValueLayout.ADDRESS));
     }
 
     /** The emulator with its default settings; the test is skipped where it was not built. */

@@ -11,10 +11,10 @@ import dev.weft.op.FakeQuantize;
 import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.HeadNorm;
-import dev.weft.op.MoeDispatch;
-import dev.weft.op.MoeGate;
 import dev.weft.op.HyperPost;
 import dev.weft.op.HyperPre;
+import dev.weft.op.MoeDispatch;
+import dev.weft.op.MoeGate;
 import dev.weft.op.Quantize;
 import dev.weft.op.Rotary;
 import dev.weft.op.RotaryParameters;
@@ -87,7 +87,8 @@ public record LegalSizes(OpCase op, String on950) {
                                 Operand.random(DType.F32, ROWS)),
                         "aclnnSwigluGroup"),
                 new LegalSizes(
-                        OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions), "aclnnInplacePartialRotaryMul"),
+                        OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions),
+                        "aclnnInplacePartialRotaryMul"),
                 new LegalSizes(
                         OpCase.of(
                                 new HyperPre(4, 20, 1e-6f, 1e-6f),

@@ -66,14 +66,18 @@ class SupportTest {
     })
     void answersOfTheFirstPhaseAreToldApart(int code, String answer) {
         emulator.with("fail", "aclnnAddGetWorkspaceSize:1:" + code);
-        assertThat(ask(ADD)).isInstanceOfSatisfying(Support.Unsupported.class, u -> assertThat(u.reason())
-                .contains(answer, "aclnnAdd(", "FLOAT[4, 32]", Integer.toString(code)));
+        assertThat(ask(ADD))
+                .isInstanceOfSatisfying(
+                        Support.Unsupported.class,
+                        u -> assertThat(u.reason())
+                                .contains(answer, "aclnnAdd(", "FLOAT[4, 32]", Integer.toString(code)));
     }
 
     @Test
     void aDocumentsReasonComesFirst() {
         OpInstance two = OpInstance.of(new AllReduce(2), List.of(ROWS));
-        assertThat(ask(two)).isInstanceOfSatisfying(Support.Unsupported.class, u -> assertThat(u.reason())
-                .contains("ranks"));
+        assertThat(ask(two))
+                .isInstanceOfSatisfying(
+                        Support.Unsupported.class, u -> assertThat(u.reason()).contains("ranks"));
     }
 }

@@ -97,7 +97,11 @@ final class AttentionOps {
             entry = StepRows.integers(c, most).view(1, most);
             there = c.less(entry, StepRows.quotient(c, c.plus(steps.position(), Scalar.of(1)), o.ratio()));
         }
-        Ten row = steps.entryRow(pages, cache.dim(0), cache.dim(1), broadcast(c, entry, steps.position().dim(0)));
+        Ten row = steps.entryRow(
+                pages,
+                cache.dim(0),
+                cache.dim(1),
+                broadcast(c, entry, steps.position().dim(0)));
         Ten table = cache.view(cache.dim(0) * cache.dim(1), cache.dim(2));
         return Keys.of(c, pickRows(c, table, row), there);
     }

@@ -47,8 +47,12 @@ final class CacheOps {
     }
 
     private static Ten integer(Calls c, long value) {
-        return c.emit().constant("integer " + value, AclType.INT32, new long[] {1, 1}, s -> s.set(
-                java.lang.foreign.ValueLayout.JAVA_INT, 0, (int) value));
+        return c.emit()
+                .constant(
+                        "integer " + value,
+                        AclType.INT32,
+                        new long[] {1, 1},
+                        s -> s.set(java.lang.foreign.ValueLayout.JAVA_INT, 0, (int) value));
     }
 
     private static void compress(OpInstance op, Emit e) {
@@ -64,9 +68,11 @@ final class CacheOps {
         long sequences = e.operand(9).elements();
         // at most one entry per ratio rows and one more per sequence
         long entries = Math.min(rows, rows / o.ratio() + sequences);
-        Ten open = c.less(c.plus(StepRows.remainder(c, all.position(), o.ratio()), Scalar.of(1)), integer(c, o.ratio()));
+        Ten open =
+                c.less(c.plus(StepRows.remainder(c, all.position(), o.ratio()), Scalar.of(1)), integer(c, o.ratio()));
         StepRows last = all.of(closingRows(c, open, entries));
-        Ten still = c.less(c.plus(StepRows.remainder(c, last.position(), o.ratio()), Scalar.of(1)), integer(c, o.ratio()));
+        Ten still =
+                c.less(c.plus(StepRows.remainder(c, last.position(), o.ratio()), Scalar.of(1)), integer(c, o.ratio()));
         Ten block = StepRows.quotient(c, last.position(), o.ratio());
         Ten pooled = new Pool(c, o, e, last, last.firstPosition(positions), block).run();
         Ten cache = e.operand(6);
@@ -95,7 +101,8 @@ final class CacheOps {
             Ten exists = c.atLeast(u, Scalar.of(0));
             Ten position = c.clamp(u, Scalar.of(0), null);
             Ten inStep = c.less(c.plus(firstPosition, Scalar.of(-1)), position);
-            // channels: a row has coff parts, of which the block's own tokens use the last and those before it the first
+            // channels: a row has coff parts, of which the block's own tokens use the last and those before it the
+            // first
             Ten half = StepRows.quotient(c, offset, o.ratio());
             Ten row = c.clamp(
                     c.add(last.first(), c.sub(position, firstPosition)),

@@ -110,9 +110,7 @@ final class FlashAttention {
 
     private static Optional<String> picks(OpInstance op) {
         long k = op.inputs().get(9).shape().last().maximum();
-        return k == 512 || k == 1024
-                ? Optional.empty()
-                : Optional.of("takes 512 or 1024 picks, found " + k + DOCUMENT);
+        return k == 512 || k == 1024 ? Optional.empty() : Optional.of("takes 512 or 1024 picks, found " + k + DOCUMENT);
     }
 
     static void emit(OpInstance op, Emit e) {
@@ -235,8 +233,7 @@ final class FlashAttention {
         long longest = Math.ceilDiv(rows + before, BLOCK);
         Ten next = StepRows.integers(c, Math.ceilDiv(mostRows + before, BLOCK)).slice(0, 0, longest);
         Ten table = c.clamp(c.add(firstBlock, next.view(1, longest)), null, Scalar.of((int) total - 1));
-        return new Blocks(
-                memory.view(total, BLOCK, 1, WIDTH), table, used.view(sequences), null, longest * BLOCK);
+        return new Blocks(memory.view(total, BLOCK, 1, WIDTH), table, used.view(sequences), null, longest * BLOCK);
     }
 
     /** Rows that the ring holds of the window before the step. */

@@ -190,7 +190,16 @@ final class GemmOps {
         long[] swap = {1, 0, 2};
         e.call(
                 "aclnnTransposeBatchMatMul",
-                x, w, null, null, swap, new long[] {0, 1, 2}, swap, Calls.KEEP_PRECISION, 1, target);
+                x,
+                w,
+                null,
+                null,
+                swap,
+                new long[] {0, 1, 2},
+                swap,
+                Calls.KEEP_PRECISION,
+                1,
+                target);
         deliver(c, target, y);
     }
 

@@ -118,7 +118,8 @@ final class HyperOps {
     /** Columns {@code [from, to)} of the mix times scale {@code s}, plus their bases. */
     private static Ten affine(Calls c, Ten mix, int s, Ten scale, Ten base, long from, long to) {
         Ten factor = scale.slice(0, s, s + 1).view(1, 1);
-        return c.add(c.mul(mix.slice(1, from, to), factor), base.slice(0, from, to).view(1, to - from));
+        return c.add(
+                c.mul(mix.slice(1, from, to), factor), base.slice(0, from, to).view(1, to - from));
     }
 
     /** {@code sum_j weights_j * x_j}, streams ascending, each step rounded to F32. */
@@ -126,8 +127,7 @@ final class HyperOps {
         Ten wide = c.float32(streams);
         Ten sum = null;
         for (int j = 0; j < streams.dim(1); j++) {
-            Ten term = c.mul(
-                    wide.slice(1, j, j + 1).view(streams.dim(0), streams.dim(2)), weights.slice(1, j, j + 1));
+            Ten term = c.mul(wide.slice(1, j, j + 1).view(streams.dim(0), streams.dim(2)), weights.slice(1, j, j + 1));
             sum = sum == null ? term : c.add(sum, term);
         }
         c.round(sum, y);

@@ -39,7 +39,8 @@ final class IndexOps {
         if (kept > 0) {
             Ten entry = StepRows.integers(c, entries).view(1, entries);
             Ten score = scores(c, q, c.dense(e.operand(1)), keysOf(c, steps, keys, pages, entry));
-            Ten rank = c.select(c.less(entry, visible), SelectOps.key(c, score), c.constant(AclType.INT32, Integer.MIN_VALUE, 2));
+            Ten rank = c.select(
+                    c.less(entry, visible), SelectOps.key(c, score), c.constant(AclType.INT32, Integer.MIN_VALUE, 2));
             Ten best = c.cast(SelectOps.descending(c, rank).slice(1, 0, kept), AclType.INT32);
             c.select(c.less(best, visible), best, none, chosen.slice(1, 0, kept));
         }

@@ -61,15 +61,14 @@ final class PlainOps {
     /** A collective of one rank: a copy. */
     private static Way alone() {
         return copy().refusing((op, p) -> {
-            int ranks =
-                    switch (op.op()) {
-                        case AllReduce o -> o.ranks();
-                        case AllGather o -> o.ranks();
-                        case ReduceScatter o -> o.ranks();
-                        case Broadcast o -> o.ranks();
-                        case AllToAllV o -> o.ranks();
-                        default -> 0;
-                    };
+            int ranks = switch (op.op()) {
+                case AllReduce o -> o.ranks();
+                case AllGather o -> o.ranks();
+                case ReduceScatter o -> o.ranks();
+                case Broadcast o -> o.ranks();
+                case AllToAllV o -> o.ranks();
+                default -> 0;
+            };
             return ranks == 1
                     ? Optional.empty()
                     : Optional.of("a group of " + ranks + " ranks needs a communicator, and this device opens none");

@@ -94,12 +94,11 @@ final class RoutingOps {
         Calls c = new Calls(e);
         Ten logits = c.dense(e.operand(0));
         int results = op.inputs().size();
-        Ten scores =
-                switch (o.score()) {
-                    case SQRT_SOFTPLUS -> c.sqrt(c.softplus(logits));
-                    case SIGMOID -> c.sigmoid(logits);
-                    case SOFTMAX -> c.softmax(logits);
-                };
+        Ten scores = switch (o.score()) {
+            case SQRT_SOFTPLUS -> c.sqrt(c.softplus(logits));
+            case SIGMOID -> c.sigmoid(logits);
+            case SOFTMAX -> c.softmax(logits);
+        };
         Ten chosen;
         if (o.hashed()) {
             chosen = e.temp(AclType.INT32, logits.dim(0), o.topK());

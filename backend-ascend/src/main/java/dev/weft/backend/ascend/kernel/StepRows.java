@@ -29,8 +29,7 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
         Ten behind = c.cast(c.less(row, ends.view(1, sequences)), AclType.FLOAT);
         Ten fromLast = c.cast(c.sum(behind), AclType.INT32);
         Ten sequence = c.plus(c.neg(fromLast), Scalar.of((int) sequences));
-        return new StepRows(
-                c, sequence, positions.view(rows, 1), pick(c, begins, sequence), pick(c, ends, sequence));
+        return new StepRows(c, sequence, positions.view(rows, 1), pick(c, begins, sequence), pick(c, ends, sequence));
     }
 
     /**
@@ -44,8 +43,7 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
         Ten first = c.dense(starts.slice(0, 0, sequences)).view(sequences, 1);
         Ten end = c.dense(starts.slice(0, 1, sequences + 1)).view(sequences, 1);
         Ten row = c.clamp(first, null, Scalar.of((int) positions.elements() - 1));
-        return new StepRows(
-                c, integers(c, most).slice(0, 0, sequences), pick(c, positions, row), first, end);
+        return new StepRows(c, integers(c, most).slice(0, 0, sequences), pick(c, positions, row), first, end);
     }
 
     /** INT32 {@code [n, 1]}: 0, 1, ... */
@@ -67,7 +65,12 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
 
     /** The same for some of the rows. @param row INT32 {@code [n, 1]} */
     StepRows of(Ten row) {
-        return new StepRows(c, pick(c, c.dense(sequence), row), pick(c, c.dense(position), row), pick(c, c.dense(first), row), pick(c, c.dense(end), row));
+        return new StepRows(
+                c,
+                pick(c, c.dense(sequence), row),
+                pick(c, c.dense(position), row),
+                pick(c, c.dense(first), row),
+                pick(c, c.dense(end), row));
     }
 
     /** Position of the first row that the step has of each row's sequence. */
@@ -107,7 +110,8 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
         long most = pages.dim(1);
         Ten page = c.clamp(quotient(c, j, perPage), null, Scalar.of((int) most - 1));
         Ten listed = c.add(page, c.scale(sequence, Scalar.of((int) most)));
-        Ten id = c.clamp(pick(c, c.dense(pages).view(pages.elements()), listed), Scalar.of(0), Scalar.of((int) pageCount - 1));
+        Ten id = c.clamp(
+                pick(c, c.dense(pages).view(pages.elements()), listed), Scalar.of(0), Scalar.of((int) pageCount - 1));
         return c.add(c.scale(id, Scalar.of((int) perPage)), remainder(c, j, perPage));
     }
 }

@@ -121,21 +121,20 @@ class EmissionTest {
                     .replace("const", "")
                     .replace("*", "")
                     .trim();
-            boolean fits =
-                    switch (argument) {
-                        case null -> parameter.type().text().contains("*");
-                        case Ten t -> type.equals("aclTensor");
-                        case List<?> l -> type.equals("aclTensorList");
-                        case Scalar s -> type.equals("aclScalar");
-                        case long[] l -> type.equals("aclIntArray");
-                        case AclType t -> type.equals("aclDataType");
-                        case Boolean b -> type.equals("bool");
-                        case String s -> type.equals("char");
-                        case Double d -> type.equals("double");
-                        case Float f -> type.equals("float") || type.equals("double");
-                        case Number n -> type.startsWith("int") || type.startsWith("uint");
-                        default -> false;
-                    };
+            boolean fits = switch (argument) {
+                case null -> parameter.type().text().contains("*");
+                case Ten t -> type.equals("aclTensor");
+                case List<?> l -> type.equals("aclTensorList");
+                case Scalar s -> type.equals("aclScalar");
+                case long[] l -> type.equals("aclIntArray");
+                case AclType t -> type.equals("aclDataType");
+                case Boolean b -> type.equals("bool");
+                case String s -> type.equals("char");
+                case Double d -> type.equals("double");
+                case Float f -> type.equals("float") || type.equals("double");
+                case Number n -> type.startsWith("int") || type.startsWith("uint");
+                default -> false;
+            };
             assertThat(fits)
                     .as(op + ": " + function + ": parameter " + parameter + " gets " + text(argument))
                     .isTrue();

@@ -52,8 +52,7 @@ class OperatorPageTest {
     }
 
     private String page() {
-        StringBuilder page = new StringBuilder(
-                """
+        StringBuilder page = new StringBuilder("""
                 # Operators on Ascend
 
                 Which functions of CANN serve which operator of Weft, on which product. A test compares this page with the
@@ -76,8 +75,7 @@ class OperatorPageTest {
             }
             page.append('\n');
         });
-        page.append(
-                """
+        page.append("""
 
                 ## Functions
 

@@ -350,11 +350,20 @@ class AscendDeviceTest {
                 .hasMessageContainingAll(setting, "expected");
     }
 
-    /** The emulator does not play the function, like a runtime that is too old for it. */
     @ParameterizedTest
     @ValueSource(strings = {"true", "0", "3"})
-    void determinismThatTheRuntimeLacksIsAnError(String level) {
-        try (AscendBackend backend = emulator.open(BackendConfig.DEFAULT.with(AscendOptions.DETERMINISTIC, level))) {
+    void determinismIsAskedOfTheRuntime(String level) {
+        try (AscendBackend backend = emulator.open(BackendConfig.DEFAULT.with(AscendOptions.DETERMINISTIC, level));
+                BackendDevice device = backend.open(id(0))) {
+            assertThat(device.info().id()).isEqualTo(id(0));
+        }
+    }
+
+    /** As in a runtime that is too old for it. */
+    @Test
+    void determinismThatTheRuntimeLacksIsAnError() {
+        emulator.with("fail", "aclrtSetSysParamOpt:1:207000");
+        try (AscendBackend backend = emulator.open(BackendConfig.DEFAULT.with(AscendOptions.DETERMINISTIC, "true"))) {
             assertThatThrownBy(() -> backend.open(id(0)))
                     .isInstanceOf(WeftException.class)
                     .hasMessageContainingAll("aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC", "207000");

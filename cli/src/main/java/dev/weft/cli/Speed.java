@@ -14,12 +14,12 @@ import tools.jackson.databind.node.ObjectNode;
 record Speed(DeviceInfo device, double prefill, double decode) {
     /** The speed of a prefill, for example {@code 812.4 tokens/s}. */
     String prefillText() {
-        return text(prefill, prefill < 100 ? "%.1f tokens/s" : "%.0f tokens/s");
+        return text(prefill, "%.1f tokens/s");
     }
 
     /** The speed of a decode. */
     String decodeText() {
-        return text(decode, decode < 100 ? "%.1f tokens/s" : "%.0f tokens/s");
+        return text(decode, "%.1f tokens/s");
     }
 
     /** The speed of a prefill for a column of numbers. */

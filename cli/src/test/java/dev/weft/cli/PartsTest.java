@@ -81,6 +81,6 @@ class PartsTest {
         speed.toJson(json);
         assertThat(json.toString()).isEqualTo("{\"emulator\":true}");
         Speed real = new Speed(new DeviceInfo(emulated.id(), "", "hardware", 0, List.of()), 123.4, 56.7);
-        assertThat(List.of(real.prefillText(), real.decodeText())).containsExactly("123 tokens/s", "56.7 tokens/s");
+        assertThat(List.of(real.prefillText(), real.decodeText())).containsExactly("123.4 tokens/s", "56.7 tokens/s");
     }
 }

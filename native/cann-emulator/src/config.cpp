@@ -20,7 +20,7 @@ namespace {
 
 constexpr uint64_t GiB = 1ULL << 30;
 
-// core counts, memory and L2 of the platform files of cann/runtime (950) and of the products' data sheets
+// core counts, memory and L2: of the platform files of cann/runtime for 950; for the others plausible, read nowhere
 const Product products[] = {{"Ascend950DT_9591", Soc::DT950, 36, 72, 144 * GiB, 128ULL << 20},
                             {"Ascend950PR_9589", Soc::PR950, 32, 64, 128 * GiB, 128ULL << 20},
                             {"Ascend910_9382", Soc::A3, 24, 48, 64 * GiB, 192ULL << 20},

@@ -24,7 +24,7 @@ struct Mini {
 
 const Mini* mini(aclDataType dtype) {
     static const Mini f16{16, 10, 15, 65504, true, 0x7E00}, e5m2{8, 2, 15, 57344, true, 0x7F},
-        e4m3{8, 3, 7, 448, false, 0x7F}, e2m1{4, 1, 1, 6, false, 0}, e1m2{4, 2, 1, 3.5, false, 0};
+        e4m3{8, 3, 7, 448, false, 0x7F}, e2m1{4, 1, 1, 6, false, 0}, e1m2{4, 2, 1, 1.75, false, 0};
     switch (dtype) {
         case ACL_FLOAT16:
             return &f16;

@@ -310,4 +310,22 @@ class List {
     aclTensorList* list_;
 };
 
+/** Layouts of queries and caches, in memory that a callee may write to. */
+inline char tnd[] = "TND";
+inline char paged[] = "PA_BBND";
+
+/** One-element tensors for results that a call does not ask for. */
+class Placeholders {
+  public:
+    explicit Placeholders(int count) {
+        for (int i = 0; i < count; i++) {
+            tensors_.push_back(empty(ACL_FLOAT, {1}, 4));
+        }
+    }
+    aclTensor* operator[](size_t i) const { return tensors_[i]; }
+
+  private:
+    std::vector<Ten> tensors_;
+};
+
 }  // namespace operators

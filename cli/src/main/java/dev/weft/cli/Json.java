@@ -48,12 +48,17 @@ final class Json {
         return MAPPER.readValue(text, Object.class);
     }
 
+    /** What is wrong, without the parser's remarks on its source and its list of all that JSON can be. */
+    private static String reason(JacksonException e) {
+        return e.getOriginalMessage().replaceFirst("(?s)(: was expecting)? \\(.*", "");
+    }
+
     /** A line as one JSON value. @throws RequestException if it is none */
     static JsonNode line(String text) {
         try {
             return LINES.readTree(text);
         } catch (JacksonException e) {
-            throw new RequestException("line: found broken JSON: " + e.getOriginalMessage(), e);
+            throw new RequestException("line: found broken JSON: " + reason(e), e);
         }
     }
 
@@ -69,8 +74,7 @@ final class Json {
         } catch (NoSuchFileException e) {
             throw new UsageException(file + ": no such file; expected a JSON array of token ids", e);
         } catch (JacksonException e) {
-            throw new UsageException(
-                    file + ": not JSON: " + e.getOriginalMessage().replaceFirst(" \\(.*", ""), e);
+            throw new UsageException(file + ": not JSON: " + reason(e), e);
         }
         if (!root.isArray() || root.isEmpty()) {
             throw new UsageException(file + ": found " + (root.isArray() ? "an empty array" : "no array")

@@ -112,6 +112,41 @@ public record WeightData(String name, TensorType type, List<Part> parts) {
         }
     }
 
+    /**
+     * Copies bytes of the whole weight, which may lie in one part or span several.
+     *
+     * @throws CheckpointException as {@link #read}
+     */
+    public void readData(long from, MemorySegment target) {
+        long partBytes = parts.getFirst().data().byteSize();
+        pieces(partBytes, from, target, this::readData);
+    }
+
+    /**
+     * Copies scale bytes of the whole weight, as {@link #readData(long, MemorySegment)}.
+     *
+     * @throws CheckpointException as {@link #readScale(Part, long, MemorySegment)}
+     */
+    public void readScale(long from, MemorySegment target) {
+        long partBytes = parts.getFirst().scale().byteSize();
+        pieces(partBytes, from, target, this::readScale);
+    }
+
+    private interface PartReader {
+        void read(Part part, long from, MemorySegment target);
+    }
+
+    /** Parts are of one size. */
+    private void pieces(long partBytes, long from, MemorySegment target, PartReader reader) {
+        for (long done = 0; done < target.byteSize(); ) {
+            Part part = parts.get(Math.toIntExact((from + done) / partBytes));
+            long at = (from + done) % partBytes;
+            long n = Math.min(partBytes - at, target.byteSize() - done);
+            reader.read(part, at, target.asSlice(done, n));
+            done += n;
+        }
+    }
+
     /** The error for scale byte {@code index}, which was found to be 255. */
     public static CheckpointException nanScale(Stored scale, long index) {
         return new CheckpointException(scale + ": scale byte " + index + " at file offset " + (scale.offset() + index)

@@ -9,11 +9,7 @@ import java.util.Map;
 final class AclErrors {
     static final int OK = 0;
     static final int REPEATED_INIT = 100002;
-    static final int NOT_SUPPORTED = 207000;
     static final int SYNC_TIMEOUT = 507046;
-    static final int RUNTIME_ERROR = 361001;
-    static final int PARAM_INVALID = 161002;
-    static final int INNER = 561000;
 
     /** How a failure changes what can be done next. */
     enum Kind {

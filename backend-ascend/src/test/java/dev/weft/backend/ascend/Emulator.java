@@ -44,13 +44,18 @@ final class Emulator implements AutoCloseable {
                         symbols.find("weftEmulatorFaults").orElseThrow(), FunctionDescriptor.of(ValueLayout.ADDRESS));
     }
 
-    /** The emulator with its default settings; the test is skipped where it was not built. */
-    static Emulator start() {
+    /** Its runtime library; the test is skipped where it was not built. */
+    static Path library() {
         Path library = Path.of(System.getProperty(CannHome.PROPERTY, "-"), "lib64", "libacl_rt.so");
         Assumptions.assumeTrue(
                 Files.exists(library),
                 () -> "the CANN emulator was not built (" + library + " is missing); see BuildEmulator");
-        Emulator emulator = new Emulator(library);
+        return library;
+    }
+
+    /** The emulator with its default settings; the test is skipped where it was not built. */
+    static Emulator start() {
+        Emulator emulator = new Emulator(library());
         emulator.faults();
         DEFAULTS.forEach(emulator::configure);
         return emulator;

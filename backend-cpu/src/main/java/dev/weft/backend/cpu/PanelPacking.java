@@ -157,31 +157,14 @@ final class PanelPacking implements WeightLayout.Packing {
         void pack(int index, long first, MemorySegment packed) {
             long count = Math.min(pieceRows, rows - first);
             long dataAt = index * matrix.maxDataBytes() + first * rowBytes;
-            gather(dataAt, data.asSlice(0, count * rowBytes), false);
+            source.readData(dataAt, data.asSlice(0, count * rowBytes));
             long scaleAt = index * matrix.maxScaleBytes() + scaleOffset(first);
-            gather(scaleAt, scale.asSlice(0, scaleBytes(first, count)), true);
+            source.readScale(scaleAt, scale.asSlice(0, scaleBytes(first, count)));
             words.extents(0, count, columns);
             MemorySegment target = packed.asSlice(index * matrixBytes + first / PANEL_ROWS * panelBytes);
             if (level.library().pack(level.isa(), words.words(), target) != 0) {
                 throw new NativeCallException(
                         "weft_pack on " + level.name() + ": refused weight " + source.name() + " " + type);
-            }
-        }
-
-        /** Copies bytes of the whole weight, which may be a piece of a part or span several. */
-        private void gather(long from, MemorySegment to, boolean scales) {
-            for (long done = 0; done < to.byteSize(); ) {
-                WeightData.Part any = source.parts().getFirst();
-                long partBytes = (scales ? any.scale() : any.data()).byteSize();
-                WeightData.Part part = source.parts().get(Math.toIntExact((from + done) / partBytes));
-                long at = (from + done) % partBytes;
-                long n = Math.min(partBytes - at, to.byteSize() - done);
-                if (scales) {
-                    source.readScale(part, at, to.asSlice(done, n));
-                } else {
-                    source.readData(part, at, to.asSlice(done, n));
-                }
-                done += n;
             }
         }
     }

@@ -110,33 +110,16 @@ abstract class HostPacking implements WeightLayout.Packing {
         int count = Math.min(PIECE_ROWS, rows - first);
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment data = arena.allocate(count * rowBytes(), LINE);
-            read(source, (matrix * (long) rows + first) * rowBytes(), data, false);
+            source.readData((matrix * (long) rows + first) * rowBytes(), data);
             MemorySegment scales = MemorySegment.NULL;
             if (!type.scaling().isNone()) {
                 int high = type.scaling().rows();
                 scales = arena.allocate(Math.ceilDiv(count, high) * scaleColumns());
                 long row = matrix * (long) Math.ceilDiv(rows, high) + first / high;
-                read(source, row * scaleColumns(), scales, true);
+                source.readScale(row * scaleColumns(), scales);
                 requireNumbers(source, row * scaleColumns(), scales);
             }
             convert(new Piece(matrix, first, count, data, scales), target);
-        }
-    }
-
-    /** Copies bytes of the whole weight, which may span several parts. */
-    private static void read(WeightData source, long from, MemorySegment to, boolean scales) {
-        for (long done = 0; done < to.byteSize(); ) {
-            WeightData.Part any = source.parts().getFirst();
-            long partBytes = (scales ? any.scale() : any.data()).byteSize();
-            WeightData.Part part = source.parts().get(Math.toIntExact((from + done) / partBytes));
-            long at = (from + done) % partBytes;
-            long n = Math.min(partBytes - at, to.byteSize() - done);
-            if (scales) {
-                source.readScale(part, at, to.asSlice(done, n));
-            } else {
-                source.readData(part, at, to.asSlice(done, n));
-            }
-            done += n;
         }
     }
 

@@ -34,24 +34,7 @@ public enum Profile {
         /** Products of BF16 operands with an F32 result. */
         MATMUL_16_TO_32(EnumSet.of(PR950, DT950), "16cast32 products", "ops-nn docs aclnnFusedMatmul"),
         /** Gated activation by group with a clamp. */
-        SWIGLU_GROUP(EnumSet.of(PR950, DT950), "SwigluGroup", "ops-nn docs aclnnSwigluGroupQuant"),
-        /** Block quantisation of activations to FP8. */
-        BLOCK_QUANT_FP8(EnumSet.of(PR950, DT950), "FP8 destinations", "ops-nn docs aclnnDynamicBlockQuantV2"),
-        /** Rotary cosines of one row broadcast over heads and batch. */
-        ROTARY_BROADCAST(
-                EnumSet.of(PR950, DT950),
-                "cosines broadcast over the batch",
-                "ops-transformer docs aclnnInplacePartialRotaryMul"),
-        /** Quantised key-value attention, cache epilogs and the 950 forms of mHC. */
-        MIXED_ATTENTION(
-                EnumSet.of(PR950, DT950),
-                "MixedQuantSparseFlashMla and the cache epilogs",
-                "ops-transformer docs aclnnMixedQuantSparseFlashMla"),
-        /** Expert-parallel dispatch and combine. */
-        DISPATCH_COMBINE(
-                EnumSet.of(A2, A3, DT950), "dispatch and combine", "ops-transformer docs aclnnMoeDistributeDispatchV4"),
-        /** Token unpermute kernels. */
-        TOKEN_UNPERMUTE(EnumSet.of(A2, A3), "MoeTokenUnpermute", "CANN 9.2.0-beta.2 kernel directory");
+        SWIGLU_GROUP(EnumSet.of(PR950, DT950), "SwigluGroup", "ops-nn docs aclnnSwigluGroupQuant");
 
         private final Set<Profile> holders;
         private final String what;

@@ -149,8 +149,8 @@ final class PlanCommand extends WeftCommand {
         PlanFleet fleet = fleet();
         List<PlanSheet.Case> cases = new ArrayList<>();
         if (fleet != null) {
-            for (CostModel cost : costs) {
-                for (long tokens : contexts) {
+            for (long tokens : contexts) {
+                for (CostModel cost : costs) {
                     workloads(architecture, fleet, tokens)
                             .forEach(w -> cases.add(new PlanSheet.Case(
                                     cost,
@@ -195,8 +195,8 @@ final class PlanCommand extends WeftCommand {
             return null;
         }
         boolean measured = peaks != null
-                && PlanValues.oneOf("--peaks", peaks, List.of("published", "measured"), p -> p)
-                        .equals("measured");
+                && PlanValues.oneOf("--peaks", peaks, List.of(PlanFleet.PUBLISHED, PlanFleet.MEASURED), p -> p)
+                        .equals(PlanFleet.MEASURED);
         int devices = count == null ? 1 : PlanValues.integer("--count", count, 1, MAX_COUNT);
         return PlanFleet.of(hardware, devices, hardwareFile, measured);
     }

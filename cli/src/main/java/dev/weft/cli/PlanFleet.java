@@ -15,11 +15,16 @@ import org.jspecify.annotations.Nullable;
  *
  * @param hardware their kind
  * @param peaks what to count with
- * @param measured whether those are measured
+ * @param origin {@code published} or {@code measured}
+ * @param source where the peaks are from, for people
  * @param count how many
  * @param calibrated whether the fit of the cost model was made for such devices at all; it was not for CPUs
  */
-record PlanFleet(Hardware hardware, Peaks peaks, boolean measured, int count, boolean calibrated) {
+record PlanFleet(
+        Hardware hardware, Peaks peaks, String origin, String source, int count, boolean calibrated) {
+    static final String PUBLISHED = "published";
+    static final String MEASURED = "measured";
+
     /** The kind that is not in any file: the processor this runs on. */
     static final String CPU = "cpu";
 
@@ -43,13 +48,14 @@ record PlanFleet(Hardware hardware, Peaks peaks, boolean measured, int count, bo
         }
         Hardware hardware = catalog.find(kind);
         if (!measured) {
-            return new PlanFleet(hardware, hardware.published(), false, count, true);
+            return new PlanFleet(hardware, hardware.published(), PUBLISHED, hardware.source(), count, true);
         }
         if (hardware.measured() == null) {
             throw new UsageException("--peaks: found measured, but none are known of " + hardware.name()
                     + "; add them as \"measured\" to a file for --hardware-file");
         }
-        return new PlanFleet(hardware, hardware.measured(), true, count, true);
+        String source = "measured, as " + file + " says, where it does; else " + hardware.source();
+        return new PlanFleet(hardware, hardware.measured(), MEASURED, source, count, true);
     }
 
     /** E4M3 and E2M1 values are exact in BF16, and are multiplied as such: all formats have the rate of one unit. */
@@ -70,7 +76,8 @@ record PlanFleet(Hardware hardware, Peaks peaks, boolean measured, int count, bo
             return new PlanFleet(
                     new Hardware(CPU, info.description(), info.memoryBytes(), peaks, peaks, source),
                     peaks,
-                    true,
+                    MEASURED,
+                    source,
                     1,
                     false);
         }

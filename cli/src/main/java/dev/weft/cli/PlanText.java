@@ -26,6 +26,8 @@ import java.util.stream.Collectors;
 /** A plan for people. */
 final class PlanText {
     private static final double GIGA = 1e9;
+    private static final String KEYS = "index keys";
+    private static final String FORMAT = "entries/keys";
 
     private final Terminal terminal;
     private final PlanSheet sheet;
@@ -111,9 +113,10 @@ final class PlanText {
     private void flops() {
         terminal.printf("One token, in equivalent FP8 GFLOP (BF16 counts 2, FP8 1, FP4 x FP4 0.5)%n");
         TextTable table = new TextTable(
-                false, "context", "index keys", "linear", "indexer", "attention", "total", "V3.2", "of V3.2", "lower");
-        for (CostModel cost : sheet.costs()) {
-            for (long context : sheet.contexts()) {
+                        false, "context", KEYS, "linear", "indexer", "attention", "total", "V3.2", "of V3.2", "lower")
+                .omitIfConstant(KEYS);
+        for (long context : sheet.contexts()) {
+            for (CostModel cost : sheet.costsOfFlops()) {
                 TokenFlops t = cost.flops(context);
                 double base = sheet.baseline().flops(context).equivalentFp8();
                 table.add(
@@ -143,12 +146,13 @@ final class PlanText {
 
     private void caches() {
         terminal.printf(
-                "Cache of one sequence, besides %.2f MiB of tokens not folded yet%n",
+                "Cache of one sequence%s, besides %.2f MiB of tokens not folded yet%n",
+                sheet.costs().size() == 1 ? " (" + sheet.costs().getFirst().format() + ")" : "",
                 sheet.costs().getFirst().tailBytes() / (double) (1 << 20));
         TextTable table = new TextTable(
-                false,
-                "context",
-                "entries/keys",
+                        false,
+                        "context",
+                        FORMAT,
                 "GB",
                 "MiB",
                 "B/token",
@@ -156,9 +160,10 @@ final class PlanText {
                 "of V3.2",
                 "smaller",
                 "of GQA-8",
-                "MB read/token");
-        for (CostModel cost : sheet.costs()) {
-            for (long context : sheet.contexts()) {
+                "MB read/token")
+                .omitIfConstant(FORMAT);
+        for (long context : sheet.contexts()) {
+            for (CostModel cost : sheet.costs()) {
                 double held = cost.heldBytes(context);
                 double base = sheet.baseline().heldBytes(context);
                 table.add(
@@ -175,6 +180,7 @@ final class PlanText {
             }
         }
         table.print(terminal);
+        terminal.printf("GQA-8: a BF16 cache of 8 heads x 128 with as many layers%n");
     }
 
     private void devices(PlanFleet fleet) {
@@ -188,13 +194,14 @@ final class PlanText {
                 scaled(p.bf16(), "FLOP"),
                 p.fp4() == null ? "no" : scaled(p.fp4(), "FLOP"),
                 Double.isInfinite(p.link()) ? "" : ", " + scaled(p.link(), "B") + " to others");
-        terminal.printf("  source: %s%s%n", fleet.measured() ? "measured; published peaks: " : "", fleet.hardware().source());
+        terminal.printf("  source: %s%n", fleet.source());
     }
 
     private void layouts() {
         terminal.printf("%nWhat fits, GB on the fullest device%n");
         TextTable table = new TextTable(
-                true, "context", "batch", "entries/keys", "layout", "shared", "dealt", "cache", "held", "fits");
+                        true, "context", "batch", FORMAT, "layout", "shared", "dealt", "cache", "held", "fits")
+                .omitIfConstant(FORMAT);
         sheet.cases().stream()
                 .collect(Collectors.toMap(
                         c -> tokens(c.work().context()) + " " + c.work().batch() + " " + format(c.cost()),
@@ -221,8 +228,9 @@ final class PlanText {
                 false,
                 "context",
                 "batch",
-                "entries/keys",
+                FORMAT,
                 "draft",
+                "kept",
                 "layout",
                 "line",
                 "TPOT ms",
@@ -230,7 +238,8 @@ final class PlanText {
                 "tok/s",
                 "waits for",
                 "prompt",
-                "TTFT s");
+                "TTFT s")
+                .omitIfConstant(FORMAT);
         for (PlanSheet.Case c : sheet.cases()) {
             Optional<Layout> best = c.deployment().best();
             if (best.isEmpty()) {
@@ -277,6 +286,7 @@ final class PlanText {
             Long.toString(w.batch()),
             format(c.cost()),
             Integer.toString(w.drafted()),
+            f(2, w.accepted()),
             layout,
             line,
             tpot,
@@ -293,7 +303,6 @@ final class PlanText {
     }
 
     private void notes(PlanFleet fleet) {
-        Workload w = sheet.cases().getFirst().work();
         terminal.printf(
                 "%nroofline: peaks alone, tokens routed uniformly and independently; strict: all tokens of a step at the"
                         + " same %d experts%n",
@@ -309,9 +318,7 @@ final class PlanText {
             terminal.printf("no calibrated line: its fit was made on accelerators%n");
         }
         if (sheet.cases().stream().anyMatch(c -> c.work().drafted() > 0)) {
-            terminal.printf(
-                    "drafts: of %d drafted %.2f are kept on average; compare only lines with the same drafts%n",
-                    w.drafted(), w.accepted());
+            terminal.printf("kept: drafts kept per step on average; compare only lines with the same%n");
         }
         if (fleet.count() > 1) {
             Deployment d = sheet.cases().getFirst().deployment();

@@ -91,7 +91,8 @@ record LineChart(
         }
         for (Gap g : gaps) {
             double place = right.at(g.x());
-            svg.element("line", "class", "bridge", "x1", place, "x2", place, "y1", up.at(g.low()), "y2", up.at(g.high()));
+            svg.element(
+                    "line", "class", "bridge", "x1", place, "x2", place, "y1", up.at(g.low()), "y2", up.at(g.high()));
             double beside = up.at(g.low()) + WORDS_PLACE * (up.at(g.high()) - up.at(g.low()));
             boolean roomToTheLeft = place - right.from() > WORDS_WIDTH;
             svg.text(place + (roomToTheLeft ? -6 : 6), beside + 4, "gap", roomToTheLeft ? "end" : "start", g.words());
@@ -100,11 +101,19 @@ record LineChart(
     }
 
     private double least() {
-        return lines.stream().flatMap(l -> l.points().stream()).mapToDouble(Point::y).min().orElse(1);
+        return lines.stream()
+                .flatMap(l -> l.points().stream())
+                .mapToDouble(Point::y)
+                .min()
+                .orElse(1);
     }
 
     private double most() {
-        return lines.stream().flatMap(l -> l.points().stream()).mapToDouble(Point::y).max().orElse(1);
+        return lines.stream()
+                .flatMap(l -> l.points().stream())
+                .mapToDouble(Point::y)
+                .max()
+                .orElse(1);
     }
 
     private static String path(Line line, LogAxis right, LogAxis up) {
@@ -121,7 +130,8 @@ record LineChart(
     /** At the ends of the lines, moved apart downward where they would lie on each other. */
     private void names(Svg svg, LogAxis right, LogAxis up) {
         List<Line> fromTop = new ArrayList<>(lines);
-        fromTop.sort((a, b) -> Double.compare(b.points().getLast().y(), a.points().getLast().y()));
+        fromTop.sort((a, b) ->
+                Double.compare(b.points().getLast().y(), a.points().getLast().y()));
         double free = Double.NEGATIVE_INFINITY;
         for (Line line : fromTop) {
             double place = Math.max(up.at(line.points().getLast().y()) + 4, free);

@@ -102,10 +102,7 @@ final class PlanCommand extends WeftCommand {
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
-    @Option(
-            names = "--plot",
-            paramLabel = "FILE",
-            description = "Also write FLOPs and cache over the context as SVG.")
+    @Option(names = "--plot", paramLabel = "FILE", description = "Also write FLOPs and cache over the context as SVG.")
     private @Nullable Path plot;
 
     PlanCommand(Terminal terminal) {
@@ -141,8 +138,8 @@ final class PlanCommand extends WeftCommand {
         List<Long> contexts = PlanValues.list("--context", context, t -> PlanValues.tokens("--context", t));
         List<CostModel> costs = new ArrayList<>();
         for (Element entries : elements("--cache", cache, architecture.format().entries(), Element.FP8, Element.BF16)) {
-            for (Element keys : elements(
-                    "--index-keys", indexKeys, architecture.format().indexKeys(), Element.values())) {
+            for (Element keys :
+                    elements("--index-keys", indexKeys, architecture.format().indexKeys(), Element.values())) {
                 costs.add(CostModel.of(architecture, new CacheFormat(entries, keys)));
             }
         }
@@ -153,9 +150,7 @@ final class PlanCommand extends WeftCommand {
                 for (CostModel cost : costs) {
                     workloads(architecture, fleet, tokens)
                             .forEach(w -> cases.add(new PlanSheet.Case(
-                                    cost,
-                                    w,
-                                    new Deployment(cost, fleet.hardware(), fleet.peaks(), fleet.count(), w))));
+                                    cost, w, new Deployment(cost, fleet.hardware(), fleet.peaks(), fleet.count(), w))));
                 }
             }
         }
@@ -231,8 +226,7 @@ final class PlanCommand extends WeftCommand {
         for (int sequences : batches) {
             for (long length : prompts) {
                 for (int drafted : drafts) {
-                    all.add(new Workload(
-                            tokens, sequences, length, drafted, Workload.accepted(drafted, probability)));
+                    all.add(new Workload(tokens, sequences, length, drafted, Workload.accepted(drafted, probability)));
                 }
             }
         }

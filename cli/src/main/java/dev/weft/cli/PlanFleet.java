@@ -20,8 +20,7 @@ import org.jspecify.annotations.Nullable;
  * @param count how many
  * @param calibrated whether the fit of the cost model was made for such devices at all; it was not for CPUs
  */
-record PlanFleet(
-        Hardware hardware, Peaks peaks, String origin, String source, int count, boolean calibrated) {
+record PlanFleet(Hardware hardware, Peaks peaks, String origin, String source, int count, boolean calibrated) {
     static final String PUBLISHED = "published";
     static final String MEASURED = "measured";
 
@@ -44,7 +43,8 @@ record PlanFleet(
         HardwareCatalog catalog = file == null ? HardwareCatalog.builtIn() : HardwareCatalog.read(file);
         if (catalog.all().stream().noneMatch(h -> h.kind().equalsIgnoreCase(kind))) {
             throw new UsageException("--hardware: found '" + kind + "', expected "
-                    + String.join(", ", catalog.all().stream().map(Hardware::kind).toList()) + " or " + CPU);
+                    + String.join(
+                            ", ", catalog.all().stream().map(Hardware::kind).toList()) + " or " + CPU);
         }
         Hardware hardware = catalog.find(kind);
         if (!measured) {
@@ -72,7 +72,8 @@ record PlanFleet(
                     .orElseThrow(() -> new UsageException("--hardware: found cpu, but " + info.description()
                             + " measures no computing; build the native kernels"));
             Peaks peaks = new Peaks(p.read(), p.compute(), p.compute(), null, Double.POSITIVE_INFINITY);
-            String source = "measured just now by " + p.measuredBy() + ": memory read, " + p.unit().title();
+            String source = "measured just now by " + p.measuredBy() + ": memory read, "
+                    + p.unit().title();
             return new PlanFleet(
                     new Hardware(CPU, info.description(), info.memoryBytes(), peaks, peaks, source),
                     peaks,

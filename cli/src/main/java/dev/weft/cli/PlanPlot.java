@@ -70,7 +70,8 @@ final class PlanPlot {
                         ? String.format(Locale.ROOT, "%,.0f GB", v / GIGA)
                         : String.format(Locale.ROOT, v >= MEGA ? "%,.0f MB" : "%.3f MB", v / MEGA),
                 sheet.costs(),
-                cost -> cost.format().entries().key() + "/" + cost.format().indexKeys().key(),
+                cost -> cost.format().entries().key() + "/"
+                        + cost.format().indexKeys().key(),
                 (cost, context) -> cost.heldBytes(context));
     }
 
@@ -111,8 +112,7 @@ final class PlanPlot {
         return all;
     }
 
-    private LineChart.Line line(
-            String name, int colour, CostModel cost, ToDoubleBiFunction<CostModel, Long> value) {
+    private LineChart.Line line(String name, int colour, CostModel cost, ToDoubleBiFunction<CostModel, Long> value) {
         List<LineChart.Point> points = new ArrayList<>();
         for (int i = firstLog2 * POINTS_PER_OCTAVE; i <= lastLog2 * POINTS_PER_OCTAVE; i++) {
             long context = Math.round(Math.pow(2, (double) i / POINTS_PER_OCTAVE));

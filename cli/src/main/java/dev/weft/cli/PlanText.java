@@ -153,14 +153,14 @@ final class PlanText {
                         false,
                         "context",
                         FORMAT,
-                "GB",
-                "MiB",
-                "B/token",
-                "V3.2 GB",
-                "of V3.2",
-                "smaller",
-                "of GQA-8",
-                "MB read/token")
+                        "GB",
+                        "MiB",
+                        "B/token",
+                        "V3.2 GB",
+                        "of V3.2",
+                        "smaller",
+                        "of GQA-8",
+                        "MB read/token")
                 .omitIfConstant(FORMAT);
         for (long context : sheet.contexts()) {
             for (CostModel cost : sheet.costs()) {
@@ -209,36 +209,38 @@ final class PlanText {
                         (a, b) -> a, // prompts and drafts change nothing
                         LinkedHashMap::new))
                 .values()
-                .forEach(c -> c.deployment().layouts().forEach(l -> table.add(
-                        tokens(c.work().context()),
-                        Long.toString(c.work().batch()),
-                        format(c.cost()),
-                        l.name(),
-                        f(1, l.sharedBytes() / GIGA),
-                        f(1, l.dealtBytes() / GIGA),
-                        f(1, l.cacheBytes() / GIGA),
-                        f(1, l.heldBytes() / GIGA),
-                        l.fits() ? "yes" : "no: " + l.obstacle())));
+                .forEach(c -> c.deployment()
+                        .layouts()
+                        .forEach(l -> table.add(
+                                tokens(c.work().context()),
+                                Long.toString(c.work().batch()),
+                                format(c.cost()),
+                                l.name(),
+                                f(1, l.sharedBytes() / GIGA),
+                                f(1, l.dealtBytes() / GIGA),
+                                f(1, l.cacheBytes() / GIGA),
+                                f(1, l.heldBytes() / GIGA),
+                                l.fits() ? "yes" : "no: " + l.obstacle())));
         table.print(terminal);
     }
 
     private void times(PlanFleet fleet) {
         terminal.printf("%nHow fast%n");
         TextTable table = new TextTable(
-                false,
-                "context",
-                "batch",
-                FORMAT,
-                "draft",
-                "kept",
-                "layout",
-                "line",
-                "TPOT ms",
-                "tok/s/device",
-                "tok/s",
-                "waits for",
-                "prompt",
-                "TTFT s")
+                        false,
+                        "context",
+                        "batch",
+                        FORMAT,
+                        "draft",
+                        "kept",
+                        "layout",
+                        "line",
+                        "TPOT ms",
+                        "tok/s/device",
+                        "tok/s",
+                        "waits for",
+                        "prompt",
+                        "TTFT s")
                 .omitIfConstant(FORMAT);
         for (PlanSheet.Case c : sheet.cases()) {
             Optional<Layout> best = c.deployment().best();

@@ -95,15 +95,15 @@ class PlanTest {
 
     @Test
     void aPlanForDevices() {
-        JsonNode plan = json(
-                        "--model", "pro", "--hardware", "H200", "--count", 8, "--batch", 8, "--context", "8K,1M")
+        JsonNode plan = json("--model", "pro", "--hardware", "H200", "--count", 8, "--batch", 8, "--context", "8K,1M")
                 .path("plans");
         JsonNode fits = plan.path(0);
         assertThat(fits.path("layout").path("name").asString()).isEqualTo("DP4 x TP2 EP8");
         assertThat(fits.path("layout").path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
         assertThat(fits.path("roofline").path("tpotMs").asDouble()).isCloseTo(4.39, within(0.005));
         assertThat(fits.path("calibrated").path("tpotMs").asDouble()).isCloseTo(18.58, within(0.005));
-        assertThat(fits.path("roofline").path("tokensPerSecondPerDevice").asDouble()).isCloseTo(228, within(0.5));
+        assertThat(fits.path("roofline").path("tokensPerSecondPerDevice").asDouble())
+                .isCloseTo(228, within(0.5));
         assertThat(fits.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(0.06, within(0.005));
         assertThat(fits.path("strict").path("touchedExperts").asDouble()).isEqualTo(6);
         assertThat(fits.path("layouts").size()).isEqualTo(4);
@@ -208,7 +208,8 @@ class PlanTest {
         assertThat(root.path("calibration").isNull()).isTrue();
         JsonNode plan = root.path("plans").path(0);
         assertThat(plan.path("calibrated").isNull()).isTrue();
-        assertThat(plan.path("roofline").path("stepMs").path("exchange").asDouble()).isZero();
+        assertThat(plan.path("roofline").path("stepMs").path("exchange").asDouble())
+                .isZero();
         assertThat(plan.path("roofline").path("tpotMs").asDouble()).isPositive();
     }
 
@@ -234,7 +235,12 @@ class PlanTest {
     }
 
     private static double memoryMs(JsonNode root) {
-        return root.path("plans").path(0).path("roofline").path("stepMs").path("memory").asDouble();
+        return root.path("plans")
+                .path(0)
+                .path("roofline")
+                .path("stepMs")
+                .path("memory")
+                .asDouble();
     }
 
     @Test
@@ -262,7 +268,18 @@ class PlanTest {
     @Test
     void formatsAreLinesOfTheirOwn() throws IOException {
         Path file = folder.resolve("plan.svg");
-        Run.of("plan", "--model", "flash", "--context", 1, "--cache", "fp8,bf16", "--index-keys", "fp4,fp8,bf16", "--plot", file);
+        Run.of(
+                "plan",
+                "--model",
+                "flash",
+                "--context",
+                1,
+                "--cache",
+                "fp8,bf16",
+                "--index-keys",
+                "fp4,fp8,bf16",
+                "--plot",
+                file);
         String svg = Files.readString(file);
         assertWellFormed(svg);
         // FLOPs know no format of the entries: three and six lines, and the baseline in both
@@ -353,7 +370,8 @@ class PlanTest {
         try {
             Run plain = Run.of("plan", "--model", "flash", "--hardware", "b200", "--count", 4);
             Locale.setDefault(Locale.forLanguageTag(tag));
-            assertThat(Run.of("plan", "--model", "flash", "--hardware", "b200", "--count", 4).out())
+            assertThat(Run.of("plan", "--model", "flash", "--hardware", "b200", "--count", 4)
+                            .out())
                     .isEqualTo(plain.out());
         } finally {
             Locale.setDefault(before);

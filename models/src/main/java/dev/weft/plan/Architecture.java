@@ -134,12 +134,18 @@ public record Architecture(
 
     /** Parameters of some groups. */
     public long count(Predicate<ParameterGroup> which) {
-        return parameters.stream().filter(which).mapToLong(ParameterGroup::parameters).sum();
+        return parameters.stream()
+                .filter(which)
+                .mapToLong(ParameterGroup::parameters)
+                .sum();
     }
 
     /** Bytes of some groups. */
     public long bytes(Predicate<ParameterGroup> which) {
-        return parameters.stream().filter(which).mapToLong(ParameterGroup::bytes).sum();
+        return parameters.stream()
+                .filter(which)
+                .mapToLong(ParameterGroup::bytes)
+                .sum();
     }
 
     /** Parameters of a group that one token uses. */

@@ -13,8 +13,7 @@ import java.util.Locale;
  * @param parameters how many; scales and look-up tables are none
  * @param bytes bytes in the checkpoint, scales included
  */
-public record ParameterGroup(
-        Kind kind, boolean mtp, DType stored, boolean multiplied, long parameters, long bytes) {
+public record ParameterGroup(Kind kind, boolean mtp, DType stored, boolean multiplied, long parameters, long bytes) {
     /** What parameters do. */
     public enum Kind {
         /** Query, key-value and output projections. */
@@ -46,7 +45,9 @@ public record ParameterGroup(
 
         /** As in {@code routed experts}. */
         public String title() {
-            return this == MTP_PROJECTIONS ? "MTP projections" : name().toLowerCase(Locale.ROOT).replace('_', ' ');
+            return this == MTP_PROJECTIONS
+                    ? "MTP projections"
+                    : name().toLowerCase(Locale.ROOT).replace('_', ' ');
         }
     }
 }

@@ -1,6 +1,7 @@
 package dev.weft.plan;
 
 import dev.weft.DType;
+import dev.weft.Shape;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.model.config.ModelInventory;
@@ -8,7 +9,6 @@ import dev.weft.model.config.StoredTensor;
 import dev.weft.model.config.StoredTensor.Role;
 import dev.weft.plan.CacheFormat.Element;
 import dev.weft.plan.ParameterGroup.Kind;
-import dev.weft.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;

@@ -131,7 +131,10 @@ class CostModelTest {
         ModelConfig c = name.equals("pro") ? ModelConfig.pro() : ModelConfig.flash();
         double wo = (double) c.numHiddenLayers() * c.numAttentionHeads() * c.headDim() * c.oLoraRank();
         double ours = CostModel.of(model(name)).flops(MILLION).equivalentFp8() + 2 * wo;
-        Shown.equal(percent, 100 * ours / CostModel.of(Architecture.v32()).flops(MILLION).equivalentFp8(), "%");
+        Shown.equal(
+                percent,
+                100 * ours / CostModel.of(Architecture.v32()).flops(MILLION).equivalentFp8(),
+                "%");
     }
 
     @ParameterizedTest
@@ -189,8 +192,7 @@ class CostModelTest {
         "524288, 670.7, 24034.0, 220.6, 2520.1, 76.7, 1760.2",
         "1048576, 1194.6, 48068.0, 319.4, 5035.8, 120.7, 3517.3",
     })
-    void byContext(
-            long context, String v32, String v32Mib, String pro, String proMib, String flash, String flashMib) {
+    void byContext(long context, String v32, String v32Mib, String pro, String proMib, String flash, String flashMib) {
         check(Architecture.v32(), context, v32, v32Mib);
         check(Architecture.pro(), context, pro, proMib);
         check(Architecture.flash(), context, flash, flashMib);

@@ -189,11 +189,11 @@ final class PlanCommand extends WeftCommand {
             });
             return null;
         }
-        boolean measured = peaks != null
-                && PlanValues.oneOf("--peaks", peaks, List.of(PlanFleet.PUBLISHED, PlanFleet.MEASURED), p -> p)
-                        .equals(PlanFleet.MEASURED);
+        String which = peaks == null
+                ? null
+                : PlanValues.oneOf("--peaks", peaks, List.of(PlanFleet.PUBLISHED, PlanFleet.MEASURED), p -> p);
         int devices = count == null ? 1 : PlanValues.integer("--count", count, 1, MAX_COUNT);
-        return PlanFleet.of(hardware, devices, hardwareFile, measured);
+        return PlanFleet.of(hardware, devices, hardwareFile, which);
     }
 
     private Map<String, @Nullable Object> onlyWithHardware() {

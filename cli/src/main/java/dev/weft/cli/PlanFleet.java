@@ -1,5 +1,6 @@
 package dev.weft.cli;
 
+import dev.weft.RequestException;
 import dev.weft.bench.MeasuredPeaks;
 import dev.weft.plan.Hardware;
 import dev.weft.plan.HardwareCatalog;
@@ -31,12 +32,14 @@ record PlanFleet(Hardware hardware, Peaks peaks, String origin, String source, i
      * Devices of a kind.
      *
      * @param file their peaks; null for the built-in ones
-     * @throws UsageException if there are no measured peaks and those are asked for
+     * @param peaks {@link #PUBLISHED} or {@link #MEASURED}; null for what there is
+     * @throws UsageException if those peaks are not known
      */
-    static PlanFleet of(String kind, int count, @Nullable Path file, boolean measured) {
+    static PlanFleet of(String kind, int count, @Nullable Path file, @Nullable String peaks) {
         if (kind.equalsIgnoreCase(CPU)) {
-            if (file != null) {
-                throw new UsageException("--hardware-file: found with --hardware cpu, whose peaks are measured now");
+            if (file != null || PUBLISHED.equals(peaks)) {
+                throw new UsageException((file != null ? "--hardware-file: found " + file : "--peaks: found published")
+                        + " with --hardware cpu, whose peaks are measured now");
             }
             return cpu(count);
         }
@@ -47,7 +50,7 @@ record PlanFleet(Hardware hardware, Peaks peaks, String origin, String source, i
                             ", ", catalog.all().stream().map(Hardware::kind).toList()) + " or " + CPU);
         }
         Hardware hardware = catalog.find(kind);
-        if (!measured) {
+        if (!MEASURED.equals(peaks)) {
             return new PlanFleet(hardware, hardware.published(), PUBLISHED, hardware.source(), count, true);
         }
         if (hardware.measured() == null) {
@@ -69,7 +72,7 @@ record PlanFleet(Hardware hardware, Peaks peaks, String origin, String source, i
             DeviceInfo info = device.info();
             BenchOptions.requireHardware(info);
             MeasuredPeaks p = MeasuredPeaks.of(device)
-                    .orElseThrow(() -> new UsageException("--hardware: found cpu, but " + info.description()
+                    .orElseThrow(() -> new RequestException("hardware: found cpu, but " + info.description()
                             + " measures no computing; build the native kernels"));
             Peaks peaks = new Peaks(p.read(), p.compute(), p.compute(), null, Double.POSITIVE_INFINITY);
             String source = "measured just now by " + p.measuredBy() + ": memory read, "

@@ -331,6 +331,8 @@ class PlanTest {
                 "--hardware h200 --peaks guessed   | --peaks: found 'guessed', expected published, measured",
                 "--hardware h200 --peaks measured  | --peaks: found measured, but none are known of NVIDIA H200",
                 "--hardware cpu --count 2          | --count: found 2 with --hardware cpu, expected 1",
+                "--hardware cpu --peaks published | --peaks: found published with --hardware cpu, whose peaks are measured",
+                "--hardware cpu --hardware-file x | --hardware-file: found x with --hardware cpu, whose peaks are measured",
                 "--plot no/such/folder/p.svg       | --plot: found no/such/folder/p.svg, expected a file in a folder",
             })
     void badOptionsAreNamed(String options, String message) {

@@ -160,6 +160,30 @@ public final class DeepSeekV4 implements AutoCloseable {
         return out;
     }
 
+    /**
+     * Runs one step like {@link #step(List)} and writes the wanted logits to {@code logits}, one row of the vocabulary's
+     * size after another in the order of the feeds.
+     *
+     * @throws RequestException if the array is too short, and as {@link #step(List)}
+     */
+    public synchronized void step(List<Feed> feeds, float[] logits) {
+        long wanted = feeds.stream().mapToLong(Feed::wanted).sum();
+        requireRoom(logits, wanted);
+        compute(feeds);
+        if (wanted > 0) {
+            backbone.logits(logits);
+        }
+        advance(feeds);
+    }
+
+    private void requireRoom(float[] logits, long rows) {
+        long needed = rows * config.vocabSize();
+        if (logits.length < needed) {
+            throw new RequestException("logits: found an array of " + logits.length + " floats, expected at least "
+                    + needed + ": " + rows + " rows of the vocabulary's " + config.vocabSize());
+        }
+    }
+
     private void compute(List<Feed> feeds) {
         requireOpen();
         validate(feeds);
@@ -267,30 +291,52 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     synchronized void append(Session session, int token, float[] logits) {
-        if (logits.length < config.vocabSize()) {
-            throw new RequestException("logits: found an array of " + logits.length + " floats, expected at least "
-                    + config.vocabSize() + ", the size of the vocabulary");
-        }
+        requireRoom(logits, 1);
         List<Feed> feed = session.feedOf(token);
         compute(feed);
         backbone.logits(logits);
         advance(feed);
     }
 
-    synchronized float[] draft(Session session, int next) {
+    /**
+     * Predicts, for each of some sessions, the token after {@code next} by the MTP block, all in one step: logits given that
+     * {@code next} follows. No session advances.
+     *
+     * @param sessions different sessions of this model, none empty; at most {@link LoadOptions#maxTokens}
+     * @param next one token for each session
+     * @param logits receives one row of the vocabulary's size for each session
+     * @throws RequestException if the model was loaded without MTP, a session is empty, a token is outside the vocabulary,
+     *     or the array is too short
+     */
+    public synchronized void draft(List<Session> sessions, int[] next, float[] logits) {
         requireOpen();
-        session.requireOpen();
         if (mtp == null) {
             throw new RequestException("draft: the model was loaded without its MTP block; use LoadOptions.withMtp");
         }
-        if (session.position() == 0) {
-            throw new RequestException("draft: the session is empty; append a token first");
+        if (sessions.isEmpty() || sessions.size() > options.maxTokens()) {
+            throw new RequestException(
+                    "draft: found " + sessions.size() + " sessions, expected 1 to " + options.maxTokens());
         }
-        if (next < 0 || next >= config.vocabSize()) {
-            throw new RequestException("draft: found id " + next + ", expected 0 to " + (config.vocabSize() - 1));
+        requireRoom(logits, sessions.size());
+        for (int i = 0; i < sessions.size(); i++) {
+            Session session = sessions.get(i);
+            session.requireOpen();
+            if (session.position() == 0) {
+                throw new RequestException("draft: the session is empty; append a token first");
+            }
+            if (next[i] < 0 || next[i] >= config.vocabSize()) {
+                throw new RequestException(
+                        "draft: found id " + next[i] + ", expected 0 to " + (config.vocabSize() - 1));
+            }
+            makeWritable(session, session.position());
         }
-        makeWritable(session, session.position());
-        return mtp.draft(session, next);
+        mtp.draft(sessions, next, logits);
+    }
+
+    synchronized float[] draft(Session session, int next) {
+        float[] logits = new float[config.vocabSize()];
+        draft(List.of(session), new int[] {next}, logits);
+        return logits;
     }
 
     synchronized void truncate(Session session, int newPosition) {

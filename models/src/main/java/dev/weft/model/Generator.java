@@ -29,6 +29,7 @@ public final class Generator {
      */
     public int[] generate(int[] prompt, Sampling sampling, IntConsumer onToken, BooleanSupplier cancelled) {
         TokenSampler sampler = new TokenSampler(sampling);
+        sampler.prompt(prompt);
         int[] stop = sampling.stop().stream().mapToInt(i -> i).toArray();
         int[] out = new int[Math.min(sampling.maxTokens(), 1024)];
         int n = 0;

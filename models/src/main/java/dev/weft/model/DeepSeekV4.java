@@ -14,11 +14,10 @@ import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
 import java.util.List;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -32,9 +31,8 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final DeviceWeights weights;
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
-    private final PagePool pool;
+    private final SequenceStates states;
     private final HostScratch hidden = new HostScratch();
-    private final Deque<Integer> freeSlots = new ArrayDeque<>();
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
 
@@ -49,10 +47,8 @@ public final class DeepSeekV4 implements AutoCloseable {
         this.weights = weights;
         this.backbone = backbone;
         this.mtp = mtp;
-        this.pool = new PagePool(options.pages());
-        for (int i = 0; i < options.maxSequences(); i++) {
-            freeSlots.add(i);
-        }
+        this.states =
+                new SequenceStates(options, mtp == null ? List.of(backbone) : List.of(backbone, mtp.runner()));
     }
 
     /** Loads a checkpoint to a device. */
@@ -64,6 +60,7 @@ public final class DeepSeekV4 implements AutoCloseable {
      * Loads a checkpoint to a device. What the device cannot run is reported before any weight is read.
      *
      * @param progress receives the weight bytes loaded so far
+     * @throws DeviceMemoryException if the states would exceed the limit of the options
      */
     public static DeepSeekV4 load(
             Checkpoint checkpoint, Device device, LoadOptions options, CompileOptions compile, LongConsumer progress) {
@@ -78,6 +75,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         if (withMtp) {
             graphs.add(device.compile(V4Graphs.mtp(config, options), compile));
         }
+        requireStates(checkpoint, graphs, options);
         List<AutoCloseable> opened = new ArrayList<>();
         try {
             DeviceWeights weights = CompiledGraph.loadWeights(graphs, new V4Weights(checkpoint), progress);
@@ -90,6 +88,17 @@ public final class DeepSeekV4 implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;
+        }
+    }
+
+    private static void requireStates(Checkpoint checkpoint, List<CompiledGraph> graphs, LoadOptions options) {
+        long needed =
+                graphs.stream().mapToLong(g -> g.placement().stateBytes()).sum();
+        if (needed > options.stateLimit()) {
+            throw new DeviceMemoryException(checkpoint.directory() + ": states of maxSequences="
+                    + options.maxSequences() + ", rollback=" + options.rollback() + " and " + options.pages()
+                    + " cache pages: found " + needed + " bytes, expected at most stateLimit=" + options.stateLimit()
+                    + "; load with fewer sequences, a shorter maxContext or fewer cachePages");
         }
     }
 
@@ -118,6 +127,30 @@ public final class DeepSeekV4 implements AutoCloseable {
         return backbone.stateBytes() + (mtp == null ? 0 : mtp.runner().stateBytes());
     }
 
+    /** What the model holds now. */
+    public synchronized ModelMemory memory() {
+        return new ModelMemory(
+                weights.bytes(),
+                stateBytes(),
+                backbone.executionBytes() + (mtp == null ? 0 : mtp.runner().executionBytes()),
+                states.ringMemory().bytes(),
+                states.pageBytes(),
+                states.pool().size(),
+                states.pool().free(),
+                states.ringMemory().allocatedBytes());
+    }
+
+    synchronized SessionMemory memory(Session session) {
+        session.requireOpen();
+        long own = states.unshared(session);
+        return new SessionMemory(
+                states.ringMemory().bytes(),
+                own * states.pageBytes(),
+                (session.pageCount() - own) * states.pageBytes(),
+                session.hidden().bytes(),
+                session.listBytes());
+    }
+
     /** The weights on the device. */
     public DeviceWeights weights() {
         return weights;
@@ -131,12 +164,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     /** A new, empty sequence. @throws DeviceMemoryException if as many are open as were planned for */
     public synchronized Session newSession() {
         requireOpen();
-        Integer slot = freeSlots.poll();
-        if (slot == null) {
-            throw new DeviceMemoryException("sessions: all " + options.maxSequences()
-                    + " are in use; close one, or load the model with a larger maxSequences");
-        }
-        Session s = new Session(this, slot, new HiddenRows(options.rollback() + 2));
+        Session s = new Session(this, states.takeSlot(), new HiddenRows(options.rollback() + 2));
         sessions.add(s);
         return s;
     }
@@ -163,10 +191,10 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void compute(List<Feed> feeds) {
         requireOpen();
         validate(feeds);
+        states.makeWritable(feeds);
         backbone.begin();
         for (int i = 0; i < feeds.size(); i++) {
             Feed f = feeds.get(i);
-            makeWritable(f.session(), f.session().position() + f.tokens().length);
             backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
         }
         backbone.run(MemorySegment.NULL);
@@ -236,26 +264,12 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
     }
 
-    /** Gives the session pages of its own for all positions from its own up to {@code end}. */
-    private void makeWritable(Session s, int end) {
-        for (int i = s.position() / LoadOptions.PAGE_TOKENS; i * LoadOptions.PAGE_TOKENS < end; i++) {
-            if (i >= s.pageCount()) {
-                s.setPage(i, pool.allocate());
-            } else if (pool.isShared(s.page(i))) {
-                int shared = s.page(i);
-                int own = pool.allocate();
-                forEachRunner(r -> r.copyPage(shared, own));
-                pool.release(shared);
-                s.setPage(i, own);
-            }
-        }
-    }
-
     /** Appends in chunks; only the last chunk's logits are returned unless all are wanted. */
     synchronized float[][] append(Session session, int[] ids, Feed.Want want) {
         requireOpen();
         session.requireOpen();
         checkTokens(session, ids);
+        states.require(List.of(new Feed(session, ids, want)));
         List<float[]> rows = new ArrayList<>();
         for (int at = 0; at < ids.length; at += options.maxTokens()) {
             int end = Math.min(ids.length, at + options.maxTokens());
@@ -289,7 +303,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         if (next < 0 || next >= config.vocabSize()) {
             throw new RequestException("draft: found id " + next + ", expected 0 to " + (config.vocabSize() - 1));
         }
-        makeWritable(session, session.position());
+        states.makeWritable(session);
         return mtp.draft(session, next);
     }
 
@@ -301,10 +315,12 @@ public final class DeepSeekV4 implements AutoCloseable {
                     "truncate: found position " + newPosition + ", expected 0 to " + session.position());
         }
         boolean ringsReach = session.highWater() - newPosition <= options.rollback();
-        session.dropPages(ringsReach ? Math.ceilDiv(newPosition, LoadOptions.PAGE_TOKENS) : 0, pool);
         if (ringsReach) {
+            states.truncate(session, newPosition);
             session.rewind(newPosition);
         } else {
+            states.requireReplay(session, newPosition);
+            states.truncate(session, 0);
             int[] kept = Arrays.copyOf(session.tokens(), newPosition);
             session.forget();
             if (newPosition > 0) {
@@ -315,28 +331,25 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     synchronized Session fork(Session session) {
         session.requireOpen();
-        Session other = newSession();
-        forEachRunner(r -> r.copySlot(session.slot(), other.slot()));
-        for (int i = 0; i < session.pageCount(); i++) {
-            pool.retain(session.page(i));
-            other.setPage(i, session.page(i));
-        }
-        session.copyTokensTo(other);
-        return other;
+        return filled(other -> states.fork(session, other));
     }
 
     synchronized void release(Session session) {
         if (session.markClosed()) {
-            session.dropPages(0, pool);
-            freeSlots.add(session.slot());
+            states.release(session);
             sessions.remove(session);
         }
     }
 
-    private void forEachRunner(java.util.function.Consumer<StepRunner> action) {
-        action.accept(backbone);
-        if (mtp != null) {
-            action.accept(mtp.runner());
+    /** A new session that is filled, or closed again if that fails. */
+    private Session filled(Consumer<Session> filler) {
+        Session s = newSession();
+        try {
+            filler.accept(s);
+            return s;
+        } catch (RuntimeException | Error e) {
+            s.close();
+            throw e;
         }
     }
 

@@ -43,6 +43,15 @@ final class HiddenRows {
         return position >= 0 && positions[position % rows.length] == position;
     }
 
+    /** Bytes of all rows kept. */
+    long bytes() {
+        long bytes = 0;
+        for (byte[] row : rows) {
+            bytes += row.length;
+        }
+        return bytes;
+    }
+
     HiddenRows copy() {
         HiddenRows copy = new HiddenRows(rows.length);
         for (int i = 0; i < rows.length; i++) {

@@ -97,6 +97,11 @@ public final class Session implements AutoCloseable {
         return model.fork(this);
     }
 
+    /** What the session holds now. */
+    public SessionMemory memory() {
+        return model.memory(this);
+    }
+
     @Override
     public void close() {
         model.release(this);
@@ -138,6 +143,10 @@ public final class Session implements AutoCloseable {
         return pages[i];
     }
 
+    int[] pages() {
+        return Arrays.copyOf(pages, pageCount);
+    }
+
     void setPage(int i, int page) {
         if (i == pages.length) {
             pages = Arrays.copyOf(pages, Math.max(4, 2 * pages.length));
@@ -152,6 +161,11 @@ public final class Session implements AutoCloseable {
             pool.release(pages[i]);
         }
         pageCount = Math.min(pageCount, from);
+    }
+
+    /** Bytes of the lists of tokens and pages. */
+    long listBytes() {
+        return (long) Integer.BYTES * (tokens.length + pages.length);
     }
 
     int token(int i) {
@@ -195,11 +209,17 @@ public final class Session implements AutoCloseable {
         mtpPosition = position;
     }
 
-    void copyTokensTo(Session other) {
-        other.tokens = tokens.clone();
-        other.hidden = hidden.copy();
-        other.position = position;
-        other.highWater = highWater;
-        other.mtpPosition = mtpPosition;
+    /** All but rings and pages, as a copy. */
+    Progress progress() {
+        return new Progress(tokens(), highWater, mtpPosition, hidden.copy());
+    }
+
+    /** Goes on from there; the session was empty. */
+    void resume(Progress progress) {
+        tokens = Arrays.copyOf(progress.tokens(), Math.max(tokens.length, progress.position()));
+        position = progress.position();
+        highWater = progress.highWater();
+        mtpPosition = progress.mtpPosition();
+        hidden = progress.hidden();
     }
 }

@@ -1,0 +1,20 @@
+package dev.weft.model;
+
+/**
+ * How far a sequence is: all that it is besides its rings and pages.
+ *
+ * @param tokens the tokens so far
+ * @param highWater one past the highest position ever written to the rings
+ * @param mtpPosition MTP rows done
+ * @param hidden residual streams of the last positions; empty without MTP
+ */
+record Progress(int[] tokens, int highWater, int mtpPosition, HiddenRows hidden) {
+    int position() {
+        return tokens.length;
+    }
+
+    /** The lowest position at which the rings still hold all that a row needs. */
+    int lowest(LoadOptions options) {
+        return Math.max(0, highWater - options.rollback());
+    }
+}

@@ -1,0 +1,13 @@
+package dev.weft.model;
+
+import java.lang.foreign.MemorySegment;
+
+/**
+ * A sequence at one position, apart from any session: its rings as a copy on the host, its pages by reference. Rings are
+ * overwritten as a sequence goes on, pages are not: whoever writes to a shared one copies it first.
+ *
+ * @param progress tokens and counters
+ * @param rings a copy of the sequence's rings, in the order of the plan
+ * @param pages the pages, one reference held on each
+ */
+record Snapshot(Progress progress, MemorySegment rings, int[] pages) {}

@@ -1,5 +1,6 @@
 package dev.weft.model;
 
+import dev.weft.CancelledException;
 import dev.weft.ClosedException;
 import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
@@ -14,9 +15,11 @@ import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
@@ -32,6 +35,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
     private final SequenceStates states;
+    private final SessionFormat sessionFormat;
     private final HostScratch hidden = new HostScratch();
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
@@ -39,6 +43,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     private DeepSeekV4(
             ModelConfig config,
             LoadOptions options,
+            String fingerprint,
             DeviceWeights weights,
             StepRunner backbone,
             @Nullable MtpRunner mtp) {
@@ -47,8 +52,9 @@ public final class DeepSeekV4 implements AutoCloseable {
         this.weights = weights;
         this.backbone = backbone;
         this.mtp = mtp;
-        this.states =
-                new SequenceStates(options, mtp == null ? List.of(backbone) : List.of(backbone, mtp.runner()));
+        List<StepRunner> runners = mtp == null ? List.of(backbone) : List.of(backbone, mtp.runner());
+        this.states = new SequenceStates(options, runners);
+        this.sessionFormat = new SessionFormat(config, options, fingerprint, runners);
     }
 
     /** Loads a checkpoint to a device. */
@@ -84,7 +90,8 @@ public final class DeepSeekV4 implements AutoCloseable {
             opened.addFirst(backbone);
             long rowBytes = streamBytes(config, options);
             MtpRunner mtp = withMtp ? new MtpRunner(graphs.get(1), weights, options, rowBytes) : null;
-            return new DeepSeekV4(config, options, weights, backbone, mtp);
+            String fingerprint = checkpoint.fingerprint(config.toJson());
+            return new DeepSeekV4(config, options, fingerprint, weights, backbone, mtp);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;
@@ -265,13 +272,16 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     /** Appends in chunks; only the last chunk's logits are returned unless all are wanted. */
-    synchronized float[][] append(Session session, int[] ids, Feed.Want want) {
+    synchronized float[][] append(Session session, int[] ids, Feed.Want want, BooleanSupplier cancelled) {
         requireOpen();
         session.requireOpen();
         checkTokens(session, ids);
         states.require(List.of(new Feed(session, ids, want)));
         List<float[]> rows = new ArrayList<>();
         for (int at = 0; at < ids.length; at += options.maxTokens()) {
+            if (cancelled.getAsBoolean()) {
+                throw new CancelledException("prefill: cancelled after " + at + " of " + ids.length + " tokens");
+            }
             int end = Math.min(ids.length, at + options.maxTokens());
             Feed.Want w = want == Feed.Want.LAST && end < ids.length ? Feed.Want.NONE : want;
             rows.addAll(List.of(step(List.of(new Feed(session, Arrays.copyOfRange(ids, at, end), w)))
@@ -324,7 +334,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             int[] kept = Arrays.copyOf(session.tokens(), newPosition);
             session.forget();
             if (newPosition > 0) {
-                append(session, kept, Feed.Want.NONE);
+                append(session, kept, Feed.Want.NONE, () -> false);
             }
         }
     }
@@ -332,6 +342,68 @@ public final class DeepSeekV4 implements AutoCloseable {
     synchronized Session fork(Session session) {
         session.requireOpen();
         return filled(other -> states.fork(session, other));
+    }
+
+    void save(Session session, Path file) {
+        Snapshot snapshot = snapshot(session);
+        try {
+            SessionWriter.write(sessionFormat, snapshot, file);
+        } finally {
+            release(snapshot);
+        }
+    }
+
+    /**
+     * A new session with the tokens and states of a file that {@link Session#save} wrote, on whatever device.
+     *
+     * @throws dev.weft.CheckpointException if the file is damaged, of another version, checkpoint, numeric mode or
+     *     rollback, with MTP or without where this model is not, or longer than the context
+     * @throws DeviceMemoryException if no session or not enough pages are free
+     */
+    public Session loadSession(Path file) {
+        try (SessionReader reader = SessionReader.open(sessionFormat, file)) {
+            Session s = newSession();
+            try {
+                synchronized (this) {
+                    states.makeWritable(List.of(new Feed(s, reader.progress().tokens(), Feed.Want.NONE)));
+                }
+                // nobody else knows the session yet: steps of others may run meanwhile
+                reader.readStates(s);
+                synchronized (this) {
+                    s.requireOpen();
+                    s.resume(reader.progress());
+                }
+                return s;
+            } catch (RuntimeException | Error e) {
+                s.close();
+                throw e;
+            }
+        }
+    }
+
+    /** A new session that is what a snapshot was taken of. */
+    synchronized Session newSession(Snapshot snapshot) {
+        return filled(s -> states.restore(snapshot, s));
+    }
+
+    synchronized void addHolder(SequenceStates.PageHolder holder) {
+        requireOpen();
+        states.add(holder);
+    }
+
+    synchronized void removeHolder(SequenceStates.PageHolder holder) {
+        states.remove(holder);
+    }
+
+    /** A copy of a session that is independent of it, to be released. */
+    synchronized Snapshot snapshot(Session session) {
+        requireOpen();
+        session.requireOpen();
+        return states.snapshot(session);
+    }
+
+    synchronized void release(Snapshot snapshot) {
+        states.release(snapshot);
     }
 
     synchronized void release(Session session) {

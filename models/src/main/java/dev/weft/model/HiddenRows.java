@@ -28,11 +28,16 @@ final class HiddenRows {
 
     /** Copies the row of a position to {@code offset} of {@code target}. */
     void get(int position, MemorySegment target, long offset) {
+        byte[] row = row(position);
+        MemorySegment.copy(row, 0, target, ValueLayout.JAVA_BYTE, offset, row.length);
+    }
+
+    /** The row of a position, not to be changed. */
+    byte[] row(int position) {
         if (!has(position)) {
             throw new AssertionError("streams of position " + position + " are not kept");
         }
-        byte[] row = rows[position % rows.length];
-        MemorySegment.copy(row, 0, target, ValueLayout.JAVA_BYTE, offset, row.length);
+        return rows[position % rows.length];
     }
 
     int capacity() {

@@ -13,6 +13,15 @@ record Progress(int[] tokens, int highWater, int mtpPosition, HiddenRows hidden)
         return tokens.length;
     }
 
+    /** How many of the last positions have their residual streams kept. */
+    int streamsKept() {
+        int count = 0;
+        while (hidden.has(position() - count - 1)) {
+            count++;
+        }
+        return count;
+    }
+
     /** The lowest position at which the rings still hold all that a row needs. */
     int lowest(LoadOptions options) {
         return Math.max(0, highWater - options.rollback());

@@ -10,4 +10,22 @@ import java.lang.foreign.MemorySegment;
  * @param rings a copy of the sequence's rings, in the order of the plan
  * @param pages the pages, one reference held on each
  */
-record Snapshot(Progress progress, MemorySegment rings, int[] pages) {}
+record Snapshot(Progress progress, MemorySegment rings, int[] pages) {
+    /** Bytes on the host. */
+    long hostBytes() {
+        return rings.byteSize()
+                + progress.hidden().bytes()
+                + (long) Integer.BYTES * progress.tokens().length;
+    }
+
+    /** Itself only: two snapshots of one sequence are two. */
+    @Override
+    public boolean equals(Object o) {
+        return this == o;
+    }
+
+    @Override
+    public int hashCode() {
+        return System.identityHashCode(this);
+    }
+}

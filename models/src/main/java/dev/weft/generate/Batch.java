@@ -3,13 +3,17 @@ package dev.weft.generate;
 import dev.weft.DeviceMemoryException;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.Feed;
+import dev.weft.model.Prefill;
+import dev.weft.model.PrefixCache;
 import dev.weft.model.Session;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /** The sequences of an {@link Engine} that are under way, and their steps. Used by the engine's thread. */
 final class Batch {
     private final DeepSeekV4 model;
+    private final @Nullable PrefixCache cache;
     private final int vocabulary;
     private final int maxTokens;
     private final int promptTokens;
@@ -28,8 +32,9 @@ final class Batch {
         }
     }
 
-    Batch(DeepSeekV4 model, int promptTokens) {
+    Batch(DeepSeekV4 model, int promptTokens, @Nullable PrefixCache cache) {
         this.model = model;
+        this.cache = cache;
         this.vocabulary = model.config().vocabSize();
         this.maxTokens = model.options().maxTokens();
         this.promptTokens = promptTokens;
@@ -51,9 +56,12 @@ final class Batch {
     }
 
     void join(Generation generation) {
-        Session session = model.newSession();
-        Continuation continuation =
-                new Continuation(session, generation.request(), model.options().maxContext(), generation.progress());
+        GenerationRequest request = generation.request();
+        Prefill prefill = cache == null ? null : cache.begin(request.prompt());
+        Session session = prefill == null ? model.newSession() : prefill.session();
+        generation.startsAt(session.position());
+        Continuation continuation = new Continuation(
+                session, prefill, request, model.options().maxContext(), generation.progress());
         members.add(new Member(generation, continuation));
         size = members.size();
     }
@@ -154,6 +162,10 @@ final class Batch {
     }
 
     private void leave(Member member, FinishReason reason) {
+        Session session = member.continuation().session();
+        if (cache != null && session.position() > 0) {
+            cache.remember(session); // a conversation goes on from here
+        }
         close(member);
         member.generation().finish(reason);
     }

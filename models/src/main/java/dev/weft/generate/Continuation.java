@@ -1,6 +1,7 @@
 package dev.weft.generate;
 
 import dev.weft.model.Feed;
+import dev.weft.model.Prefill;
 import dev.weft.model.Sampling;
 import dev.weft.model.Session;
 import dev.weft.model.TokenSampler;
@@ -16,6 +17,7 @@ final class Continuation {
     private static final int NONE = -1;
 
     private final Session session;
+    private final @Nullable Prefill prefill;
     private final int[] prompt;
     private final Sampling sampling;
     private final boolean speculative;
@@ -24,8 +26,6 @@ final class Continuation {
     private final int context;
     private final Progress progress;
 
-    /** Prompt tokens that have been appended. */
-    private int fed;
     /** Chosen and not appended yet. */
     private int pending = NONE;
     /** Proposed to follow it. */
@@ -42,12 +42,14 @@ final class Continuation {
     }
 
     /**
-     * @param session holds the first tokens of the prompt or none, not all
+     * @param session empty, or with the first tokens of the prompt that {@code prefill} found in a cache
+     * @param prefill brings the prompt into the session and remembers it, null without a cache
      * @param context longest sequence
      */
-    Continuation(Session session, GenerationRequest request, int context, Progress progress) {
+    Continuation(
+            Session session, @Nullable Prefill prefill, GenerationRequest request, int context, Progress progress) {
         this.session = session;
-        this.fed = session.position();
+        this.prefill = prefill;
         this.prompt = request.prompt();
         this.sampling = request.sampling();
         this.speculative = request.speculative();
@@ -72,7 +74,7 @@ final class Continuation {
     }
 
     boolean isInPrompt() {
-        return fed < prompt.length;
+        return session.position() < prompt.length;
     }
 
     /** Whether {@link #propose} is due before the next step. */
@@ -93,9 +95,12 @@ final class Continuation {
     /** Tokens of the next step. @param most limit for a piece of the prompt, 1 or more; other steps have one or two */
     Feed feed(int most) {
         if (isInPrompt()) {
-            int end = Math.min(prompt.length, fed + most);
-            Feed.Want want = end == prompt.length ? Feed.Want.LAST : Feed.Want.NONE;
-            return new Feed(session, Arrays.copyOfRange(prompt, fed, end), want);
+            int from = session.position();
+            int[] tokens = prefill == null
+                    ? Arrays.copyOfRange(prompt, from, Math.min(prompt.length, from + most))
+                    : prefill.next(most);
+            boolean isLast = from + tokens.length == prompt.length;
+            return new Feed(session, tokens, isLast ? Feed.Want.LAST : Feed.Want.NONE);
         }
         int[] tokens = draft == NONE ? new int[] {pending} : new int[] {pending, draft};
         return new Feed(session, tokens, Feed.Want.ALL);
@@ -103,16 +108,14 @@ final class Continuation {
 
     /** Takes the logits of the step of {@code feed}: {@code feed.wanted()} rows from {@code at} on. */
     void take(Feed feed, float[] logits, int at, int vocabulary) {
-        if (isInPrompt()) {
-            fed += feed.tokens().length;
-            if (isInPrompt()) {
-                return;
-            }
-        } else if (draft != NONE) {
-            check(logits, at, vocabulary);
-            return;
+        if (pending == NONE && prefill != null) {
+            prefill.stepped();
         }
-        choose(logits, at, vocabulary);
+        if (draft != NONE) {
+            check(logits, at, vocabulary);
+        } else if (feed.wanted() > 0) {
+            choose(logits, at, vocabulary);
+        }
     }
 
     private void choose(float[] logits, int at, int vocabulary) {

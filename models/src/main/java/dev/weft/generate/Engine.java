@@ -4,10 +4,12 @@ import dev.weft.ClosedException;
 import dev.weft.RequestException;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
+import dev.weft.model.PrefixCache;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -33,10 +35,16 @@ public final class Engine implements AutoCloseable {
     private boolean changed;
     private boolean closed;
 
+    /** An engine without a prefix cache. */
     public Engine(DeepSeekV4 model, EngineOptions options) {
+        this(model, options, null);
+    }
+
+    /** @param cache where prompts and answers are remembered, so that later prompts start from them; null for none */
+    public Engine(DeepSeekV4 model, EngineOptions options, @Nullable PrefixCache cache) {
         this.model = model;
         this.options = options;
-        this.batch = new Batch(model, options.promptTokens());
+        this.batch = new Batch(model, options.promptTokens(), cache);
         this.thread = Thread.ofPlatform().daemon().name("weft-engine").start(this::work);
     }
 

@@ -26,6 +26,7 @@ public final class Generation implements Iterable<GeneratedToken>, AutoCloseable
     private boolean cancelled;
     private @Nullable FinishReason reason;
     private @Nullable RuntimeException failure;
+    private int cached;
     private int drafted;
     private int accepted;
 
@@ -125,6 +126,11 @@ public final class Generation implements Iterable<GeneratedToken>, AutoCloseable
         return reason;
     }
 
+    /** Tokens of the prompt that a prefix cache held. */
+    public synchronized int cached() {
+        return cached;
+    }
+
     /** Tokens that the MTP block proposed. */
     public synchronized int drafted() {
         return drafted;
@@ -142,6 +148,10 @@ public final class Generation implements Iterable<GeneratedToken>, AutoCloseable
     }
 
     // what follows is called by the engine's thread
+
+    synchronized void startsAt(int position) {
+        cached = position;
+    }
 
     synchronized boolean isCancelled() {
         return cancelled;

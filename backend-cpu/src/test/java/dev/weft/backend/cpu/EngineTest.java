@@ -17,6 +17,7 @@ import dev.weft.io.SyntheticCheckpoint;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.Generator;
 import dev.weft.model.LoadOptions;
+import dev.weft.model.PrefixCache;
 import dev.weft.model.Sampling;
 import dev.weft.model.Session;
 import dev.weft.model.config.ModelConfig;
@@ -31,6 +32,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.atomic.AtomicInteger;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -156,6 +158,33 @@ class EngineTest {
             assertThat(speculating.reason()).isEqualTo(FinishReason.CONTEXT);
             assertThat(speculating.drafted()).isGreaterThan(speculating.accepted());
         }
+    }
+
+    @Test
+    void promptsThatBeginAlikeStartFromTheCache() {
+        SplittableRandom random = new SplittableRandom(8);
+        int[] system = random.ints(140, 0, VOCABULARY).toArray();
+        Sampling sampling = Sampling.random(0.7f, 1, 12, 3);
+        int cached = 0;
+        try (PrefixCache cache = new PrefixCache(model, 64 << 20, 64);
+                Engine engine = new Engine(model, EngineOptions.DEFAULT, cache)) {
+            for (int i = 0; i < 12; i++) {
+                int[] question = prompt(random, 20);
+                int[] whole = IntStream.concat(Arrays.stream(system), Arrays.stream(question)).toArray();
+                GenerationRequest request = GenerationRequest.of(whole, sampling);
+                Generation generation = engine.submit(i % 2 == 0 ? request : request.speculating());
+                int[] answer = ids(generation.await());
+                if (i % 2 == 0) {
+                    assertThat(answer).as("question " + i).isEqualTo(alone(whole, sampling));
+                }
+                cached += generation.cached();
+                int[] further = IntStream.concat(Arrays.stream(whole), Arrays.stream(answer)).toArray();
+                Generation next = engine.submit(GenerationRequest.of(further, sampling));
+                assertThat(ids(next.await())).as("follow-up " + i).isEqualTo(alone(further, sampling));
+                assertThat(next.cached()).isEqualTo(further.length - 1);
+            }
+        }
+        assertThat(cached).as("all but the first find the common beginning").isGreaterThanOrEqualTo(11 * 128);
     }
 
     @Test

@@ -431,11 +431,13 @@ class CudaDeviceTest {
     @Test
     void workThatNeverEndsLosesTheDevice() {
         BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.TIMEOUT, "1");
-        try (CudaBackend backend = emulator.with("delay", "3000000").open(config);
+        try (CudaBackend backend = emulator.with("delay", "1000000").open(config);
                 BackendDevice device = backend.open(id(0));
                 DeviceBuffer buffer = device.allocate(64, 64);
                 DeviceStream stream = device.createStream()) {
-            stream.copyIn(MemorySegment.ofArray(new byte[64]), buffer.address());
+            for (int i = 0; i < 8; i++) { // half a second each
+                stream.copyIn(MemorySegment.ofArray(new byte[64]), buffer.address());
+            }
             assertThatThrownBy(stream::synchronize)
                     .isInstanceOf(DeviceLostException.class)
                     .hasMessageContainingAll("stream 1", "nothing came within 1 s", "-Dweft.cuda.timeout");

@@ -11,17 +11,21 @@ import java.util.Map;
 /** Matrix products. */
 final class GemmOps {
     static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of(
-            Gemm.class, List.of(simple("gemm")),
-            GroupedGemm.class, List.of(simple("grouped_gemm")),
-            ExpertGemm.class, List.of(simple("expert_gemm")));
+            Gemm.class, ways("gemm", TensorCoreGemm.Product.SINGLE),
+            GroupedGemm.class, ways("grouped_gemm", TensorCoreGemm.Product.GROUPED),
+            ExpertGemm.class, ways("expert_gemm", TensorCoreGemm.Product.EXPERTS));
 
     private static final int THREADS = 256;
     private static final int WARP = 32;
 
     private GemmOps() {}
 
-    private static Way simple(String name) {
-        return Way.simple(name, e -> simple(e, name));
+    private static List<Way> ways(String name, TensorCoreGemm.Product product) {
+        Way.Body simple = e -> simple(e, name);
+        return List.of(
+                Way.fast(name + "/mma", e -> TensorCoreGemm.emit(e, product, simple))
+                        .refusing(TensorCoreGemm::refusal),
+                Way.simple(name, simple));
     }
 
     private static void simple(Emit e, String name) {

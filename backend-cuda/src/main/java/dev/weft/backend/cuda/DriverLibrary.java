@@ -47,8 +47,7 @@ record DriverLibrary(
     static Result open() {
         return switch (NativeLibraries.find(MethodHandles.lookup(), NAME, FILES, folders())) {
             case NativeLibraries.Missing missing ->
-                new Absent("no CUDA driver here: libcuda.so.1, which is part of it, " + "was not found; "
-                        + missing.reason());
+                new Absent("no libcuda.so.1, part of NVIDIA's driver: " + missing.reason());
             case NativeLibraries.Found found -> {
                 try {
                     yield initialise(found);

@@ -25,7 +25,7 @@ final class Emulator implements AutoCloseable {
     private static final Map<String, String> DEFAULTS = Map.of(
             "sm", "90",
             "devices", "1",
-            "memory", "0",
+            "memory", Long.toString(1L << 30),
             "driver", "13000",
             "seed", "1",
             "delay", "0",

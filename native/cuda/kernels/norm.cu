@@ -46,7 +46,7 @@ WEFT_KERNEL(rms_norm_simple, THREADS) {
 }
 
 // y = x * 1/sqrt(mean(x^2) + eps). Attribute: eps.
-WEFT_KERNEL(head_norm, THREADS) {
+WEFT_KERNEL(head_norm_simple, THREADS) {
     const Rows x = rows_of(call.at[0]);
     const Rows y = rows_of(call.at[1]);
     const i64 i = blockIdx.x;

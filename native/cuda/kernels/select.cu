@@ -52,7 +52,7 @@ WEFT_KERNEL(top_k_simple, THREADS) {
     const float value = x.load(i, c);
     i64 place = 0;
     for (i64 j = 0; j < x.columns; j++) {
-        place += ranks_before(order_key(x.load(i, j)), j, order_key(value), c) ? 1 : 0;
+        place += rank_word(order_key(x.load(i, j)), j) > rank_word(order_key(value), c) ? 1 : 0;
     }
     if (place < call.attribute[0]) {
         values.store(i, place, value);

@@ -26,7 +26,7 @@ __device__ __forceinline__ u32 block_scale(u32 greatest, bool e4m3) {
 
 // 1 / scale, exact: the floors keep the byte of a finite block in [1, 253].
 __device__ __forceinline__ float inverse_scale(u32 scale) {
-    return __uint_as_float(254u - scale << 23);
+    return __uint_as_float((254u - scale) << 23);
 }
 
 // Code of x under the scale of its block: NaN, or zero where the format has none, under NAN_SCALE.

@@ -38,7 +38,7 @@ __device__ __forceinline__ SineCosine sine_and_cosine(float angle) {
     const double sine = (quarter & 1) != 0 ? c : s;
     const double cosine = (quarter & 1) != 0 ? s : c;
     return {static_cast<float>((quarter & 2) != 0 ? -sine : sine),
-            static_cast<float>((quarter + 1 & 2) != 0 ? -cosine : cosine)};
+            static_cast<float>(((quarter + 1) & 2) != 0 ? -cosine : cosine)};
 }
 
 // Rotates (x0, x1) by position * frequency: the angle is rounded to F32, and so is every product.

@@ -10,36 +10,53 @@ import dev.weft.spi.KernelArguments;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Function;
 
 /** Norms, Hadamard, and rotary embedding. */
 final class NormOps {
     private static final int THREADS = 256;
+    private static final int WARP = 32;
+
+    /** Widest row of a warp; a wider one takes a block. */
+    private static final long WARP_COLUMNS = 1024;
 
     static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of(
             RmsNorm.class,
-            List.of(Way.simple("rmsNorm", e -> perRow(e, "rms_norm_simple", 0))
-                    .attributes(op -> eps(((RmsNorm) op.op()).eps()))),
+            norm("rmsNorm", "rms_norm", "rms_norm_simple", op -> ((RmsNorm) op).eps()),
             HeadNorm.class,
-            List.of(Way.simple("headNorm", e -> perRow(e, "head_norm", 0))
-                    .attributes(op -> eps(((HeadNorm) op.op()).eps()))),
+            norm("headNorm", "head_norm", "head_norm_simple", op -> ((HeadNorm) op).eps()),
             Hadamard.class,
-            List.of(Way.simple(
-                            "hadamard",
-                            e -> perRow(e, "hadamard", (int) (e.arguments().dim(0, -1) * Float.BYTES)))
-                    .refusing(NormOps::wideRow)),
+            List.of(Way.simple("hadamard", NormOps::hadamard).refusing(NormOps::wideRow)),
             Rotary.class,
             List.of(Way.simple("rotary", NormOps::rotary).attributes(NormOps::rotation)));
 
     private NormOps() {}
 
-    /** One block per row of operand 0. */
-    private static void perRow(Emit e, String function, int sharedBytes) {
-        long rows = e.arguments().elements(0) / e.arguments().dim(0, -1);
-        e.launch("norm", function, Grid.of(rows), THREADS, sharedBytes);
+    private static List<Way> norm(String name, String fast, String simple, Function<Op, Float> eps) {
+        Function<OpInstance, Attributes> attributes =
+                op -> Attributes.of(Double.doubleToRawLongBits(eps.apply(op.op())));
+        return List.of(
+                Way.fast(name, e -> rows(e, fast)).attributes(attributes),
+                Way.simple(name, e -> e.launch("norm", simple, Grid.of(rows(e)), THREADS, 0))
+                        .attributes(attributes));
     }
 
-    private static Attributes eps(float eps) {
-        return Attributes.of(Double.doubleToRawLongBits(eps));
+    /** Rows of operand 0. */
+    private static long rows(Emit e) {
+        return e.arguments().elements(0) / e.arguments().dim(0, -1);
+    }
+
+    private static void rows(Emit e, String function) {
+        if (e.arguments().dim(0, -1) > WARP_COLUMNS) {
+            e.launch("norm_fast", function + "_block", Grid.of(rows(e)), THREADS, 0);
+        } else {
+            e.launch("norm_fast", function + "_warp", Grid.covering(rows(e) * WARP, THREADS), THREADS, 0);
+        }
+    }
+
+    private static void hadamard(Emit e) {
+        int bytes = (int) e.arguments().dim(0, -1) * Float.BYTES;
+        e.launch("norm", "hadamard", Grid.of(rows(e)), THREADS, bytes);
     }
 
     private static Optional<String> wideRow(OpInstance op, Chip chip) {
@@ -52,9 +69,8 @@ final class NormOps {
 
     private static void rotary(Emit e) {
         KernelArguments a = e.arguments();
-        long columns = a.dim(0, -1);
         long pairs = ((Rotary) e.op().op()).parameters().dim() / 2;
-        long items = a.elements(0) / columns * (columns - pairs);
+        long items = rows(e) * (a.dim(0, -1) - pairs);
         e.launch("norm", "rotary", Grid.covering(items, THREADS), THREADS, 0);
     }
 

@@ -1,4 +1,4 @@
-package dev.weft.backend.ascend;
+package dev.weft.spi.support;
 
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;

@@ -1,4 +1,4 @@
-package dev.weft.backend.ascend;
+package dev.weft.spi.support;
 
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
@@ -8,7 +8,7 @@ import java.util.List;
  * Pinned memory of one stream for copies under way: pieces are cut from chunks one after another, and all are taken back
  * at once when the stream has passed them. Used by the stream's thread.
  */
-final class Staging {
+public final class Staging {
     /** Start of every piece. */
     private static final long ALIGNMENT = 64;
 
@@ -16,12 +16,13 @@ final class Staging {
     private final List<MemorySegment> chunks = new ArrayList<>();
     private long used;
 
-    Staging(PinnedPool pool) {
+    /** Takes its chunks from {@code pool}. */
+    public Staging(PinnedPool pool) {
         this.pool = pool;
     }
 
     /** A piece of at most {@link PinnedPool#CHUNK} bytes, valid until {@link #reset}. */
-    MemorySegment piece(long bytes) {
+    public MemorySegment piece(long bytes) {
         if (chunks.isEmpty() || used + bytes > PinnedPool.CHUNK) {
             chunks.add(pool.take());
             used = 0;
@@ -32,12 +33,12 @@ final class Staging {
     }
 
     /** Bytes of chunks in use. */
-    long bytes() {
+    public long bytes() {
         return chunks.size() * PinnedPool.CHUNK;
     }
 
     /** Ends the use of all pieces. The first chunk stays, so that the copies of a usual step take none. */
-    void reset() {
+    public void reset() {
         while (chunks.size() > 1) {
             pool.give(chunks.removeLast());
         }
@@ -45,7 +46,7 @@ final class Staging {
     }
 
     /** Gives everything back. */
-    void close() {
+    public void close() {
         chunks.forEach(pool::give);
         chunks.clear();
     }

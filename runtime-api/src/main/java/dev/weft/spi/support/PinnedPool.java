@@ -1,38 +1,45 @@
-package dev.weft.backend.ascend;
+package dev.weft.spi.support;
 
-import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
-import java.lang.foreign.ValueLayout;
 import java.util.ArrayDeque;
 import java.util.Deque;
-import java.util.HashSet;
-import java.util.Set;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
 
 /**
  * Page-locked host memory in chunks of one size. Copies go through it for two reasons: an asynchronous copy of pageable
  * memory would block until it is done, and sources may be mapped files, whose loss must be met in Java, not in a driver.
  */
-final class PinnedPool {
+public final class PinnedPool {
     /** Bytes of a chunk. */
-    static final long CHUNK = 4L << 20;
+    public static final long CHUNK = 4L << 20;
 
     /** Chunks kept for reuse. */
     private static final int KEPT = 8;
 
-    private final Acl acl;
     private final DeviceThread thread;
-    private final Health health;
+    private final Source source;
     private final Deque<MemorySegment> free = new ArrayDeque<>();
-    private final Set<Long> all = new HashSet<>();
+    private final Map<Long, MemorySegment> all = new HashMap<>();
 
-    PinnedPool(Acl acl, DeviceThread thread, Health health) {
-        this.acl = acl;
+    /** The driver's calls, made on the device's thread. */
+    public interface Source {
+        /** Page-locked memory. */
+        MemorySegment allocatePinned(long bytes);
+
+        /** Frees it; never throws. */
+        void freePinned(MemorySegment memory);
+    }
+
+    /** An empty pool. */
+    public PinnedPool(DeviceThread thread, Source source) {
         this.thread = thread;
-        this.health = health;
+        this.source = source;
     }
 
     /** A chunk, contents undefined. */
-    MemorySegment take() {
+    public MemorySegment take() {
         synchronized (free) {
             MemorySegment chunk = free.pollFirst();
             if (chunk != null) {
@@ -40,39 +47,34 @@ final class PinnedPool {
             }
         }
         return thread.call(() -> {
-            health.check();
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
-                health.require(acl.aclrtMallocHost(out, CHUNK), "aclrtMallocHost(" + CHUNK + ")");
-                MemorySegment chunk = out.get(ValueLayout.ADDRESS, 0).reinterpret(CHUNK);
-                all.add(chunk.address());
-                return chunk;
-            }
+            MemorySegment chunk = source.allocatePinned(CHUNK);
+            all.put(chunk.address(), chunk);
+            return chunk;
         });
     }
 
     /** Takes a chunk back; nothing may use it any more. */
-    void give(MemorySegment chunk) {
+    public void give(MemorySegment chunk) {
         synchronized (free) {
             if (free.size() < KEPT) {
                 free.addFirst(chunk);
                 return;
             }
         }
-        thread.run(() -> release(chunk.address()));
+        thread.run(() -> release(chunk));
     }
 
-    private void release(long address) {
-        if (all.remove(address)) {
-            health.note(acl.aclrtFreeHost(MemorySegment.ofAddress(address)), "aclrtFreeHost");
+    private void release(MemorySegment chunk) {
+        if (all.remove(chunk.address()) != null) {
+            source.freePinned(chunk);
         }
     }
 
     /** Frees all chunks; on the device's thread, when no copy runs. */
-    void close() {
+    public void close() {
         synchronized (free) {
             free.clear();
         }
-        Set.copyOf(all).forEach(this::release);
+        List.copyOf(all.values()).forEach(this::release);
     }
 }

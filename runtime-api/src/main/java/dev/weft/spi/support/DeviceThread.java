@@ -1,4 +1,4 @@
-package dev.weft.backend.ascend;
+package dev.weft.spi.support;
 
 import dev.weft.ClosedException;
 import java.util.concurrent.BlockingQueue;
@@ -8,19 +8,19 @@ import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
- * The one platform thread that makes all CANN calls of a device. CANN binds the current context and the last error
- * message to the operating system's thread, so callers, which may be virtual threads, hand their calls over and wait.
- * Interrupting a waiting caller does not stop the call: its memory would be in use. The caller's flag is set again
+ * The one platform thread that makes all driver calls of a device. Drivers bind the current context, and some the last
+ * error message, to the operating system's thread, so callers, which may be virtual threads, hand their calls over and
+ * wait. Interrupting a waiting caller does not stop the call: its memory would be in use. The caller's flag is set again
  * afterwards.
  */
-final class DeviceThread implements AutoCloseable {
+public final class DeviceThread implements AutoCloseable {
     private final String subject;
     private final BlockingQueue<Task<?>> queue = new LinkedBlockingQueue<>();
     private final Thread thread;
     private boolean closed;
 
     /** Starts the thread. @param subject what it serves, for its name and messages */
-    DeviceThread(String subject) {
+    public DeviceThread(String subject) {
         this.subject = subject;
         this.thread = Thread.ofPlatform().daemon().name("weft-" + subject).start(this::work);
     }
@@ -85,7 +85,7 @@ final class DeviceThread implements AutoCloseable {
     }
 
     /** Runs {@code body} on the thread and waits; at once if this is the thread. */
-    <T> T call(Supplier<T> body) {
+    public <T> T call(Supplier<T> body) {
         if (Thread.currentThread() == thread) {
             return body.get();
         }
@@ -100,11 +100,16 @@ final class DeviceThread implements AutoCloseable {
     }
 
     /** As {@link #call}, without a result. */
-    void run(Runnable body) {
+    public void run(Runnable body) {
         call(() -> {
             body.run();
             return Boolean.TRUE;
         });
+    }
+
+    /** Whether calls wait for the one that runs now. */
+    public boolean hasWaiting() {
+        return !queue.isEmpty();
     }
 
     /** Does what was handed over before, then ends the thread. A second call does nothing. */

@@ -437,8 +437,8 @@ private:
     }
 WEFT_SPARSE_ATTENTION(512, 4)
 WEFT_SPARSE_ATTENTION(512, 1)
-WEFT_SPARSE_ATTENTION(64, 1)
 WEFT_SPARSE_ATTENTION(64, 4)
+WEFT_SPARSE_ATTENTION(64, 1)
 
 // Merges the splits of a list, in order. Grid: rows, heads.
 WEFT_KERNEL(sparse_attention_combine, THREADS) {

@@ -117,8 +117,8 @@ final class PlanFleetText {
                 layout.name(),
                 name,
                 Units.decimal(2, d.secondsPerToken(step) * 1e3),
-                Units.decimal(rate < 10 ? 2 : 0, rate),
-                Units.decimal(rate * count < 10 ? 2 : 0, rate * count),
+                Units.decimal(0, rate),
+                Units.decimal(0, rate * count),
                 step.bound(),
                 ttft(c, efficiency));
     }

@@ -1,7 +1,7 @@
 // What kernels call, for the block that their host thread runs.
 #include "weft/cuda/simt.h"
 
-#include <cstddef>
+#include <cstdint>
 #include <string>
 
 #include "block.h"
@@ -66,6 +66,23 @@ unsigned match(unsigned mask, unsigned value) {
     }
     leave(meeting);
     return result;
+}
+
+void begin_copy(void *to, const void *from, unsigned bytes, unsigned valid) {
+    auto both = reinterpret_cast<uintptr_t>(to) | (valid != 0 ? reinterpret_cast<uintptr_t>(from) : 0);
+    if (both % bytes != 0 || valid > bytes) {
+        this_block->fail(716, "copy-arguments", "cp.async of " + std::to_string(valid) + " valid bytes of " +
+                                                    std::to_string(bytes) + ", or an address that is no multiple of it");
+    }
+    this_block->running().copies.begin(to, from, bytes, valid);
+}
+
+void commit_copies() {
+    this_block->running().copies.commit();
+}
+
+void wait_copies(int pending) {
+    this_block->running().copies.wait(static_cast<unsigned>(pending));
 }
 
 void die(const char *rule, const char *detail) {

@@ -63,7 +63,7 @@ void named_barrier(int id, int threads);
 // ---- collectives of a warp. All lanes of the mask that have not returned must come with the same operation and mask.
 
 enum class Collective { SYNC, SHUFFLE, VOTE, MATCH, LDMATRIX, MMA };
-constexpr int MOST_WORDS = 20;
+constexpr int MOST_WORDS = 10;
 
 /** What the lanes brought, and what came of it; alive until the last of them has left. */
 struct Meeting {
@@ -84,6 +84,26 @@ unsigned shuffle(unsigned mask, unsigned value, int from);
 unsigned vote(unsigned mask, bool predicate);
 /** The lanes of the mask with the same value. */
 unsigned match(unsigned mask, unsigned value);
+
+// ---- matrices of a whole warp, in the fragments of PTX
+
+enum class Factor { BF16, F16, E4M3 };
+
+/**
+ * d += a b: 16 x 8, with 16 columns and rows in between, 32 of E4M3. The products are exact; they and the old d are added
+ * in binary64, the products in ascending order first, and the sum is rounded once. What the hardware does is not
+ * specified; its sums have fewer bits and another order.
+ */
+void multiply(Factor format, float (&d)[4], const unsigned (&a)[4], unsigned b0, unsigned b1);
+/** ldmatrix: `count` matrices of 8 x 8 16-bit elements; lane i gives the address of row i % 8 of matrix i / 8. */
+void load_matrices(unsigned *out, int count, bool transposed, const void *row);
+
+// ---- cp.async
+
+/** `bytes` of 4, 8 or 16, of which the first `valid` are read and the others become zero. */
+void begin_copy(void *to, const void *from, unsigned bytes, unsigned valid);
+void commit_copies();
+void wait_copies(int pending);
 
 /** Reports a fault under this name and ends the launch. */
 [[noreturn]] void die(const char *rule, const char *detail);

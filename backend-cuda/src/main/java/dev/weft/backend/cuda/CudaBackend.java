@@ -40,8 +40,9 @@ final class CudaBackend implements Backend {
     }
 
     private DeviceInfo describe(int ordinal, DeviceProperties p) {
-        String description = (library.isEmulator() ? "EMULATOR of " : "") + p.name() + ", sm_" + p.chip().sm()
-                + (library.isEmulator() ? ", no hardware" : ", driver for " + library.versionText());
+        String description = library.isEmulator()
+                ? "EMULATOR of sm_" + p.chip().sm() + ", no hardware"
+                : p.name() + ", sm_" + p.chip().sm() + ", driver for " + library.versionText();
         return new DeviceInfo(
                 new DeviceId(NAME, ordinal, ""),
                 description,

@@ -11,7 +11,7 @@ import dev.weft.UnsupportedOpException;
  */
 public record Grid(long x, long y, long z) {
     private static final long MOST_X = Integer.MAX_VALUE;
-    private static final long MOST_YZ = 65535;
+    static final long MOST_YZ = 65535;
 
     public Grid {
         if (x < 0 || x > MOST_X || y < 0 || y > MOST_YZ || z < 0 || z > MOST_YZ) {

@@ -42,23 +42,33 @@ WEFT_KERNEL(moe_gate_simple, THREADS) {
 
 // ---- dispatch ----
 
+namespace {
+
+// Row i of an operand of rank 2.
+template <class T>
+__device__ __forceinline__ const T *row_of(const Operand &o, i64 i) {
+    return static_cast<const T *>(o.data) + i * o.pitch;
+}
+
+}  // namespace
+
 // One block per expert, and one for the total: where the rows of the expert begin, and its pairs (row, choice) ascending.
 WEFT_KERNEL(moe_order, THREADS) {
     __shared__ i32 parts[WARP];
-    const Rows experts = rows_of(call.at[1]);
-    const Rows weights = rows_of(call.at[2]);
+    const i64 rows = call.at[1].dims[0];
+    const i64 k = call.at[1].dims[1];
     const i32 expert = static_cast<i32>(blockIdx.x);
     // a thread has consecutive rows, so that the order of the threads is that of the pairs
-    const i64 share = ceil_div(experts.count, blockDim.x);
-    const i64 begin = min(share * threadIdx.x, experts.count);
-    const i64 end = min(begin + share, experts.count);
+    const i64 share = ceil_div(rows, THREADS);
+    const i64 begin = min(share * threadIdx.x, rows);
+    const i64 end = min(begin + share, rows);
     i32 smaller = 0;
     i32 equal = 0;
     for (i64 i = begin; i < end; i++) {
-        const i32 *row = experts.row<i32>(i);
-        for (i64 j = 0; j < experts.columns; j++) {
-            smaller += row[j] < expert ? 1 : 0;
-            equal += row[j] == expert ? 1 : 0;
+        const i32 *chosen = row_of<i32>(call.at[1], i);
+        for (i64 j = 0; j < k; j++) {
+            smaller += chosen[j] < expert ? 1 : 0;
+            equal += chosen[j] == expert ? 1 : 0;
         }
     }
     const i32 first = block_sum(smaller);
@@ -68,11 +78,11 @@ WEFT_KERNEL(moe_order, THREADS) {
     i32 total;
     i64 place = first + block_sum_before(equal, parts, total);
     for (i64 i = begin; i < end; i++) {
-        const i32 *row = experts.row<i32>(i);
-        for (i64 j = 0; j < experts.columns; j++) {
-            if (row[j] == expert) {
-                static_cast<i32 *>(call.at[5].data)[place] = static_cast<i32>(i * experts.columns + j);
-                static_cast<float *>(call.at[4].data)[place] = weights.row<float>(i)[j];
+        const i32 *chosen = row_of<i32>(call.at[1], i);
+        for (i64 j = 0; j < k; j++) {
+            if (chosen[j] == expert) {
+                static_cast<i32 *>(call.at[5].data)[place] = static_cast<i32>(i * k + j);
+                static_cast<float *>(call.at[4].data)[place] = row_of<float>(call.at[2], i)[j];
                 place++;
             }
         }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.CancelledException;
 import dev.weft.ClosedException;
+import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.Feed;
@@ -84,6 +85,37 @@ class PrefixCacheTest {
             }
             assertThat(tiny.model().memory().freePages())
                     .isEqualTo(tiny.model().memory().pages() - cache.stats().pages());
+        }
+    }
+
+    /** No published model has one, but the format allows it: an MTP block that writes to pages, one row behind. */
+    @Test
+    void anMtpBlockMayHaveCachesOfItsOwn(@TempDir Path other) {
+        TinyModel.write(other, TinyModel.config().with("compress_ratios", List.of(0, 4, 128, 4)), 5);
+        int[] base = TinyModel.ids(280, 12);
+        try (TinyModel tiny = TinyModel.open(other, options().withMtp());
+                PrefixCache cache = new PrefixCache(tiny.model(), PLENTY, 128)) {
+            float[][] drafts = new float[base.length][];
+            try (Session s = tiny.model().newSession()) {
+                for (int p = 0; p + 1 < base.length; p++) {
+                    s.append(base[p]);
+                    drafts[p] = s.draft(base[p + 1]);
+                }
+            }
+            run(cache.begin(base), base);
+            for (int hit : new int[] {128, 256}) {
+                Prefill p = cache.begin(Arrays.copyOf(base, hit + 1));
+                assertThat(p.hit()).isEqualTo(hit);
+                try (Session s = p.session();
+                        Session fork = s.fork()) {
+                    // both write to the last shared page: the row before the hit is due now
+                    fork.append(base[hit] ^ 1, 3, 5);
+                    for (int at = hit; at < hit + 20; at++) {
+                        s.append(base[at]);
+                        assertThat(s.draft(base[at + 1])).as("draft at %d", at).containsExactly(drafts[at]);
+                    }
+                }
+            }
         }
     }
 
@@ -266,6 +298,22 @@ class PrefixCacheTest {
             assertThat(cache.stats().entries()).isOne();
             hit(cache, recent, 255);
             hit(cache, old, 0);
+            try (Session a = tiny.model().newSession()) {
+                a.append(TinyModel.ids(129, 4)); // two pages of three
+                Prefill p = cache.begin(recent);
+                // the session of the hit holds both pages with the cache: giving way would not free them
+                assertThatThrownBy(() -> a.append(TinyModel.ids(300, 5)))
+                        .isInstanceOf(DeviceMemoryException.class)
+                        .hasMessageContaining("found 1 free of 5, expected 2");
+                assertThat(cache.stats().entries()).as("nothing is forgotten in vain").isOne();
+                assertThat(a.position()).isEqualTo(129);
+                a.append(TinyModel.ids(100, 5));
+                p.run(NEVER); // takes the free page for a copy of the one that it shares
+                p.session().append(1); // and then the one that the cache alone holds
+                assertThat(cache.stats().entries()).isZero();
+                assertThat(p.session().position()).isEqualTo(257);
+                p.session().close();
+            }
         }
     }
 

@@ -39,25 +39,24 @@ struct Layout {
 };
 
 template <DType X, DType W>
-__device__ __forceinline__ void load_scales(const Operand &x, const Matrix &w, const Tile &tile, i64 row,
-                                            const Layout<X, W> &shared) {
-    const int blocks = static_cast<int>(w.blocks());
+__device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, int row, const Layout<X, W> &shared) {
+    const int blocks = w.blocks();
     if constexpr (X == F8_E4M3) {
-        const u8 *scale = static_cast<const u8 *>(x.scale);
         for (int i = static_cast<int>(threadIdx.x); i < tile.tokens * blocks; i += THREADS) {
-            shared.x_scale[i] = scale[tile.row(i / blocks) * blocks + i % blocks];
+            shared.x_scale[i] = tile.scales(i / blocks)[i % blocks];
         }
     }
     if constexpr (W == F8_E4M3) {
         for (int b = static_cast<int>(threadIdx.x); b < blocks; b += THREADS) {
-            shared.w_scale[b] = w.scale[row / 128 * blocks + b];
+            shared.w_scale[b] = w.scale[static_cast<i64>(row / 128) * blocks + b];
         }
     }
     if constexpr (W == F4_E2M1) {
-        const i64 of_row = w.inputs / MX_BLOCK;
-        const i64 count = min(w.outputs - row, static_cast<i64>(WARP_ROWS)) * of_row;
-        for (i64 i = threadIdx.x; i < WARP_ROWS * of_row; i += THREADS) {
-            shared.w_scale[i] = i < count ? w.scale[row * of_row + i] : 0;
+        const int of_row = w.inputs / MX_BLOCK;
+        const u8 *scale = w.scale + static_cast<i64>(row) * of_row;
+        const int count = min(w.outputs - row, WARP_ROWS) * of_row;
+        for (int i = static_cast<int>(threadIdx.x); i < WARP_ROWS * of_row; i += THREADS) {
+            shared.w_scale[i] = i < count ? scale[i] : 0;
         }
     }
 }
@@ -70,7 +69,7 @@ class Share {
     LaneRows<W> rows_;
     const u8 *x_;  // the row of token lane / 4
     bool has_token_;
-    i64 inputs_;
+    int inputs_;
     int blocks_;
     Layout<X, W> shared_;
     uint4 *slots_;  // of this lane
@@ -84,7 +83,7 @@ class Share {
     }
 
     __device__ __forceinline__ void begin(int step) const {
-        const i64 k = static_cast<i64>(block(step)) * K_BLOCK + first_value<W>(step % S::LOADS, lane_id() % 4);
+        const int k = block(step) * K_BLOCK + first_value<W>(step % S::LOADS, lane_id() % 4);
         rows_.begin(slot(step), k);
         const u8 *x = x_ + k * bits_in<X> / 8;
         const bool exists = has_token_ && k < inputs_;
@@ -113,7 +112,7 @@ class Share {
             x[4 * j + 3] = words.w;
         }
         if constexpr (W == F4_E2M1) {
-            const int of_row = static_cast<int>(inputs_ / MX_BLOCK);
+            const int of_row = inputs_ / MX_BLOCK;
             const int column = block(step) * 4 + lane_id() % 4;
 #pragma unroll
             for (int r = 0; r < LANE_ROWS; r++) {
@@ -156,12 +155,11 @@ class Share {
     }
 
 public:
-    __device__ __forceinline__ Share(const Operand &x, const Matrix &w, const Tile &tile, i64 row,
-                                     const Layout<X, W> &shared)
-        : rows_(w, row), inputs_(w.inputs), blocks_(static_cast<int>(w.blocks())), shared_(shared) {
+    __device__ __forceinline__ Share(const Matrix &w, const Tile &tile, int row, const Layout<X, W> &shared)
+        : rows_(w, row), inputs_(w.inputs), blocks_(w.blocks()), shared_(shared) {
         const int token = lane_id() / 4;
         has_token_ = token < tile.tokens;
-        x_ = static_cast<const u8 *>(x.data) + rows_of(x).at(tile.row(has_token_ ? token : 0)) * bits_in<X> / 8;
+        x_ = tile.template row<X>(has_token_ ? token : 0);
         slots_ = shared.queue + warp_id() * STAGES * S::SLOTS * WARP + lane_id();
     }
 
@@ -197,12 +195,12 @@ __device__ __forceinline__ void decode(const Call &call) {
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int blocks = static_cast<int>(w.blocks());
-    const i64 row = static_cast<i64>(blockIdx.y) * WARP_ROWS;
+    const int blocks = w.blocks();
+    const int row = static_cast<int>(blockIdx.y) * WARP_ROWS;
     const Layout<X, W> shared(memory, blocks);
-    const Share<X, W> share(call.at[0], w, tile, row, shared);
+    const Share<X, W> share(w, tile, row, shared);
     share.start();
-    load_scales(call.at[0], w, tile, row, shared);
+    load_scales(w, tile, row, shared);
     __syncthreads();
     share.run(tile.tokens);
     __syncthreads();
@@ -214,7 +212,7 @@ __device__ __forceinline__ void decode(const Call &call) {
         for (int b = 0; b < blocks; b++) {
             total += sums[b * BLOCK_SUMS];
         }
-        rows_of(result_of(call)).store(tile.row(token), row + lane_id(), total);
+        results_of(call).store(tile.first + token, row + lane_id(), total);
     }
 }
 

@@ -33,8 +33,8 @@ final class TensorCoreGemm {
 
     private static final int TILE_ROWS = 256;
     private static final int TILE_TOKENS = 64;
-    private static final int TILE_STAGES = 4;
-    private static final int TILE_BYTES = THREADS * TILE_STAGES * 4 * VECTOR_BITS / 8
+    private static final int TILE_STAGES = 3;
+    private static final int TILE_BYTES = THREADS * (TILE_STAGES + 1) * 4 * VECTOR_BITS / 8
             + 2 * TILE_TOKENS * (K_BLOCK * Short.BYTES + Integer.BYTES);
 
     private TensorCoreGemm() {}

@@ -19,11 +19,6 @@ __device__ __forceinline__ float *partial_sums(const Call &call, i64 row, i64 ch
     return static_cast<float *>(call.workspace) + (row * ceil_div(call.at[1].dims[1], CHUNK) + chunk) * sums;
 }
 
-template <class T>
-__device__ __forceinline__ const T *streams_of(const Call &call, i64 row) {
-    return static_cast<const T *>(call.at[0].data) + row * call.at[0].pitch;
-}
-
 // ---- few rows: a warp per coefficient
 
 template <bool WHOLE, class T>
@@ -77,7 +72,7 @@ __device__ __forceinline__ void project_few(const Call &call) {
     if (row >= call.at[0].dims[0]) {
         return;
     }
-    const T *u = streams_of<T>(call, row) + chunk * CHUNK;
+    const T *u = at_index<const T>(call.at[0], row) + chunk * CHUNK;
     const float *w = fn.row<const float>(mix < fn.count ? mix : 0) + chunk * CHUNK;
     const i64 left = fn.columns - chunk * CHUNK;
     const bool whole = left >= CHUNK && is_aligned(u, 16) && is_aligned(w, 16);
@@ -128,7 +123,7 @@ __device__ __forceinline__ void project_many(const Call &call, float *weights) {
     bool u_aligned = true;
 #pragma unroll
     for (int i = 0; i < ROW_TILE; i++) {
-        u[i] = streams_of<T>(call, min(first + i, rows - 1)) + chunk * CHUNK;
+        u[i] = at_index<const T>(call.at[0], min(first + i, rows - 1)) + chunk * CHUNK;
         u_aligned &= is_aligned(u[i], 16);
     }
     float sums[ROW_TILE][WARP] = {};
@@ -214,8 +209,8 @@ __device__ __forceinline__ void weighted_sum(const Call &call, const float *pre,
     const i64 row = blockIdx.x;
     const i64 streams = call.at[0].dims[1];
     const i64 width = call.at[0].dims[2];
-    const T *x = streams_of<T>(call, row);
-    T *y = static_cast<T *>(call.at[4].data) + row * call.at[4].pitch;
+    const T *x = at_index<const T>(call.at[0], row);
+    T *y = at_index<T>(call.at[4], row);
     const bool x_aligned = is_aligned(x, 16) && width % N == 0;
     const bool y_aligned = is_aligned(y, 16);
     for (i64 c = static_cast<i64>(threadIdx.x) * N; c < width; c += threads * N) {
@@ -293,9 +288,9 @@ __device__ __forceinline__ void finish_pre(const Call &call) {
     }
     sinkhorn(logits, iterations, eps);
     if (lane_id() < STREAMS) {
-        float *post = static_cast<float *>(call.at[5].data) + row * call.at[5].pitch;
+        float *post = at_index<float>(call.at[5], row);
         post[j] = 2 * sigmoid(mix[STREAMS + j] * scale[1] + base[STREAMS + j]);
-        float *comb = static_cast<float *>(call.at[6].data) + row * call.at[6].pitch + j * STREAMS;
+        float *comb = at_index<float>(call.at[6], row) + j * STREAMS;
 #pragma unroll
         for (int k = 0; k < STREAMS; k++) {
             comb[k] = logits[k];
@@ -330,11 +325,11 @@ __device__ __forceinline__ void post_run(const Call &call) {
     if (c >= width) {
         return;
     }
-    const T *y = static_cast<const T *>(call.at[0].data) + row * call.at[0].pitch;
-    const T *x = static_cast<const T *>(call.at[1].data) + row * call.at[1].pitch;
-    const float *post = static_cast<const float *>(call.at[2].data) + row * call.at[2].pitch;
-    const float *comb = static_cast<const float *>(call.at[3].data) + row * call.at[3].pitch;
-    T *out = static_cast<T *>(call.at[4].data) + row * call.at[4].pitch;
+    const T *y = at_index<const T>(call.at[0], row);
+    const T *x = at_index<const T>(call.at[1], row);
+    const float *post = at_index<const float>(call.at[2], row);
+    const float *comb = at_index<const float>(call.at[3], row);
+    T *out = at_index<T>(call.at[4], row);
     const bool even = width % N == 0;
     float weights[STREAMS];
     load_run(post, STREAMS, is_aligned(post, 16), weights);

@@ -1,5 +1,7 @@
 package dev.weft.backend.cuda.kernel;
 
+import dev.weft.DType;
+import dev.weft.Shape;
 import dev.weft.op.HyperHead;
 import dev.weft.op.HyperPost;
 import dev.weft.op.HyperPre;
@@ -86,7 +88,7 @@ final class HyperOps {
 
     /** Bytes of the sums of every row, chunk, and coefficient or square. */
     private static long sums(OpInstance op) {
-        dev.weft.Shape fn = op.inputs().get(1).shape();
+        Shape fn = op.inputs().get(1).shape();
         long rows = op.inputs().getFirst().shape().dim(0).maximum();
         return rows * Math.ceilDiv(fn.dim(1).maximum(), (long) CHUNK) * (fn.dim(0).maximum() + 1) * Float.BYTES;
     }
@@ -98,7 +100,7 @@ final class HyperOps {
             projectFew(e);
         } else {
             Grid grid = Grid.of(Math.ceilDiv(a.dim(1, 1), (long) CHUNK) * Math.ceilDiv(rows, (long) MANY_ROWS));
-            String function = "hyper_project_many_" + (a.dtype(0) == dev.weft.DType.F32 ? "f32" : "bf16");
+            String function = "hyper_project_many_" + (a.dtype(0) == DType.F32 ? "f32" : "bf16");
             e.launch("hyper_fast", function, grid, MANY_THREADS, MANY_BYTES);
         }
         e.launch("hyper_fast", "hyper_finish_pre", Grid.of(rows), FINISH_THREADS, 0);

@@ -18,17 +18,17 @@ __device__ __forceinline__ void attend(const Call &call) {
     const i64 row = blockIdx.x;
     const i64 head = blockIdx.y;
     const i64 width = call.at[Q].dims[2];
-    const KeyList list(call, row);
+    const KeyList list = key_list(call, row);
     const T *q = row_of<const T>(call.at[Q], row, head);
     for (i64 c = threadIdx.x; c < width; c += THREADS) {
         numerators[c] = 0;
     }
     float denominator = 0;
     float greatest = -infinity();
-    for (i64 first = 0; first < list.count(); first += BLOCK_KEYS) {
-        const int n = static_cast<int>(min(list.count() - first, static_cast<i64>(BLOCK_KEYS)));
+    for (i32 first = 0; first < list.count; first += BLOCK_KEYS) {
+        const i32 n = min(list.count - first, BLOCK_KEYS);
         for (int j = warp_id(); j < n; j += WARPS) {
-            const T *key = list.key<T>(first + j);
+            const T *key = list.key<T>(call, first + j);
             float dot = 0;
             for (i64 c = lane_id(); key != nullptr && c < width; c += WARP) {
                 dot = fmaf(to_float(q[c]), to_float(key[c]), dot);
@@ -65,7 +65,7 @@ __device__ __forceinline__ void attend(const Call &call) {
         }
         __syncthreads();  // the next block's keys and scores overwrite this one's
     }
-    if (list.count() == 0) {
+    if (list.count == 0) {
         return;
     }
     // the sink may exceed every score

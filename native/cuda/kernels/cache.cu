@@ -45,13 +45,13 @@ constexpr int SIMPLE_THREADS = 256;
 // Softmax over the rows and weighted sum of one channel: maximum first.
 __device__ __forceinline__ float weighted_mean(const Call &call, const Entry &e, i64 c) {
     float most = -infinity();
-    for (i64 t = 0; t < e.rows; t++) {
+    for (i32 t = 0; t < e.rows; t++) {
         const Source s = source(call, e, t);
         most = fmaxf(most, s.z[c] + s.ape[c]);
     }
     float sum = 0;
     float weighted = 0;
-    for (i64 t = 0; t < e.rows; t++) {
+    for (i32 t = 0; t < e.rows; t++) {
         const Source s = source(call, e, t);
         const float term = expf(s.z[c] + s.ape[c] - most);
         sum += term;
@@ -115,7 +115,7 @@ __device__ __forceinline__ float origin(float most) {
 }
 
 // The rows t, t + step, ... of an entry.
-__device__ __forceinline__ Part part(const Call &call, const Entry &e, i64 t, i64 step, i64 channel) {
+__device__ __forceinline__ Part part(const Call &call, const Entry &e, i32 t, i32 step, i32 channel) {
     Part p;
 #pragma unroll
     for (int i = 0; i < CHANNELS; i++) {

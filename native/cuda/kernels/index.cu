@@ -36,7 +36,7 @@ __device__ __forceinline__ void score_entries(const Call &call, const Sequence &
     const i64 first = static_cast<i64>(blockIdx.x) * ENTRIES;
     const i64 end = min(first + ENTRIES, count);
     for (i64 j = first + warp_id(); j < end; j += WARPS) {
-        const float value = score(call, row, entry_of<const T>(call.at[KEYS], pages, j));
+        const float value = score(call, row, entry_of<const T>(call.at[KEYS], pages, static_cast<i32>(j)));
         if (lane_id() == 0) {
             scores[j] = order_key(value);
         }

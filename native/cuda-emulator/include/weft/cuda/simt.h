@@ -19,7 +19,7 @@
 #define __shared__ static thread_local
 
 // The constructor makes the kernel known to whoever is loading its library.
-#define WEFT_KERNEL(name, threads)                                                             \
+#define WEFT_KERNEL(name, threads, ...)                                                        \
     static void name(const weft::Call &call);                                                  \
     static const weft::simt::Registration name##_registration(#name, threads, name);           \
     static void name([[maybe_unused]] const weft::Call &call)

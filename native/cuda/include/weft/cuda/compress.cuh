@@ -17,10 +17,10 @@ enum Form { FORM_PLAIN, FORM_FP8, FORM_HADAMARD, FORM_HADAMARD_FP4 };
 // An entry that ends in the step, and the rows that it is made of.
 struct Entry {
     Sequence sequence;
-    i64 slot;
-    i64 index;
-    i64 first;  // position of the first row
-    i64 rows;
+    i32 slot;
+    i32 index;
+    i32 first;  // position of the first row
+    i32 rows;
 };
 
 // The entry that a row of the step ends. For the whole block, for rows that end one; index -1 if the row is of no sequence.
@@ -29,10 +29,10 @@ __device__ __forceinline__ Entry entry_of_row(const Call &call, i64 row) {
     if (e.sequence.index < 0) {
         return e;
     }
-    const i64 ratio = call.attribute[RATIO];
+    const i32 ratio = static_cast<i32>(call.attribute[RATIO]);
     e.slot = index_at(call.at[SLOTS], e.sequence.index);
     e.index = index_at(call.at[POSITIONS], row) / ratio;
-    const i64 before = call.attribute[OVERLAP] != 0 && e.index > 0 ? 1 : 0;
+    const i32 before = call.attribute[OVERLAP] != 0 && e.index > 0 ? 1 : 0;
     e.first = (e.index - before) * ratio;
     e.rows = (before + 1) * ratio;
     return e;
@@ -51,9 +51,9 @@ struct Source {
 };
 
 // An overlapping entry sees the block before through the low channels and its own through the high ones.
-__device__ __forceinline__ Source source(const Call &call, const Entry &e, i64 t) {
-    const i64 ratio = call.attribute[RATIO];
-    const i64 position = e.first + t;
+__device__ __forceinline__ Source source(const Call &call, const Entry &e, i32 t) {
+    const i32 ratio = static_cast<i32>(call.attribute[RATIO]);
+    const i32 position = e.first + t;
     const bool own = t >= e.rows - ratio;
     const i64 channel = call.attribute[OVERLAP] != 0 && own ? call.at[CACHE].dims[2] : 0;
     return {step_or_ring<float>(call.at[K], call.at[K_RING], e.sequence, e.slot, position) + channel,
@@ -84,7 +84,7 @@ __device__ __forceinline__ void fake_quantize_lanes(float *entry, int lanes, int
 __device__ __forceinline__ void hadamard(float *entry, int width) {
     for (int stride = 1; stride < width; stride *= 2) {
         for (int pair = static_cast<int>(threadIdx.x); pair < width / 2; pair += static_cast<int>(blockDim.x)) {
-            float *low = entry + 2 * pair - (pair & stride - 1);
+            float *low = entry + 2 * pair - (pair & (stride - 1));
             const float a = low[0];
             const float b = low[stride];
             low[0] = a + b;
@@ -115,7 +115,7 @@ __device__ __forceinline__ void finish(const Call &call, const Entry &e, float *
     }
     __syncthreads();
     const float *frequencies = static_cast<const float *>(call.table[0]);
-    const i32 position = static_cast<i32>(e.index * call.attribute[RATIO]);
+    const i32 position = e.index * static_cast<i32>(call.attribute[RATIO]);
     for (int pair = thread; pair < rotated / 2; pair += threads) {
         float *lanes = entry + width - rotated + 2 * pair;
         rotate_pair(lanes[0], lanes[1], position, frequencies[pair], false);

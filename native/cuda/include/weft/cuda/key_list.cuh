@@ -25,56 +25,51 @@ __device__ __forceinline__ float scale(const Call &call) {
 }
 
 // The keys of one row: window positions ascending, then compressed entries ascending or as picked.
-class KeyList {
-public:
-    // For the whole block. A row of no sequence has no keys.
-    __device__ __forceinline__ KeyList(const Call &call, i64 row)
-        : call_(call), sequence_(sequence_of(call.at[POSITIONS], call.at[STARTS], row)) {
-        if (sequence_.index < 0) {
-            return;
-        }
-        const i64 window = call.attribute[WINDOW];
-        const i64 position = sequence_.position + row - sequence_.begin;
-        slot_ = index_at(call.at[SLOTS], sequence_.index);
-        first_ = position >= window ? position - window + 1 : 0;
-        near_ = position + 1 - first_;
-        count_ = near_;
-        if (call.attribute[REACH] == REACH_WINDOW) {
-            return;
-        }
-        pages_ = row_of<const i32>(call.at[PAGES], sequence_.index);
-        if (call.attribute[REACH] == REACH_PICKED) {
-            picks_ = row_of<const i32>(call.at[PICKS], row);
-            count_ += call.at[PICKS].dims[1];
-        } else {
-            count_ += (position + 1) / call.attribute[RATIO];
-        }
-    }
-
-    __device__ __forceinline__ i64 count() const {
-        return count_;
-    }
+struct KeyList {
+    Sequence sequence;
+    i32 slot;
+    i32 first;  // position of the first window key
+    i32 near;   // window keys
+    i32 count;
+    const i32 *pages;
+    const i32 *picks;
 
     // Key i of the list; null where nothing was picked.
     template <class T>
-    __device__ __forceinline__ const T *key(i64 i) const {
-        if (i < near_) {
-            return step_or_ring<T>(call_.at[KV], call_.at[RING], sequence_, slot_, first_ + i);
+    __device__ __forceinline__ const T *key(const Call &call, i32 i) const {
+        if (i < near) {
+            return step_or_ring<T>(call.at[KV], call.at[RING], sequence, slot, first + i);
         }
-        const i64 entry = picks_ != nullptr ? picks_[i - near_] : i - near_;
-        return entry < 0 ? nullptr : entry_of<const T>(call_.at[CACHE], pages_, entry);
+        const i32 entry = picks != nullptr ? picks[i - near] : i - near;
+        return entry < 0 ? nullptr : entry_of<const T>(call.at[CACHE], pages, entry);
     }
-
-private:
-    const Call &call_;
-    const Sequence sequence_;
-    i64 slot_ = 0;
-    i64 first_ = 0;  // position of the first window key
-    i64 near_ = 0;   // window keys
-    i64 count_ = 0;
-    const i32 *pages_ = nullptr;
-    const i32 *picks_ = nullptr;
 };
+
+// For the whole block. A row of no sequence has no keys.
+__device__ __forceinline__ KeyList key_list(const Call &call, i64 row) {
+    KeyList list = {sequence_of(call.at[POSITIONS], call.at[STARTS], row), 0, 0, 0, 0, nullptr, nullptr};
+    const Sequence &s = list.sequence;
+    if (s.index < 0) {
+        return list;
+    }
+    const i32 window = static_cast<i32>(call.attribute[WINDOW]);
+    const i32 position = s.position + static_cast<i32>(row) - s.begin;
+    list.slot = index_at(call.at[SLOTS], s.index);
+    list.first = position >= window ? position - window + 1 : 0;
+    list.near = position + 1 - list.first;
+    list.count = list.near;
+    if (call.attribute[REACH] == REACH_WINDOW) {
+        return list;
+    }
+    list.pages = row_of<const i32>(call.at[PAGES], s.index);
+    if (call.attribute[REACH] == REACH_PICKED) {
+        list.picks = row_of<const i32>(call.at[PICKS], row);
+        list.count += static_cast<i32>(call.at[PICKS].dims[1]);
+    } else {
+        list.count += (position + 1) / static_cast<i32>(call.attribute[RATIO]);
+    }
+    return list;
+}
 
 }  // namespace attention
 

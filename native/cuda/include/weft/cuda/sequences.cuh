@@ -20,24 +20,23 @@ __device__ __forceinline__ T *row_of(const Operand &o, i64 i, i64 j) {
 }
 
 // Element i of a list of indices.
-__device__ __forceinline__ i64 index_at(const Operand &list, i64 i) {
+__device__ __forceinline__ i32 index_at(const Operand &list, i64 i) {
     return static_cast<const i32 *>(list.data)[i];
 }
 
 // Entry j of a paged cache [P, E, width], through the page list of its sequence.
 template <class T>
-__device__ __forceinline__ T *entry_of(const Operand &cache, const i32 *pages, i64 j) {
-    const u32 per_page = static_cast<u32>(cache.dims[1]);  // 64-bit division is slow
-    const u32 entry = static_cast<u32>(j);
-    return row_of<T>(cache, pages[entry / per_page], entry % per_page);
+__device__ __forceinline__ T *entry_of(const Operand &cache, const i32 *pages, i32 j) {
+    const i32 per_page = static_cast<i32>(cache.dims[1]);
+    return row_of<T>(cache, pages[j / per_page], j % per_page);
 }
 
 // Rows [begin, end) of the step are those of sequence `index`, at consecutive positions from `position` on.
 struct Sequence {
-    i64 index;
-    i64 begin;
-    i64 end;
-    i64 position;
+    i32 index;
+    i32 begin;
+    i32 end;
+    i32 position;
 };
 
 // The sequence that holds a row; its index is -1 if none does. For the whole block: every thread looks at its share of the
@@ -49,9 +48,9 @@ __device__ __forceinline__ Sequence sequence_of(const Operand &positions, const 
         found.index = -1;
     }
     __syncthreads();
-    for (i64 s = threadIdx.x; s + 1 < starts.dims[0]; s += blockDim.x) {
-        const i64 begin = index_at(starts, s);
-        const i64 end = index_at(starts, s + 1);
+    for (i32 s = static_cast<i32>(threadIdx.x); s + 1 < starts.dims[0]; s += static_cast<i32>(blockDim.x)) {
+        const i32 begin = index_at(starts, s);
+        const i32 end = index_at(starts, s + 1);
         if (begin <= row && row < end) {
             found = {s, begin, end, index_at(positions, begin)};
         }
@@ -62,12 +61,12 @@ __device__ __forceinline__ Sequence sequence_of(const Operand &positions, const 
 
 // Row at a position: of the step where it has that position, else of the ring [slots, C, width].
 template <class T>
-__device__ __forceinline__ const T *step_or_ring(const Operand &step, const Operand &ring, const Sequence &s, i64 slot,
-                                                 i64 position) {
+__device__ __forceinline__ const T *step_or_ring(const Operand &step, const Operand &ring, const Sequence &s, i32 slot,
+                                                 i32 position) {
     if (position >= s.position) {
         return row_of<const T>(step, s.begin + position - s.position);
     }
-    return row_of<const T>(ring, slot, static_cast<u32>(position) % static_cast<u32>(ring.dims[1]));
+    return row_of<const T>(ring, slot, position % static_cast<i32>(ring.dims[1]));
 }
 
 }  // namespace weft

@@ -52,7 +52,8 @@ class UsageTest {
                         "tokenize",
                         "synth",
                         "verify",
-                        "bench");
+                        "bench",
+                        "plan");
     }
 
     @ParameterizedTest
@@ -67,7 +68,8 @@ class UsageTest {
                 "tokenize",
                 "synth",
                 "verify",
-                "bench"
+                "bench",
+                "plan"
             })
     void everyCommandHasHelp(String command) {
         Run run = Run.of(command, "--help");

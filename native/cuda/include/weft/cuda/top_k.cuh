@@ -24,6 +24,11 @@ __device__ __forceinline__ float value_of(u32 key) {
     return __uint_as_float((key & 0x80000000u) != 0 ? key & 0x7FFFFFFFu : ~key);
 }
 
+// Whether entry i of key a comes before entry j of key b.
+__device__ __forceinline__ bool ranks_before(u32 a, i64 i, u32 b, i64 j) {
+    return a > b || (a == b && i < j);
+}
+
 // Key and index in a word that is greater for what comes first.
 __device__ __forceinline__ u64 rank_word(u32 key, i64 index) {
     return static_cast<u64>(key) << 32 | ~static_cast<u32>(index);

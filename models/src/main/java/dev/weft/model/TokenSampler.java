@@ -36,6 +36,18 @@ public final class TokenSampler {
         return draw(p, sum, random.nextDouble());
     }
 
+    /**
+     * The next token among those allowed.
+     *
+     * @param logits of one row; those of other tokens become minus infinity
+     * @param allowed not empty
+     */
+    public int next(float[] logits, TokenMask allowed) {
+        allowed.apply(logits);
+        int token = next(logits);
+        return allowed.isAllowed(token) ? token : allowed.first(); // none of them has a finite logit
+    }
+
     private int draw(double[] p, double sum, double uniform) {
         Integer[] order = IntStream.range(0, p.length).boxed().toArray(Integer[]::new);
         Arrays.sort(order, Comparator.comparingDouble((Integer i) -> -p[i]).thenComparingInt(i -> i));

@@ -22,9 +22,9 @@ final class Keywords {
         }
     }
 
-    /** Names this schema in messages. */
+    /** Names this schema in messages, as in {@code schema #/items}. */
     String place() {
-        return "schema " + place;
+        return place;
     }
 
     /** The place of a keyword. */
@@ -124,6 +124,6 @@ final class Keywords {
 
     private SchemaException wrong(String keyword, String expected) {
         return new SchemaException(
-                "schema " + at(keyword) + ": found " + SchemaJson.kind(get(keyword)) + ", expected " + expected);
+                at(keyword) + ": found " + SchemaJson.kind(get(keyword)) + ", expected " + expected);
     }
 }

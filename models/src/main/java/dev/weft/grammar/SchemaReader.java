@@ -32,6 +32,7 @@ final class SchemaReader {
             "readOnly",
             "title",
             "writeOnly");
+    private static final String SUBJECT = "schema ";
     private static final String EXTENSION = "x-";
 
     /** Keywords that say all there is to say; beside them only annotations may stand. */
@@ -82,7 +83,7 @@ final class SchemaReader {
     }
 
     private List<Dfa> run() {
-        rules.call("#", options.maxDepth(), () -> schema(root, "#", options.maxDepth()));
+        rules.call(SUBJECT + "#", options.maxDepth(), () -> schema(root, SUBJECT + "#", options.maxDepth()));
         List<Dfa> written = rules.write();
         Overlap overlap = new Overlap(written);
         for (Exclusive exclusive : exclusives) {
@@ -153,9 +154,10 @@ final class SchemaReader {
     private Expr reference(Keywords keywords, int depth) {
         String reference = keywords.string("$ref");
         JsonNode target = resolve(reference, keywords.at("$ref"));
+        String place = SUBJECT + reference;
         return depth == 0
                 ? Expr.NOTHING
-                : rules.call(reference, depth - 1, () -> schema(target, reference, depth - 1));
+                : rules.call(place, depth - 1, () -> schema(target, place, depth - 1));
     }
 
     private JsonNode resolve(String reference, String place) {

@@ -7,6 +7,7 @@ module dev.weft.models {
     requires static org.jspecify;
 
     exports dev.weft.chat;
+    exports dev.weft.generate;
     exports dev.weft.grammar;
     exports dev.weft.io;
     exports dev.weft.model;

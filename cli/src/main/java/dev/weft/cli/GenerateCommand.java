@@ -9,7 +9,6 @@ import dev.weft.model.Sampling;
 import dev.weft.model.Session;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.Set;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -121,7 +120,7 @@ final class GenerateCommand extends WeftCommand {
 
     private Sampling sampling() {
         try {
-            return new Sampling(temperature, topP, maxTokens, seed, Set.of());
+            return Sampling.random(temperature, topP, maxTokens, seed);
         } catch (RequestException e) {
             throw new UsageException(e.getMessage(), e);
         }

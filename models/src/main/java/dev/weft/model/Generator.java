@@ -24,7 +24,7 @@ public final class Generator {
      * Appends the prompt and generates.
      *
      * @param onToken receives every token as soon as it is chosen
-     * @param cancelled asked before every step
+     * @param cancelled asked before every step; must not wait
      * @return the generated tokens, the stopping one included
      * @throws CancelledException if {@code cancelled} said so; the session keeps what it has
      * @throws dev.weft.RequestException if prompt and tokens do not fit the context
@@ -65,11 +65,12 @@ public final class Generator {
             IntConsumer onToken,
             BooleanSupplier cancelled) {
         TokenSampler sampler = new TokenSampler(sampling);
+        sampler.prompt(prompt);
         int[] stop = sampling.stop().stream().mapToInt(i -> i).toArray();
         int[] out = new int[Math.min(sampling.maxTokens(), 1024)];
         int n = 0;
         checkCancelled(cancelled, n);
-        float[] logits = session.append(prompt);
+        float[] logits = session.append(prompt, cancelled);
         TokenMask mask = new TokenMask(logits.length);
         while (n < sampling.maxTokens()) {
             int token;

@@ -1,0 +1,12 @@
+package dev.weft.backend.cuda.kernel;
+
+import dev.weft.op.Op;
+import java.util.List;
+import java.util.Map;
+
+/** Norms, Hadamard, and rotary embedding. */
+final class NormOps {
+    static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of();
+
+    private NormOps() {}
+}

@@ -1,0 +1,6 @@
+/** The CUDA backend: the CUDA driver and our kernels behind the device interface. */
+module dev.weft.backend.cuda {
+    requires dev.weft;
+    requires org.slf4j;
+    requires static org.jspecify;
+}

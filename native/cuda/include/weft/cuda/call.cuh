@@ -1,0 +1,70 @@
+// What a kernel of the CUDA backend is given. The same text is compiled by nvcc, by NVRTC (so: nothing is included but
+// files of this folder) and, for the tests, by the host's C++ compiler against the SIMT emulator (native/cuda-emulator).
+#ifndef WEFT_CUDA_CALL_CUH
+#define WEFT_CUDA_CALL_CUH
+
+#ifdef WEFT_CUDA_EMULATOR
+#include "weft/cuda/simt.h"
+#else
+// A kernel: its name as the driver looks it up, and the largest number of threads of a block.
+#define WEFT_KERNEL(name, threads) \
+    extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ weft::Call call)
+// Dynamic shared memory of the block, aligned for every access: WEFT_SHARED_MEMORY(float, row) declares float *row.
+#define WEFT_SHARED_MEMORY(type, name)                          \
+    extern __shared__ __align__(1024) unsigned char weft_smem[]; \
+    type *name = reinterpret_cast<type *>(weft_smem)
+#endif
+
+namespace weft {
+
+using i8 = signed char;
+using u8 = unsigned char;
+using i16 = short;
+using u16 = unsigned short;
+using i32 = int;
+using u32 = unsigned int;
+using i64 = long long;
+using u64 = unsigned long long;
+
+// Ordinals of dev.weft.DType.
+enum DType : i64 {
+    F32 = 0,
+    BF16 = 1,
+    F16 = 2,
+    F8_E4M3 = 3,
+    F8_E5M2 = 4,
+    F8_E8M0 = 5,
+    F4_E2M1 = 6,
+    I8 = 7,
+    U8 = 8,
+    I16 = 9,
+    I32 = 10,
+    I64 = 11
+};
+
+// Same words as dev.weft.spi.KernelArguments.
+struct Operand {
+    void *data;   // first element; codes for quantised formats, two FP4 codes a byte, the lower nibble first
+    void *scale;  // E8M0 bytes, row-major and tight; null if unscaled
+    i64 dtype;    // DType
+    i64 scaling;  // block rows << 32 | block columns; 0 for none
+    i64 rank;
+    i64 pitch;    // elements between consecutive indices of axis 0; the other axes are tight
+    i64 dims[4];
+};
+
+constexpr int MAX_OPERANDS = 13;
+constexpr int MAX_ATTRIBUTES = 16;
+constexpr int MAX_TABLES = 4;
+
+// The one parameter of every kernel, by value: 8-byte words only, written by Java (dev.weft.backend.cuda.CallLayout).
+struct Call {
+    Operand at[MAX_OPERANDS];          // operands, then results
+    i64 attribute[MAX_ATTRIBUTES];     // what the operator's Way says, then the words of the launch
+    void *table[MAX_TABLES];           // constant tables on the device (rotary frequencies, for example)
+    void *workspace;                   // scratch of the call
+};
+
+}  // namespace weft
+
+#endif

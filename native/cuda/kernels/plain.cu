@@ -1,0 +1,2 @@
+// Elementwise operators and copies.
+#include "weft/cuda/call.cuh"

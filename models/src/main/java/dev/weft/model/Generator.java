@@ -78,7 +78,7 @@ public final class Generator {
                 token = sampler.next(logits);
             } else {
                 constraint.allowed(mask, sampling.maxTokens() - n);
-                token = sampler.next(logits, mask);
+                token = sampler.next(logits, 0, logits.length, mask);
                 constraint.accept(token);
             }
             if (n == out.length) {

@@ -35,7 +35,7 @@ final class Texts {
         int left = budget;
         while (!constraint.isFinished()) {
             constraint.allowed(mask, left--);
-            int token = sampler.next(logits(random, tokens.length), mask);
+            int token = sampler.next(logits(random, tokens.length), 0, tokens.length, mask);
             constraint.accept(token);
             text.writeBytes(tokens[token]);
         }

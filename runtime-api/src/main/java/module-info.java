@@ -9,6 +9,7 @@ module dev.weft {
     exports dev.weft.runtime;
     exports dev.weft.spi;
     exports dev.weft.spi.nativelib;
+    exports dev.weft.spi.support;
     exports dev.weft.reference;
 
     uses dev.weft.spi.BackendProvider;

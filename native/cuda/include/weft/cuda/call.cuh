@@ -6,9 +6,10 @@
 #ifdef WEFT_CUDA_EMULATOR
 #include "weft/cuda/simt.h"
 #else
-// A kernel: its name as the driver looks it up, and the largest number of threads of a block.
-#define WEFT_KERNEL(name, threads) \
-    extern "C" __global__ void __launch_bounds__(threads) name(const __grid_constant__ weft::Call call)
+// A kernel: its name as the driver looks it up, the largest number of threads of a block, and, where registers matter, how many
+// blocks a multiprocessor shall hold.
+#define WEFT_KERNEL(name, ...) \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ weft::Call call)
 // Dynamic shared memory of the block, aligned for every access: WEFT_SHARED_MEMORY(float, row) declares float *row.
 #define WEFT_SHARED_MEMORY(type, name)                          \
     extern __shared__ __align__(1024) unsigned char weft_smem[]; \

@@ -15,7 +15,7 @@ final class KnownBackends {
     private static Map<String, String> advice() {
         Map<String, String> all = new LinkedHashMap<>();
         all.put("cpu", "add weft-backend-cpu");
-        all.put("cuda", "no weft-backend-cuda is released yet");
+        all.put("cuda", "add weft-backend-cuda");
         all.put("ascend", "add weft-backend-ascend");
         return all;
     }

@@ -16,7 +16,7 @@ class ArchitectureTest {
     private static final String[] RUNTIME_API = {
         "dev.weft", "dev.weft.op..", "dev.weft.graph..", "dev.weft.spi..", "dev.weft.reference..", "dev.weft.runtime.."
     };
-    private static final String[] MODELS = {"dev.weft.chat..", "dev.weft.io..", "dev.weft.model..", "dev.weft.text.."};
+    private static final String[] MODELS = {"dev.weft.chat..", "dev.weft.io..", "dev.weft.model..", "dev.weft.plan..", "dev.weft.text.."};
 
     @Test
     void runtimeApiKnowsNeitherModelsNorBackends() {
@@ -29,6 +29,7 @@ class ArchitectureTest {
                         "dev.weft.chat..",
                         "dev.weft.io..",
                         "dev.weft.model..",
+                        "dev.weft.plan..",
                         "dev.weft.text..",
                         "dev.weft.backend..",
                         "dev.weft.natives..",
@@ -65,6 +66,7 @@ class ArchitectureTest {
                         "dev.weft.chat..",
                         "dev.weft.io..",
                         "dev.weft.model..",
+                        "dev.weft.plan..",
                         "dev.weft.text..",
                         "dev.weft.conformance..",
                         "dev.weft.bench..",

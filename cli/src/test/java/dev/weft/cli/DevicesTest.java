@@ -2,6 +2,7 @@ package dev.weft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import java.util.List;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
@@ -20,10 +21,17 @@ class DevicesTest {
     }
 
     @Test
-    void backendsThatAreNotOnThePathAreNamedWithTheirArtifact() {
+    void whatIsAbsentIsNamedWithItsReason() {
         Run run = Run.of("devices");
         assertThat(run.code()).isZero();
-        assertThat(run.out()).contains("cpu:0").contains("not on the class path: no weft-backend-cuda is released yet");
+        assertThat(run.out()).contains("cpu:0").containsPattern("cuda +absent: no libcuda.so.1|cuda:0");
+    }
+
+    @Test
+    void backendsThatAreNotOnThePathAreNamedWithTheirArtifact() {
+        assertThat(KnownBackends.absent(List.of()))
+                .containsEntry("cuda", "not on the class path: add weft-backend-cuda")
+                .containsEntry("ascend", "not on the class path: add weft-backend-ascend");
     }
 
     @Test

@@ -30,7 +30,9 @@ final class SessionWriter {
         try (SafetensorsWriter file = format.declare(SafetensorsWriter.to(path), progress, streams)
                 .open()) {
             SessionWriter w = new SessionWriter(format, snapshot, file);
-            file.write(SessionFormat.TOKENS, progress.tokens());
+            if (progress.position() > 0) { // a tensor without elements is complete from the start
+                file.write(SessionFormat.TOKENS, progress.tokens());
+            }
             w.rings();
             w.caches();
             w.streams(streams);

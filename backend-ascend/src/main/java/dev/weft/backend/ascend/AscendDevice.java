@@ -19,6 +19,9 @@ import dev.weft.spi.Lifetime;
 import dev.weft.spi.StateLayout;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
+import dev.weft.spi.support.DeviceMemory;
+import dev.weft.spi.support.DeviceThread;
+import dev.weft.spi.support.PinnedPool;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -73,9 +76,9 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         this.onClose = onClose;
         this.thread = new DeviceThread(info.id().toString());
         this.health = new Health(subject, acl);
-        this.memory =
-                new DeviceMemory(subject, acl, thread, health, sizeRule, options.memoryLimit(), this::settleStreams);
-        this.pinned = new PinnedPool(acl, thread, health);
+        AscendMemory source = new AscendMemory(acl, health, sizeRule, this::settleStreams);
+        this.memory = new DeviceMemory(subject, thread, options.memoryLimit(), source);
+        this.pinned = new PinnedPool(thread, source);
         this.events = new EventPool(acl, health);
         Operators operators = new Operators(cann.libraries());
         this.kernels = new Kernels(this, profile, operators, info.id().variant().equals(AscendBackend.COMPOSITE));

@@ -3,6 +3,8 @@ package dev.weft.backend.ascend;
 import dev.weft.ClosedException;
 import dev.weft.WeftException;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.support.PinnedPool;
+import dev.weft.spi.support.Staging;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -4,6 +4,7 @@ import dev.weft.BackendUnavailableException;
 import dev.weft.backend.ascend.abi.CannHome;
 import dev.weft.backend.ascend.abi.CannLibraries;
 import dev.weft.spi.nativelib.NativeBinder;
+import dev.weft.spi.support.DeviceThread;
 import java.lang.invoke.MethodHandles;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;

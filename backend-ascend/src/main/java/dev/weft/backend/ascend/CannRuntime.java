@@ -2,6 +2,7 @@ package dev.weft.backend.ascend;
 
 import dev.weft.BackendUnavailableException;
 import dev.weft.backend.ascend.abi.CannReport;
+import dev.weft.spi.support.DeviceThread;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;

@@ -6,9 +6,8 @@ import dev.weft.NativeCallException;
 import dev.weft.ShapeException;
 import dev.weft.UnsupportedOpException;
 import dev.weft.WeftException;
+import dev.weft.spi.support.Loss;
 import java.lang.foreign.MemorySegment;
-import java.util.concurrent.atomic.AtomicReference;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -23,37 +22,27 @@ final class Health {
 
     private final String subject;
     private final Acl acl;
-    private final AtomicReference<@Nullable String> firstCause = new AtomicReference<>();
+    private final Loss loss;
 
     /** @param subject the device, for messages */
     Health(String subject, Acl acl) {
         this.subject = subject;
         this.acl = acl;
+        this.loss = new Loss(subject);
     }
 
     /** @throws DeviceLostException after a loss, with the first cause */
     void check() {
-        String cause = firstCause.get();
-        if (cause != null) {
-            throw lost(cause);
-        }
+        loss.check();
     }
 
     boolean isLost() {
-        return firstCause.get() != null;
+        return loss.isLost();
     }
 
     /** Records a loss; the first one counts. Returns the exception to throw. */
     DeviceLostException lose(String cause) {
-        if (firstCause.compareAndSet(null, cause)) {
-            LOG.error("{} is lost: {}", subject, cause);
-        }
-        String first = firstCause.get();
-        return lost(first == null ? cause : first);
-    }
-
-    private DeviceLostException lost(String cause) {
-        return new DeviceLostException(subject + " is lost; first cause: " + cause + "; close it and open it again");
+        return loss.lose(cause);
     }
 
     /** Passes on success. @param call the function and what it was to do, for messages */

@@ -1,6 +1,7 @@
 package dev.weft.backend.ascend;
 
 import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.support.DeviceMemory;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;

@@ -14,11 +14,18 @@ import java.util.List;
 public final class ModelInventory {
     private final ModelConfig c;
     private final long d;
+    private final int listedExperts;
     private final List<StoredTensor> tensors = new ArrayList<>();
 
-    private ModelInventory(ModelConfig config) {
+    private ModelInventory(ModelConfig config, int listedExperts) {
+        if (config.hasDsparkDrafter()) {
+            throw new CheckpointException(
+                    "inventory: expected serial MTP blocks, found a DSpark drafter (dspark_block_size), whose tensor"
+                            + " names are not published");
+        }
         this.c = config;
         this.d = config.hiddenSize();
+        this.listedExperts = listedExperts;
     }
 
     /**
@@ -27,12 +34,17 @@ public final class ModelInventory {
      * @throws CheckpointException if the MTP namespace holds a DSpark drafter, whose tensor names are not published
      */
     public static List<StoredTensor> of(ModelConfig config) {
-        if (config.hasDsparkDrafter()) {
-            throw new CheckpointException(
-                    "inventory: expected serial MTP blocks, found a DSpark drafter (dspark_block_size), whose tensor"
-                            + " names are not published");
-        }
-        return new ModelInventory(config).list();
+        return new ModelInventory(config, config.nRoutedExperts()).list();
+    }
+
+    /**
+     * As {@link #of}, but of the routed experts of a layer only number 0: the others have the same tensors. Costs need no
+     * hundred thousand names.
+     *
+     * @throws CheckpointException as {@link #of}
+     */
+    public static List<StoredTensor> withOneExpert(ModelConfig config) {
+        return new ModelInventory(config, 1).list();
     }
 
     /** Bytes of all tensors. */
@@ -128,7 +140,7 @@ public final class ModelInventory {
         } else {
             add(prefix + "gate.bias", DType.F32, Role.GATE_BIAS, c.nRoutedExperts());
         }
-        for (int e = 0; e < c.nRoutedExperts(); e++) {
+        for (int e = 0; e < listedExperts; e++) {
             String expert = prefix + "experts." + e + ".";
             routed(expert + "w1", inner, d);
             routed(expert + "w2", d, inner);

@@ -43,8 +43,13 @@ public final class NativeLibraries {
      *
      * @param symbols its functions
      * @param library file or name that was opened
+     * @param searched what was tried before it, as in {@link Missing}
      */
-    public record Found(SymbolLookup symbols, String library) implements Result {}
+    public record Found(SymbolLookup symbols, String library, List<String> searched) implements Result {
+        public Found {
+            searched = List.copyOf(searched);
+        }
+    }
 
     /**
      * No file could be opened.
@@ -140,7 +145,7 @@ public final class NativeLibraries {
     private Result byName(List<String> files) {
         for (String file : files) {
             try {
-                return new Found(lookup(BY_NAME, file), file);
+                return new Found(lookup(BY_NAME, file), file, searched);
             } catch (RuntimeException | LinkageError e) {
                 searched.add("system loader: " + e.getMessage());
             }
@@ -150,7 +155,7 @@ public final class NativeLibraries {
 
     private Result open(Path file) {
         try {
-            return new Found(lookup(BY_FILE, file.toAbsolutePath()), file.toString());
+            return new Found(lookup(BY_FILE, file.toAbsolutePath()), file.toString(), searched);
         } catch (RuntimeException | LinkageError e) {
             searched.add(file + " (" + e.getMessage() + ")");
             return new Missing(name, searched);

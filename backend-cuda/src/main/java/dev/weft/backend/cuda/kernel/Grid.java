@@ -1,5 +1,7 @@
 package dev.weft.backend.cuda.kernel;
 
+import dev.weft.UnsupportedOpException;
+
 /**
  * Blocks of a launch along three axes.
  *
@@ -9,11 +11,11 @@ package dev.weft.backend.cuda.kernel;
  */
 public record Grid(long x, long y, long z) {
     private static final long MOST_X = Integer.MAX_VALUE;
-    private static final long MOST_YZ = 65535;
+    static final long MOST_YZ = 65535;
 
     public Grid {
         if (x < 0 || x > MOST_X || y < 0 || y > MOST_YZ || z < 0 || z > MOST_YZ) {
-            throw new IllegalArgumentException("grid " + x + " x " + y + " x " + z + ": expected at most " + MOST_X
+            throw new UnsupportedOpException("grid " + x + " x " + y + " x " + z + ": expected at most " + MOST_X
                     + " x " + MOST_YZ + " x " + MOST_YZ);
         }
     }

@@ -1,12 +1,67 @@
 package dev.weft.backend.cuda.kernel;
 
 import dev.weft.op.Op;
+import dev.weft.op.OpInstance;
+import dev.weft.op.Sample;
+import dev.weft.op.Softmax;
+import dev.weft.op.TopK;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Softmax, top-k and sampling. */
 final class SelectOps {
-    static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of();
+    private static final int THREADS = 256;
+    private static final int WIDE_THREADS = 1024;
+
+    /** Most values that a block sorts. */
+    private static final int MOST_SORTED = 2048;
+
+    static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of(
+            Softmax.class,
+            List.of(
+                    Way.fast("softmax", e -> perRow(e, "select_fast", "softmax_rows", THREADS)),
+                    Way.simple("softmax", e -> perRow(e, "select", "softmax_simple", THREADS))),
+            TopK.class,
+            List.of(
+                    Way.fast("topK", SelectOps::topK)
+                            .refusing((op, chip) -> many(op))
+                            .attributes(op -> Attributes.of(k(op), sorted(op))),
+                    Way.simple("topK", SelectOps::topKSimple).attributes(op -> Attributes.of(k(op)))),
+            Sample.class,
+            List.of(
+                    Way.fast("sample", e -> perRow(e, "select_fast", "sample_rows", WIDE_THREADS)),
+                    Way.simple("sample", e -> perRow(e, "select", "sample_simple", THREADS))));
 
     private SelectOps() {}
+
+    /** One block per row of operand 0. */
+    private static void perRow(Emit e, String module, String function, int threads) {
+        long rows = e.arguments().elements(0) / e.arguments().dim(0, -1);
+        e.launch(module, function, Grid.of(rows), threads, 0);
+    }
+
+    private static int k(OpInstance op) {
+        return ((TopK) op.op()).k();
+    }
+
+    /** What is sorted: a power of two. */
+    private static int sorted(OpInstance op) {
+        return k(op) == 1 ? 1 : 2 * Integer.highestOneBit(k(op) - 1);
+    }
+
+    private static Optional<String> many(OpInstance op) {
+        return k(op) <= MOST_SORTED
+                ? Optional.empty()
+                : Optional.of("topK: k " + k(op) + ": a block sorts up to " + MOST_SORTED + " values");
+    }
+
+    private static void topK(Emit e) {
+        long rows = e.arguments().dim(0, 0);
+        e.launch("select_fast", "top_k_rows", Grid.of(rows), WIDE_THREADS, sorted(e.op()) * Long.BYTES);
+    }
+
+    private static void topKSimple(Emit e) {
+        e.launch("select", "top_k_simple", Grid.covering(e.arguments().elements(0), THREADS), THREADS, 0);
+    }
 }

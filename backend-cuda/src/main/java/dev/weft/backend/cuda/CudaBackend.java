@@ -1,0 +1,100 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.BackendUnavailableException;
+import dev.weft.ClosedException;
+import dev.weft.DeviceId;
+import dev.weft.spi.Backend;
+import dev.weft.spi.BackendConfig;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Closing;
+import dev.weft.spi.DeviceInfo;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.stream.IntStream;
+
+/**
+ * The devices that the CUDA driver sees. A device opened without a variant uses fast kernels where its chip has what they
+ * need; the variant {@value #SIMPLE} uses only those that fast ones are held against.
+ */
+final class CudaBackend implements Backend {
+    static final String NAME = "cuda";
+    static final String SIMPLE = "simple";
+
+    private final DriverLibrary library;
+    private final CudaOptions options;
+    private final List<DeviceProperties> properties;
+    private final List<DeviceInfo> devices;
+    private final List<CudaDevice> open = new ArrayList<>();
+    private boolean closed;
+
+    CudaBackend(BackendConfig config, DriverLibrary library) {
+        this.library = library;
+        this.options = CudaOptions.of(config);
+        Health health = new Health("backend " + NAME, library.driver());
+        this.properties = IntStream.range(0, library.devices())
+                .mapToObj(i -> DeviceProperties.of(library.driver(), health, i))
+                .toList();
+        this.devices = IntStream.range(0, properties.size())
+                .mapToObj(i -> describe(i, properties.get(i)))
+                .toList();
+    }
+
+    private DeviceInfo describe(int ordinal, DeviceProperties p) {
+        String description = library.isEmulator()
+                ? "EMULATOR of sm_" + p.chip().sm() + ", no hardware"
+                : p.name() + ", sm_" + p.chip().sm() + ", driver for " + library.versionText();
+        return new DeviceInfo(
+                new DeviceId(NAME, ordinal, ""),
+                description,
+                library.isEmulator() ? DeviceInfo.EMULATOR : "hardware",
+                p.memoryBytes(),
+                List.of(SIMPLE));
+    }
+
+    @Override
+    public List<DeviceInfo> devices() {
+        return devices;
+    }
+
+    @Override
+    public List<String> details() {
+        return Details.of(library, properties, options);
+    }
+
+    @Override
+    public synchronized BackendDevice open(DeviceId id) {
+        if (closed) {
+            throw new ClosedException("backend " + NAME + ": used after close");
+        }
+        DeviceInfo base = devices.stream()
+                .filter(d -> d.id().equals(id.base()))
+                .findFirst()
+                .orElseThrow(() -> new BackendUnavailableException("device " + id + ": found only "
+                        + devices.stream().map(DeviceInfo::id).toList()));
+        if (!id.variant().isEmpty() && !id.variant().equals(SIMPLE)) {
+            throw new BackendUnavailableException(
+                    "device " + id + ": no variant '" + id.variant() + "' here, expected none or " + SIMPLE);
+        }
+        DeviceInfo info = new DeviceInfo(id, base.description(), base.tier(), base.memoryBytes(), base.variants());
+        CudaDevice device = new CudaDevice(info, properties.get(id.ordinal()), library, options, this::forget);
+        open.add(device);
+        return device;
+    }
+
+    private synchronized void forget(CudaDevice device) {
+        open.remove(device);
+    }
+
+    @Override
+    public void close() {
+        List<CudaDevice> devices;
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            devices = List.copyOf(open).reversed();
+        }
+        Closing.all(devices);
+    }
+}

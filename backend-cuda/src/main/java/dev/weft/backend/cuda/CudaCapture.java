@@ -1,0 +1,181 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.WeftException;
+import dev.weft.spi.Capturing.Call;
+import dev.weft.spi.Capturing.Capture;
+import dev.weft.spi.DeviceStream;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.nio.LongBuffer;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A sequence of kernels that is recorded as a CUDA graph per set of extents: grids and parameters are part of a graph, so
+ * new extents need another one. The first run with some extents goes call by call, which loads images; the second is
+ * recorded, since running twice in one step would change states twice; later ones replay. Extents of one step only, as in
+ * prefill, therefore never pay for a recording.
+ */
+final class CudaCapture implements Capture {
+    private static final Logger LOG = LoggerFactory.getLogger(CudaCapture.class);
+
+    private final CudaDevice device;
+    private final List<Call> calls;
+    private final Map<LongBuffer, Run> runs = new LinkedHashMap<>(16, 0.75f, true);
+    private @Nullable Run current;
+    private boolean closed;
+
+    CudaCapture(CudaDevice device, List<Call> calls) {
+        this.device = device;
+        this.calls = List.copyOf(calls);
+    }
+
+    /** What is known about running with some extents: nothing yet, once call by call, a graph, or why there is none. */
+    private static final class Run {
+        private boolean warm;
+        private volatile long executable;
+        private @Nullable CaptureException failure;
+    }
+
+    @Override
+    public void enqueue(DeviceStream stream) {
+        CudaStream s = CudaStream.of(stream, device);
+        s.append(() -> {
+            Run run = current;
+            if (run == null) {
+                LongBuffer extents = extents();
+                run = s.flushThen(() -> select(extents)); // flushed, since another graph may give way
+                current = run;
+            }
+            enqueue(run, s);
+        });
+    }
+
+    private void enqueue(Run run, CudaStream stream) {
+        if (run.executable == 0 && run.warm && run.failure == null) {
+            stream.flushThen(() -> record(run, stream));
+        }
+        if (run.executable != 0) {
+            stream.addGraph(run.executable);
+        } else {
+            emit(stream);
+            run.warm = device.options().capture() != CudaOptions.Capture.OFF;
+        }
+    }
+
+    /** Extents of all operands of all calls. */
+    private LongBuffer extents() {
+        return LongBuffer.wrap(calls.stream()
+                .map(Call::arguments)
+                .flatMapToLong(a -> java.util.stream.IntStream.range(0, a.count())
+                        .mapToObj(a::dims)
+                        .flatMapToLong(java.util.stream.LongStream::of))
+                .toArray());
+    }
+
+    private Run select(LongBuffer extents) {
+        Run known = runs.get(extents);
+        if (known != null) {
+            return known;
+        }
+        if (runs.size() >= device.options().graphs()) {
+            var eldest = runs.entrySet().iterator().next();
+            destroy(eldest.getValue());
+            runs.remove(eldest.getKey());
+        }
+        Run run = new Run();
+        runs.put(extents, run);
+        return run;
+    }
+
+    private void emit(Emission.Sink sink) {
+        for (Call c : calls) {
+            ((CudaKernel) c.kernel()).emit(c.arguments(), sink);
+        }
+    }
+
+    /** Records a graph. Without success the sequence goes on call by call, unless graphs are required. */
+    private boolean record(Run run, CudaStream stream) {
+        try {
+            run.executable = capture(stream.handle());
+        } catch (CaptureException e) {
+            if (device.options().capture() == CudaOptions.Capture.REQUIRE) {
+                throw e;
+            }
+            run.failure = e;
+            LOG.warn("{}: runs call by call from now on: {}", device, e.getMessage());
+        }
+        return run.executable != 0;
+    }
+
+    private long capture(long stream) {
+        CudaContext context = device.context();
+        try (Arena arena = Arena.ofConfined()) {
+            context.beginCapture(stream);
+            try {
+                emit(recorder(arena.allocate(CallLayout.BYTES, 8), stream));
+            } catch (RuntimeException | Error e) {
+                context.dropCapture(stream);
+                throw e;
+            }
+            return context.endCapture(stream);
+        } catch (WeftException e) {
+            device.health().check();
+            throw new CaptureException(
+                    calls.size() + " kernels cannot be recorded as a graph: " + e.getMessage(), e);
+        }
+    }
+
+    /** Launches at once, which a stream that is being captured notes down. */
+    private Emission.Sink recorder(MemorySegment call, long stream) {
+        return new Emission.Sink() {
+            @Override
+            public MemorySegment call() {
+                return call;
+            }
+
+            @Override
+            public void add(Launch launch) {
+                device.context().launch(launch, stream);
+            }
+        };
+    }
+
+    @Override
+    public void extentsChanged() {
+        current = null;
+    }
+
+    private void destroy(Run run) {
+        if (run.executable != 0) {
+            device.context().destroyExecutable(run.executable);
+            run.executable = 0;
+        }
+    }
+
+    @Override
+    public void close() {
+        device.whileAlive(this::closeHere);
+    }
+
+    /** Destroys all graphs; on the device's thread. */
+    void closeHere() {
+        if (closed) {
+            return;
+        }
+        closed = true;
+        runs.values().forEach(this::destroy);
+        runs.clear();
+        device.forget(this);
+    }
+
+    /** Graphs recorded now; for tests. */
+    int graphs() {
+        return device.call(
+                () -> (int) runs.values().stream().filter(r -> r.executable != 0).count());
+    }
+}

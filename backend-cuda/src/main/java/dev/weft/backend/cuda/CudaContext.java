@@ -1,0 +1,311 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.UnsupportedOpException;
+import dev.weft.WeftException;
+import dev.weft.backend.cuda.kernel.Grid;
+import dev.weft.spi.support.DeviceMemory;
+import dev.weft.spi.support.PinnedPool;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.OptionalLong;
+
+/**
+ * The driver's calls on one device with Java values as results and failures as exceptions, and its primary context, which
+ * other libraries of the process share. Everything is called on the device's thread; what only frees never throws.
+ */
+final class CudaContext implements PinnedPool.Source {
+    /** {@code CU_STREAM_NON_BLOCKING}: no waiting for the default stream of other libraries. */
+    private static final int NON_BLOCKING = 1;
+
+    /** {@code CU_EVENT_DISABLE_TIMING}. */
+    private static final int NO_TIMING = 2;
+
+    /** {@code CU_STREAM_CAPTURE_MODE_THREAD_LOCAL}: other threads go on allocating and copying. */
+    private static final int THREAD_LOCAL = 1;
+
+    // CUjit_option
+    private static final int JIT_ERROR_LOG = 5;
+    private static final int JIT_ERROR_LOG_BYTES = 6;
+    private static final int LOG_BYTES = 8 << 10;
+
+    /** {@code CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES}. */
+    private static final int MAX_DYNAMIC_SHARED = 8;
+
+    // CUlaunchConfig, and CUlaunchAttribute with CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+    private static final long CONFIG_BYTES = 56;
+    private static final long ATTRIBUTE_BYTES = 72;
+    private static final int PROGRAMMATIC_SERIALIZATION = 6;
+
+    private final Driver driver;
+    private final Health health;
+    private final int device;
+    private final Arena arena = Arena.ofShared();
+    private final MemorySegment out = arena.allocate(16, 8);
+    private final MemorySegment config = arena.allocate(CONFIG_BYTES, 8);
+    private final MemorySegment parameters = arena.allocate(ValueLayout.ADDRESS);
+
+    /** @param overlap whether launches may start while the one before ends */
+    CudaContext(Driver driver, Health health, int device, boolean overlap) {
+        this.driver = driver;
+        this.health = health;
+        this.device = device;
+        if (overlap) {
+            MemorySegment attribute = arena.allocate(ATTRIBUTE_BYTES, 8);
+            attribute.set(ValueLayout.JAVA_INT, 0, PROGRAMMATIC_SERIALIZATION);
+            attribute.set(ValueLayout.JAVA_INT, 8, 1);
+            config.set(ValueLayout.ADDRESS, 40, attribute);
+            config.set(ValueLayout.JAVA_INT, 48, 1);
+        }
+    }
+
+    private long handle() {
+        return out.get(ValueLayout.JAVA_LONG, 0);
+    }
+
+    /** Makes the primary context current on this thread, for good. */
+    void enter() {
+        health.require(driver.cuDevicePrimaryCtxRetain(out, device), "cuDevicePrimaryCtxRetain");
+        int code = driver.cuCtxSetCurrent(handle());
+        if (code != CudaErrors.OK) {
+            WeftException failure = health.failure(code, "cuCtxSetCurrent");
+            health.note(driver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease_v2");
+            throw failure;
+        }
+    }
+
+    /** Gives the context up. */
+    void leave() {
+        health.note(driver.cuCtxSetCurrent(0), "cuCtxSetCurrent");
+        health.note(driver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease_v2");
+        arena.close();
+    }
+
+    // memory
+
+    /** @throws dev.weft.DeviceMemoryException if there is not enough */
+    long allocate(long bytes) {
+        health.check();
+        health.require(driver.cuMemAlloc(out, bytes), "cuMemAlloc_v2(" + bytes + ")");
+        return handle();
+    }
+
+    void free(long address) {
+        health.note(driver.cuMemFree(address), "cuMemFree_v2");
+    }
+
+    OptionalLong freeBytes() {
+        int code = driver.cuMemGetInfo(out, out.asSlice(8));
+        health.note(code, "cuMemGetInfo_v2");
+        return code == CudaErrors.OK ? OptionalLong.of(handle()) : OptionalLong.empty();
+    }
+
+    @Override
+    public MemorySegment allocatePinned(long bytes) {
+        health.check();
+        health.require(driver.cuMemHostAlloc(out, bytes, 0), "cuMemHostAlloc(" + bytes + ")");
+        return out.get(ValueLayout.ADDRESS, 0).reinterpret(bytes);
+    }
+
+    @Override
+    public void freePinned(MemorySegment memory) {
+        health.note(driver.cuMemFreeHost(memory), "cuMemFreeHost");
+    }
+
+    void copyIn(MemorySegment pinned, long target, long bytes, long stream) {
+        int code = driver.cuMemcpyHtoDAsync(target, pinned, bytes, stream);
+        health.require(code, "cuMemcpyHtoDAsync_v2(" + bytes + " bytes)");
+    }
+
+    void copyOut(long source, MemorySegment pinned, long bytes, long stream) {
+        int code = driver.cuMemcpyDtoHAsync(pinned, source, bytes, stream);
+        health.require(code, "cuMemcpyDtoHAsync_v2(" + bytes + " bytes)");
+    }
+
+    void zero(long address, long bytes, long stream) {
+        health.require(
+                driver.cuMemsetD8Async(address, 0, bytes, stream), "cuMemsetD8Async(" + bytes + " bytes)");
+    }
+
+    // streams and events
+
+    long createStream() {
+        health.require(driver.cuStreamCreate(out, NON_BLOCKING), "cuStreamCreate");
+        return handle();
+    }
+
+    void destroyStream(long stream) {
+        health.note(driver.cuStreamDestroy(stream), "cuStreamDestroy_v2");
+    }
+
+    /** Whether the stream has passed all its work. @throws WeftException if the work failed */
+    boolean isIdle(long stream) {
+        return isReady(driver.cuStreamQuery(stream), "cuStreamQuery");
+    }
+
+    private boolean isReady(int code, String call) {
+        if (code == CudaErrors.NOT_READY) {
+            return false;
+        }
+        health.require(code, call);
+        return true;
+    }
+
+    long createEvent() {
+        health.require(driver.cuEventCreate(out, NO_TIMING), "cuEventCreate");
+        return handle();
+    }
+
+    void destroyEvent(long event) {
+        health.note(driver.cuEventDestroy(event), "cuEventDestroy_v2");
+    }
+
+    void recordEvent(long event, long stream) {
+        health.require(driver.cuEventRecord(event, stream), "cuEventRecord");
+    }
+
+    /** Whether the event's stream has passed it. @throws WeftException if the work before it failed */
+    boolean isPast(long event) {
+        return isReady(driver.cuEventQuery(event), "cuEventQuery");
+    }
+
+    void awaitEvent(long stream, long event) {
+        health.require(driver.cuStreamWaitEvent(stream, event, 0), "cuStreamWaitEvent");
+    }
+
+    // images and launches
+
+    /** Loads an image. @param image bytes outside the heap, which may go afterwards */
+    long loadModule(MemorySegment image, String name) {
+        try (Arena scratch = Arena.ofConfined()) {
+            MemorySegment log = scratch.allocate(LOG_BYTES);
+            MemorySegment options = scratch.allocateFrom(ValueLayout.JAVA_INT, JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES);
+            MemorySegment values = scratch.allocateFrom(ValueLayout.JAVA_LONG, log.address(), LOG_BYTES);
+            int code = driver.cuModuleLoadDataEx(out, image, 2, options, values);
+            if (code != CudaErrors.OK) {
+                String text = log.getString(0).strip();
+                throw health.failure(code, "cuModuleLoadDataEx(" + name + ")" + (text.isEmpty() ? "" : ": " + text + ":"));
+            }
+            return handle();
+        }
+    }
+
+    void unloadModule(long module) {
+        health.note(driver.cuModuleUnload(module), "cuModuleUnload");
+    }
+
+    /** A kernel that takes one {@code weft::Call}. */
+    long function(long module, String name, String image) {
+        try (Arena scratch = Arena.ofConfined()) {
+            int code = driver.cuModuleGetFunction(out, module, scratch.allocateFrom(name));
+            health.require(code, "cuModuleGetFunction(" + name + " of " + image + ")");
+        }
+        long function = handle();
+        try {
+            int code = driver.cuFuncGetParamInfo(function, 0, out, out.asSlice(8));
+            health.require(code, "cuFuncGetParamInfo(" + name + " of " + image + ")");
+        } catch (UnsatisfiedLinkError e) {
+            return function; // older than the question
+        }
+        long bytes = out.get(ValueLayout.JAVA_LONG, 8);
+        if (bytes != CallLayout.BYTES) {
+            throw new UnsupportedOpException("kernel " + name + " of " + image + ": takes a parameter of " + bytes
+                    + " bytes, expected " + CallLayout.BYTES + "; build image and library together");
+        }
+        return function;
+    }
+
+    /** Allows blocks of {@code function} that much dynamic shared memory. */
+    void allowShared(Function function, int bytes) {
+        int code = driver.cuFuncSetAttribute(function.handle(), MAX_DYNAMIC_SHARED, bytes);
+        health.require(code, "cuFuncSetAttribute(" + function + ", " + bytes + " bytes of shared memory)");
+    }
+
+    void launch(Launch launch, long stream) {
+        Grid grid = launch.grid();
+        config.set(ValueLayout.JAVA_INT, 0, (int) grid.x());
+        config.set(ValueLayout.JAVA_INT, 4, (int) grid.y());
+        config.set(ValueLayout.JAVA_INT, 8, (int) grid.z());
+        config.set(ValueLayout.JAVA_INT, 12, launch.threads());
+        config.set(ValueLayout.JAVA_INT, 16, 1);
+        config.set(ValueLayout.JAVA_INT, 20, 1);
+        config.set(ValueLayout.JAVA_INT, 24, launch.sharedBytes());
+        config.set(ValueLayout.JAVA_LONG, 32, stream);
+        parameters.set(ValueLayout.ADDRESS, 0, launch.call());
+        int code = driver.cuLaunchKernelEx(config, launch.function().handle(), parameters, MemorySegment.NULL);
+        if (code != CudaErrors.OK) {
+            throw health.failure(code, "cuLaunchKernelEx(" + launch + ")");
+        }
+    }
+
+    // graphs
+
+    void beginCapture(long stream) {
+        health.require(driver.cuStreamBeginCapture(stream, THREAD_LOCAL), "cuStreamBeginCapture_v2");
+    }
+
+    /** Ends a capture whose result nobody wants. */
+    void dropCapture(long stream) {
+        int code = driver.cuStreamEndCapture(stream, out);
+        long graph = handle();
+        if (code == CudaErrors.OK && graph != 0) {
+            destroyGraph(graph);
+        }
+    }
+
+    /** Ends the capture. Returns a graph that can be launched. */
+    long endCapture(long stream) {
+        health.require(driver.cuStreamEndCapture(stream, out), "cuStreamEndCapture");
+        long graph = handle();
+        try {
+            health.require(driver.cuGraphInstantiateWithFlags(out, graph, 0), "cuGraphInstantiateWithFlags");
+            return handle();
+        } finally {
+            destroyGraph(graph);
+        }
+    }
+
+    private void destroyGraph(long graph) {
+        health.note(driver.cuGraphDestroy(graph), "cuGraphDestroy");
+    }
+
+    void launchGraph(long executable, long stream) {
+        health.require(driver.cuGraphLaunch(executable, stream), "cuGraphLaunch");
+    }
+
+    /** Destroys what {@link #endCapture} gave; a launch under way ends first. */
+    void destroyExecutable(long executable) {
+        health.note(driver.cuGraphExecDestroy(executable), "cuGraphExecDestroy");
+    }
+
+    /** This context as a source of device memory. @param awaitStreams waits until all streams are idle, never throws */
+    DeviceMemory.Source memory(Runnable awaitStreams) {
+        return new DeviceMemory.Source() {
+            /** The driver aligns allocations to 256 bytes. */
+            @Override
+            public long startAlignment() {
+                return 256;
+            }
+
+            @Override
+            public long allocate(long bytes) {
+                return CudaContext.this.allocate(bytes);
+            }
+
+            @Override
+            public void free(long address) {
+                CudaContext.this.free(address);
+            }
+
+            @Override
+            public OptionalLong freeBytes() {
+                return CudaContext.this.freeBytes();
+            }
+
+            @Override
+            public void awaitStreams() {
+                awaitStreams.run();
+            }
+        };
+    }
+}

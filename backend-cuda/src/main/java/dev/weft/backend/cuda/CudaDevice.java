@@ -1,0 +1,301 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.backend.cuda.kernel.Chip;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Capturing;
+import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
+import dev.weft.spi.Lifetime;
+import dev.weft.spi.Support;
+import dev.weft.spi.support.DeviceMemory;
+import dev.weft.spi.support.DeviceThread;
+import dev.weft.spi.support.PinnedPool;
+import java.lang.foreign.MemorySegment;
+import java.util.LinkedHashSet;
+import java.util.List;
+import java.util.OptionalLong;
+import java.util.Set;
+import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/** One CUDA device in its primary context, whose calls are all made by its thread. */
+final class CudaDevice implements BackendDevice, Capturing {
+    private static final Logger LOG = LoggerFactory.getLogger(CudaDevice.class);
+
+    private final DeviceInfo info;
+    private final DeviceProperties properties;
+    private final CudaOptions options;
+    private final Consumer<CudaDevice> onClose;
+    private final DeviceThread thread;
+    private final Health health;
+    private final CudaContext context;
+    private final DeviceMemory memory;
+    private final PinnedPool pinned;
+    private final EventPool events;
+    private final Functions functions;
+    private final Tables tables = new Tables(this);
+    private final Kernels kernels;
+    private final Set<CudaStream> streams = new LinkedHashSet<>();
+    private final Set<CudaCapture> captures = new LinkedHashSet<>();
+    private final Lifetime lifetime;
+    private @Nullable CudaStream ownStream;
+    private int streamNumber;
+
+    CudaDevice(
+            DeviceInfo info,
+            DeviceProperties properties,
+            DriverLibrary library,
+            CudaOptions options,
+            Consumer<CudaDevice> onClose) {
+        String subject = "device " + info.id();
+        this.info = info;
+        this.properties = properties;
+        this.options = options;
+        this.onClose = onClose;
+        this.thread = new DeviceThread(info.id().toString());
+        this.health = new Health(subject, library.driver());
+        this.context = new CudaContext(library.driver(), health, properties.handle(), options.overlap());
+        this.memory = new DeviceMemory(subject, thread, options.memoryLimit(), context.memory(this::settleStreams));
+        this.pinned = new PinnedPool(thread, context);
+        this.events = new EventPool(context);
+        this.functions = new Functions(
+                context, thread, new Images(options.images(), properties.chip().sm(), library.version()));
+        this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE));
+        this.lifetime = new Lifetime(subject, this::release);
+        try {
+            thread.run(context::enter);
+        } catch (RuntimeException | Error e) {
+            thread.close();
+            throw e;
+        }
+    }
+
+    Chip chip() {
+        return properties.chip();
+    }
+
+    CudaOptions options() {
+        return options;
+    }
+
+    Health health() {
+        return health;
+    }
+
+    CudaContext context() {
+        return context;
+    }
+
+    DeviceMemory memory() {
+        return memory;
+    }
+
+    PinnedPool pinned() {
+        return pinned;
+    }
+
+    EventPool events() {
+        return events;
+    }
+
+    Functions functions() {
+        return functions;
+    }
+
+    Tables tables() {
+        return tables;
+    }
+
+    /** Whether calls wait for the device's thread. */
+    boolean hasWaiting() {
+        return thread.hasWaiting();
+    }
+
+    /** Runs {@code body} on the device's thread, unless the device is closed or lost. */
+    <T> T call(Supplier<T> body) {
+        lifetime.enter();
+        try {
+            return thread.call(() -> {
+                health.check();
+                return body.get();
+            });
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    /** As {@link #call}, without a result. */
+    void run(Runnable body) {
+        call(() -> {
+            body.run();
+            return Boolean.TRUE;
+        });
+    }
+
+    /** Runs {@code body} on the calling thread; pinned memory and streams stay until it has ended. */
+    void whileOpen(Runnable body) {
+        lifetime.enter();
+        try {
+            health.check();
+            body.run();
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    /** Runs {@code body}, which only frees, on the device's thread; does nothing once the device is closed. */
+    void whileAlive(Runnable body) {
+        try {
+            thread.run(body);
+        } catch (dev.weft.ClosedException e) {
+            LOG.debug("{}: freed with the device", this);
+        }
+    }
+
+    /** A stream that has ended; on the device's thread. */
+    void forget(CudaStream stream) {
+        streams.remove(stream);
+    }
+
+    /** A capture that has ended; on the device's thread. */
+    void forget(CudaCapture capture) {
+        captures.remove(capture);
+    }
+
+    private void settleStreams() {
+        streams.forEach(CudaStream::settle);
+    }
+
+    @Override
+    public DeviceInfo info() {
+        return info;
+    }
+
+    @Override
+    public String level() {
+        return "sm_" + chip().sm();
+    }
+
+    @Override
+    public Support supports(OpInstance op) {
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.supports(op);
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public Kernel prepare(OpInstance op) {
+        lifetime.enter();
+        try {
+            health.check();
+            return new CudaKernel(this, op, kernels.way(op));
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public Capture capture(List<Call> calls) {
+        return call(() -> {
+            CudaCapture capture = new CudaCapture(this, calls);
+            captures.add(capture);
+            return capture;
+        });
+    }
+
+    @Override
+    public OptionalLong availableBytes() {
+        return call(memory::availableBytes);
+    }
+
+    @Override
+    public DeviceBuffer allocate(long bytes, long alignment) {
+        lifetime.enter();
+        try {
+            return memory.allocate(bytes, alignment);
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public DeviceStream createStream() {
+        return call(this::newStream);
+    }
+
+    private CudaStream newStream() {
+        CudaStream stream = new CudaStream(this, info.id() + " stream " + ++streamNumber);
+        streams.add(stream);
+        return stream;
+    }
+
+    @Override
+    public void copyIn(MemorySegment source, long target) {
+        withStream(stream -> stream.copyIn(source, target));
+    }
+
+    @Override
+    public void copyOut(long source, MemorySegment target) {
+        withStream(stream -> stream.copyOut(source, target));
+    }
+
+    @Override
+    public void zero(long address, long bytes) {
+        withStream(stream -> stream.zero(address, bytes));
+    }
+
+    /** Copies outside of streams run on one of their own, since the default stream would wait for other libraries. */
+    private synchronized void withStream(Consumer<CudaStream> body) {
+        CudaStream own = ownStream;
+        if (own == null) {
+            own = call(this::newStream);
+            ownStream = own;
+        }
+        body.accept(own);
+        own.synchronize();
+    }
+
+    /** What runs first, since it uses everything else; the thread last. */
+    private void release() {
+        try {
+            thread.run(this::leave);
+        } finally {
+            thread.close();
+            onClose.accept(this);
+        }
+    }
+
+    private void leave() {
+        List.copyOf(captures).forEach(CudaCapture::closeHere);
+        List.copyOf(streams).forEach(CudaStream::closeHere);
+        tables.close();
+        functions.close();
+        events.close();
+        pinned.close();
+        int left = memory.close();
+        if (left > 0) {
+            LOG.warn("device {} closed with {} open buffers, which are freed", info.id(), left);
+        }
+        context.leave();
+    }
+
+    @Override
+    public void close() {
+        lifetime.close();
+    }
+
+    @Override
+    public String toString() {
+        return "device " + info.id();
+    }
+}

@@ -1,0 +1,58 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.spi.nativelib.NativeLibraries;
+import java.lang.invoke.MethodHandles;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Locale;
+
+/** What people who look for a fault need to know: the driver, the devices, the images, and NVIDIA's optional libraries. */
+final class Details {
+    /**
+     * Libraries that are looked for; no kernel needs one.
+     *
+     * @param name as in the property {@code weft.<name>.path}
+     * @param files in order of preference
+     */
+    private record Optional(String name, List<String> files) {}
+
+    private static final List<Optional> OPTIONAL = List.of(
+            new Optional("nvrtc", List.of("libnvrtc.so.13", "libnvrtc.so.12")),
+            new Optional("cublaslt", List.of("libcublasLt.so.13", "libcublasLt.so.12")),
+            new Optional("nccl", List.of("libnccl.so.2")));
+
+    private Details() {}
+
+    static List<String> of(DriverLibrary library, List<DeviceProperties> devices, CudaOptions options) {
+        List<String> lines = new ArrayList<>();
+        lines.add("driver: " + library.library() + ", " + library.versionText());
+        if (!library.searched().isEmpty()) {
+            lines.add("searched before: " + String.join(", ", library.searched()));
+        }
+        for (int i = 0; i < devices.size(); i++) {
+            DeviceProperties d = devices.get(i);
+            lines.add(String.format(
+                    Locale.ROOT,
+                    "device %d: %s at %s, sm_%d, %d multiprocessors, %.1f GiB, %d KiB shared memory a block, %d MiB L2",
+                    i,
+                    d.name(),
+                    d.bus(),
+                    d.chip().sm(),
+                    d.chip().multiprocessors(),
+                    d.memoryBytes() / (double) (1 << 30),
+                    d.chip().sharedBytes() >> 10,
+                    d.chip().cacheBytes() >> 20));
+            lines.add(new Images(options.images(), d.chip().sm(), library.version()).describe());
+        }
+        OPTIONAL.forEach(o -> lines.add(optional(o)));
+        return lines;
+    }
+
+    private static String optional(Optional wanted) {
+        String name = "optional " + wanted.name() + ": ";
+        return switch (NativeLibraries.find(MethodHandles.lookup(), wanted.name(), wanted.files(), List.of())) {
+            case NativeLibraries.Found found -> name + "found " + found.library() + ", not used by this version";
+            case NativeLibraries.Missing missing -> name + "none, not needed; " + missing.reason();
+        };
+    }
+}

@@ -1,0 +1,103 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.TensorType;
+import dev.weft.UnsupportedOpException;
+import dev.weft.backend.cuda.kernel.Attributes;
+import dev.weft.backend.cuda.kernel.Chip;
+import dev.weft.backend.cuda.kernel.Emit;
+import dev.weft.backend.cuda.kernel.Grid;
+import dev.weft.backend.cuda.kernel.Way;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.KernelArguments;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.List;
+
+/**
+ * The launches of one call: what a {@link Way} writes becomes parameters and goes to a sink.
+ *
+ * @param op the instance
+ * @param chip the device
+ * @param attributes of the way
+ * @param tables their addresses
+ * @param functions where kernels come from
+ * @param arguments of this call
+ * @param sink where launches go
+ */
+record Emission(
+        OpInstance op,
+        Chip chip,
+        Attributes attributes,
+        List<Long> tables,
+        Functions functions,
+        KernelArguments arguments,
+        Sink sink)
+        implements Emit {
+    /** An address that stands for none: for emissions that only look which kernels there are. */
+    private static final long NOWHERE = 1L << 40;
+
+    /** Takes launches. */
+    interface Sink {
+        /** Room for the parameter of the next launch, {@link CallLayout#BYTES}. */
+        MemorySegment call();
+
+        /** Takes a launch whose parameter is in {@link #call}. */
+        void add(Launch launch);
+    }
+
+    @Override
+    public void launch(String module, String function, Grid grid, int threads, int sharedBytes, long... words) {
+        if (grid.isEmpty()) {
+            return;
+        }
+        if (sharedBytes > chip.sharedBytes()) {
+            throw new UnsupportedOpException("kernel " + module + "/" + function + ": a block takes " + sharedBytes
+                    + " bytes of shared memory, the device has " + chip.sharedBytes());
+        }
+        Function loaded = functions.of(module, function, sharedBytes);
+        MemorySegment call = sink.call();
+        CallLayout.write(call, arguments, attributes.words(), words, tables);
+        sink.add(new Launch(loaded, grid, threads, sharedBytes, call));
+    }
+
+    /** Writes the launches of {@code way}; none if every result is empty. */
+    void run(Way way) {
+        if (hasResults()) {
+            way.body().emit(this);
+        }
+    }
+
+    private boolean hasResults() {
+        for (int i = op.inputs().size(); i < arguments.count(); i++) {
+            if (arguments.elements(i) > 0) {
+                return true;
+            }
+        }
+        return false;
+    }
+
+    /** A sink that only looks. @param arena owner of the parameter */
+    static Sink nothing(Arena arena) {
+        MemorySegment call = arena.allocate(CallLayout.BYTES, 8);
+        return new Sink() {
+            @Override
+            public MemorySegment call() {
+                return call;
+            }
+
+            @Override
+            public void add(Launch launch) {}
+        };
+    }
+
+    /** Arguments at the largest extents and at no place. */
+    static KernelArguments nowhere(OpInstance op, Arena arena) {
+        List<TensorType> types = op.all();
+        KernelArguments arguments = new KernelArguments(types, arena);
+        for (int i = 0; i < types.size(); i++) {
+            arguments.bind(i, NOWHERE, types.get(i).scaling().isNone() ? 0 : NOWHERE);
+        }
+        arguments.workspace(NOWHERE);
+        return arguments;
+    }
+}

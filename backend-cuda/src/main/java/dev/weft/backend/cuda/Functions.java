@@ -1,0 +1,79 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.spi.support.DeviceThread;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.Map;
+import java.util.concurrent.ConcurrentHashMap;
+
+/** The kernels of a device. An image is loaded when the first of its kernels is asked for. Thread-safe. */
+final class Functions {
+    private final CudaContext context;
+    private final DeviceThread thread;
+    private final Images images;
+    private final Map<String, Module> modules = new HashMap<>();
+    private final Map<Name, Function> functions = new ConcurrentHashMap<>();
+
+    Functions(CudaContext context, DeviceThread thread, Images images) {
+        this.context = context;
+        this.thread = thread;
+        this.images = images;
+    }
+
+    private record Name(String module, String function) {}
+
+    /** @param image what was loaded, for messages */
+    private record Module(long handle, String image) {}
+
+    /**
+     * A kernel whose blocks may have {@code sharedBytes} of dynamic shared memory.
+     *
+     * @throws dev.weft.WeftException if there is no image for the device, or it lacks the kernel, or the memory is too much
+     */
+    Function of(String module, String function, int sharedBytes) {
+        Name name = new Name(module, function);
+        Function known = functions.get(name);
+        if (known == null || sharedBytes > known.sharedBytes()) {
+            known = thread.call(() -> load(name, sharedBytes));
+        }
+        return known;
+    }
+
+    private Function load(Name name, int sharedBytes) {
+        Function known = functions.get(name);
+        if (known == null) {
+            Module module = module(name.module());
+            known = new Function(
+                    name.module() + "/" + name.function(),
+                    context.function(module.handle(), name.function(), module.image()));
+            functions.put(name, known);
+        }
+        if (sharedBytes > known.sharedBytes()) {
+            context.allowShared(known, sharedBytes);
+            known.sharedBytes(sharedBytes);
+        }
+        return known;
+    }
+
+    private Module module(String name) {
+        Module known = modules.get(name);
+        if (known == null) {
+            try (Arena arena = Arena.ofConfined()) {
+                Images.Image image = images.of(name);
+                MemorySegment bytes = arena.allocate(image.bytes().length + 1L, 64); // PTX ends with a zero
+                MemorySegment.copy(image.bytes(), 0, bytes, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, image.bytes().length);
+                known = new Module(context.loadModule(bytes, image.origin()), image.origin());
+            }
+            modules.put(name, known);
+        }
+        return known;
+    }
+
+    /** Unloads all images; on the device's thread, when no kernel runs. */
+    void close() {
+        functions.clear();
+        modules.values().forEach(m -> context.unloadModule(m.handle()));
+        modules.clear();
+    }
+}

@@ -1,0 +1,127 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.UnsupportedOpException;
+import java.io.IOException;
+import java.io.InputStream;
+import java.io.UncheckedIOException;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * Compiled kernels: one image per file of {@code native/cuda/kernels} and target, {@code gemm.sm_90a.cubin}, and one in PTX,
+ * {@code gemm.compute_80.ptx}, which the driver compiles for devices that have no image. They are resources of this library,
+ * or files of a folder that replaces them.
+ */
+final class Images {
+    private static final String RESOURCES = "/META-INF/weft/cuda/";
+    private static final String PTX = "compute_80";
+
+    /** How nvcc says in PTX which toolkit wrote it. */
+    private static final Pattern RELEASE = Pattern.compile("release (\\d+)\\.(\\d+)");
+
+    private static final int HEAD_BYTES = 1024;
+
+    private final String folder;
+    private final int sm;
+    private final int driverVersion;
+
+    /**
+     * @param folder where they are, empty for this library's own
+     * @param sm compute capability times ten
+     * @param driverVersion as {@link DriverLibrary#version}
+     */
+    Images(String folder, int sm, int driverVersion) {
+        this.folder = folder;
+        this.sm = sm;
+        this.driverVersion = driverVersion;
+    }
+
+    /**
+     * A compiled module.
+     *
+     * @param origin where it was found
+     * @param bytes a cubin, or text in PTX
+     */
+    record Image(String origin, byte[] bytes) {}
+
+    /**
+     * Targets whose images run on a device, best first: of exactly this chip with its own features, of its family, then
+     * plain ones of the same major number.
+     */
+    static List<String> targets(int sm) {
+        List<String> targets = new ArrayList<>(List.of("sm_" + sm + "a"));
+        int least = sm / 10 * 10;
+        for (int s = sm; s >= least; s--) {
+            targets.add("sm_" + s + "f");
+        }
+        for (int s = sm; s >= least; s--) {
+            targets.add("sm_" + s);
+        }
+        return targets;
+    }
+
+    /**
+     * The image of a module for the device.
+     *
+     * @throws UnsupportedOpException if there is none: names what was looked for, and why PTX does not help
+     */
+    Image of(String module) {
+        List<String> targets = targets(sm);
+        for (String target : targets) {
+            Image image = read(module + "." + target + ".cubin");
+            if (image != null) {
+                return image;
+            }
+        }
+        String name = module + "." + PTX + ".ptx";
+        Image ptx = read(name);
+        if (ptx != null && toolkit(ptx) <= driverVersion) {
+            return ptx;
+        }
+        String why = ptx == null
+                ? name + " is not there either"
+                : name + " needs a driver for CUDA " + DriverLibrary.text(toolkit(ptx)) + ", found "
+                        + DriverLibrary.text(driverVersion);
+        throw new UnsupportedOpException("no image of the kernels '" + module + "' for a device of sm_" + sm + " in "
+                + (folder.isEmpty() ? "this library" : folder) + ": looked for cubins of "
+                + String.join(", ", targets) + "; " + why
+                + "; build this library where nvcc is on the PATH, or set -D" + CudaOptions.IMAGES + " to a folder with "
+                + module + ".sm_" + sm + ".cubin");
+    }
+
+    /** The toolkit that wrote the PTX, 13000 for 13.0; 0 if it does not say, then the driver decides. */
+    private static int toolkit(Image ptx) {
+        int length = Math.min(ptx.bytes().length, HEAD_BYTES);
+        Matcher m = RELEASE.matcher(new String(ptx.bytes(), 0, length, StandardCharsets.ISO_8859_1));
+        return m.find() ? 1000 * Integer.parseInt(m.group(1)) + 10 * Integer.parseInt(m.group(2)) : 0;
+    }
+
+    private @Nullable Image read(String file) {
+        try {
+            if (folder.isEmpty()) {
+                try (InputStream in = Images.class.getResourceAsStream(RESOURCES + file)) {
+                    return in == null ? null : new Image(RESOURCES + file, in.readAllBytes());
+                }
+            }
+            Path path = Path.of(folder, file);
+            return Files.isRegularFile(path) ? new Image(path.toString(), Files.readAllBytes(path)) : null;
+        } catch (IOException e) {
+            throw new UncheckedIOException("kernel image " + file + ": " + e.getMessage(), e);
+        }
+    }
+
+    /** Which images a device loads, shown by one of them, for people. */
+    String describe() {
+        try {
+            return "images for sm_" + sm + ": as " + of("plain").origin();
+        } catch (UnsupportedOpException e) {
+            return "images for sm_" + sm + ": none: " + e.getMessage();
+        }
+    }
+}

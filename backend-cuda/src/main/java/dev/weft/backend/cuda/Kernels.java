@@ -1,0 +1,96 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.UnsupportedOpException;
+import dev.weft.backend.cuda.kernel.CudaOps;
+import dev.weft.backend.cuda.kernel.Way;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.Support;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
+
+/**
+ * Chooses the way that runs an operator instance: the first that does not refuse it and whose kernels are in an image for
+ * the device.
+ */
+final class Kernels {
+    private final CudaDevice device;
+    private final boolean simple;
+    private final Map<OpInstance, Choice> choices = new ConcurrentHashMap<>();
+
+    /** @param simple whether only simple ways are used */
+    Kernels(CudaDevice device, boolean simple) {
+        this.device = device;
+        this.simple = simple;
+    }
+
+    /** What became of an instance. */
+    private sealed interface Choice {}
+
+    private record Chosen(Way way) implements Choice {}
+
+    /** @param reasons of every way */
+    private record None(String reasons) implements Choice {}
+
+    private Choice choose(OpInstance op) {
+        Choice known = choices.get(op);
+        if (known == null) {
+            known = look(op);
+            choices.put(op, known);
+        }
+        return known;
+    }
+
+    private Choice look(OpInstance op) {
+        List<String> reasons = new ArrayList<>();
+        for (Way way : CudaOps.ways(op.op())) {
+            if (simple && !way.isSimple()) {
+                continue;
+            }
+            Optional<String> refusal = way.refusal().of(op, device.chip()).or(() -> absence(way, op));
+            if (refusal.isEmpty()) {
+                return new Chosen(way);
+            }
+            reasons.add(way.name() + ": " + refusal.get());
+        }
+        return new None(
+                reasons.isEmpty() ? "no CUDA kernel for " + op.op().name() + " yet" : String.join("; ", reasons));
+    }
+
+    /** Why the kernels of a way cannot be had: what it launches at the largest extents is loaded. */
+    private Optional<String> absence(Way way, OpInstance op) {
+        try (Arena arena = Arena.ofConfined()) {
+            new Emission(
+                            op,
+                            device.chip(),
+                            way.attributes().apply(op),
+                            List.of(),
+                            device.functions(),
+                            Emission.nowhere(op, arena),
+                            Emission.nothing(arena))
+                    .run(way);
+            return Optional.empty();
+        } catch (UnsupportedOpException e) {
+            return Optional.of(e.getMessage());
+        }
+    }
+
+    Support supports(OpInstance op) {
+        return switch (choose(op)) {
+            case None none -> new Support.Unsupported(none.reasons());
+            case Chosen chosen -> new Support.Native(chosen.way().name());
+        };
+    }
+
+    /** The way for a supported instance. @throws UnsupportedOpException with all reasons if there is none */
+    Way way(OpInstance op) {
+        return switch (choose(op)) {
+            case Chosen chosen -> chosen.way();
+            case None none ->
+                throw new UnsupportedOpException(op + " on " + device.info().id() + ": " + none.reasons());
+        };
+    }
+}

@@ -1,0 +1,118 @@
+package dev.weft.backend.cuda.kernel;
+
+import dev.weft.DType;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.KernelArguments;
+import java.util.Locale;
+import java.util.Optional;
+
+/**
+ * Matrix products by {@code mma.sync} on BF16, to which FP8 and FP4 are decoded exactly: {@code gemm_decode} while reading
+ * the weights is what takes the time, {@code gemm_tile} for many rows. Both form the same sums, so a row's bits do not
+ * depend on the choice.
+ */
+final class TensorCoreGemm {
+    /** How rows find their matrix; ordinals are known to the kernels. */
+    enum Product {
+        SINGLE,
+        GROUPED,
+        EXPERTS
+    }
+
+    private static final int THREADS = 256;
+    private static final int VECTOR_BITS = 128;
+    private static final int K_BLOCK = 128;
+    private static final int MX_BLOCK = 32;
+
+    private static final int DECODE_ROWS = 32;
+    private static final int DECODE_TOKENS = 8;
+    private static final int DECODE_STAGES = 3;
+    private static final int DECODE_SUM_BYTES = DECODE_TOKENS * (DECODE_ROWS + 4) * Float.BYTES;
+    /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
+    private static final int FEW = 2 * DECODE_TOKENS;
+
+    private static final int TILE_ROWS = 256;
+    private static final int TILE_TOKENS = 64;
+    private static final int TILE_STAGES = 4;
+    private static final int TILE_BYTES = THREADS * TILE_STAGES * 4 * VECTOR_BITS / 8
+            + 2 * TILE_TOKENS * (K_BLOCK * Short.BYTES + Integer.BYTES);
+
+    private TensorCoreGemm() {}
+
+    static Optional<String> refusal(OpInstance op, Chip chip) {
+        long inputs = op.inputs().get(1).shape().dim(-1).maximum();
+        if (!chip.hasBf16Mma()) {
+            return Optional.of("compute capability " + chip.sm() / 10.0 + ": tensor cores take BF16 from 8.0 on");
+        }
+        for (int i = 0; i < 2; i++) {
+            if (op.inputs().get(i).dtype() == DType.F32) {
+                return Optional.of(op.op().operands().get(i) + " is F32: tensor cores would round it");
+            }
+        }
+        if (inputs == 0 || inputs % MX_BLOCK != 0) {
+            return Optional.of("K " + inputs + " is not a positive multiple of " + MX_BLOCK);
+        }
+        return chip.sharedBytes() < TILE_BYTES
+                ? Optional.of("shared memory of a block: " + chip.sharedBytes() + ", needed " + TILE_BYTES)
+                : Optional.empty();
+    }
+
+    /** Operands whose rows do not begin at 16-byte boundaries are left to the simple kernel. */
+    static void emit(Emit e, Product product, Way.Body simple) {
+        KernelArguments a = e.arguments();
+        if (!isAligned(a, 0) || !isAligned(a, 1)) {
+            simple.emit(e);
+            return;
+        }
+        int decodeBytes = decodeBytes(a);
+        if (isFew(a, product) && decodeBytes <= e.chip().sharedBytes()) {
+            launch(e, product, "gemm_decode", DECODE_ROWS, DECODE_TOKENS, decodeBytes);
+        } else {
+            launch(e, product, "gemm_tile", TILE_ROWS, TILE_TOKENS, TILE_BYTES);
+        }
+    }
+
+    private static boolean isAligned(KernelArguments a, int i) {
+        return a.address(i) * Byte.SIZE % VECTOR_BITS == 0 && a.pitch(i) * a.dtype(i).bits() % VECTOR_BITS == 0;
+    }
+
+    private static boolean isFew(KernelArguments a, Product product) {
+        long matrices = product == Product.SINGLE ? 1 : a.dim(1, 0);
+        // experts share their rows unevenly; where many fall to one, its tiles find the weights in the cache
+        return tokens(a) <= matrices * (product == Product.EXPERTS ? DECODE_TOKENS : FEW);
+    }
+
+    /** Rows of x, over all groups. */
+    private static long tokens(KernelArguments a) {
+        return a.elements(0) / a.dim(0, -1);
+    }
+
+    private static void launch(Emit e, Product product, String module, int rows, int tokens, int sharedBytes) {
+        KernelArguments a = e.arguments();
+        long height = Math.ceilDiv(a.dim(1, -2), rows);
+        long all = tokens(a);
+        Grid grid = switch (product) {
+            case SINGLE -> new Grid(Math.ceilDiv(all, tokens), height, 1);
+            case GROUPED -> new Grid(Math.ceilDiv(a.dim(0, 0), tokens), height, a.dim(1, 0));
+            // every expert that has rows has at most one tile that is not full; blocks past the last tile return
+            case EXPERTS -> new Grid(all / tokens + Math.min(all, a.dim(1, 0)), height, 1);
+        };
+        String function = module + "_" + name(a.dtype(0)) + "_" + name(a.dtype(1));
+        e.launch(module, function, grid, THREADS, sharedBytes, product.ordinal());
+    }
+
+    /** Copies under way, sums of every block of K, scale bytes. */
+    private static int decodeBytes(KernelArguments a) {
+        long inputs = a.dim(1, -1);
+        int blocks = Math.toIntExact(Math.ceilDiv(inputs, K_BLOCK));
+        int laneValues = VECTOR_BITS / a.dtype(1).bits();
+        int slots = 4 + Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS);
+        int queue = THREADS * DECODE_STAGES * slots * VECTOR_BITS / Byte.SIZE;
+        int scales = DECODE_TOKENS * blocks + Math.toIntExact(DECODE_ROWS * Math.ceilDiv(inputs, MX_BLOCK));
+        return queue + blocks * DECODE_SUM_BYTES + scales;
+    }
+
+    private static String name(DType dtype) {
+        return dtype.name().toLowerCase(Locale.ROOT);
+    }
+}

@@ -1,0 +1,69 @@
+package dev.weft.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.weft.io.Checkpoint;
+import dev.weft.model.DeepSeekV4;
+import dev.weft.model.LoadOptions;
+import dev.weft.model.NumericMode;
+import dev.weft.model.Session;
+import dev.weft.runtime.Weft;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** The whole graph of the demo model on the emulator against the CPU: prefill in two chunks, then steps that are replayed. */
+@Tag("long")
+class CudaModelTest {
+    private static final Path MODEL = Path.of("../examples/demo-model");
+    private static final int FIRST = 100;
+    private static final int PREFILL = 131;
+    private static final int DECODE = 5;
+    private static final int VOCABULARY = 1280;
+
+    @ParameterizedTest
+    @CsvSource({"cuda:0, FP32, 1e-8", "cuda:0/simple, FP32, 1e-8", "cuda:0, BF16, 0.02"})
+    void logitsAreThoseOfTheHost(String device, NumericMode mode, double tolerance) {
+        float[][] actual;
+        try (Emulator emulator = Emulator.start()) {
+            actual = logits(device, mode);
+        }
+        float[][] expected = logits("cpu:0/scalar", mode);
+        double error = 0;
+        double square = 0;
+        for (int i = 0; i < expected.length; i++) {
+            for (int v = 0; v < expected[i].length; v++) {
+                double difference = actual[i][v] - expected[i][v];
+                error += difference * difference;
+                square += (double) expected[i][v] * expected[i][v];
+            }
+        }
+        assertThat(square).isPositive();
+        assertThat(error / square)
+                .as("squared error relative to the square of the logits")
+                .isLessThan(tolerance);
+    }
+
+    private static float[][] logits(String device, NumericMode mode) {
+        int[] ids = new SplittableRandom(7)
+                .ints(PREFILL + DECODE, 2, VOCABULARY)
+                .toArray();
+        LoadOptions options =
+                LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(PREFILL);
+        try (Weft weft = Weft.open();
+                Checkpoint checkpoint = Checkpoint.open(MODEL);
+                DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device(device), options);
+                Session session = model.newSession()) {
+            float[][] rows = new float[1 + DECODE][];
+            session.append(Arrays.copyOf(ids, FIRST));
+            rows[0] = session.append(Arrays.copyOfRange(ids, FIRST, PREFILL));
+            for (int i = 0; i < DECODE; i++) {
+                rows[1 + i] = session.append(ids[PREFILL + i]);
+            }
+            return rows;
+        }
+    }
+}

@@ -1,0 +1,115 @@
+package dev.weft.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.weft.spi.BackendConfig;
+import dev.weft.spi.Backends;
+import java.lang.foreign.Arena;
+import java.lang.foreign.FunctionDescriptor;
+import java.lang.foreign.Linker;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.SymbolLookup;
+import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.Assumptions;
+
+/** The CUDA emulator in this process, set up anew for each test. What it finds wrong is a fault. */
+final class Emulator implements AutoCloseable {
+    /** Folder of {@code libcuda.so.1}. */
+    private static final String PATH = "weft.cuda.path";
+
+    private static final Map<String, String> DEFAULTS = Map.of(
+            "sm", "90",
+            "devices", "1",
+            "memory", Long.toString(1L << 30),
+            "driver", "13000",
+            "seed", "1",
+            "delay", "0",
+            "fail", "",
+            "stub", "0");
+
+    private final MethodHandle configure;
+    private final MethodHandle faults;
+
+    private Emulator(Path library) {
+        SymbolLookup symbols = SymbolLookup.libraryLookup(library, Arena.global());
+        this.configure = Linker.nativeLinker()
+                .downcallHandle(
+                        symbols.find("weftEmulatorConfigure").orElseThrow(),
+                        FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
+        this.faults = Linker.nativeLinker()
+                .downcallHandle(
+                        symbols.find("weftEmulatorFaults").orElseThrow(), FunctionDescriptor.of(ValueLayout.ADDRESS));
+    }
+
+    /** Its library; the test is skipped where it was not built. */
+    static Path library() {
+        Path library = Path.of(System.getProperty(PATH, "-"), "libcuda.so.1");
+        Assumptions.assumeTrue(
+                Files.exists(library),
+                () -> "the CUDA emulator was not built (" + library + " is missing); see BuildEmulator");
+        return library;
+    }
+
+    /** The emulator with its default settings; the test is skipped where it was not built. */
+    static Emulator start() {
+        Emulator emulator = new Emulator(library());
+        DEFAULTS.forEach(emulator::configure);
+        emulator.faults();
+        return emulator;
+    }
+
+    /** Changes a setting. */
+    Emulator with(String key, String value) {
+        configure(key, value);
+        return this;
+    }
+
+    private void configure(String key, String value) {
+        try (Arena arena = Arena.ofConfined()) {
+            int code = (int) configure.invokeExact(arena.allocateFrom(key), arena.allocateFrom(value));
+            assertThat(code).as("setting " + key + " to '" + value + "'").isZero();
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** A backend on the emulator. */
+    CudaBackend open() {
+        return open(BackendConfig.DEFAULT);
+    }
+
+    CudaBackend open(BackendConfig config) {
+        return (CudaBackend) new CudaProvider().open(config);
+    }
+
+    /** A registry with this backend alone. */
+    static Backends backends() {
+        return Backends.of(BackendConfig.DEFAULT, List.of(new CudaProvider()));
+    }
+
+    /** Faults since the last call, one a line; empty if there were none. */
+    String faults() {
+        try {
+            MemorySegment text = (MemorySegment) faults.invokeExact();
+            return text.reinterpret(1 << 20).getString(0);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Restores default settings. @throws AssertionError if there were faults nobody asked for */
+    @Override
+    public void close() {
+        DEFAULTS.forEach(this::configure);
+        assertThat(faults()).as("faults that the emulator found").isEmpty();
+    }
+}

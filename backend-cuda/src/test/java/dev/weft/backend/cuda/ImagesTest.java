@@ -1,0 +1,85 @@
+package dev.weft.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.weft.UnsupportedOpException;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** Which of several images a device gets, and what is said where none fits. */
+class ImagesTest {
+    private static final int DRIVER = 13000;
+
+    @TempDir
+    private Path folder;
+
+    private void put(String target, String text) throws IOException {
+        String ending = target.startsWith("compute") ? ".ptx" : ".cubin";
+        Files.writeString(folder.resolve("gemm." + target + ending), text);
+    }
+
+    private Images images(int sm) {
+        return new Images(folder.toString(), sm, DRIVER);
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = ';',
+            textBlock =
+                    """
+                    80;  sm_80,sm_89,sm_90a,compute_80;        sm_80
+                    86;  sm_80,sm_89,sm_90a,compute_80;        sm_80
+                    89;  sm_80,sm_89,sm_90a,compute_80;        sm_89
+                    90;  sm_80,sm_90,sm_90a,compute_80;        sm_90a
+                    90;  sm_80,sm_89,sm_90,compute_80;         sm_90
+                    100; sm_90a,sm_100f,sm_100a,sm_120f;       sm_100a
+                    103; sm_90a,sm_100a,sm_100f,sm_120f;       sm_100f
+                    103; sm_100a,sm_100,compute_80;            sm_100
+                    121; sm_100f,sm_120f,sm_120a,compute_80;   sm_120f
+                    75;  sm_80,compute_80;                     compute_80
+                    130; sm_90a,sm_120f,compute_80;            compute_80
+                    """)
+    void theBestOneThatRuns(int sm, String there, String expected) throws IOException {
+        for (String target : there.split(",")) {
+            put(target, target);
+        }
+        assertThat(images(sm).of("gemm").bytes()).asString().isEqualTo(expected);
+    }
+
+    @Test
+    void imagesOfOtherDevicesDoNotHelp() throws IOException {
+        for (String target : new String[] {"sm_80", "sm_89", "sm_100f", "sm_91"}) {
+            put(target, target);
+        }
+        assertThatThrownBy(() -> images(90).of("gemm"))
+                .isInstanceOf(UnsupportedOpException.class)
+                .hasMessageContainingAll(
+                        "'gemm'",
+                        "sm_90",
+                        folder.toString(),
+                        "sm_90a, sm_90f, sm_90;",
+                        "gemm.compute_80.ptx is not there",
+                        "-Dweft.cuda.images");
+    }
+
+    @Test
+    void ptxNeedsADriverAsNewAsItsToolkit() throws IOException {
+        put("compute_80", "// Cuda compilation tools, release 13.2, V13.2.51\n.version 9.2\n");
+        assertThat(new Images(folder.toString(), 90, 13020).of("gemm").origin()).endsWith("gemm.compute_80.ptx");
+        assertThatThrownBy(() -> images(90).of("gemm"))
+                .isInstanceOf(UnsupportedOpException.class)
+                .hasMessageContainingAll("needs a driver for CUDA 13.2", "found 13.0");
+    }
+
+    @Test
+    void anotherModulesImagesAreNotTaken() throws IOException {
+        put("sm_90a", "");
+        assertThatThrownBy(() -> images(90).of("norm")).hasMessageContaining("'norm'");
+    }
+}

@@ -1,0 +1,99 @@
+// Graphs.
+#include "driver/graph.h"
+
+#include <algorithm>
+
+#include "entry.h"
+
+using namespace weft::driver;
+
+WEFT_DRIVER cuGraphInstantiateWithFlags(void **out, void *handle, unsigned long long flags) {
+    return call("cuGraphInstantiateWithFlags", CONTEXT, [&](Entered &e) -> int {
+        auto graph = world().graphs.find(handle, e.function);
+        if (!graph || flags > 15) {
+            return INVALID_VALUE;
+        }
+        *out = world().executables.add(instantiate(*graph, e.context));
+        return SUCCESS;
+    });
+}
+
+WEFT_DRIVER cuGraphLaunch(void *handle, void *stream_handle) {
+    return call("cuGraphLaunch", CONTEXT, [&](Entered &e) -> int {
+        auto executable = world().executables.find(handle, e.function);
+        auto stream = find_stream(stream_handle, e);
+        if (!executable || !stream) {
+            return INVALID_HANDLE;
+        }
+        if (stream->capture) {
+            stream->capture->valid = false;
+            return STREAM_CAPTURE_UNSUPPORTED;  // the emulator plays no graphs inside graphs
+        }
+        // a copy: changing the executable graph later does not change this launch
+        auto nodes = std::make_shared<std::vector<Node>>(executable->nodes);
+        stream->submit({[nodes] {
+                            for (const Node &node : *nodes) {
+                                if (int code = node.work ? node.work() : 0) {
+                                    return code;
+                                }
+                            }
+                            return 0;
+                        },
+                        nullptr, nullptr});
+        return SUCCESS;
+    });
+}
+
+WEFT_DRIVER cuGraphUpload(void *handle, void *stream) {
+    return call("cuGraphUpload", CONTEXT, [&](Entered &e) -> int {
+        return world().executables.find(handle, e.function) && find_stream(stream, e) ? SUCCESS : INVALID_HANDLE;
+    });
+}
+
+WEFT_DRIVER cuGraphExecUpdate_v2(void *handle, void *graph_handle, int *result) {
+    return call("cuGraphExecUpdate_v2", CONTEXT, [&](Entered &e) -> int {
+        auto executable = world().executables.find(handle, e.function);
+        auto graph = world().graphs.find(graph_handle, e.function);
+        if (!executable || !graph) {
+            return INVALID_VALUE;
+        }
+        *result = update(*executable, *graph);
+        return *result == 0 ? SUCCESS : GRAPH_EXEC_UPDATE_FAILURE;
+    });
+}
+
+WEFT_DRIVER cuGraphGetNodes(void *handle, void **nodes, size_t *count) {
+    return call("cuGraphGetNodes", CONTEXT, [&](Entered &e) -> int {
+        auto graph = world().graphs.find(handle, e.function);
+        if (!graph) {
+            return INVALID_VALUE;
+        }
+        while (graph->handles.size() < graph->nodes.size()) {
+            graph->handles.push_back(world().nodes.add(graph->nodes[graph->handles.size()]));
+        }
+        if (nodes != nullptr) {
+            std::copy_n(graph->handles.begin(), std::min(*count, graph->handles.size()), nodes);
+        }
+        *count = graph->handles.size();
+        return SUCCESS;
+    });
+}
+
+WEFT_DRIVER cuGraphExecDestroy(void *handle) {
+    return call("cuGraphExecDestroy", CONTEXT, [&](Entered &e) -> int {
+        return world().executables.take(handle, e.function) ? SUCCESS : INVALID_VALUE;
+    });
+}
+
+WEFT_DRIVER cuGraphDestroy(void *handle) {
+    return call("cuGraphDestroy", CONTEXT, [&](Entered &e) -> int {
+        auto graph = world().graphs.take(handle, e.function);
+        if (!graph) {
+            return INVALID_VALUE;
+        }
+        for (void *node : graph->handles) {
+            world().nodes.take(node, e.function);
+        }
+        return SUCCESS;
+    });
+}

@@ -1,0 +1,91 @@
+#include "grid.h"
+
+#include <algorithm>
+#include <atomic>
+#include <condition_variable>
+#include <deque>
+#include <mutex>
+#include <thread>
+
+#include "trap.h"
+
+namespace weft::simt {
+
+namespace {
+
+struct Job {
+    const Launch &launch;
+    uint64_t blocks;
+    std::atomic<uint64_t> next{0};
+    std::atomic<bool> failed{false};
+    unsigned workers = 0;  // the rest under the pool's mutex
+    Failure failure = {};
+};
+
+class Pool {
+public:
+    Pool() {
+        install_traps();
+        for (unsigned i = 0; i < std::max(1u, std::thread::hardware_concurrency()); i++) {
+            std::thread(&Pool::work, this).detach();
+        }
+    }
+
+    void run(Job &job) {
+        std::unique_lock lock(mutex_);
+        jobs_.push_back(&job);
+        job.blocks > 1 ? changed_.notify_all() : changed_.notify_one();
+        finished_.wait(lock, [&] { return job.workers == 0 && std::find(jobs_.begin(), jobs_.end(), &job) == jobs_.end(); });
+    }
+
+private:
+    void work() {
+        prepare_thread();
+        this_block = new Block;
+        std::unique_lock lock(mutex_);
+        while (true) {
+            changed_.wait(lock, [&] { return !jobs_.empty(); });
+            Job &job = *jobs_.front();
+            job.workers++;
+            lock.unlock();
+            Failure failure;
+            for (uint64_t number; !job.failed && (number = job.next++) < job.blocks;) {
+                failure = run_block(job.launch, number, job.blocks);
+                if (failure.code != 0) {
+                    job.failed = true;
+                }
+            }
+            lock.lock();
+            std::erase(jobs_, &job);  // nothing is left to take
+            if (failure.code != 0 && job.failure.code == 0) {
+                job.failure = failure;
+            }
+            if (--job.workers == 0) {
+                finished_.notify_all();
+            }
+        }
+    }
+
+    static Failure run_block(const Launch &launch, uint64_t number, uint64_t blocks) {
+        // any order of the blocks is possible; two are tried
+        uint64_t at = launch.seed % 2 == 0 ? number : blocks - 1 - number;
+        uint3 index{static_cast<unsigned>(at % launch.grid.x), static_cast<unsigned>(at / launch.grid.x % launch.grid.y),
+                    static_cast<unsigned>(at / launch.grid.x / launch.grid.y)};
+        return this_block->run(launch, index, at);
+    }
+
+    std::mutex mutex_;
+    std::condition_variable changed_, finished_;
+    std::deque<Job *> jobs_;
+};
+
+}  // namespace
+
+Failure run(const Launch &launch) {
+    static Pool &pool = *new Pool;  // its threads outlive every static object
+    Job job{launch, static_cast<uint64_t>(launch.grid.x) * launch.grid.y * launch.grid.z};
+    pool.run(job);
+    return job.failure;
+}
+
+}  // namespace weft::simt

@@ -1,0 +1,98 @@
+// Copies from global to shared memory that the thread does not wait for, loads of data that is read once, and the start of
+// a kernel before the one ahead of it has ended.
+#ifndef WEFT_CUDA_ASYNC_CUH
+#define WEFT_CUDA_ASYNC_CUH
+
+#include "weft/cuda/call.cuh"
+
+namespace weft {
+
+#ifdef WEFT_CUDA_EMULATOR
+
+#define WEFT_COPY(bytes, cache)                                                                              \
+    __device__ __forceinline__ void copy_async_##bytes(void *to, const void *from, u32 valid = bytes) {      \
+        simt::begin_copy(to, from, bytes, valid);                                                            \
+    }
+
+__device__ __forceinline__ void commit_copies() {
+    simt::commit_copies();
+}
+
+template <int PENDING>
+__device__ __forceinline__ void wait_copies() {
+    simt::wait_copies(PENDING);
+}
+
+__device__ __forceinline__ uint4 load_once(const uint4 *from) {
+    return *from;
+}
+
+__device__ __forceinline__ void wait_for_kernels_ahead() {}
+__device__ __forceinline__ void let_next_kernel_start() {}
+
+__device__ __forceinline__ void sync_threads(int barrier, int threads) {
+    simt::named_barrier(barrier, threads);
+}
+
+#else
+
+#define WEFT_COPY(bytes, cache)                                                                                         \
+    __device__ __forceinline__ void copy_async_##bytes(void *to, const void *from, u32 valid = bytes) {                 \
+        asm volatile("cp.async." cache ".shared.global [%0], [%1], " #bytes ", %2;" ::"r"(                              \
+                         static_cast<u32>(__cvta_generic_to_shared(to))),                                               \
+                     "l"(from), "r"(valid)                                                                              \
+                     : "memory");                                                                                       \
+    }
+
+// Ends the group of the copies that this thread began since the last group.
+__device__ __forceinline__ void commit_copies() {
+    asm volatile("cp.async.commit_group;" ::: "memory");
+}
+
+// Until all but the last PENDING groups of this thread are there. Other threads see them after a barrier.
+template <int PENDING>
+__device__ __forceinline__ void wait_copies() {
+    asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
+}
+
+// Past the first level cache. The data must not change during the kernel.
+__device__ __forceinline__ uint4 load_once(const uint4 *from) {
+    uint4 v;
+    asm volatile("ld.global.nc.L1::no_allocate.v4.u32 {%0, %1, %2, %3}, [%4];"
+                 : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
+                 : "l"(from));
+    return v;
+}
+
+// Programmatic dependent launch, where the launch asks for it; else both do nothing.
+
+// Before the first access to what kernels ahead write.
+__device__ __forceinline__ void wait_for_kernels_ahead() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// The next kernel may start once all blocks have come here or ended.
+__device__ __forceinline__ void let_next_kernel_start() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+// Barrier 1..15 of so many threads of the block, in whole warps.
+__device__ __forceinline__ void sync_threads(int barrier, int threads) {
+    asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
+#endif
+
+// Begins a copy: both addresses are multiples of its size. Bytes from `valid` on become zero and are not read.
+WEFT_COPY(4, "ca")
+WEFT_COPY(8, "ca")
+WEFT_COPY(16, "cg")
+#undef WEFT_COPY
+
+}  // namespace weft
+
+#endif

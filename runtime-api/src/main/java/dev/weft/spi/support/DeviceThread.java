@@ -1,0 +1,137 @@
+package dev.weft.spi.support;
+
+import dev.weft.ClosedException;
+import java.util.concurrent.BlockingQueue;
+import java.util.concurrent.CountDownLatch;
+import java.util.concurrent.LinkedBlockingQueue;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * The one platform thread that makes all driver calls of a device. Drivers bind the current context, and some the last
+ * error message, to the operating system's thread, so callers, which may be virtual threads, hand their calls over and
+ * wait. Interrupting a waiting caller does not stop the call: its memory would be in use. The caller's flag is set again
+ * afterwards.
+ */
+public final class DeviceThread implements AutoCloseable {
+    private final String subject;
+    private final BlockingQueue<Task<?>> queue = new LinkedBlockingQueue<>();
+    private final Thread thread;
+    private boolean closed;
+
+    /** Starts the thread. @param subject what it serves, for its name and messages */
+    public DeviceThread(String subject) {
+        this.subject = subject;
+        this.thread = Thread.ofPlatform().daemon().name("weft-" + subject).start(this::work);
+    }
+
+    /** A call on its way, and its outcome. */
+    private static final class Task<T> {
+        private final @Nullable Supplier<T> body;
+        private final CountDownLatch done = new CountDownLatch(1);
+        private @Nullable T result;
+        private @Nullable Throwable failure;
+
+        Task(@Nullable Supplier<T> body) {
+            this.body = body;
+        }
+
+        void run() {
+            try {
+                result = body.get();
+            } catch (Throwable t) {
+                failure = t;
+            } finally {
+                done.countDown();
+            }
+        }
+
+        T await() {
+            boolean interrupted = false;
+            while (true) {
+                try {
+                    done.await();
+                    break;
+                } catch (InterruptedException e) {
+                    interrupted = true;
+                }
+            }
+            if (interrupted) {
+                Thread.currentThread().interrupt();
+            }
+            switch (failure) {
+                case null -> {
+                    return result;
+                }
+                case RuntimeException e -> throw e;
+                case Error e -> throw e;
+                case Throwable t -> throw new IllegalStateException(t);
+            }
+        }
+    }
+
+    private void work() {
+        while (true) {
+            try {
+                Task<?> task = queue.take();
+                if (task.body == null) {
+                    return;
+                }
+                task.run();
+            } catch (InterruptedException e) {
+                // the thread ends by its last task only
+            }
+        }
+    }
+
+    /** Runs {@code body} on the thread and waits; at once if this is the thread. */
+    public <T> T call(Supplier<T> body) {
+        if (Thread.currentThread() == thread) {
+            return body.get();
+        }
+        Task<T> task = new Task<>(body);
+        synchronized (this) {
+            if (closed) {
+                throw new ClosedException(subject + ": used after close");
+            }
+            queue.add(task);
+        }
+        return task.await();
+    }
+
+    /** As {@link #call}, without a result. */
+    public void run(Runnable body) {
+        call(() -> {
+            body.run();
+            return Boolean.TRUE;
+        });
+    }
+
+    /** Whether calls wait for the one that runs now. */
+    public boolean hasWaiting() {
+        return !queue.isEmpty();
+    }
+
+    /** Does what was handed over before, then ends the thread. A second call does nothing. */
+    @Override
+    public void close() {
+        synchronized (this) {
+            if (closed) {
+                return;
+            }
+            closed = true;
+            queue.add(new Task<>(null));
+        }
+        boolean interrupted = false;
+        while (thread.isAlive() && Thread.currentThread() != thread) {
+            try {
+                thread.join();
+            } catch (InterruptedException e) {
+                interrupted = true;
+            }
+        }
+        if (interrupted) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

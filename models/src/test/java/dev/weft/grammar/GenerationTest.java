@@ -135,6 +135,29 @@ class GenerationTest {
     }
 
     @Test
+    void reasoningIsFreeAndEndsInTime() {
+        int marker = TOKENS.length - 2;
+        CompiledGrammar grammar = Grammar.choice(List.of("yes", "no")).compile(VOCABULARY);
+        int shortest = new AfterToken(marker, VOCABULARY.end(), grammar.newConstraint()).shortest();
+        assertThat(shortest).isEqualTo(4); // the marker, two letters, the end
+        for (int budget = shortest; budget < 40; budget++) {
+            TokenConstraint constraint = new AfterToken(marker, VOCABULARY.end(), grammar.newConstraint());
+            String text = Texts.lossy(constraint, TOKENS, Sampling.random(1, 1, budget, budget), budget);
+            assertThat(text).matches("(?s).*(yes|no)");
+        }
+        TokenConstraint constraint = new AfterToken(marker, VOCABULARY.end(), grammar.newConstraint());
+        assertThatThrownBy(() -> constraint.accept(VOCABULARY.end())).isInstanceOf(RequestException.class);
+        constraint.accept('x');
+        TokenConstraint copy = constraint.copy();
+        copy.accept(marker);
+        TokenMask mask = new TokenMask(TOKENS.length);
+        copy.allowed(mask, 20);
+        assertThat(mask.isAllowed('x')).isFalse();
+        constraint.allowed(mask, 20);
+        assertThat(mask.isAllowed('x')).isTrue();
+    }
+
+    @Test
     void aVocabularyMustHaveEveryByte() {
         byte[][] tokens = Vocabularies.small(1);
         tokens['{'] = new byte[0];

@@ -28,6 +28,15 @@ final class Texts {
 
     /** A text of at most {@code budget} tokens, the end included. */
     static String generate(TokenConstraint constraint, byte[][] tokens, Sampling sampling, int budget) {
+        return utf8(bytes(constraint, tokens, sampling, budget));
+    }
+
+    /** The same where the beginning is free and need not be UTF-8. */
+    static String lossy(TokenConstraint constraint, byte[][] tokens, Sampling sampling, int budget) {
+        return new String(bytes(constraint, tokens, sampling, budget), StandardCharsets.UTF_8);
+    }
+
+    private static byte[] bytes(TokenConstraint constraint, byte[][] tokens, Sampling sampling, int budget) {
         SplittableRandom random = new SplittableRandom(sampling.seed());
         TokenSampler sampler = new TokenSampler(sampling);
         TokenMask mask = new TokenMask(tokens.length);
@@ -39,7 +48,7 @@ final class Texts {
             constraint.accept(token);
             text.writeBytes(tokens[token]);
         }
-        return utf8(text.toByteArray());
+        return text.toByteArray();
     }
 
     private static float[] logits(SplittableRandom random, int size) {

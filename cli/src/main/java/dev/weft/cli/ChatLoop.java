@@ -117,7 +117,7 @@ final class ChatLoop {
         if (file.isEmpty()) {
             throw new UsageException("/save: found no file, expected /save FILE");
         }
-        Files.writeString(Path.of(file), ChatJson.write(chat.request()));
+        Files.writeString(Path.of(file), ChatJson.write(chat.request()) + "\n");
         terminal.note("saved to %s%n", file);
     }
 

@@ -105,7 +105,7 @@ class ChatTest {
     void aSavedConversationIsAPrompt() throws IOException {
         Path saved = folder.resolve("saved.json");
         chat("Hello\n/mode high\n/save " + saved + "\n");
-        Run prompt = Run.withInput(Files.readString(saved).replace("\n", " "), "prompt");
+        Run prompt = Run.withInput(Files.readString(saved), "prompt");
         assertThat(prompt.json().path("prompt").stringValue())
                 .startsWith("<｜begin▁of▁sentence｜><｜User｜>Hello<｜Assistant｜>")
                 .endsWith("<｜end▁of▁sentence｜>");

@@ -56,12 +56,12 @@ public final class ChatJson {
                 + list(message.toolCalls(), ChatJson::write) + "}";
     }
 
-    /** A request as {@link #readRequest} reads it, every message on a line of its own. */
+    /** A request as {@link #readRequest} reads it, on one line. */
     public static String write(ChatRequest request) {
         PromptOptions options = request.options();
-        StringBuilder json = new StringBuilder("{\"messages\": [\n");
-        json.append(request.messages().stream().map(ChatJson::writeAll).collect(Collectors.joining(",\n")));
-        json.append("\n], \"options\": {\"thinking_mode\": ")
+        StringBuilder json = new StringBuilder("{\"messages\": ")
+                .append(list(request.messages(), ChatJson::writeAll))
+                .append(", \"options\": {\"thinking_mode\": ")
                 .append(PythonJson.quote(options.mode().wireName()));
         if (options.effort() != null) {
             json.append(", \"reasoning_effort\": ")
@@ -71,7 +71,7 @@ public final class ChatJson {
                 .append(options.dropThinking())
                 .append(", \"add_default_bos_token\": ")
                 .append(options.beginOfSentence())
-                .append("}}\n")
+                .append("}}")
                 .toString();
     }
 

@@ -231,17 +231,41 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void compute(List<Feed> feeds) {
         requireOpen();
         rules.check(this, feeds);
+        for (int i = 0; i < feeds.size(); i++) {
+            mend(feeds.get(i).session());
+        }
         states.makeWritable(feeds);
         backbone.begin();
         for (int i = 0; i < feeds.size(); i++) {
             Feed f = feeds.get(i);
+            f.session().reach(f.tokens().length);
             backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
         }
         backbone.run(MemorySegment.NULL);
     }
 
-    /** Appends the tokens of a step that has run to its sessions. */
+    /** Computes a session again if a step that failed has overwritten rows of its rings that it needs. */
+    private void mend(Session session) {
+        if (!ringsReach(session, session.position())) {
+            truncate(session, session.position());
+        }
+    }
+
+    private boolean ringsReach(Session session, int position) {
+        return session.highWater() - position <= options.rollback();
+    }
+
+    /** Appends the tokens of a step that has run to its sessions, to all or none. */
     private void advance(List<Feed> feeds) {
+        try {
+            advanceAll(feeds);
+        } catch (RuntimeException | Error e) {
+            feeds.forEach(f -> f.session().abandon());
+            throw e;
+        }
+    }
+
+    private void advanceAll(List<Feed> feeds) {
         MemorySegment streams = MemorySegment.NULL;
         if (mtp != null) {
             streams = hidden.bytes(backbone.hiddenBytes());
@@ -318,6 +342,7 @@ public final class DeepSeekV4 implements AutoCloseable {
                 throw new RequestException("draft: the session is empty; append a token first");
             }
             rules.check("draft", next[i]);
+            mend(session);
             states.makeWritable(session);
         }
         mtp.draft(sessions, next, logits);
@@ -336,8 +361,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             throw new RequestException(
                     "truncate: found position " + newPosition + ", expected 0 to " + session.position());
         }
-        boolean ringsReach = session.highWater() - newPosition <= options.rollback();
-        if (ringsReach) {
+        if (ringsReach(session, newPosition)) {
             states.truncate(session, newPosition);
             session.rewind(newPosition);
         } else {
@@ -352,7 +376,9 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     synchronized Session fork(Session session) {
+        requireOpen();
         session.requireOpen();
+        mend(session);
         return filled(other -> states.fork(session, other));
     }
 
@@ -407,6 +433,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     synchronized Snapshot snapshot(Session session) {
         requireOpen();
         session.requireOpen();
+        mend(session);
         return states.snapshot(session);
     }
 

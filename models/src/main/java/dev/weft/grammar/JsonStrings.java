@@ -45,8 +45,7 @@ final class JsonStrings {
         Expr plain = Expr.alt(
                 Expr.seq(Expr.anyOf(DIGITS + "abcefABCEF"), HEX, HEX, HEX),
                 Expr.seq(d, Expr.anyOf("01234567"), HEX, HEX));
-        Expr pair = Expr.seq(
-                d, Expr.anyOf("89abAB"), HEX, HEX, Expr.text("\\u"), d, Expr.anyOf("cdefCDEF"), HEX, HEX);
+        Expr pair = Expr.seq(d, Expr.anyOf("89abAB"), HEX, HEX, Expr.text("\\u"), d, Expr.anyOf("cdefCDEF"), HEX, HEX);
         return Expr.alt(plain, pair);
     }
 
@@ -72,7 +71,8 @@ final class JsonStrings {
         StringBuilder json = new StringBuilder("\"");
         text.codePoints().forEach(c -> {
             if (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) {
-                throw new SchemaException(subject + ": found a string with half a surrogate pair, expected Unicode text");
+                throw new SchemaException(
+                        subject + ": found a string with half a surrogate pair, expected Unicode text");
             }
             if (c < ' ' || c == '"' || c == '\\') {
                 json.append(escape(c));
@@ -88,6 +88,8 @@ final class JsonStrings {
             return "\\" + (char) c;
         }
         int named = SHORT.indexOf(c);
-        return named >= 0 ? "\\" + SHORT_NAMES.charAt(named) : "\\u" + HexFormat.of().toHexDigits((char) c);
+        return named >= 0
+                ? "\\" + SHORT_NAMES.charAt(named)
+                : "\\u" + HexFormat.of().toHexDigits((char) c);
     }
 }

@@ -22,7 +22,8 @@ final class Limits {
     }
 
     static SchemaException tooAmbiguous() {
-        return new SchemaException("grammar: found more than " + READINGS
-                + " ways to read one text, expected fewer: let alternatives differ in their first characters or properties");
+        return new SchemaException(
+                "grammar: found more than " + READINGS
+                        + " ways to read one text, expected fewer: let alternatives differ in their first characters or properties");
     }
 }

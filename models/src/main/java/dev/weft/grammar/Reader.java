@@ -21,7 +21,8 @@ final class Reader {
     }
 
     /** The ways after another byte, null if there are none. */
-    @Nullable Reading next(Reading readings, int value) {
+    @Nullable
+    Reading next(Reading readings, int value) {
         Reading after = null;
         for (Reading r = readings; r != null; r = r.next()) {
             int state = table.next(r.state(), value);

@@ -145,8 +145,8 @@ final class SchemaReader {
         for (String name : keywords.names()) {
             boolean says = !ANNOTATIONS.contains(name) && !name.startsWith(EXTENSION);
             if (says && !name.equals(keyword) && !besides.contains(name)) {
-                throw new SchemaException(keywords.place() + ": found " + SchemaJson.shortened(name) + " beside " + keyword
-                        + ", expected only annotations there: write what it says into every alternative");
+                throw new SchemaException(keywords.place() + ": found " + SchemaJson.shortened(name) + " beside "
+                        + keyword + ", expected only annotations there: write what it says into every alternative");
             }
         }
     }
@@ -155,9 +155,7 @@ final class SchemaReader {
         String reference = keywords.string("$ref");
         JsonNode target = resolve(reference, keywords.at("$ref"));
         String place = SUBJECT + reference;
-        return depth == 0
-                ? Expr.NOTHING
-                : rules.call(place, depth - 1, () -> schema(target, place, depth - 1));
+        return depth == 0 ? Expr.NOTHING : rules.call(place, depth - 1, () -> schema(target, place, depth - 1));
     }
 
     private JsonNode resolve(String reference, String place) {
@@ -275,8 +273,7 @@ final class SchemaReader {
             return JsonStrings.FREE;
         }
         Expr fixed = Expr.texts(names.stream().map(name -> JsonStrings.quote(name, keywords.place())));
-        return new Expr.Machine(
-                Dfa.difference(Nfa.determinise(JsonStrings.CANONICAL), Nfa.determinise(fixed)));
+        return new Expr.Machine(Dfa.difference(Nfa.determinise(JsonStrings.CANONICAL), Nfa.determinise(fixed)));
     }
 
     private Expr array(Keywords keywords, int depth) {
@@ -284,7 +281,8 @@ final class SchemaReader {
         JsonNode others = keywords.get("items");
         int min = keywords.count("minItems", 0);
         int max = keywords.count("maxItems", Expr.UNBOUNDED);
-        boolean closed = others.isMissingNode() ? !prefix.isEmpty() && min <= prefix.size() : others.equals(SchemaJson.FALSE);
+        boolean closed =
+                others.isMissingNode() ? !prefix.isEmpty() && min <= prefix.size() : others.equals(SchemaJson.FALSE);
         if (closed) {
             max = max == Expr.UNBOUNDED ? prefix.size() : Math.min(max, prefix.size());
         }

@@ -92,16 +92,19 @@ class SchemaRefusalTest {
     void hugeSchemasAreRefused() {
         assertRefused("{\"type\": \"string\", \"maxLength\": 10000000}", "#/maxLength", "lower the bounds");
         assertRefused("{\"type\": \"string\", \"minLength\": 200000}", "lower the bounds");
-        assertRefused("{\"type\": \"array\", \"maxItems\": 200000, \"items\": {\"enum\": [\"abcdefgh\"]}}", "lower the bounds");
+        assertRefused(
+                "{\"type\": \"array\", \"maxItems\": 200000, \"items\": {\"enum\": [\"abcdefgh\"]}}",
+                "lower the bounds");
         assertRefused("{\"pattern\": \"((a{0}){200000}){200000}\"}", "lower the bounds");
         assertRefused("{\"pattern\": \"((a{1000}){1000}){1000}\"}", "lower the bounds");
         assertRefused("{\"pattern\": \"^(a|b)*a(a|b){40}$\"}", "lower the bounds");
         assertRefused("{\"pattern\": \"" + "(".repeat(5000) + "\"}", "groups within each other");
-        String names = IntStream.range(0, 300_000).mapToObj(i -> "\"value-" + i + "\"").collect(joining(","));
+        String names =
+                IntStream.range(0, 300_000).mapToObj(i -> "\"value-" + i + "\"").collect(joining(","));
         assertRefused("{\"enum\": [" + names + "]}", "lower the bounds");
         String doubling = IntStream.range(0, 30)
-                .mapToObj(i -> "\"d" + i + "\": {\"type\": \"array\", \"prefixItems\": [{\"$ref\": \"#/$defs/d" + (i + 1)
-                        + "\"}, {\"$ref\": \"#/$defs/d" + (i + 1) + "\"}], \"minItems\": 2}")
+                .mapToObj(i -> "\"d" + i + "\": {\"type\": \"array\", \"prefixItems\": [{\"$ref\": \"#/$defs/d"
+                        + (i + 1) + "\"}, {\"$ref\": \"#/$defs/d" + (i + 1) + "\"}], \"minItems\": 2}")
                 .collect(joining(",", "{\"$ref\": \"#/$defs/d0\", \"$defs\": {", ", \"d30\": {\"type\": \"null\"}}}"));
         int shortest = Grammar.jsonSchema(doubling)
                 .compile(Texts.vocabulary(Vocabularies.small(1)))

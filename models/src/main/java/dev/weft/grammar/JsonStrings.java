@@ -8,8 +8,8 @@ import java.util.List;
  * JSON strings as expressions over bytes.
  *
  * <p>A free string may spell a character in any way that JSON knows, but halves of surrogate pairs only in pairs. Where a
- * string must have a certain content, every character has one spelling only, so that equal strings are equal bytes:
- * characters stand for themselves, except the quote, the backslash and controls.
+ * string must have a certain content or length, every character has one spelling only, so that equal strings are equal
+ * bytes: characters stand for themselves, except the quote, the backslash and controls.
  */
 final class JsonStrings {
     private static final CharSet CONTROLS = CharSet.of(0, 0x1F);
@@ -22,7 +22,7 @@ final class JsonStrings {
     private static final Expr QUOTE = Expr.oneByte('"');
 
     /** Any character in any spelling. */
-    static final Expr CHARACTER = new Expr.Machine(Nfa.determinise(Expr.alt(
+    private static final Expr CHARACTER = new Expr.Machine(Nfa.determinise(Expr.alt(
             Utf8.oneOf(ESCAPED.complement()),
             Expr.seq(
                     Expr.oneByte('\\'),

@@ -85,19 +85,22 @@ final class SchemaReader {
     private List<Dfa> run() {
         rules.call(SUBJECT + "#", options.maxDepth(), () -> schema(root, SUBJECT + "#", options.maxDepth()));
         List<Dfa> written = rules.write();
-        Overlap overlap = new Overlap(written);
-        for (Exclusive exclusive : exclusives) {
-            for (int i = 0; i < exclusive.choices.size(); i++) {
-                for (int j = 0; j < i; j++) {
-                    if (!overlap.excluded(exclusive.choices.get(i), exclusive.choices.get(j))) {
-                        throw new SchemaException(exclusive.place + ": found that alternatives " + j + " and " + i
-                                + " may hold at once, expected that they visibly exclude each other, as by a first"
-                                + " property with different constants; anyOf needs no such thing");
-                    }
+        Overlap overlap = new Overlap(written, rules.work());
+        exclusives.forEach(exclusive -> requireExclusion(exclusive, overlap));
+        return written;
+    }
+
+    private static void requireExclusion(Exclusive exclusive, Overlap overlap) {
+        List<Dfa> choices = exclusive.choices.stream().map(overlap::automaton).toList();
+        for (int i = 0; i < choices.size(); i++) {
+            for (int j = 0; j < i; j++) {
+                if (!overlap.excluded(choices.get(i), choices.get(j))) {
+                    throw new SchemaException(exclusive.place + ": found that alternatives " + j + " and " + i
+                            + " may hold at once, expected that they visibly exclude each other, as by a first"
+                            + " property with different constants; anyOf needs no such thing");
                 }
             }
         }
-        return written;
     }
 
     /** The values of a part of the schema. @param depth how deep references and free values in it may nest */
@@ -316,7 +319,9 @@ final class SchemaReader {
             return Expr.NOTHING;
         }
         if (!keywords.has("pattern")) {
-            return bounded ? JsonStrings.quoted(new Expr.Repeat(JsonStrings.CHARACTER, min, max)) : JsonStrings.FREE;
+            return bounded
+                    ? JsonStrings.quoted(new Expr.Repeat(JsonStrings.CANONICAL_CHARACTER, min, max))
+                    : JsonStrings.FREE;
         }
         Expr content = PatternReader.read(keywords.string("pattern"), keywords.at("pattern"));
         if (bounded) {

@@ -108,6 +108,9 @@ class GenerationTest {
         assertThatThrownBy(() -> constraint.allowed(mask, shortest - 1))
                 .isInstanceOf(RequestException.class)
                 .hasMessageContaining("room for " + (shortest - 1) + " tokens");
+        assertThatThrownBy(() -> constraint.allowed(new TokenMask(TOKENS.length + 1), shortest))
+                .isInstanceOf(RequestException.class)
+                .hasMessageContaining("a vocabulary of " + (TOKENS.length + 1) + " tokens");
     }
 
     @Test

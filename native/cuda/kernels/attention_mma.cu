@@ -71,6 +71,11 @@ __device__ __forceinline__ float *split_values(const Call &call, i64 row, i64 sp
 
 // ---- one block ----
 
+// The greatest divisor of n that is not above a limit.
+constexpr int divisor(int n, int limit) {
+    return n % limit == 0 ? limit : divisor(n, limit - 1);
+}
+
 template <int WIDTH, int HEAD_TILES>
 class Block {
     static constexpr int HEADS = 16 * HEAD_TILES;
@@ -87,7 +92,7 @@ class Block {
     // Values: warps share heads and the width.
     static constexpr int VALUE_ROWS = HEAD_TILES > 1 ? 2 : 1;
     static constexpr int VALUE_M = HEAD_TILES / VALUE_ROWS;
-    static constexpr int VALUE_COLUMNS = WARPS / VALUE_ROWS < WIDTH / 16 ? WARPS / VALUE_ROWS : WIDTH / 16;
+    static constexpr int VALUE_COLUMNS = divisor(WIDTH / 16, WARPS / VALUE_ROWS);
     static constexpr int VALUE_N = WIDTH / 8 / VALUE_COLUMNS;  // tiles of 8 lanes of a warp
     static constexpr int VALUE_GROUP = 2;  // that a tile's product is summed for at a time
 
@@ -437,6 +442,8 @@ private:
     }
 WEFT_SPARSE_ATTENTION(512, 4)
 WEFT_SPARSE_ATTENTION(512, 1)
+WEFT_SPARSE_ATTENTION(192, 4)
+WEFT_SPARSE_ATTENTION(192, 1)
 WEFT_SPARSE_ATTENTION(64, 4)
 WEFT_SPARSE_ATTENTION(64, 1)
 

@@ -84,7 +84,7 @@ __device__ __forceinline__ void fake_quantize_lanes(float *entry, int lanes, int
 __device__ __forceinline__ void hadamard(float *entry, int width) {
     for (int stride = 1; stride < width; stride *= 2) {
         for (int pair = static_cast<int>(threadIdx.x); pair < width / 2; pair += static_cast<int>(blockDim.x)) {
-            float *low = entry + 2 * pair - (pair & stride - 1);
+            float *low = entry + 2 * pair - (pair & (stride - 1));
             const float a = low[0];
             const float b = low[stride];
             low[0] = a + b;

@@ -27,28 +27,36 @@ record LineChart(
 
             svg { background: #ffffff; font-family: system-ui, 'DejaVu Sans', sans-serif; }
             .paper { fill: #ffffff; } .title { font-size: 16px; font-weight: 600; fill: #111827; }
-            .note, .tick { font-size: 12px; fill: #4b5563; } .gap { font-size: 12px; font-weight: 600; fill: #111827; }
+            .note, .tick { font-size: 12px; fill: #4b5563; } .name { font-size: 13px; font-weight: 600; }
+            .gap { font-size: 12px; font-weight: 600; fill: #111827; paint-order: stroke; stroke: #ffffff; stroke-width: 4px; }
             .grid { stroke: #e5e7eb; } .axis { stroke: #9ca3af; } .bridge { stroke: #111827; stroke-dasharray: 2 3; }
-            .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; } .name { font-size: 13px; font-weight: 600; }
+            .line { fill: none; stroke-width: 2.5; stroke-linejoin: round; }
             .s0 { stroke: #6b7280; } .f0 { fill: #4b5563; } .s1 { stroke: #2563eb; } .f1 { fill: #1d4ed8; }
             .s2 { stroke: #c2410c; } .f2 { fill: #c2410c; } .s3 { stroke: #047857; } .f3 { fill: #047857; }
             .s4 { stroke: #7c3aed; } .f4 { fill: #7c3aed; } .s5 { stroke: #be185d; } .f5 { fill: #be185d; }
+            .s6 { stroke: #a16207; } .f6 { fill: #a16207; }
             @media (prefers-color-scheme: dark) {
             svg { background: #111827; }
-            .paper { fill: #111827; } .title, .gap { fill: #f3f4f6; } .note, .tick { fill: #9ca3af; }
+            .paper { fill: #111827; } .title, .gap { fill: #f3f4f6; } .gap { stroke: #111827; } .note, .tick { fill: #9ca3af; }
             .grid { stroke: #293241; } .axis { stroke: #6b7280; } .bridge { stroke: #f3f4f6; }
             .s0 { stroke: #9ca3af; } .f0 { fill: #d1d5db; } .s1 { stroke: #60a5fa; } .f1 { fill: #93c5fd; }
             .s2 { stroke: #fb923c; } .f2 { fill: #fdba74; } .s3 { stroke: #34d399; } .f3 { fill: #6ee7b7; }
             .s4 { stroke: #a78bfa; } .f4 { fill: #c4b5fd; } .s5 { stroke: #f472b6; } .f5 { fill: #f9a8d4; }
+            .s6 { stroke: #facc15; } .f6 { fill: #fde047; }
             }
             """;
 
-    private static final int COLOURS = 6;
+    private static final int COLOURS = 7;
     private static final int LEFT = 64;
     private static final int RIGHT = 92;
     private static final int TOP = 62;
     private static final int BOTTOM = 40;
     private static final int NAME_HEIGHT = 16;
+
+    private static final int WORDS_WIDTH = 60;
+
+    /** Nearer to the lower line, where a rising upper one is farther away. */
+    private static final double WORDS_PLACE = 0.35;
 
     /** A line, in the colour of its number. */
     record Line(String name, int colour, List<Point> points) {
@@ -83,18 +91,29 @@ record LineChart(
         }
         for (Gap g : gaps) {
             double place = right.at(g.x());
-            svg.element("line", "class", "bridge", "x1", place, "x2", place, "y1", up.at(g.low()), "y2", up.at(g.high()));
-            svg.text(place - 6, (up.at(g.low()) + up.at(g.high())) / 2 + 4, "gap", "end", g.words());
+            svg.element(
+                    "line", "class", "bridge", "x1", place, "x2", place, "y1", up.at(g.low()), "y2", up.at(g.high()));
+            double beside = up.at(g.low()) + WORDS_PLACE * (up.at(g.high()) - up.at(g.low()));
+            boolean roomToTheLeft = place - right.from() > WORDS_WIDTH;
+            svg.text(place + (roomToTheLeft ? -6 : 6), beside + 4, "gap", roomToTheLeft ? "end" : "start", g.words());
         }
         names(svg, right, up);
     }
 
     private double least() {
-        return lines.stream().flatMap(l -> l.points().stream()).mapToDouble(Point::y).min().orElse(1);
+        return lines.stream()
+                .flatMap(l -> l.points().stream())
+                .mapToDouble(Point::y)
+                .min()
+                .orElse(1);
     }
 
     private double most() {
-        return lines.stream().flatMap(l -> l.points().stream()).mapToDouble(Point::y).max().orElse(1);
+        return lines.stream()
+                .flatMap(l -> l.points().stream())
+                .mapToDouble(Point::y)
+                .max()
+                .orElse(1);
     }
 
     private static String path(Line line, LogAxis right, LogAxis up) {
@@ -111,7 +130,8 @@ record LineChart(
     /** At the ends of the lines, moved apart downward where they would lie on each other. */
     private void names(Svg svg, LogAxis right, LogAxis up) {
         List<Line> fromTop = new ArrayList<>(lines);
-        fromTop.sort((a, b) -> Double.compare(b.points().getLast().y(), a.points().getLast().y()));
+        fromTop.sort((a, b) ->
+                Double.compare(b.points().getLast().y(), a.points().getLast().y()));
         double free = Double.NEGATIVE_INFINITY;
         for (Line line : fromTop) {
             double place = Math.max(up.at(line.points().getLast().y()) + 4, free);

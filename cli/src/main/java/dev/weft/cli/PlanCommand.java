@@ -102,10 +102,7 @@ final class PlanCommand extends WeftCommand {
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
-    @Option(
-            names = "--plot",
-            paramLabel = "FILE",
-            description = "Also write FLOPs and cache over the context as SVG.")
+    @Option(names = "--plot", paramLabel = "FILE", description = "Also write FLOPs and cache over the context as SVG.")
     private @Nullable Path plot;
 
     PlanCommand(Terminal terminal) {
@@ -141,21 +138,19 @@ final class PlanCommand extends WeftCommand {
         List<Long> contexts = PlanValues.list("--context", context, t -> PlanValues.tokens("--context", t));
         List<CostModel> costs = new ArrayList<>();
         for (Element entries : elements("--cache", cache, architecture.format().entries(), Element.FP8, Element.BF16)) {
-            for (Element keys : elements(
-                    "--index-keys", indexKeys, architecture.format().indexKeys(), Element.values())) {
+            for (Element keys :
+                    elements("--index-keys", indexKeys, architecture.format().indexKeys(), Element.values())) {
                 costs.add(CostModel.of(architecture, new CacheFormat(entries, keys)));
             }
         }
         PlanFleet fleet = fleet();
         List<PlanSheet.Case> cases = new ArrayList<>();
         if (fleet != null) {
-            for (CostModel cost : costs) {
-                for (long tokens : contexts) {
+            for (long tokens : contexts) {
+                for (CostModel cost : costs) {
                     workloads(architecture, fleet, tokens)
                             .forEach(w -> cases.add(new PlanSheet.Case(
-                                    cost,
-                                    w,
-                                    new Deployment(cost, fleet.hardware(), fleet.peaks(), fleet.count(), w))));
+                                    cost, w, new Deployment(cost, fleet.hardware(), fleet.peaks(), fleet.count(), w))));
                 }
             }
         }
@@ -194,11 +189,11 @@ final class PlanCommand extends WeftCommand {
             });
             return null;
         }
-        boolean measured = peaks != null
-                && PlanValues.oneOf("--peaks", peaks, List.of("published", "measured"), p -> p)
-                        .equals("measured");
+        String which = peaks == null
+                ? null
+                : PlanValues.oneOf("--peaks", peaks, List.of(PlanFleet.PUBLISHED, PlanFleet.MEASURED), p -> p);
         int devices = count == null ? 1 : PlanValues.integer("--count", count, 1, MAX_COUNT);
-        return PlanFleet.of(hardware, devices, hardwareFile, measured);
+        return PlanFleet.of(hardware, devices, hardwareFile, which);
     }
 
     private Map<String, @Nullable Object> onlyWithHardware() {
@@ -231,8 +226,7 @@ final class PlanCommand extends WeftCommand {
         for (int sequences : batches) {
             for (long length : prompts) {
                 for (int drafted : drafts) {
-                    all.add(new Workload(
-                            tokens, sequences, length, drafted, Workload.accepted(drafted, probability)));
+                    all.add(new Workload(tokens, sequences, length, drafted, Workload.accepted(drafted, probability)));
                 }
             }
         }

@@ -32,8 +32,8 @@ final class PlanJson {
         root.put("checkpointBytes", sheet.model().checkpointBytes());
         root.put("baseline", "v3.2");
         ArrayNode contexts = root.putArray("contexts");
-        for (CostModel cost : sheet.costs()) {
-            for (long context : sheet.contexts()) {
+        for (long context : sheet.contexts()) {
+            for (CostModel cost : sheet.costs()) {
                 context(sheet, cost, context, contexts.addObject());
             }
         }
@@ -70,6 +70,7 @@ final class PlanJson {
                     .put("kind", g.kind().title())
                     .put("mtp", g.mtp())
                     .put("stored", g.stored().toString())
+                    .put("multiplied", g.multiplied())
                     .put("parameters", g.parameters())
                     .put("bytes", g.bytes());
         }
@@ -112,7 +113,7 @@ final class PlanJson {
         to.put("kind", fleet.hardware().kind())
                 .put("name", fleet.hardware().name())
                 .put("count", fleet.count())
-                .put("peaks", fleet.measured() ? "measured" : "published")
+                .put("peaks", fleet.origin())
                 .put("memoryGB", fleet.hardware().memoryBytes() / GIGA)
                 .put("usableGB", fleet.hardware().usableBytes() / GIGA)
                 .put("memoryTBps", p.memory() / 1e12)
@@ -128,7 +129,7 @@ final class PlanJson {
         } else {
             to.put("linkGBps", p.link() / GIGA);
         }
-        to.put("source", fleet.hardware().source());
+        to.put("source", fleet.source());
     }
 
     private static void calibration(PlanFleet fleet, ObjectNode root) {

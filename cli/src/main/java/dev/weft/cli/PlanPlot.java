@@ -2,9 +2,11 @@ package dev.weft.cli;
 
 import dev.weft.plan.CostModel;
 import java.util.ArrayList;
+import java.util.Comparator;
 import java.util.List;
 import java.util.Locale;
 import java.util.function.DoubleFunction;
+import java.util.function.Function;
 import java.util.function.ToDoubleBiFunction;
 
 /** FLOPs and cache of a plan over the context, beside those of the baseline, as SVG. */
@@ -14,6 +16,9 @@ final class PlanPlot {
     private static final int LEAST_LOG2 = 10;
     private static final int MOST_LOG2 = 20;
     private static final int POINTS_PER_OCTAVE = 4;
+    /** Least quotient of two contexts whose words lie beside each other. */
+    private static final int LABEL_DISTANCE = 4;
+
     private static final double GIGA = 1e9;
     private static final double MEGA = 1e6;
 
@@ -52,6 +57,8 @@ final class PlanPlot {
                 "FLOPs of one token",
                 "equivalent FP8 GFLOP, over tokens of context",
                 v -> String.format(Locale.ROOT, "%,.0f", v),
+                sheet.costsOfFlops(),
+                cost -> cost.format().indexKeys().key() + " keys",
                 (cost, context) -> cost.flops(context).equivalentFp8() / GIGA);
     }
 
@@ -62,6 +69,9 @@ final class PlanPlot {
                 v -> v >= GIGA
                         ? String.format(Locale.ROOT, "%,.0f GB", v / GIGA)
                         : String.format(Locale.ROOT, v >= MEGA ? "%,.0f MB" : "%.3f MB", v / MEGA),
+                sheet.costs(),
+                cost -> cost.format().entries().key() + "/"
+                        + cost.format().indexKeys().key(),
                 (cost, context) -> cost.heldBytes(context));
     }
 
@@ -69,19 +79,21 @@ final class PlanPlot {
             String title,
             String unit,
             DoubleFunction<String> upText,
+            List<CostModel> costs,
+            Function<CostModel, String> name,
             ToDoubleBiFunction<CostModel, Long> value) {
         List<LineChart.Line> lines = new ArrayList<>();
         List<LineChart.Gap> gaps = new ArrayList<>();
-        lines.add(line("V3.2", 0, sheet.baseline(), value));
-        boolean several = sheet.costs().size() > 1;
-        for (CostModel cost : sheet.costs()) {
-            String name = several
-                    ? cost.format().entries().key() + "/" + cost.format().indexKeys().key()
-                    : sheet.shortName();
-            lines.add(line(name, lines.size(), cost, value));
+        boolean isBaseline = sheet.model().equals(sheet.baseline().architecture());
+        if (!isBaseline) {
+            lines.add(line("V3.2", 0, sheet.baseline(), value));
         }
-        for (long context : sheet.contexts()) {
-            double ours = value.applyAsDouble(sheet.costs().getFirst(), context);
+        for (CostModel cost : costs) {
+            String own = costs.size() > 1 ? name.apply(cost) : sheet.shortName();
+            lines.add(line(own, 1 + costs.indexOf(cost), cost, value));
+        }
+        for (long context : isBaseline ? List.<Long>of() : labelled()) {
+            double ours = value.applyAsDouble(costs.getFirst(), context);
             double base = value.applyAsDouble(sheet.baseline(), context);
             String words = String.format(Locale.ROOT, "%.1f %%", 100 * ours / base);
             gaps.add(new LineChart.Gap(context, Math.min(ours, base), Math.max(ours, base), words));
@@ -89,8 +101,18 @@ final class PlanPlot {
         return new LineChart(title, unit, across(), v -> tokens((long) v), upText, lines, gaps);
     }
 
-    private LineChart.Line line(
-            String name, int colour, CostModel cost, ToDoubleBiFunction<CostModel, Long> value) {
+    /** The contexts asked for, less those whose words would lie on those of a larger one. */
+    private List<Long> labelled() {
+        List<Long> all = new ArrayList<>();
+        sheet.contexts().stream().sorted(Comparator.reverseOrder()).forEach(c -> {
+            if (all.isEmpty() || all.getLast() >= c * LABEL_DISTANCE) {
+                all.add(c);
+            }
+        });
+        return all;
+    }
+
+    private LineChart.Line line(String name, int colour, CostModel cost, ToDoubleBiFunction<CostModel, Long> value) {
         List<LineChart.Point> points = new ArrayList<>();
         for (int i = firstLog2 * POINTS_PER_OCTAVE; i <= lastLog2 * POINTS_PER_OCTAVE; i++) {
             long context = Math.round(Math.pow(2, (double) i / POINTS_PER_OCTAVE));

@@ -5,7 +5,9 @@ import dev.weft.plan.CostModel;
 import dev.weft.plan.Deployment;
 import dev.weft.plan.Workload;
 import java.nio.file.Path;
+import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -33,6 +35,13 @@ record PlanSheet(
     String shortName() {
         Path last = Path.of(name).getFileName();
         return last == null ? name : last.toString();
+    }
+
+    /** One per format of the index keys: that of the entries has no part in FLOPs. */
+    List<CostModel> costsOfFlops() {
+        return List.copyOf(costs.stream()
+                .collect(Collectors.toMap(c -> c.format().indexKeys(), c -> c, (a, b) -> a, LinkedHashMap::new))
+                .values());
     }
 
     /** Per cent of the baseline's FLOPs. */

@@ -51,7 +51,9 @@ final class Svg {
 
     /** A line of text. @param anchor {@code start}, {@code middle} or {@code end} */
     Svg text(double x, double y, String style, String anchor, String words) {
-        return open("text", "x", x, "y", y, "class", style, "text-anchor", anchor).words(words).close("text");
+        return open("text", "x", x, "y", y, "class", style, "text-anchor", anchor)
+                .words(words)
+                .close("text");
     }
 
     /** The whole document. */
@@ -69,7 +71,11 @@ final class Svg {
         out.append('<').append(name);
         for (int i = 0; i < attributes.length; i += 2) {
             String value = attributes[i + 1] instanceof Double d ? number(d) : attributes[i + 1].toString();
-            out.append(' ').append(attributes[i]).append("=\"").append(escaped(value)).append('"');
+            out.append(' ')
+                    .append(attributes[i])
+                    .append("=\"")
+                    .append(escaped(value))
+                    .append('"');
         }
     }
 
@@ -79,6 +85,9 @@ final class Svg {
     }
 
     private static String escaped(String text) {
-        return text.replace("&", "&amp;").replace("<", "&lt;").replace(">", "&gt;").replace("\"", "&quot;");
+        return text.replace("&", "&amp;")
+                .replace("<", "&lt;")
+                .replace(">", "&gt;")
+                .replace("\"", "&quot;");
     }
 }

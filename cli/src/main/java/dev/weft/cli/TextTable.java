@@ -2,13 +2,16 @@ package dev.weft.cli;
 
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 
 /** Rows of text in aligned columns: the first column to the left, the others to the right, or the last as it comes. */
 final class TextTable {
     private static final String GAP = "  ";
 
     private final List<String[]> rows = new ArrayList<>();
+    private final Set<String> optional = new HashSet<>();
     private final boolean wordsLast;
 
     /** @param wordsLast whether the last column is text, to be aligned left */
@@ -27,8 +30,23 @@ final class TextTable {
         return this;
     }
 
+    /** Leaves columns out if all their cells are the same. */
+    TextTable omitIfConstant(String... heads) {
+        optional.addAll(List.of(heads));
+        return this;
+    }
+
+    private boolean isOmitted(int column) {
+        return optional.contains(rows.getFirst()[column])
+                && rows.stream().skip(1).map(r -> r[column]).distinct().count() == 1;
+    }
+
     void print(Terminal terminal) {
         int[] widths = new int[rows.getFirst().length];
+        boolean[] omitted = new boolean[widths.length];
+        for (int i = 0; i < omitted.length; i++) {
+            omitted[i] = isOmitted(i);
+        }
         for (String[] row : rows) {
             for (int i = 0; i < row.length; i++) {
                 widths[i] = Math.max(widths[i], row[i].length());
@@ -37,6 +55,9 @@ final class TextTable {
         for (String[] row : rows) {
             StringBuilder line = new StringBuilder();
             for (int i = 0; i < row.length; i++) {
+                if (omitted[i]) {
+                    continue;
+                }
                 String space = " ".repeat(widths[i] - row[i].length());
                 boolean left = i == 0 || (wordsLast && i == row.length - 1);
                 line.append(i == 0 ? "" : GAP).append(left ? row[i] + space : space + row[i]);

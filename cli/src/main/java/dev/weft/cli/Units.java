@@ -1,5 +1,7 @@
 package dev.weft.cli;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.Locale;
 
 /** Quantities for people. */
@@ -41,6 +43,18 @@ final class Units {
             i++;
         }
         return String.format(Locale.ROOT, "%.1f %s", value, units[i]);
+    }
+
+    /** As in {@code 1,048,576}. */
+    static String grouped(long n) {
+        return String.format(Locale.ROOT, "%,d", n);
+    }
+
+    /** With so many decimals, or as many as show two digits that are not leading zeros. */
+    static String decimal(int decimals, double value) {
+        String fixed = String.format(Locale.ROOT, "%." + decimals + "f", value);
+        boolean tells = value == 0 || Math.abs(value) >= Math.pow(10, 1 - decimals) || !Double.isFinite(value);
+        return tells ? fixed : new BigDecimal(value).round(new MathContext(2)).toPlainString();
     }
 
     /** Things per second. */

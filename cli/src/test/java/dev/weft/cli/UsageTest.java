@@ -53,7 +53,8 @@ class UsageTest {
                         "tokenize",
                         "synth",
                         "verify",
-                        "bench");
+                        "bench",
+                        "plan");
     }
 
     @ParameterizedTest
@@ -69,7 +70,8 @@ class UsageTest {
                 "tokenize",
                 "synth",
                 "verify",
-                "bench"
+                "bench",
+                "plan"
             })
     void everyCommandHasHelp(String command) {
         Run run = Run.of(command, "--help");

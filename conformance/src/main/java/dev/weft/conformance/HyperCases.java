@@ -11,12 +11,17 @@ import java.util.stream.Stream;
 final class HyperCases {
     private static final float EPS = 1e-6f;
 
+    private static final int[][] SHAPES = {
+        {0, 4, 16}, {1, 4, 1}, {7, 4, 33}, {33, 4, 130}, {17, 2, 16}, {3, 1, 17}, {33, 4, 520}, {2, 4, 1100}
+    };
+
     private HyperCases() {}
 
     static Stream<OpCase> all() {
         Stream.Builder<OpCase> cases = Stream.builder();
         for (DType d : PlainCases.FLOWS) {
-            for (int[] s : new int[][] {{0, 4, 16}, {1, 4, 1}, {7, 4, 33}, {33, 4, 130}, {17, 2, 16}, {3, 1, 17}}) {
+            cases.add(pre(d, 257, 4, 300, 20));
+            for (int[] s : SHAPES) {
                 Operand x = Operand.of(
                         TensorType.of(d, s[0], s[1], s[2]), Data.random().withNan());
                 cases.add(pre(d, s[0], s[1], s[2], s[1] == 4 ? 20 : 1));

@@ -44,6 +44,7 @@ final class NormCases {
             cases.add(i % 4 < 2 ? c : c.withGaps(0));
         }
         cases.add(OpCase.of(new RmsNorm(EPS), Operand.random(d, 3, 5, 17), Operand.random(d, 17)));
+        cases.add(OpCase.of(new RmsNorm(EPS), Operand.random(d, 2, 4096), Operand.random(d, 4096)));
         Operand zeros = Operand.of(TensorType.of(d, 3, 33), Data.constant(0));
         cases.add(OpCase.of(new RmsNorm(EPS), zeros, Operand.random(DType.F32, 33))
                 .noted("zeros"));
@@ -51,6 +52,7 @@ final class NormCases {
         cases.add(OpCase.of(new HeadNorm(EPS), Operand.random(d, 17, 1, 128)));
         cases.add(OpCase.of(new HeadNorm(EPS), Operand.random(d, 3, 16, 16)));
         cases.add(OpCase.of(new HeadNorm(EPS), Operand.random(d, 0, 3, 16)));
+        cases.add(OpCase.of(new HeadNorm(EPS), Operand.random(d, 2, 2, 2056)));
         cases.add(OpCase.of(new HeadNorm(EPS), Operand.of(TensorType.of(d, 3, 1, 16), Data.constant(0)))
                 .noted("zeros"));
     }

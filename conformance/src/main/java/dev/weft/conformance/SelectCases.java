@@ -32,6 +32,8 @@ final class SelectCases {
                             ? OpCase.of(new Softmax(), x)
                             : OpCase.of(new Softmax(), x).withGaps(0));
         }
+        Operand wide = Operand.of(TensorType.of(d, 2, 4097), Data.uniform(-9, 9));
+        cases.add(OpCase.of(new Softmax(), wide));
         Data nothing = Data.constant(Double.NEGATIVE_INFINITY);
         cases.add(OpCase.of(new Softmax(), Operand.of(TensorType.of(d, 2, 33), nothing))
                 .noted("all masked"));
@@ -48,6 +50,10 @@ final class SelectCases {
             cases.add(OpCase.of(new TopK(s[2]), Operand.of(type, Data.ints(-2, 2)))
                     .noted("ties"));
         }
+        cases.add(OpCase.of(new TopK(512), Operand.random(d, 2, 6007)));
+        cases.add(OpCase.of(new TopK(300), Operand.random(d, 2, 33001)));
+        cases.add(OpCase.of(new TopK(100), Operand.of(TensorType.of(d, 1, 33001), Data.ints(0, 3)))
+                .noted("ties"));
         Operand same = Operand.of(TensorType.of(d, 3, 33), Data.constant(0.5));
         cases.add(OpCase.of(new TopK(7), same).noted("constant"));
         Data edges = Data.of(0.0, Float.NaN, -0.5, Double.NEGATIVE_INFINITY, Double.POSITIVE_INFINITY, Float.NaN, 1);
@@ -65,6 +71,7 @@ final class SelectCases {
                 .noted("NaN"));
         cases.add(sample(3, 7, Data.constant(Float.NaN), Data.of(0, 1), Data.constant(0.5))
                 .noted("nothing finite"));
+        cases.add(sample(3, 6007, Data.uniform(-20, 20), Data.of(1, 0, 0.5), Data.of(0.9, 1, 1)));
         cases.add(sample(7, 257, Data.uniform(-1, 1), Data.constant(1), Data.constant(0))
                 .noted("topP 0"));
     }

@@ -38,6 +38,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final DeviceWeights weights;
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
+    private final StepRules rules;
     private final SequenceStates states;
     private final SessionFormat sessionFormat;
     private final HostScratch hidden = new HostScratch();
@@ -57,6 +58,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         this.backbone = backbone;
         this.mtp = mtp;
         List<StepRunner> runners = mtp == null ? List.of(backbone) : List.of(backbone, mtp.runner());
+        this.rules = new StepRules(options, config.vocabSize());
         this.states = new SequenceStates(options, runners);
         this.sessionFormat = new SessionFormat(config, options, fingerprint, runners);
     }
@@ -77,10 +79,13 @@ public final class DeepSeekV4 implements AutoCloseable {
         ModelConfig config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
         if (config.hasDsparkDrafter()) {
             if (options.mtp()) {
-                throw new RequestException(checkpoint.directory() + ": its MTP tensors are a DSpark drafter, which is not"
-                        + " run; load without MTP: the backbone is the same");
+                throw new RequestException(
+                        checkpoint.directory() + ": its MTP tensors are a DSpark drafter, which is not"
+                                + " run; load without MTP: the backbone is the same");
             }
-            LOG.info("{}: the DSpark drafter (mtp.*) is not loaded; the backbone runs without it", checkpoint.directory());
+            LOG.info(
+                    "{}: the DSpark drafter (mtp.*) is not loaded; the backbone runs without it",
+                    checkpoint.directory());
         }
         boolean withMtp = options.mtp() && config.numNextnPredictLayers() > 0;
         if (options.mtp() && !withMtp) {
@@ -110,8 +115,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     private static void requireStates(Checkpoint checkpoint, List<CompiledGraph> graphs, LoadOptions options) {
-        long needed =
-                graphs.stream().mapToLong(g -> g.placement().stateBytes()).sum();
+        long needed = graphs.stream().mapToLong(g -> g.placement().stateBytes()).sum();
         if (needed > options.stateLimit()) {
             throw new DeviceMemoryException(checkpoint.directory() + ": states of maxSequences="
                     + options.maxSequences() + ", rollback=" + options.rollback() + " and " + options.pages()
@@ -160,13 +164,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     synchronized SessionMemory memory(Session session) {
         session.requireOpen();
-        long own = states.unshared(session);
-        return new SessionMemory(
-                states.ringMemory().bytes(),
-                own * states.pageBytes(),
-                (session.pageCount() - own) * states.pageBytes(),
-                session.hidden().bytes(),
-                session.listBytes());
+        return states.memory(session);
     }
 
     /** The weights on the device. */
@@ -232,7 +230,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     private void compute(List<Feed> feeds) {
         requireOpen();
-        validate(feeds);
+        rules.check(this, feeds);
         states.makeWritable(feeds);
         backbone.begin();
         for (int i = 0; i < feeds.size(); i++) {
@@ -266,51 +264,11 @@ public final class DeepSeekV4 implements AutoCloseable {
         return options.mode().flow().bytes((long) config.hcMult() * config.hiddenSize());
     }
 
-    private void validate(List<Feed> feeds) {
-        if (feeds.isEmpty()) {
-            throw new RequestException("step: found no feed, expected one or more");
-        }
-        int total = 0;
-        for (int i = 0; i < feeds.size(); i++) {
-            Feed f = feeds.get(i);
-            f.session().requireOpen();
-            if (f.session().model() != this) {
-                throw new RequestException("step: feed " + i + " names a session of another model");
-            }
-            for (int j = 0; j < i; j++) {
-                if (feeds.get(j).session() == f.session()) {
-                    throw new RequestException("step: feeds " + j + " and " + i + " name the same session");
-                }
-            }
-            checkTokens(f.session(), f.tokens());
-            total += f.tokens().length;
-        }
-        if (total > options.maxTokens()) {
-            throw new RequestException("step: found " + total + " tokens, expected at most " + options.maxTokens()
-                    + "; split them over steps or load with a larger maxTokens");
-        }
-    }
-
-    private void checkTokens(Session session, int[] ids) {
-        if (ids.length == 0) {
-            throw new RequestException("tokens: found none, expected one or more");
-        }
-        if (ids.length > options.maxContext() - session.position()) {
-            throw new RequestException("tokens: position " + session.position() + " + " + ids.length
-                    + " tokens exceeds the context of " + options.maxContext() + "; load with a larger maxContext");
-        }
-        for (int id : ids) {
-            if (id < 0 || id >= config.vocabSize()) {
-                throw new RequestException("tokens: found id " + id + ", expected 0 to " + (config.vocabSize() - 1));
-            }
-        }
-    }
-
     /** Appends in chunks; only the last chunk's logits are returned unless all are wanted. */
     synchronized float[][] append(Session session, int[] ids, Feed.Want want, BooleanSupplier cancelled) {
         requireOpen();
         session.requireOpen();
-        checkTokens(session, ids);
+        rules.check(session, ids);
         states.require(List.of(new Feed(session, ids, want)));
         List<float[]> rows = new ArrayList<>();
         for (int at = 0; at < ids.length; at += options.maxTokens()) {
@@ -359,10 +317,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             if (session.position() == 0) {
                 throw new RequestException("draft: the session is empty; append a token first");
             }
-            if (next[i] < 0 || next[i] >= config.vocabSize()) {
-                throw new RequestException(
-                        "draft: found id " + next[i] + ", expected 0 to " + (config.vocabSize() - 1));
-            }
+            rules.check("draft", next[i]);
             states.makeWritable(session);
         }
         mtp.draft(sessions, next, logits);
@@ -419,23 +374,19 @@ public final class DeepSeekV4 implements AutoCloseable {
      */
     public Session loadSession(Path file) {
         try (SessionReader reader = SessionReader.open(sessionFormat, file)) {
-            Session s = newSession();
-            try {
-                synchronized (this) {
-                    states.makeWritable(List.of(new Feed(s, reader.progress().tokens(), Feed.Want.NONE)));
-                }
+            return filled(s -> {
+                int[] tokens = reader.progress().tokens();
+                locked(() -> states.makeWritable(List.of(new Feed(s, tokens, Feed.Want.NONE))));
                 // nobody else knows the session yet: steps of others may run meanwhile
                 reader.readStates(s);
-                synchronized (this) {
-                    s.requireOpen();
-                    s.resume(reader.progress());
-                }
-                return s;
-            } catch (RuntimeException | Error e) {
-                s.close();
-                throw e;
-            }
+                locked(() -> s.resume(reader.progress()));
+            });
         }
+    }
+
+    private synchronized void locked(Runnable action) {
+        requireOpen();
+        action.run();
     }
 
     /** A new session that is what a snapshot was taken of. */

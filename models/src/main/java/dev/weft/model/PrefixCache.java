@@ -32,7 +32,7 @@ public final class PrefixCache implements AutoCloseable {
     /** How many entries hold each page. */
     private final int[] pageHolds;
 
-    private final SequenceStates.PageHolder holder = this::giveWay;
+    private final Holder holder = new Holder();
     private int pages;
     private long hostBytes;
     private long lookups;
@@ -182,12 +182,22 @@ public final class PrefixCache implements AutoCloseable {
         return hostBytes + pages * pageBytes;
     }
 
-    private boolean giveWay() {
-        boolean any = !entries.isEmpty();
-        if (any) {
+    /** What the model takes pages back by. */
+    private final class Holder implements SequenceStates.PageHolder {
+        @Override
+        public boolean holdsAny() {
+            return !entries.isEmpty();
+        }
+
+        @Override
+        public void giveWay() {
             forget(entries.getFirst());
         }
-        return any;
+
+        @Override
+        public int holds(int page) {
+            return pageHolds[page];
+        }
     }
 
     /** Tokens between positions that are remembered on the way. */
@@ -205,7 +215,9 @@ public final class PrefixCache implements AutoCloseable {
     /** Forgets everything. */
     public void clear() {
         synchronized (model) {
-            while (giveWay()) {}
+            while (!entries.isEmpty()) {
+                forget(entries.getFirst());
+            }
         }
     }
 

@@ -26,8 +26,14 @@ final class SequenceStates {
 
     /** Keeps pages for later use and can do without them. */
     interface PageHolder {
-        /** Gives back what is least worth keeping. @return false if nothing is left */
-        boolean giveWay();
+        /** Whether it holds anything. */
+        boolean holdsAny();
+
+        /** Gives back what is least worth keeping. */
+        void giveWay();
+
+        /** How many references to a page it has. */
+        int holds(int page);
     }
 
     SequenceStates(LoadOptions options, List<StepRunner> runners) {
@@ -36,8 +42,7 @@ final class SequenceStates {
         this.pool = new PagePool(options.pages());
         this.ringMemory = new RingMemory(
                 runners.stream().mapToLong(r -> r.plan().ringBytes()).sum());
-        this.pageBytes =
-                runners.stream().mapToLong(r -> r.plan().pageBytes()).sum();
+        this.pageBytes = runners.stream().mapToLong(r -> r.plan().pageBytes()).sum();
         this.behind = runners.size() > 1 && !runners.get(1).plan().caches().isEmpty() ? 1 : 0;
         for (int i = 0; i < options.maxSequences(); i++) {
             freeSlots.add(i);
@@ -86,18 +91,21 @@ final class SequenceStates {
 
     /** Refuses a step, or a prefill of many, that would run out of pages. */
     void require(List<Feed> feeds) {
-        int needed = needed(feeds);
-        while (needed > pool.free() && giveWay()) {
-            needed = needed(feeds);
+        if (needed(feeds, Holders.STAY) > pool.free()) {
+            requireFree(needed(feeds, Holders.GONE), freeable()); // before anything is given back in vain
+            while (needed(feeds, Holders.STAY) > pool.free()) {
+                giveWay();
+            }
         }
-        requireFree(needed, pool.free());
     }
 
     /** Refuses to compute a session again up to a position if the pages that it gives back are too few. */
     void requireReplay(Session session, int position) {
         int needed = LoadOptions.pagesOf(position);
-        while (needed > pool.free() + unshared(session) && giveWay()) {}
-        requireFree(needed, pool.free() + unshared(session));
+        requireFree(needed, freeable() + unshared(session, Holders.GONE));
+        while (needed > pool.free() + unshared(session, Holders.STAY)) {
+            giveWay();
+        }
     }
 
     private void requireFree(int needed, int free) {
@@ -107,22 +115,50 @@ final class SequenceStates {
         }
     }
 
-    private boolean giveWay() {
-        for (PageHolder h : holders) {
-            if (h.giveWay()) {
-                return true;
-            }
-        }
-        return false;
+    /** Whether those who can do without their pages are counted. */
+    private enum Holders {
+        STAY,
+        GONE
     }
 
-    private int needed(List<Feed> feeds) {
+    private int references(int page, Holders holders) {
+        return pool.references(page) - (holders == Holders.GONE ? holds(page) : 0);
+    }
+
+    private int holds(int page) {
+        int holds = 0;
+        for (int i = 0; i < holders.size(); i++) {
+            holds += holders.get(i).holds(page);
+        }
+        return holds;
+    }
+
+    /** Pages that are free or would be if all gave way. */
+    private int freeable() {
+        int count = 0;
+        for (int page = 0; page < pool.size(); page++) {
+            count += references(page, Holders.GONE) == 0 ? 1 : 0;
+        }
+        return count;
+    }
+
+    private void giveWay() {
+        for (PageHolder h : holders) {
+            if (h.holdsAny()) {
+                h.giveWay();
+                return;
+            }
+        }
+        throw new AssertionError("pages are short although nobody can give way");
+    }
+
+    private int needed(List<Feed> feeds, Holders who) {
         int needed = 0;
         for (int f = 0; f < feeds.size(); f++) {
             Session s = feeds.get(f).session();
             int pages = LoadOptions.pagesOf(end(feeds.get(f)));
             for (int i = firstWritten(s); i < Math.min(pages, s.pageCount()); i++) {
-                needed += isSharedAfter(feeds, f, i) ? 1 : 0;
+                needed += isSharedAfter(feeds, f, i, who) ? 1 : 0;
             }
             needed += Math.max(0, pages - s.pageCount());
         }
@@ -130,9 +166,9 @@ final class SequenceStates {
     }
 
     /** Whether page {@code i} of a feed's session is still shared once the feeds before it have copies of their own. */
-    private boolean isSharedAfter(List<Feed> feeds, int f, int i) {
+    private boolean isSharedAfter(List<Feed> feeds, int f, int i, Holders who) {
         int page = feeds.get(f).session().page(i);
-        int references = pool.references(page);
+        int references = references(page, who);
         for (int e = 0; e < f && references > 1; e++) {
             Session s = feeds.get(e).session();
             boolean copies = i >= firstWritten(s) && i < s.pageCount() && s.page(i) == page;
@@ -242,11 +278,22 @@ final class SequenceStates {
         return pageBytes;
     }
 
-    /** Pages of a session that nobody else holds. */
-    int unshared(Session session) {
+    /** What a session holds. */
+    SessionMemory memory(Session session) {
+        long own = unshared(session, Holders.STAY);
+        return new SessionMemory(
+                ringMemory.bytes(),
+                own * pageBytes,
+                (session.pageCount() - own) * pageBytes,
+                session.hidden().bytes(),
+                session.listBytes());
+    }
+
+    /** Pages that only this session holds. */
+    private int unshared(Session session, Holders who) {
         int count = 0;
         for (int i = 0; i < session.pageCount(); i++) {
-            count += pool.isShared(session.page(i)) ? 0 : 1;
+            count += references(session.page(i), who) == 1 ? 1 : 0;
         }
         return count;
     }

@@ -53,8 +53,7 @@ public record Architecture(
     /**
      * A model from its configuration.
      *
-     * @throws CheckpointException if its MTP namespace holds a DSpark drafter, whose tensors are not published, or its
-     *     sizes exceed 63 bits
+     * @throws CheckpointException if its sizes exceed 63 bits, or the keys of its DSpark drafter are missing or wrong
      */
     public static Architecture of(ModelConfig config) {
         return V4Architecture.of(config);
@@ -134,12 +133,18 @@ public record Architecture(
 
     /** Parameters of some groups. */
     public long count(Predicate<ParameterGroup> which) {
-        return parameters.stream().filter(which).mapToLong(ParameterGroup::parameters).sum();
+        return parameters.stream()
+                .filter(which)
+                .mapToLong(ParameterGroup::parameters)
+                .sum();
     }
 
     /** Bytes of some groups. */
     public long bytes(Predicate<ParameterGroup> which) {
-        return parameters.stream().filter(which).mapToLong(ParameterGroup::bytes).sum();
+        return parameters.stream()
+                .filter(which)
+                .mapToLong(ParameterGroup::bytes)
+                .sum();
     }
 
     /** Parameters of a group that one token uses. */

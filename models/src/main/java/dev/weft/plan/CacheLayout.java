@@ -16,9 +16,7 @@ public record CacheLayout(int latentLanes, int rotaryLanes, int scaleBytes, int 
 
     /** Bytes of an attention entry. */
     public long entryBytes(Element format) {
-        return format == Element.FP8
-                ? latentLanes + scaleBytes + 2L * rotaryLanes
-                : 2L * (latentLanes + rotaryLanes);
+        return format == Element.FP8 ? latentLanes + scaleBytes + 2L * rotaryLanes : 2L * (latentLanes + rotaryLanes);
     }
 
     /** Bytes of an index key: FP4 with a byte of scale per 32 lanes, FP8 with one F32 scale, or BF16. */

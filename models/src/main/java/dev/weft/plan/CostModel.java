@@ -100,7 +100,9 @@ public final class CostModel {
 
     /** State of the tokens that are not folded yet, per sequence and whatever its length. */
     public long tailBytes() {
-        return architecture.attention().stream().mapToLong(AttentionLayer::tailBytes).sum();
+        return architecture.attention().stream()
+                .mapToLong(AttentionLayer::tailBytes)
+                .sum();
     }
 
     /** Bytes of a BF16 grouped-query cache of 8 heads x 128 with as many layers. */

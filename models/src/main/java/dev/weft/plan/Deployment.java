@@ -81,8 +81,7 @@ public final class Deployment {
         double dealt = model.bytes(g -> DEALT.contains(g.kind()) && g.kind() != Kind.ROUTED_EXPERTS) / (double) devices
                 + model.bytes(g -> g.kind() == Kind.ROUTED_EXPERTS) * expertShare();
         double cache = (double) sequences(t) * (cost.heldBytes(work.context()) + cost.tailBytes());
-        return new Layout(
-                devices / t, t, devices, shared, dealt, cache, obstacle(t, shared + dealt + cache));
+        return new Layout(devices / t, t, devices, shared, dealt, cache, obstacle(t, shared + dealt + cache));
     }
 
     private @Nullable String obstacle(int t, double held) {
@@ -94,10 +93,7 @@ public final class Deployment {
         }
         if (held > hardware.usableBytes()) {
             return String.format(
-                    Locale.ROOT,
-                    "needs %.1f GB of %.1f GB usable",
-                    held / 1e9,
-                    hardware.usableBytes() / 1e9);
+                    Locale.ROOT, "needs %.1f GB of %.1f GB usable", held / 1e9, hardware.usableBytes() / 1e9);
         }
         return null;
     }

@@ -13,7 +13,12 @@ import org.jspecify.annotations.Nullable;
  * @param source where the published peaks are from
  */
 public record Hardware(
-        String kind, String name, double memoryBytes, Peaks published, @Nullable Peaks measured, String source) {
+        String kind,
+        String name,
+        double memoryBytes,
+        Peaks published,
+        @Nullable Peaks measured,
+        String source) {
     /** Share of the memory that a plan fills; the rest is for activations, buffers and fragments. */
     public static final double USABLE_SHARE = 0.9;
 

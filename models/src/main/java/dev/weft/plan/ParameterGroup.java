@@ -13,8 +13,7 @@ import java.util.Locale;
  * @param parameters how many; scales and look-up tables are none
  * @param bytes bytes in the checkpoint, scales included
  */
-public record ParameterGroup(
-        Kind kind, boolean mtp, DType stored, boolean multiplied, long parameters, long bytes) {
+public record ParameterGroup(Kind kind, boolean mtp, DType stored, boolean multiplied, long parameters, long bytes) {
     /** What parameters do. */
     public enum Kind {
         /** Query, key-value and output projections. */
@@ -35,7 +34,7 @@ public record ParameterGroup(
         SHARED_EXPERTS,
         /** Feed-forward layers without experts. */
         DENSE_FFN,
-        /** Projections that join token and state before an MTP block. */
+        /** Projections that join token and state before an MTP block; of a DSpark drafter also its heads. */
         MTP_PROJECTIONS,
         /** Norms, attention sinks. */
         VECTORS,
@@ -46,7 +45,9 @@ public record ParameterGroup(
 
         /** As in {@code routed experts}. */
         public String title() {
-            return this == MTP_PROJECTIONS ? "MTP projections" : name().toLowerCase(Locale.ROOT).replace('_', ' ');
+            return this == MTP_PROJECTIONS
+                    ? "MTP projections"
+                    : name().toLowerCase(Locale.ROOT).replace('_', ' ');
         }
     }
 }

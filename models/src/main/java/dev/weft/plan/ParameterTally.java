@@ -42,8 +42,8 @@ final class ParameterTally {
 
     List<ParameterGroup> groups() {
         List<ParameterGroup> groups = new ArrayList<>();
-        sums.forEach((k, s) -> groups.add(
-                new ParameterGroup(k.kind, k.mtp, k.stored, k.multiplied, s.parameters, s.bytes)));
+        sums.forEach(
+                (k, s) -> groups.add(new ParameterGroup(k.kind, k.mtp, k.stored, k.multiplied, s.parameters, s.bytes)));
         groups.sort(Comparator.comparing(ParameterGroup::mtp).thenComparing(ParameterGroup::kind));
         return groups;
     }

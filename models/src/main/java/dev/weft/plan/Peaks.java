@@ -11,7 +11,8 @@ import org.jspecify.annotations.Nullable;
  * @param fp4 FP4 FLOPs; null if it has no such unit, whose work its FP8 unit then does
  * @param link bytes sent to other devices; infinite if there is none to send to
  */
-public record Peaks(double memory, double fp8, double bf16, @Nullable Double fp4, double link) {
+public record Peaks(
+        double memory, double fp8, double bf16, @Nullable Double fp4, double link) {
     /** FLOPs per second of work of a kind. */
     public double rate(Arithmetic arithmetic) {
         return switch (arithmetic) {

@@ -107,8 +107,8 @@ final class V32Architecture {
             add(Kind.VECTORS, true, DType.BF16, false, 2L * hidden);
             ends(true);
         }
-        AttentionLayer each = new AttentionLayer(
-                "DSA", 0, 1, topK, heads, latent + rope, latent, (long) indexHeads * indexLanes, 0);
+        AttentionLayer each =
+                new AttentionLayer("DSA", 0, 1, topK, heads, latent + rope, latent, (long) indexHeads * indexLanes, 0);
         return new Architecture(
                 "DeepSeek-V3.2",
                 hidden,

@@ -1,6 +1,7 @@
 package dev.weft.plan;
 
 import dev.weft.DType;
+import dev.weft.Shape;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.model.config.ModelInventory;
@@ -8,7 +9,6 @@ import dev.weft.model.config.StoredTensor;
 import dev.weft.model.config.StoredTensor.Role;
 import dev.weft.plan.CacheFormat.Element;
 import dev.weft.plan.ParameterGroup.Kind;
-import dev.weft.Shape;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
@@ -127,10 +127,11 @@ final class V4Architecture {
                 if (name.contains(".compressor.")) {
                     yield Kind.COMPRESSOR;
                 }
-                if (name.contains("_proj.")) {
-                    yield Kind.MTP_PROJECTIONS;
+                if (name.contains(".attn.")) {
+                    yield Kind.ATTENTION;
                 }
-                yield name.contains(".attn.") ? Kind.ATTENTION : Kind.HYPER_CONNECTIONS;
+                // what is left are projections and heads that only blocks that draft have
+                yield name.contains("hc_") ? Kind.HYPER_CONNECTIONS : Kind.MTP_PROJECTIONS;
             }
         };
     }

@@ -10,6 +10,7 @@ import dev.weft.model.config.ModelInventory;
 import dev.weft.plan.CacheFormat.Element;
 import dev.weft.plan.ParameterGroup.Kind;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -79,6 +80,29 @@ class CostModelTest {
         assertThat(Architecture.of(base).count(g -> g.stored().bits() == 4)).isZero();
     }
 
+    /** The dated build of Flash, whose drafter is DSpark (specification, appendix A). */
+    @Test
+    void aDsparkDrafterHasThePublishedBytes() {
+        List<Integer> ratios = new ArrayList<>();
+        for (int r : ModelConfig.flash().compressRatios()) {
+            ratios.add(r);
+        }
+        ratios.addAll(List.of(0, 0));
+        Map<String, Object> keys = Map.of(
+                "compress_ratios", ratios,
+                "dspark_block_size", 5,
+                "dspark_markov_rank", 256,
+                "dspark_target_layer_ids", List.of(40, 41, 42));
+        Architecture a = Architecture.of(ModelConfig.flash().with(keys));
+        assertThat(a.checkpointBytes()).isEqualTo(166_878_536_440L);
+        assertThat(a.bytes(ParameterGroup::mtp)).isEqualTo(10_862_838_300L);
+        assertThat(CostModel.of(a).flops(MILLION)).isEqualTo(CostModel.of(Architecture.flash()).flops(MILLION));
+        ModelConfig incomplete = ModelConfig.flash().with("dspark_block_size", 5);
+        assertThatThrownBy(() -> Architecture.of(incomplete))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining("found dspark_target_layer_ids null and dspark_markov_rank null, expected a list");
+    }
+
     @ParameterizedTest
     @CsvSource({
         "v3.2, 1146.09, 1146.09, 1109.17, 100.00, 100.00, 100.00, 1.00",
@@ -131,7 +155,10 @@ class CostModelTest {
         ModelConfig c = name.equals("pro") ? ModelConfig.pro() : ModelConfig.flash();
         double wo = (double) c.numHiddenLayers() * c.numAttentionHeads() * c.headDim() * c.oLoraRank();
         double ours = CostModel.of(model(name)).flops(MILLION).equivalentFp8() + 2 * wo;
-        Shown.equal(percent, 100 * ours / CostModel.of(Architecture.v32()).flops(MILLION).equivalentFp8(), "%");
+        Shown.equal(
+                percent,
+                100 * ours / CostModel.of(Architecture.v32()).flops(MILLION).equivalentFp8(),
+                "%");
     }
 
     @ParameterizedTest
@@ -189,8 +216,7 @@ class CostModelTest {
         "524288, 670.7, 24034.0, 220.6, 2520.1, 76.7, 1760.2",
         "1048576, 1194.6, 48068.0, 319.4, 5035.8, 120.7, 3517.3",
     })
-    void byContext(
-            long context, String v32, String v32Mib, String pro, String proMib, String flash, String flashMib) {
+    void byContext(long context, String v32, String v32Mib, String pro, String proMib, String flash, String flashMib) {
         check(Architecture.v32(), context, v32, v32Mib);
         check(Architecture.pro(), context, pro, proMib);
         check(Architecture.flash(), context, flash, flashMib);

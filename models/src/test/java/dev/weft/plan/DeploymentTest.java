@@ -3,6 +3,7 @@ package dev.weft.plan;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import static org.assertj.core.api.Assertions.within;
+import static org.assertj.core.api.Assertions.withinPercentage;
 
 import dev.weft.RequestException;
 import dev.weft.plan.Deployment.Routing;
@@ -87,7 +88,8 @@ class DeploymentTest {
         "flash, 4, b200, 1048576, true",
     })
     void whatFits(String model, int devices, String kind, long context, boolean fits) {
-        assertThat(deployment(model, devices, kind, devices, context).best().isPresent()).isEqualTo(fits);
+        assertThat(deployment(model, devices, kind, devices, context).best().isPresent())
+                .isEqualTo(fits);
     }
 
     @ParameterizedTest
@@ -117,26 +119,31 @@ class DeploymentTest {
         Deployment one = deployment("pro", 64, "950dt", 1, 131072);
         assertThat(one.touchedExperts(Routing.SAME)).isEqualTo(6);
         // two rows, each draws 6 of 384
-        assertThat(one.touchedExperts(Routing.INDEPENDENT)).isCloseTo(384 * (1 - Math.pow(1 - 6 / 384.0, 2)), within(1e-9));
+        assertThat(one.touchedExperts(Routing.INDEPENDENT))
+                .isCloseTo(384 * (1 - Math.pow(1 - 6 / 384.0, 2)), within(1e-9));
         Deployment many = deployment("pro", 64, "950dt", 1 << 20, 131072);
         assertThat(many.touchedExperts(Routing.INDEPENDENT)).isCloseTo(384, within(1e-6));
         Layout layout = one.layouts().getFirst();
         assertThat(one.step(layout, Efficiency.ROOFLINE, Routing.SAME).seconds())
-                .isLessThan(one.step(layout, Efficiency.ROOFLINE, Routing.INDEPENDENT).seconds());
+                .isLessThan(one.step(layout, Efficiency.ROOFLINE, Routing.INDEPENDENT)
+                        .seconds());
     }
 
     /** A sequence lies in one group whole: 17 over 16 groups put two into one of them. */
     @Test
     void theFullestDeviceCounts() {
         Layout sixteen = deployment("flash", 16, "950dt", 16, 131072).layouts().getFirst();
-        Layout seventeen = deployment("flash", 16, "950dt", 17, 131072).layouts().getFirst();
+        Layout seventeen =
+                deployment("flash", 16, "950dt", 17, 131072).layouts().getFirst();
         Layout one = deployment("flash", 16, "950dt", 1, 131072).layouts().getFirst();
         assertThat(seventeen.cacheBytes()).isEqualTo(2 * sixteen.cacheBytes());
         assertThat(one.cacheBytes()).isEqualTo(sixteen.cacheBytes());
         // 256 experts over 48 devices: six on the fullest
         double experts = Architecture.flash().bytes(g -> g.kind() == ParameterGroup.Kind.ROUTED_EXPERTS);
-        double evenly = deployment("flash", 64, "950dt", 64, 8192).layouts().getFirst().dealtBytes();
-        double unevenly = deployment("flash", 48, "950dt", 48, 8192).layouts().getFirst().dealtBytes();
+        double evenly =
+                deployment("flash", 64, "950dt", 64, 8192).layouts().getFirst().dealtBytes();
+        double unevenly =
+                deployment("flash", 48, "950dt", 48, 8192).layouts().getFirst().dealtBytes();
         double embeddingAndHead = 2.0 * 129280 * 4096 * 2 + 3.0 * 129280 * 6 * 8;
         assertThat(evenly).isCloseTo(experts * 4 / 256 + embeddingAndHead / 64, within(1.0));
         assertThat(unevenly).isCloseTo(experts * 6 / 256 + embeddingAndHead / 48, within(1.0));
@@ -148,13 +155,17 @@ class DeploymentTest {
         assertThat(layouts).extracting(Layout::tensorParallel).containsExactly(1, 2, 3, 4, 6, 8, 12, 16, 24, 48);
         assertThat(layouts.get(2).obstacle()).isEqualTo("8 output groups cannot be dealt to 3 devices");
         assertThat(deployment("flash", 512, "950dt", 512, 8192).best()).isEmpty();
-        assertThat(deployment("flash", 512, "950dt", 512, 8192).layouts().getFirst().obstacle())
+        assertThat(deployment("flash", 512, "950dt", 512, 8192)
+                        .layouts()
+                        .getFirst()
+                        .obstacle())
                 .isEqualTo("256 experts cannot be dealt to 512 devices");
     }
 
     @Test
     void exchangeHidesBehindProductsUpToTwiceTheInnerWidth() {
-        assertThat(deployment("pro", 16, "950dt", 16, 8192).hiddenExchangeLimit()).isEqualTo(6144);
+        assertThat(deployment("pro", 16, "950dt", 16, 8192).hiddenExchangeLimit())
+                .isEqualTo(6144);
         Deployment flash = deployment("flash", 16, "950dt", 16, 8192);
         assertThat(flash.hiddenExchangeLimit()).isEqualTo(4096);
         assertThat(flash.flopsPerSentByte()).isCloseTo(1000, within(1e-6)); // 1 PF over 1 TB/s
@@ -176,6 +187,20 @@ class DeploymentTest {
         TokenFlops f = cost.flops(1);
         assertThat(d.firstTokenSeconds(Efficiency.ROOFLINE))
                 .isCloseTo(f.fp8() / 1e15 + (f.bf16() + f.core()) / 0.5e15, within(1e-12));
+    }
+
+    /** The stretches are short enough. */
+    @ParameterizedTest
+    @CsvSource({"pro, 1", "flash, 63", "pro, 100", "flash, 4097", "pro, 131072"})
+    void aPromptCostsTheSumOverItsPositions(String model, long prompt) {
+        Deployment d = deployment(model, 4, "h200", 4, prompt);
+        CostModel cost = CostModel.of(model.equals("pro") ? Architecture.pro() : Architecture.flash());
+        double sum = 0;
+        for (long position = 1; position <= prompt; position++) {
+            TokenFlops f = cost.flops(position);
+            sum += (f.fp8() + f.indexer()) / 1.979e15 + (f.bf16() + f.core()) / 0.989e15; // no FP4 unit
+        }
+        assertThat(d.firstTokenSeconds(Efficiency.ROOFLINE)).isCloseTo(sum / 4, withinPercentage(0.05));
     }
 
     @ParameterizedTest

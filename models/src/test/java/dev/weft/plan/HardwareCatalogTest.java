@@ -32,7 +32,10 @@ class HardwareCatalogTest {
         assertThat(h.published()).isEqualTo(new Peaks(0.1e12, 0.02e15, 0.01e15, null, 10e9));
         assertThat(h.measured()).isEqualTo(new Peaks(0.08e12, 0.02e15, 0.01e15, null, 10e9));
         assertThat(h.usableBytes()).isEqualTo(0.9 * 24e9);
-        assertThat(read("{\"devices\": [" + BOX.formatted("") + "]}").find("box").measured()).isNull();
+        assertThat(read("{\"devices\": [" + BOX.formatted("") + "]}")
+                        .find("box")
+                        .measured())
+                .isNull();
     }
 
     @Test
@@ -43,7 +46,8 @@ class HardwareCatalogTest {
                 .hasMessageContaining("devices[1].kind: found \"Box\", expected a name that no other device has");
         String zero = "{\"devices\": [" + BOX.formatted("").replace("0.1,", "0,") + "]}";
         assertThatThrownBy(() -> read(zero)).hasMessageContaining("devices[0].memoryTBps: found 0, expected a number");
-        assertThatThrownBy(() -> read("{\"devices\": [3]}")).hasMessageContaining("devices[0]: found 3, expected an object");
+        assertThatThrownBy(() -> read("{\"devices\": [3]}"))
+                .hasMessageContaining("devices[0]: found 3, expected an object");
         assertThatThrownBy(() -> read("{}")).hasMessageContaining("devices is missing");
         assertThatThrownBy(() -> HardwareCatalog.read(folder.resolve("none.json")))
                 .isInstanceOf(CheckpointException.class)

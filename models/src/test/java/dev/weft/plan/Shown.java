@@ -14,7 +14,9 @@ final class Shown {
         int point = expected.indexOf('.');
         int decimals = point < 0 ? 0 : expected.length() - point - 1;
         // the page rounds a half to the even digit
-        assertThat(new BigDecimal(value).setScale(decimals, RoundingMode.HALF_EVEN).toPlainString())
+        assertThat(new BigDecimal(value)
+                        .setScale(decimals, RoundingMode.HALF_EVEN)
+                        .toPlainString())
                 .as("%s, found %s", what, value)
                 .isEqualTo(expected);
     }

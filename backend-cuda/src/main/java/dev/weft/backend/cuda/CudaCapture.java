@@ -116,17 +116,21 @@ final class CudaCapture implements Capture {
         CudaContext context = device.context();
         try (Arena arena = Arena.ofConfined()) {
             context.beginCapture(stream);
-            try {
-                emit(recorder(arena.allocate(CallLayout.BYTES, 8), stream));
-            } catch (RuntimeException | Error e) {
-                context.dropCapture(stream);
-                throw e;
-            }
-            return context.endCapture(stream);
+            return context.instantiate(graph(recorder(arena.allocate(CallLayout.BYTES, 8), stream), stream));
         } catch (WeftException e) {
             device.health().check();
             throw new CaptureException(
                     calls.size() + " kernels cannot be recorded as a graph: " + e.getMessage(), e);
+        }
+    }
+
+    private long graph(Emission.Sink recorder, long stream) {
+        try {
+            emit(recorder);
+            return device.context().endCapture(stream);
+        } catch (RuntimeException | Error e) {
+            device.context().dropCapture(stream);
+            throw e;
         }
     }
 

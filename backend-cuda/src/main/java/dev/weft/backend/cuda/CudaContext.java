@@ -9,6 +9,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.OptionalLong;
+import java.util.function.IntSupplier;
 
 /**
  * The driver's calls on one device with Java values as results and failures as exceptions, and its primary context, which
@@ -76,9 +77,16 @@ final class CudaContext implements PinnedPool.Source {
 
     /** Gives the context up. */
     void leave() {
-        health.note(driver.cuCtxSetCurrent(0), "cuCtxSetCurrent");
-        health.note(driver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease_v2");
+        release(() -> driver.cuCtxSetCurrent(0), "cuCtxSetCurrent");
+        release(() -> driver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease_v2");
         arena.close();
+    }
+
+    /** A call that only frees. It would wait for ever on a device that is stuck, so nothing is freed there. */
+    private void release(IntSupplier call, String name) {
+        if (!health.isStuck()) {
+            health.note(call.getAsInt(), name);
+        }
     }
 
     // memory
@@ -91,7 +99,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     void free(long address) {
-        health.note(driver.cuMemFree(address), "cuMemFree_v2");
+        release(() -> driver.cuMemFree(address), "cuMemFree_v2");
     }
 
     OptionalLong freeBytes() {
@@ -109,7 +117,7 @@ final class CudaContext implements PinnedPool.Source {
 
     @Override
     public void freePinned(MemorySegment memory) {
-        health.note(driver.cuMemFreeHost(memory), "cuMemFreeHost");
+        release(() -> driver.cuMemFreeHost(memory), "cuMemFreeHost");
     }
 
     void copyIn(MemorySegment pinned, long target, long bytes, long stream) {
@@ -135,7 +143,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     void destroyStream(long stream) {
-        health.note(driver.cuStreamDestroy(stream), "cuStreamDestroy_v2");
+        release(() -> driver.cuStreamDestroy(stream), "cuStreamDestroy_v2");
     }
 
     /** Whether the stream has passed all its work. @throws WeftException if the work failed */
@@ -157,7 +165,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     void destroyEvent(long event) {
-        health.note(driver.cuEventDestroy(event), "cuEventDestroy_v2");
+        release(() -> driver.cuEventDestroy(event), "cuEventDestroy_v2");
     }
 
     void recordEvent(long event, long stream) {
@@ -191,7 +199,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     void unloadModule(long module) {
-        health.note(driver.cuModuleUnload(module), "cuModuleUnload");
+        release(() -> driver.cuModuleUnload(module), "cuModuleUnload");
     }
 
     /** A kernel that takes one {@code weft::Call}. */
@@ -244,19 +252,21 @@ final class CudaContext implements PinnedPool.Source {
         health.require(driver.cuStreamBeginCapture(stream, THREAD_LOCAL), "cuStreamBeginCapture_v2");
     }
 
-    /** Ends a capture whose result nobody wants. */
+    /** Ends a capture that failed. */
     void dropCapture(long stream) {
-        int code = driver.cuStreamEndCapture(stream, out);
-        long graph = handle();
-        if (code == CudaErrors.OK && graph != 0) {
-            destroyGraph(graph);
+        if (driver.cuStreamEndCapture(stream, out) == CudaErrors.OK && handle() != 0) {
+            destroyGraph(handle());
         }
     }
 
-    /** Ends the capture. Returns a graph that can be launched. */
+    /** Ends the capture. Returns the graph, for {@link #instantiate}. */
     long endCapture(long stream) {
         health.require(driver.cuStreamEndCapture(stream, out), "cuStreamEndCapture");
-        long graph = handle();
+        return handle();
+    }
+
+    /** Turns a graph, which ends, into one that can be launched. */
+    long instantiate(long graph) {
         try {
             health.require(driver.cuGraphInstantiateWithFlags(out, graph, 0), "cuGraphInstantiateWithFlags");
             return handle();
@@ -266,16 +276,16 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     private void destroyGraph(long graph) {
-        health.note(driver.cuGraphDestroy(graph), "cuGraphDestroy");
+        release(() -> driver.cuGraphDestroy(graph), "cuGraphDestroy");
     }
 
     void launchGraph(long executable, long stream) {
         health.require(driver.cuGraphLaunch(executable, stream), "cuGraphLaunch");
     }
 
-    /** Destroys what {@link #endCapture} gave; a launch under way ends first. */
+    /** Destroys what {@link #instantiate} gave; a launch under way ends first. */
     void destroyExecutable(long executable) {
-        health.note(driver.cuGraphExecDestroy(executable), "cuGraphExecDestroy");
+        release(() -> driver.cuGraphExecDestroy(executable), "cuGraphExecDestroy");
     }
 
     /** This context as a source of device memory. @param awaitStreams waits until all streams are idle, never throws */

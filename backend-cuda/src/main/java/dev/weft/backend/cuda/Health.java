@@ -19,6 +19,7 @@ final class Health {
     private final String subject;
     private final Driver driver;
     private final Loss loss;
+    private volatile boolean stuck;
 
     /** @param subject the device, for messages */
     Health(String subject, Driver driver) {
@@ -36,9 +37,15 @@ final class Health {
         return loss.isLost();
     }
 
-    /** Records a loss; the first one counts. Returns the exception to throw. */
-    WeftException lose(String cause) {
+    /** Records the loss of a device that answers no more. Returns the exception to throw. */
+    WeftException stuck(String cause) {
+        stuck = true;
         return loss.lose(cause);
+    }
+
+    /** Whether the device was lost since it answers no more, so that calls which wait for it would not return. */
+    boolean isStuck() {
+        return stuck;
     }
 
     /** Passes on success. @param call the function and what it was to do, for messages */

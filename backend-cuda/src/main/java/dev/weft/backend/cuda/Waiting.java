@@ -49,8 +49,8 @@ final class Waiting {
         long seconds = TimeUnit.NANOSECONDS.toSeconds(nanos);
         if (seconds >= device.options().timeoutSeconds()) {
             throw device.health()
-                    .lose(what + ": nothing came within " + seconds + " s; raise -D" + CudaOptions.TIMEOUT
-                            + " if a step may take that long");
+                    .stuck(what + ": nothing came within " + seconds + " s; raise -D" + CudaOptions.TIMEOUT
+                            + " if a step may take that long; its memory stays taken until the program ends");
         }
         if (nanos >= EAGER_NANOS) {
             LockSupport.parkNanos(Math.min(nanos / 20, MOST_PAUSE_NANOS));

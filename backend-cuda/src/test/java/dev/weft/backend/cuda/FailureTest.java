@@ -197,8 +197,9 @@ class FailureTest {
     void anotherDeviceIsNotAffected() {
         emulator.with("devices", "2").with("fail", "kernel:1:719");
         try (Weft weft = weft()) {
+            Device first = weft.device("cuda:0");
             Device other = weft.device("cuda:1");
-            assertThatThrownBy(() -> Network.run(weft.device("cuda:0"), STEPS))
+            assertThatThrownBy(() -> Network.run(first, STEPS))
                     .isInstanceOf(DeviceLostException.class);
             assertThat(Network.run(other, 2).getFirst()).isEqualTo(Network.expected(Network.input(2, 0)));
         }

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.CancelledException;
 import dev.weft.ClosedException;
+import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.Feed;
@@ -73,7 +74,9 @@ class PrefixCacheTest {
                 assertThat(again.hit()).as("hit of %d", hit).isEqualTo(hit);
                 try (Session s = again.session()) {
                     for (int p = hit; p < hit + TAIL; p++) {
-                        assertThat(s.append(base[p])).as("hit %d, position %d", hit, p).containsExactly(cold[p]);
+                        assertThat(s.append(base[p]))
+                                .as("hit %d, position %d", hit, p)
+                                .containsExactly(cold[p]);
                         if (mtp) {
                             assertThat(s.draft(base[p + 1]))
                                     .as("hit %d, draft at %d", hit, p)
@@ -87,6 +90,37 @@ class PrefixCacheTest {
         }
     }
 
+    /** No published model has one, but the format allows it: an MTP block that writes to pages, one row behind. */
+    @Test
+    void anMtpBlockMayHaveCachesOfItsOwn(@TempDir Path other) {
+        TinyModel.write(other, TinyModel.config().with("compress_ratios", List.of(0, 4, 128, 4)), 5);
+        int[] base = TinyModel.ids(280, 12);
+        try (TinyModel tiny = TinyModel.open(other, options().withMtp());
+                PrefixCache cache = new PrefixCache(tiny.model(), PLENTY, 128)) {
+            float[][] drafts = new float[base.length][];
+            try (Session s = tiny.model().newSession()) {
+                for (int p = 0; p + 1 < base.length; p++) {
+                    s.append(base[p]);
+                    drafts[p] = s.draft(base[p + 1]);
+                }
+            }
+            run(cache.begin(base), base);
+            for (int hit : new int[] {128, 256}) {
+                Prefill p = cache.begin(Arrays.copyOf(base, hit + 1));
+                assertThat(p.hit()).isEqualTo(hit);
+                try (Session s = p.session();
+                        Session fork = s.fork()) {
+                    // both write to the last shared page: the row before the hit is due now
+                    fork.append(base[hit] ^ 1, 3, 5);
+                    for (int at = hit; at < hit + 20; at++) {
+                        s.append(base[at]);
+                        assertThat(s.draft(base[at + 1])).as("draft at %d", at).containsExactly(drafts[at]);
+                    }
+                }
+            }
+        }
+    }
+
     private static void run(Prefill prefill, int[] prompt) {
         try (Session s = prefill.session()) {
             prefill.run(NEVER);
@@ -97,7 +131,9 @@ class PrefixCacheTest {
     private static void run(Prefill prefill, int[] prompt, int hit, float[][] cold) {
         assertThat(prefill.hit()).isEqualTo(hit);
         try (Session s = prefill.session()) {
-            assertThat(prefill.run(NEVER)).as("prompt behind a hit of %d", hit).containsExactly(cold[prompt.length - 1]);
+            assertThat(prefill.run(NEVER))
+                    .as("prompt behind a hit of %d", hit)
+                    .containsExactly(cold[prompt.length - 1]);
         }
     }
 
@@ -266,6 +302,24 @@ class PrefixCacheTest {
             assertThat(cache.stats().entries()).isOne();
             hit(cache, recent, 255);
             hit(cache, old, 0);
+            try (Session a = tiny.model().newSession()) {
+                a.append(TinyModel.ids(129, 4)); // two pages of three
+                Prefill p = cache.begin(recent);
+                // the session of the hit holds both pages with the cache: giving way would not free them
+                assertThatThrownBy(() -> a.append(TinyModel.ids(300, 5)))
+                        .isInstanceOf(DeviceMemoryException.class)
+                        .hasMessageContaining("found 1 free of 5, expected 2");
+                assertThat(cache.stats().entries())
+                        .as("nothing is forgotten in vain")
+                        .isOne();
+                assertThat(a.position()).isEqualTo(129);
+                a.append(TinyModel.ids(100, 5));
+                p.run(NEVER); // takes the free page for a copy of the one that it shares
+                p.session().append(1); // and then the one that the cache alone holds
+                assertThat(cache.stats().entries()).isZero();
+                assertThat(p.session().position()).isEqualTo(257);
+                p.session().close();
+            }
         }
     }
 
@@ -305,7 +359,9 @@ class PrefixCacheTest {
                     .hasMessageContaining("maxBytes=" + (rings - 1))
                     .hasMessageContaining("at least " + rings);
             PrefixCache small = new PrefixCache(tiny.model(), rings, NO_STRIDE);
-            assertThatThrownBy(small::begin).isInstanceOf(RequestException.class).hasMessageContaining("no token");
+            assertThatThrownBy(small::begin)
+                    .isInstanceOf(RequestException.class)
+                    .hasMessageContaining("no token");
             try (Session s = tiny.model().newSession()) {
                 s.append(1, 2, 3);
                 assertThat(small.remember(s)).as("larger than the cache").isFalse();

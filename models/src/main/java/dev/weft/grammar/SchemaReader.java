@@ -344,9 +344,11 @@ final class SchemaReader {
     private static NumberRange.@Nullable Bound tighter(Keywords keywords, String closed, String open, int sign) {
         @Nullable BigDecimal a = keywords.number(closed);
         @Nullable BigDecimal b = keywords.number(open);
-        if (b != null && (a == null || sign * b.compareTo(a) >= 0)) {
-            return new NumberRange.Bound(b, true);
+        if (a == null) {
+            return b == null ? null : new NumberRange.Bound(b, true);
         }
-        return a == null ? null : new NumberRange.Bound(a, false);
+        return b != null && Integer.signum(b.compareTo(a)) != -sign
+                ? new NumberRange.Bound(b, true)
+                : new NumberRange.Bound(a, false);
     }
 }

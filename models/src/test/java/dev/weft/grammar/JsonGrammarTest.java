@@ -156,6 +156,15 @@ class JsonGrammarTest {
         assertThat(Texts.accepts(digits, "02")).isFalse();
     }
 
+    @Test
+    void theTighterBoundCounts() {
+        CompiledGrammar numbers = Texts.overBytes(Grammar.jsonSchema("""
+                {"type": "integer", "minimum": 2, "exclusiveMinimum": 2, "maximum": 9, "exclusiveMaximum": 12}"""));
+        for (int i = 0; i < 20; i++) {
+            assertThat(Texts.accepts(numbers, Integer.toString(i))).isEqualTo(i > 2 && i <= 9);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {

@@ -109,11 +109,11 @@ final class Chat implements AutoCloseable {
         int kept = keepBeginning(ids);
         int[] rest = Arrays.copyOfRange(ids, kept, ids.length);
         MessageCollector collector = new MessageCollector();
-        StreamingCompletionParser parser =
-                new StreamingCompletionParser(options.mode(), events.andThen(collector));
+        StreamingCompletionParser parser = new StreamingCompletionParser(options.mode(), events.andThen(collector));
         StreamedText streamed = new StreamedText(text.decoder(), parser::accept);
         int room = Math.max(1, loaded.model().options().maxContext() - ids.length);
-        Sampling limited = limited(sampling, room).stopAt(loaded.model().config().eosTokenId());
+        Sampling limited =
+                limited(sampling, room).stopAt(loaded.model().config().eosTokenId());
         try {
             new Generator(session).generate(rest, limited, id -> streamed.accept(id, false), cancelled);
         } catch (CancelledException e) {

@@ -99,8 +99,7 @@ final class ChatCommand extends WeftCommand {
         Path directory = options.directory();
         ModelText text = ModelText.of(directory);
         PromptEncoder encoder = new PromptEncoder(ChatOptions.texts(directory, texts));
-        LoadOptions load =
-                LoadOptions.defaults().maxContext(context).maxTokens(Math.min(context, PREFILL_CHUNK));
+        LoadOptions load = LoadOptions.defaults().maxContext(context).maxTokens(Math.min(context, PREFILL_CHUNK));
         List<Tool> offered = ChatOptions.readTools(tools);
         PromptOptions started = ChatOptions.mode(mode);
         try (Interruption interruption = Interruption.install(); // closed last: the process waits for the model
@@ -108,7 +107,9 @@ final class ChatCommand extends WeftCommand {
                 Chat chat = new Chat(loaded, text, encoder, offered, started)) {
             chat.instruct(system);
             if (terminal.interactive()) {
-                terminal.note("%s on %s; /help lists the commands%n", directory, loaded.device().id());
+                terminal.note(
+                        "%s on %s; /help lists the commands%n",
+                        directory, loaded.device().id());
             }
             return new ChatLoop(terminal, chat, sampling, stats, interruption).run();
         }

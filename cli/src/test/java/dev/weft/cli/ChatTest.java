@@ -68,8 +68,9 @@ class ChatTest {
         assertThat(run.code()).as(run.err()).isZero();
         ChatRequest conversation = ChatJson.readRequest(Files.readString(saved));
         List<Message> messages = conversation.messages();
-        assertThat(messages).extracting(m -> m.role().wireName()).containsExactly(
-                "system", "user", "assistant", "user", "assistant", "user", "assistant");
+        assertThat(messages)
+                .extracting(m -> m.role().wireName())
+                .containsExactly("system", "user", "assistant", "user", "assistant", "user", "assistant");
         assertThat(messages.get(3).content()).isEqualTo("What is\na bug?");
         assertThat(run.out())
                 .isEqualTo(IntStream.of(2, 4, 6)
@@ -79,7 +80,8 @@ class ChatTest {
             Message answer = messages.get(i);
             List<Message> before = messages.subList(i < 6 ? 1 : 0, i); // the instructions came later
             String fresh = fresh(new ChatRequest(before, conversation.options()), folder);
-            assertThat(MessageCollector.read(fresh, conversation.options().mode())).isEqualTo(answer);
+            assertThat(MessageCollector.read(fresh, conversation.options().mode()))
+                    .isEqualTo(answer);
             assertThat(run.err()).contains(answer.reasoning());
             assertThat(answer.reasoning().isEmpty()).isEqualTo(mode.equals("non-think"));
         }

@@ -171,11 +171,11 @@ __device__ __forceinline__ u32 find_digit(int digit, const T *bins, T &left, Rad
 }
 
 // The key at which the weights of the entries in falling order of keys reach `left`, at most their sum and at least 1; what
-// is then left falls on entries with that key.
-template <class T, class K, class W>
+// is then left falls on entries with that key. Keys may have fewer digits, zeros in the place of the others.
+template <int digits = DIGITS, class T, class K, class W>
 __device__ __forceinline__ u32 radix_search(int n, T &left, const K &key, const W &weight, RadixShared<T> &shared) {
     u32 prefix = 0;
-    for (int digit = 0; digit < DIGITS; digit++) {
+    for (int digit = 0; digit < digits; digit++) {
         count_digit(n, digit, prefix, key, weight, shared.bins);
         prefix |= find_digit(digit, shared.bins, left, shared);
     }
@@ -191,10 +191,10 @@ struct Cut {
 };
 
 // The first k of n entries, 1 <= k <= n < 2^31. All threads of the block take part; blocks of whole warps.
-template <class K>
+template <int digits = DIGITS, class K>
 __device__ __forceinline__ Cut top_cut(int n, int k, const K &key, RadixShared<u32> &shared) {
     u32 left = static_cast<u32>(k);
-    const u32 last = radix_search(n, left, key, [](u32) { return 1u; }, shared);
+    const u32 last = radix_search<digits>(n, left, key, [](u32) { return 1u; }, shared);
     return {last, left};
 }
 

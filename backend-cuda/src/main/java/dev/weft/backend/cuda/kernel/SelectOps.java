@@ -69,9 +69,7 @@ final class SelectOps {
         Shape x = op.inputs().getFirst().shape();
         long columns = x.dim(1).maximum();
         long counts = Math.ceilDiv(columns, (long) PART) * BINS * Integer.BYTES;
-        return columns <= PART
-                ? 0
-                : x.dim(0).maximum() * (counts + (1L + k(op) + CANDIDATES) * Long.BYTES);
+        return columns <= PART ? 0 : x.dim(0).maximum() * (counts + (1L + k(op) + CANDIDATES) * Long.BYTES);
     }
 
     private static void topK(Emit e) {

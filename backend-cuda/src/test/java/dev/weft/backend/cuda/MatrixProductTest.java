@@ -16,6 +16,7 @@ import dev.weft.op.ExpertGemm;
 import dev.weft.op.Gemm;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
+import java.util.function.BiFunction;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -55,9 +56,17 @@ class MatrixProductTest {
 
     /** Enough rows of weights for blocks of 32: two for each of the emulated device's multiprocessors. */
     static Stream<OpCase> manyOutputs() {
+        return formats((x, w) -> OpCase.of(new Gemm(DType.F32), activations(x, 3, 160), weights(w, 9000, 160)));
+    }
+
+    /** Rows and outputs that fill a tile and begin another; a block of K that is not whole. */
+    static Stream<OpCase> tiles() {
+        return formats((x, w) -> OpCase.of(new Gemm(DType.F32), activations(x, 70, 160), weights(w, 260, 160)));
+    }
+
+    private static Stream<OpCase> formats(BiFunction<DType, DType, OpCase> product) {
         return Stream.of(DType.BF16, DType.F8_E4M3)
-                .flatMap(x -> Stream.of(DType.BF16, DType.F8_E4M3, DType.F4_E2M1)
-                        .map(w -> OpCase.of(new Gemm(DType.F32), activations(x, 3, 160), weights(w, 9000, 160))));
+                .flatMap(x -> Stream.of(DType.BF16, DType.F8_E4M3, DType.F4_E2M1).map(w -> product.apply(x, w)));
     }
 
     /** More experts than are looked through at once, with tiles in the last of them; few and many rows. */
@@ -78,6 +87,18 @@ class MatrixProductTest {
     @ParameterizedTest
     @MethodSource({"manyOutputs", "manyExperts"})
     void equalsTheReference(OpCase product) {
+        check(product);
+    }
+
+    /** Before Hopper the tensor cores take both operands from registers. */
+    @ParameterizedTest
+    @MethodSource("tiles")
+    void equalsTheReferenceOnAmpere(OpCase product) {
+        emulator.with("sm", "80");
+        check(product);
+    }
+
+    private static void check(OpCase product) {
         try (Backends backends = Emulator.backends();
                 BackendDevice device = backends.device(new DeviceId("cuda", 0, ""))) {
             assertThat(OpRunner.run(device, product)).isEqualTo(new Outcome.Passed());

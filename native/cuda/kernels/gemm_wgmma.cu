@@ -10,11 +10,9 @@ namespace {
 constexpr int THREADS = 256;
 constexpr int WARPS = THREADS / WARP;
 constexpr int ROWS = 2;  // of weights, a lane
-constexpr int WARP_ROWS = ROWS * ROW_STEP;
 constexpr int STAGES = 4;                  // copies of weights under way
 constexpr int STEPS = K_BLOCK / 16;        // products in a block of K
 constexpr int TILES = K_BLOCK / WGMMA_TILE_VALUES;
-constexpr int TILE_STEPS = STEPS / TILES;
 constexpr int STEP_PAIRS = STEPS / 2;      // one chunk of every lane each
 
 // Eight activations as they are in memory.
@@ -92,8 +90,8 @@ public:
 #pragma unroll
             for (int q = 0; q < 4; q++) {
                 const int step = 2 * (first_pair_ + p) + q / 2;
-                const int unit = step % TILE_STEPS * 2 + q % 2;
-                shared.tiles[buffer][step / TILE_STEPS][token_][wgmma_unit(token_, unit)] = {
+                const int unit = step % WGMMA_TILE_STEPS * 2 + q % 2;
+                shared.tiles[buffer][step / WGMMA_TILE_STEPS][token_][wgmma_unit(token_, unit)] = {
                     chunk[0].pair[q], chunk[1].pair[q], chunk[2].pair[q], chunk[3].pair[q]};
             }
         }
@@ -117,7 +115,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int row = static_cast<int>(blockIdx.y) * WARPS * WARP_ROWS + warp_id() * WARP_ROWS;
+    const int row = (static_cast<int>(blockIdx.y) * WARPS + warp_id()) * ROWS * ROW_STEP;
     const int blocks = w.blocks();
     const LaneRows<W, ROWS> rows(w, row);
     // copies of weights and tokens end in one group
@@ -149,7 +147,8 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
         next.load(block + 1);
         __syncthreads();
         FragmentSums<ROWS> sums[TOKENS / FRAGMENT_TOKENS] = {};
-        u32 a[STEPS][4];
+        hold(sums);
+        u32 a[STEPS][4];  // each its own registers until the wait
 #pragma unroll
         for (int pair = 0; pair < STEP_PAIRS; pair++) {
             if (pair % LOAD_CHUNKS == 0) {
@@ -171,12 +170,13 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
 #pragma unroll
             for (int half = 0; half < 2; half++) {
                 const int step = 2 * pair + half;
-                const u64 b = wgmma_descriptor(shared.tiles[buffer][step / TILE_STEPS], step % TILE_STEPS);
+                const u64 b = wgmma_descriptor(shared.tiles[buffer][step / WGMMA_TILE_STEPS], step % WGMMA_TILE_STEPS);
                 wgmma_bf16(sums, a[step], b, step > 0);
             }
             wgmma_commit();
         }
         wgmma_wait<0>();
+        hold(sums);
         add<X, W>(sums, shared.exponents[buffer], W == F8_E4M3 ? scale_exponent(weights.scale[0]) : 0, totals);
     }
     wait_copies<0>();  // of zeros, past the last step

@@ -10,6 +10,7 @@ namespace weft {
 // ---- B: tiles of rows of 64 BF16 values of K, row n at byte 128 n, 16-byte units in swizzled order; 1024-byte aligned
 
 constexpr int WGMMA_TILE_VALUES = 64;
+constexpr int WGMMA_TILE_STEPS = WGMMA_TILE_VALUES / 16;
 constexpr int WGMMA_ROW_UNITS = 8;
 
 // Where unit `unit` of row `n` lies in its row.
@@ -62,6 +63,8 @@ __device__ __forceinline__ void wgmma_commit() {}
 template <int PENDING>
 __device__ __forceinline__ void wgmma_wait() {}
 __device__ __forceinline__ void fence_async_proxy() {}
+template <int FRAGMENTS>
+__device__ __forceinline__ void hold(FragmentSums<2> (&)[FRAGMENTS]) {}
 
 #else
 
@@ -115,6 +118,18 @@ __device__ __forceinline__ void wgmma_wait() {
 // After ordinary stores to shared memory that products will read, before the barrier.
 __device__ __forceinline__ void fence_async_proxy() {
     asm volatile("fence.proxy.async.shared::cta;" ::: "memory");
+}
+
+// Keeps the compiler from moving accesses to the sums across: it does not know that products write them later.
+template <int FRAGMENTS>
+__device__ __forceinline__ void hold(FragmentSums<2> (&d)[FRAGMENTS]) {
+#pragma unroll
+    for (int f = 0; f < FRAGMENTS; f++) {
+#pragma unroll
+        for (float &v : d[f].d[0]) {
+            asm volatile("" : "+f"(v)::"memory");
+        }
+    }
 }
 
 #endif

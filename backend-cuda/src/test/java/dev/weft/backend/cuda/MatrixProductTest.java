@@ -40,12 +40,11 @@ class MatrixProductTest {
     }
 
     private static Operand weights(DType format, long... extents) {
-        Scaling scaling =
-                switch (format) {
-                    case F8_E4M3 -> Scaling.FP8_BLOCK_128;
-                    case F4_E2M1 -> Scaling.MXFP4;
-                    default -> Scaling.NONE;
-                };
+        Scaling scaling = switch (format) {
+            case F8_E4M3 -> Scaling.FP8_BLOCK_128;
+            case F4_E2M1 -> Scaling.MXFP4;
+            default -> Scaling.NONE;
+        };
         return Operand.of(new TensorType(format, Shape.of(extents), scaling), Data.random());
     }
 
@@ -66,7 +65,8 @@ class MatrixProductTest {
 
     private static Stream<OpCase> formats(BiFunction<DType, DType, OpCase> product) {
         return Stream.of(DType.BF16, DType.F8_E4M3)
-                .flatMap(x -> Stream.of(DType.BF16, DType.F8_E4M3, DType.F4_E2M1).map(w -> product.apply(x, w)));
+                .flatMap(
+                        x -> Stream.of(DType.BF16, DType.F8_E4M3, DType.F4_E2M1).map(w -> product.apply(x, w)));
     }
 
     /** More experts than are looked through at once, with tiles in the last of them; few and many rows. */

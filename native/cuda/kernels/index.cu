@@ -44,7 +44,7 @@ __device__ __forceinline__ void score_entries(const Call &call, const Sequence &
 }
 
 // The greatest word that at least k of n words reach, bit by bit from the highest.
-__device__ __forceinline__ Threshold threshold(const u32 *words, i64 n, i64 k) {
+__device__ __forceinline__ Cut cut(const u32 *words, i64 n, i64 k) {
     u32 found = 0;
     i64 above = 0;
     for (int bit = 31; bit >= 0; bit--) {
@@ -60,7 +60,7 @@ __device__ __forceinline__ Threshold threshold(const u32 *words, i64 n, i64 k) {
             above = reach;
         }
     }
-    return {found, k - above};
+    return {found, static_cast<u32>(k - above)};
 }
 
 }  // namespace
@@ -90,6 +90,8 @@ WEFT_KERNEL(index_picks_simple, THREADS) {
         pick_all(call, count, picks);
         return;
     }
+    __shared__ RadixShared<u32> shared;
     const u32 *scores = scores_of<const u32>(call, row);
-    pick_best(scores, count, threshold(scores, count, call.attribute[TOP_K]), picks);
+    const auto key = [&](int j) { return scores[j]; };
+    pick(count, cut(scores, count, call.attribute[TOP_K]), key, picks, shared);
 }

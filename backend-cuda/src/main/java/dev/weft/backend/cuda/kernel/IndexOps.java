@@ -1,15 +1,35 @@
 package dev.weft.backend.cuda.kernel;
 
+import dev.weft.DType;
 import dev.weft.op.LightningIndex;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
-/** The lightning indexer: the scores of a wave of rows, then their picks. */
+/**
+ * The lightning indexer: the scores of a wave of rows, then their picks. Where no row can see more entries than it picks,
+ * nothing is scored.
+ */
 final class IndexOps {
     private static final int SIMPLE_THREADS = 256;
     private static final int SIMPLE_ENTRIES = 64;
+
+    private static final int THREADS = 128;
+    private static final int PICK_THREADS = 1024;
+
+    /** Width, entries of a block, and heads that are multiplied at a time by the kernel on tensor cores. */
+    private static final int WIDTH = 128;
+
+    private static final int ENTRIES = 128;
+    private static final int HEADS = 16;
+
+    /** Blocks of a launch for each multiprocessor: enough that none waits while others have work left. */
+    private static final int BLOCKS_EACH = 4;
+
+    /** Most rows that share a block's reading of its keys. */
+    private static final long MOST_GROUP_ROWS = 16;
 
     /** Scores that are kept at a time: a prompt of rows with long lists must not take the memory that the lists need. */
     private static final long MOST_SCORE_BYTES = 64L << 20;
@@ -20,9 +40,14 @@ final class IndexOps {
 
     static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of(
             LightningIndex.class,
-            List.of(Way.simple("lightningIndex", IndexOps::simple)
-                    .attributes(IndexOps::attributes)
-                    .scratch((op, chip) -> scratch(op, Integer.BYTES))));
+            List.of(
+                    Way.fast("lightningIndex", IndexOps::fast)
+                            .attributes(IndexOps::attributes)
+                            .scratch((op, chip) -> scratch(op, Short.BYTES))
+                            .refusing(IndexOps::refusal),
+                    Way.simple("lightningIndex", IndexOps::simple)
+                            .attributes(IndexOps::attributes)
+                            .scratch((op, chip) -> scratch(op, Integer.BYTES))));
 
     private IndexOps() {}
 
@@ -31,18 +56,66 @@ final class IndexOps {
         return Attributes.of(op.topK(), op.ratio());
     }
 
-    private static void simple(Emit e) {
+    /** Writes the launches of the rows {@code first .. first + count - 1}. */
+    private interface Wave {
+        void emit(long first, long count, long capacity);
+    }
+
+    private static void waves(Emit e, int scoreBytes, Wave wave) {
         long capacity = capacity(e.op());
         long rows = e.arguments().dim(Q, 0);
-        long wave = waveRows(e.op(), Integer.BYTES);
-        for (long first = 0; first < rows; first += wave) {
-            long count = Math.min(wave, rows - first);
-            Grid scores = Grid.of(Math.ceilDiv(capacity, SIMPLE_ENTRIES), count);
+        long most = waveRows(e.op(), scoreBytes);
+        for (long first = 0; first < rows; first += most) {
+            wave.emit(first, Math.min(most, rows - first), capacity);
+        }
+    }
+
+    private static void simple(Emit e) {
+        waves(e, Integer.BYTES, (first, count, capacity) -> {
             if (needsScores(e.op())) {
-                e.launch("index", "index_scores_simple", scores, SIMPLE_THREADS, 0, first, capacity);
+                Grid grid = Grid.of(Math.ceilDiv(capacity, SIMPLE_ENTRIES), count);
+                e.launch("index", "index_scores_simple", grid, SIMPLE_THREADS, 0, first, capacity);
             }
             e.launch("index", "index_picks_simple", Grid.of(count), SIMPLE_THREADS, 0, first, capacity);
+        });
+    }
+
+    private static Optional<String> refusal(OpInstance op, Chip chip) {
+        if (op.inputs().get(Q).dtype() != DType.BF16 || op.inputs().get(Q).shape().dim(2).maximum() != WIDTH) {
+            return Optional.of("needs BF16 and heads " + WIDTH + " wide: found " + op.inputs().get(Q));
         }
+        return chip.hasBf16Mma() && sharedBytes(op) <= chip.sharedBytes()
+                ? Optional.empty()
+                : Optional.of("needs BF16 tensor cores and " + sharedBytes(op) + " bytes of shared memory: found " + chip);
+    }
+
+    private static void fast(Emit e) {
+        waves(e, Short.BYTES, (first, count, capacity) -> {
+            if (needsScores(e.op())) {
+                long entryBlocks = Math.ceilDiv(capacity, ENTRIES);
+                long enough = (long) BLOCKS_EACH * e.chip().multiprocessors();
+                long groupRows = Math.clamp(count * entryBlocks / enough, 1, MOST_GROUP_ROWS);
+                long groups = Math.ceilDiv(count, groupRows);
+                Grid grid = Grid.of(Math.clamp(enough / groups, 1, entryBlocks), groups);
+                e.launch(
+                        "index_mma",
+                        "index_scores",
+                        grid,
+                        THREADS,
+                        sharedBytes(e.op()),
+                        first,
+                        capacity,
+                        count,
+                        groupRows);
+            }
+            e.launch("index_mma", "index_picks", Grid.of(count), PICK_THREADS, 0, first, capacity);
+        });
+    }
+
+    /** The keys of a block, and twice the queries of a row and their weights. */
+    private static int sharedBytes(OpInstance op) {
+        long heads = Math.ceilDiv(op.inputs().get(Q).shape().dim(1).maximum(), HEADS) * HEADS;
+        return Math.toIntExact(ENTRIES * WIDTH * 2 + 2 * heads * (WIDTH * 2 + Float.BYTES));
     }
 
     /** Whether a row may see more entries than it picks. */
@@ -62,7 +135,8 @@ final class IndexOps {
     }
 
     private static long scratch(OpInstance op, int scoreBytes) {
-        long rows = Math.min(waveRows(op, scoreBytes), op.inputs().get(Q).shape().dim(0).maximum());
+        long rows = Math.min(
+                waveRows(op, scoreBytes), op.inputs().get(Q).shape().dim(0).maximum());
         return needsScores(op) ? rows * capacity(op) * scoreBytes : 0;
     }
 }

@@ -44,6 +44,10 @@ final class AttentionCases {
                         .noted("full size"));
             }
         }
+        // all heads of the family, and rows enough for a block of a device to take them all
+        Steps rows = Steps.of(40, 69, 1000, 1);
+        cases.add(attention(DType.BF16, Reach.ALL, 70, 70, 128, 64, 512, rows, 1, 0)
+                .noted("full size, all heads"));
     }
 
     private static void attention(DType d, Stream.Builder<OpCase> cases) {

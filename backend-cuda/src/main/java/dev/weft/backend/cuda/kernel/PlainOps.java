@@ -35,8 +35,8 @@ final class PlainOps {
 
     private static Map<Class<? extends Op>, List<Way>> ways() {
         Map<Class<? extends Op>, List<Way>> ways = new HashMap<>();
-        ways.put(Gather.class, List.of(elementwise("gather")));
-        ways.put(Expand.class, List.of(elementwise("expand")));
+        ways.put(Gather.class, List.of(runs("gather"), elementwise("gather")));
+        ways.put(Expand.class, List.of(runs("expand"), elementwise("expand")));
         ways.put(Add.class, List.of(runs("add"), elementwise("add")));
         ways.put(Mul.class, List.of(runs("mul"), elementwise("mul")));
         ways.put(Cast.class, List.of(runs("cast"), elementwise("cast")));

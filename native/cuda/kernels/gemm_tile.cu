@@ -8,16 +8,18 @@ namespace {
 
 constexpr int THREADS = 256;
 constexpr int WARPS = THREADS / WARP;
-constexpr int ROWS = WARPS * WARP_ROWS;
+constexpr int ROWS = 4;  // of weights, a lane
+constexpr int WARP_ROWS = ROWS * ROW_STEP;
 constexpr int TOKENS = 64;
 constexpr int FRAGMENTS = TOKENS / FRAGMENT_TOKENS;
-constexpr int STAGES = 4;                             // copies of weights under way
-constexpr int TOKEN_THREADS = THREADS / TOKENS;       // that fetch a token's part of a block of K
-constexpr int THREAD_CHUNKS = BLOCK_CHUNKS / TOKEN_THREADS;
+constexpr int STAGES = 3;                        // copies of weights under way
+constexpr int TOKEN_THREADS = THREADS / TOKENS;  // that bring a token's part of a block of K
+constexpr int MOST_VECTORS = block_loads<BF16>;
 
-// Shared memory, GemmOps.TILE_BYTES.
+// Shared memory, TensorCoreGemm.TILE_BYTES.
 struct Layout {
-    uint4 queue[WARPS][STAGES][LANE_ROWS][WARP];
+    uint4 queue[WARPS][STAGES][ROWS][WARP];
+    uint4 fetched[MOST_VECTORS][THREADS];   // tokens as they are in memory
     uint4 tokens[2][TOKENS][BLOCK_CHUNKS];  // chunks of a block of K
     i32 exponents[2][TOKENS];               // of their scales
 };
@@ -27,60 +29,57 @@ __device__ __forceinline__ int place(int token, int load, int c) {
     return (load * 4 + c) ^ (token % 2 * 4);
 }
 
-// The part of the tokens that a thread brings to shared memory: 32 consecutive values of one token in every block of K.
+// The part of the tokens that a thread brings to shared memory: a fourth of one token in every block of K.
 template <DType X, DType W>
 class Fetch {
-    static constexpr int VECTORS = K_BLOCK / TOKEN_THREADS * bits_in<X> / 128;
-    static constexpr int CHUNK_WORDS = CHUNK * bits_in<X> / 32;
+    static constexpr int VECTORS = block_loads<X>;
+    static constexpr int VECTOR_CHUNKS = lane_values<X> / CHUNK;
+    static constexpr int LOAD_CHUNKS = lane_values<W> / CHUNK;
 
     const u8 *x_;
     const u8 *scale_;
     int token_;
     int part_;
-    bool exists_;
-    i64 inputs_;
-    uint4 values_[VECTORS];
+    int inputs_;  // 0 without a token
     u32 scale_byte_ = 0;
 
 public:
-    __device__ __forceinline__ Fetch(const Operand &x, const Tile &tile, i64 inputs) : inputs_(inputs) {
+    __device__ __forceinline__ Fetch(const Tile &tile, int inputs) {
         token_ = static_cast<int>(threadIdx.x) / TOKEN_THREADS;
         part_ = static_cast<int>(threadIdx.x) % TOKEN_THREADS;
-        exists_ = token_ < tile.tokens;
-        const i64 row = tile.row(exists_ ? token_ : 0);
-        x_ = static_cast<const u8 *>(x.data) + rows_of(x).at(row) * bits_in<X> / 8;
-        scale_ = static_cast<const u8 *>(x.scale) + row * ceil_div(inputs, K_BLOCK);
+        const bool exists = token_ < tile.tokens;
+        inputs_ = exists ? inputs : 0;
+        x_ = tile.template row<X>(exists ? token_ : 0);
+        scale_ = tile.scales(exists ? token_ : 0);
     }
 
-    // Loads the part in a block of K, zeros for what is not there.
-    __device__ __forceinline__ void load(int block) {
-        const i64 k = static_cast<i64>(block) * K_BLOCK + part_ * (K_BLOCK / TOKEN_THREADS);
-        const bool exists = exists_ && k < inputs_;
-        const uint4 *from = reinterpret_cast<const uint4 *>(x_ + k * bits_in<X> / 8);
+    // Begins to copy the part in a block of K, zeros for what is not there.
+    __device__ __forceinline__ void begin(Layout &shared, int block) {
 #pragma unroll
         for (int v = 0; v < VECTORS; v++) {
-            values_[v] = exists ? from[v] : uint4{0, 0, 0, 0};
+            const int k = block * K_BLOCK + first_value<X>(v, part_);
+            copy_async_16(&shared.fetched[v][threadIdx.x], x_ + k * bits_in<X> / 8, k < inputs_ ? 16 : 0);
         }
         if constexpr (X == F8_E4M3) {
-            scale_byte_ = exists ? scale_[block] : 0;
+            scale_byte_ = block * K_BLOCK < inputs_ ? scale_[block] : 0;
         }
     }
 
+    // Decodes what was copied into the tokens of a block.
     __device__ __forceinline__ void store(Layout &shared, int buffer) const {
         uint4 *to = shared.tokens[buffer][token_];
 #pragma unroll
-        for (int i = 0; i < THREAD_CHUNKS; i++) {
-            u32 words[4] = {};
+        for (int v = 0; v < VECTORS; v++) {
+            const uint4 vector = shared.fetched[v][threadIdx.x];
+            const u32 words[4] = {vector.x, vector.y, vector.z, vector.w};
 #pragma unroll
-            for (int j = 0; j < CHUNK_WORDS; j++) {
-                words[j] = LaneWeights<X>::word(values_[(i * CHUNK_WORDS + j) / 4], (i * CHUNK_WORDS + j) % 4);
+            for (int i = 0; i < VECTOR_CHUNKS; i++) {
+                const Chunk chunk = activations<X, W>(words + i * 4 / VECTOR_CHUNKS);
+                const int value = first_value<X>(v, part_) + i * CHUNK;
+                const int load = value / (4 * lane_values<W>) * LOAD_CHUNKS + value / CHUNK % LOAD_CHUNKS;
+                to[place(token_, load, value / lane_values<W> % 4)] = {chunk.pair[0], chunk.pair[1], chunk.pair[2],
+                                                                        chunk.pair[3]};
             }
-            const Chunk chunk = activations<X, W>(words);
-            const int value = part_ * (K_BLOCK / TOKEN_THREADS) + i * CHUNK;
-            const int lane_chunk = value / CHUNK % (lane_values<W> / CHUNK);
-            const int c = value / lane_values<W> % 4;
-            const int load = value / (4 * lane_values<W>) * (lane_values<W> / CHUNK) + lane_chunk;
-            to[place(token_, load, c)] = {chunk.pair[0], chunk.pair[1], chunk.pair[2], chunk.pair[3]};
         }
         if constexpr (X == F8_E4M3) {
             if (part_ == 0) {
@@ -92,39 +91,53 @@ public:
 
 // Scale bytes of a lane's weights in one block of K, fetched a block ahead.
 template <DType W>
-struct Scales {
-    u32 byte[LANE_ROWS] = {};
+class Scales {
+    const u8 *from_;
+    int stride_;  // bytes from a row to the next
+    int height_;  // rows of the matrix from the lane's first on
+    int count_;   // bytes of a row from the lane's first on
 
-    __device__ __forceinline__ void load(const Matrix &m, i64 row, int block) {
+public:
+    u32 byte[ROWS] = {};
+
+    __device__ __forceinline__ Scales(const Matrix &m, int row) {
         if constexpr (W == F8_E4M3) {
-            byte[0] = row < m.outputs && block < m.blocks() ? m.scale[row / 128 * m.blocks() + block] : 0;
+            from_ = m.scale + static_cast<i64>(row / 128) * m.blocks();
+            count_ = row < m.outputs ? m.blocks() : 0;
         }
         if constexpr (W == F4_E2M1) {
-            const i64 of_row = m.inputs / MX_BLOCK;
-            const i64 column = block * 4 + lane_id() % 4;
+            const int of_row = m.inputs / MX_BLOCK;
+            const int mine = row + lane_id() / 4;
+            from_ = m.scale + static_cast<i64>(mine) * of_row + lane_id() % 4;
+            stride_ = ROW_STEP * of_row;
+            height_ = m.outputs - mine;
+            count_ = of_row - lane_id() % 4;
+        }
+    }
+
+    __device__ __forceinline__ void load(int block) {
+        if constexpr (W == F8_E4M3) {
+            byte[0] = block < count_ ? from_[block] : 0;
+        }
+        if constexpr (W == F4_E2M1) {
 #pragma unroll
-            for (int r = 0; r < LANE_ROWS; r++) {
-                const i64 mine = row + lane_id() / 4 + 8 * r;
-                byte[r] = mine < m.outputs && column < of_row ? m.scale[mine * of_row + column] : 0;
+            for (int r = 0; r < ROWS; r++) {
+                byte[r] = 4 * block < count_ && ROW_STEP * r < height_ ? from_[r * stride_ + 4 * block] : 0;
             }
         }
     }
-
-    __device__ __forceinline__ int exponent() const {
-        return W == F8_E4M3 ? scale_exponent(byte[0]) : 0;
-    }
 };
 
-using Sums = float[FRAGMENTS][WARP_ROWS / FRAGMENT_ROWS][4];
+using Sums = FragmentSums<ROWS>[FRAGMENTS];
 
 // sums += weights of one load times the tokens' chunks from `chunk` on.
 template <DType W>
-__device__ __forceinline__ void multiply(const LaneWeights<W> &weights, const Layout &shared, int buffer, int chunk,
+__device__ __forceinline__ void multiply(const LaneWeights<W, ROWS> &weights, const Layout &shared, int buffer, int chunk,
                                          int tokens, Sums &sums) {
     const int token = lane_id() / 4;
 #pragma unroll
     for (int i = 0; i < lane_values<W> / CHUNK; i++) {
-        Chunk decoded[LANE_ROWS];
+        Chunk decoded[ROWS];
         weights.decode(i, decoded);
         const int at = place(token, chunk + i, lane_id() % 4);
 #pragma unroll
@@ -150,25 +163,25 @@ __device__ __forceinline__ void add(const Sums &sums, const Layout &shared, int 
             }
             const Power power = power_of(both);
 #pragma unroll
-            for (int r = 0; r < LANE_ROWS; r++) {
-                const float mine = sums[f][r / 2][r % 2 * 2 + odd];
-                totals[f][r / 2][r % 2 * 2 + odd] += X == F8_E4M3 || W == F8_E4M3 ? apply(mine, power) : mine;
+            for (int r = 0; r < ROWS; r++) {
+                const float mine = sums[f].at(r, odd);
+                totals[f].at(r, odd) += X == F8_E4M3 || W == F8_E4M3 ? apply(mine, power) : mine;
             }
         }
     }
 }
 
-__device__ __forceinline__ void store(const Rows &y, const Tile &tile, i64 row, const Sums &totals) {
+__device__ __forceinline__ void store(const Rows &y, const Tile &tile, int row, const Sums &totals) {
 #pragma unroll
     for (int f = 0; f < FRAGMENTS; f++) {
 #pragma unroll
         for (int odd = 0; odd < 2; odd++) {
             const int token = f * FRAGMENT_TOKENS + lane_id() % 4 * 2 + odd;
 #pragma unroll
-            for (int r = 0; r < LANE_ROWS; r++) {
-                const i64 n = row + lane_id() / 4 + 8 * r;
+            for (int r = 0; r < ROWS; r++) {
+                const int n = row + lane_id() / 4 + ROW_STEP * r;
                 if (token < tile.tokens && n < y.columns) {
-                    y.store(tile.row(token), n, totals[f][r / 2][r % 2 * 2 + odd]);
+                    y.store(tile.first + token, n, totals[f].at(r, odd));
                 }
             }
         }
@@ -184,49 +197,56 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const i64 row = static_cast<i64>(blockIdx.y) * ROWS + warp_id() * WARP_ROWS;
-    const int blocks = static_cast<int>(w.blocks());
-    const LaneRows<W> rows(w, row);
+    const int row = static_cast<int>(blockIdx.y) * WARPS * WARP_ROWS + warp_id() * WARP_ROWS;
+    const int blocks = w.blocks();
+    const LaneRows<W, ROWS> rows(w, row);
+    // copies of weights and tokens end in one group
     const auto begin = [&](int step) {
-        const i64 k = static_cast<i64>(step / LOADS) * K_BLOCK + first_value<W>(step % LOADS, lane_id() % 4);
+        const int k = step / LOADS * K_BLOCK + first_value<W>(step % LOADS, lane_id() % 4);
         rows.begin(&shared->queue[warp_id()][step % STAGES][0][lane_id()], k);
         commit_copies();
     };
+    Fetch<X, W> fetch(tile, w.inputs);
+    fetch.begin(*shared, 0);
     for (int step = 0; step < STAGES - 1; step++) {
         begin(step);
     }
-    Fetch<X, W> fetch(call.at[0], tile, w.inputs);
-    fetch.load(0);
-    Scales<W> next;
-    next.load(w, row, 0);
+    Scales<W> next(w, row);
+    next.load(0);
     Sums totals = {};
     for (int block = 0; block < blocks; block++) {
         const int buffer = block % 2;
+        // the tokens of this block were begun before the last LOADS groups ended, or with the first of all
+        wait_copies<(LOADS < STAGES - 1 ? LOADS : STAGES - 1) - 1>();
         fetch.store(*shared, buffer);
-        const Scales<W> scales = next;
-        fetch.load(block + 1);
-        next.load(w, row, block + 1);
+        u32 scales[ROWS];
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            scales[r] = next.byte[r];
+        }
+        fetch.begin(*shared, block + 1);
+        next.load(block + 1);
         __syncthreads();
         Sums sums = {};
-#pragma unroll
+#pragma unroll 1
         for (int load = 0; load < LOADS; load++) {
             const int step = block * LOADS + load;
-            LaneWeights<W> weights;
+            LaneWeights<W, ROWS> weights;
             wait_copies<STAGES - 2>();
             weights.read(&shared->queue[warp_id()][step % STAGES][0][lane_id()]);
             begin(step + STAGES - 1);
             if constexpr (W == F4_E2M1) {
 #pragma unroll
-                for (int r = 0; r < LANE_ROWS; r++) {
-                    weights.scale[r] = scales.byte[r];
+                for (int r = 0; r < ROWS; r++) {
+                    weights.scale[r] = scales[r];
                 }
             }
             multiply(weights, *shared, buffer, load * (lane_values<W> / CHUNK), tile.tokens, sums);
         }
-        add<X, W>(sums, *shared, buffer, scales.exponent(), totals);
+        add<X, W>(sums, *shared, buffer, W == F8_E4M3 ? scale_exponent(scales[0]) : 0, totals);
     }
     wait_copies<0>();  // of zeros, past the last step
-    store(rows_of(result_of(call)), tile, row, totals);
+    store(results_of(call), tile, row, totals);
 }
 
 }  // namespace

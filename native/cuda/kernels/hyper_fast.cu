@@ -1,184 +1,12 @@
-// Hyper-connections of four streams. The projection onto the coefficients is cut along the streams into chunks, whose sums
-// `hyper_finish` adds up in order; both kernels of the projection add in the same order, so that a row's bits do not depend
-// on which of them ran. A lane owns four columns of every 128; its sum runs over them, then lanes are added as in warp_sum.
+// Hyper-connections of four streams: what follows the projection of hyper_project.cu, and the exit.
+#include "weft/cuda/hyper.cuh"
 #include "weft/cuda/vectors.cuh"
 
 using namespace weft;
 
 namespace {
 
-constexpr int CHUNK = 1024;
-constexpr int STEP = 4 * WARP;
-constexpr int STREAMS = 4;
-constexpr int MIXES = (2 + STREAMS) * STREAMS;
 constexpr int MOST_SUMS = 128;
-
-// Sums of a row and chunk in the workspace: those of the coefficients, then that of the squares.
-__device__ __forceinline__ float *partial_sums(const Call &call, i64 row, i64 chunk) {
-    const i64 sums = call.at[1].dims[0] + 1;
-    return static_cast<float *>(call.workspace) + (row * ceil_div(call.at[1].dims[1], CHUNK) + chunk) * sums;
-}
-
-template <class T>
-__device__ __forceinline__ const T *streams_of(const Call &call, i64 row) {
-    return static_cast<const T *>(call.at[0].data) + row * call.at[0].pitch;
-}
-
-// ---- few rows: a warp per coefficient
-
-template <bool WHOLE, class T>
-__device__ __forceinline__ float chunk_dot(const T *u, const float *w, i64 left) {
-    constexpr int STEPS = CHUNK / STEP;
-    float b[STEPS][4];  // all loads at once: there are too few warps to hide them otherwise
-#pragma unroll
-    for (int step = 0; step < STEPS; step++) {
-        const int c = step * STEP + 4 * lane_id();
-        load_run(w + c, WHOLE ? CHUNK : left - c, WHOLE, b[step]);
-    }
-    float sum = 0;
-#pragma unroll
-    for (int step = 0; step < STEPS; step++) {
-        const int c = step * STEP + 4 * lane_id();
-        float a[4];
-        load_run(u + c, WHOLE ? CHUNK : left - c, WHOLE, a);
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-            sum = fmaf(a[e], b[step][e], sum);
-        }
-    }
-    return warp_sum(sum);
-}
-
-template <bool WHOLE, class T>
-__device__ __forceinline__ float chunk_squares(const T *u, i64 left) {
-    float sum = 0;
-#pragma unroll
-    for (int step = 0; step < CHUNK / STEP; step++) {
-        const int c = step * STEP + 4 * lane_id();
-        float a[4];
-        load_run(u + c, WHOLE ? CHUNK : left - c, WHOLE, a);
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-            sum = fmaf(a[e], a[e], sum);
-        }
-    }
-    return warp_sum(sum);
-}
-
-template <class T>
-__device__ __forceinline__ void project_few(const Call &call) {
-    const Rows fn = rows_of(call.at[1]);
-    const i64 sums = fn.count + 1;
-    const i64 chunks = ceil_div(fn.columns, CHUNK);
-    const i64 warp = global_thread() / WARP;
-    const i64 mix = warp % sums;
-    const i64 chunk = warp / sums % chunks;
-    const i64 row = warp / sums / chunks;
-    if (row >= call.at[0].dims[0]) {
-        return;
-    }
-    const T *u = streams_of<T>(call, row) + chunk * CHUNK;
-    const float *w = fn.row<const float>(mix < fn.count ? mix : 0) + chunk * CHUNK;
-    const i64 left = fn.columns - chunk * CHUNK;
-    const bool whole = left >= CHUNK && is_aligned(u, 16) && is_aligned(w, 16);
-    float sum;
-    if (mix < fn.count) {
-        sum = whole ? chunk_dot<true>(u, w, left) : chunk_dot<false>(u, w, left);
-    } else {
-        sum = whole ? chunk_squares<true>(u, left) : chunk_squares<false>(u, left);
-    }
-    if (lane_id() == 0) {
-        partial_sums(call, row, chunk)[mix] = sum;
-    }
-}
-
-// ---- many rows: a warp per four rows, the weights of a step shared by the block
-
-constexpr int MANY_WARPS = 8;
-constexpr int ROW_TILE = 4;
-constexpr int BLOCK_ROWS = MANY_WARPS * ROW_TILE;
-
-// Sums of 32 values over the lanes, added as in warp_sum: lane i gets that of value i.
-template <int DISTANCE = WARP / 2>
-__device__ __forceinline__ float sum_transposed(float (&v)[WARP]) {
-    const bool upper = (lane_id() & DISTANCE) != 0;
-#pragma unroll
-    for (int i = 0; i < DISTANCE; i++) {
-        const float kept = upper ? v[i + DISTANCE] : v[i];
-        const float given = upper ? v[i] : v[i + DISTANCE];
-        v[i] = kept + __shfl_xor_sync(ALL_LANES, given, DISTANCE);
-    }
-    if constexpr (DISTANCE > 1) {
-        return sum_transposed<DISTANCE / 2>(v);
-    }
-    return v[0];
-}
-
-template <class T>
-__device__ __forceinline__ void project_many(const Call &call, float *weights) {
-    const Rows fn = rows_of(call.at[1]);
-    const i64 rows = call.at[0].dims[0];
-    const i64 chunks = ceil_div(fn.columns, CHUNK);
-    const i64 chunk = blockIdx.x % chunks;
-    const i64 first = blockIdx.x / chunks * BLOCK_ROWS + warp_id() * ROW_TILE;
-    const i64 left = fn.columns - chunk * CHUNK;
-    const float *w = static_cast<const float *>(fn.data) + chunk * CHUNK;
-    const bool w_aligned = is_aligned(fn.data, 16) && fn.pitch % 4 == 0;
-    const T *u[ROW_TILE];
-    bool u_aligned = true;
-#pragma unroll
-    for (int i = 0; i < ROW_TILE; i++) {
-        u[i] = streams_of<T>(call, min(first + i, rows - 1)) + chunk * CHUNK;
-        u_aligned &= is_aligned(u[i], 16);
-    }
-    float sums[ROW_TILE][WARP] = {};
-#pragma unroll 1
-    for (int step = 0; step < CHUNK / STEP; step++) {
-        const int begin = step * STEP;
-        __syncthreads();
-        for (int run = static_cast<int>(threadIdx.x); run < MIXES * WARP; run += MANY_WARPS * WARP) {
-            const int c = begin + run % WARP * 4;
-            float v[4];
-            load_run(w + run / WARP * fn.pitch + c, left - c, w_aligned, v);
-            pack(weights + run * 4, v);
-        }
-        __syncthreads();
-        const int c = begin + 4 * lane_id();
-        float a[ROW_TILE][4];
-#pragma unroll
-        for (int i = 0; i < ROW_TILE; i++) {
-            load_run(u[i] + c, left - c, u_aligned, a[i]);
-        }
-#pragma unroll
-        for (int m = 0; m < MIXES; m++) {
-            float b[4];
-            unpack(weights + m * STEP + 4 * lane_id(), b);
-#pragma unroll
-            for (int i = 0; i < ROW_TILE; i++) {
-#pragma unroll
-                for (int e = 0; e < 4; e++) {
-                    sums[i][m] = fmaf(a[i][e], b[e], sums[i][m]);
-                }
-            }
-        }
-#pragma unroll
-        for (int i = 0; i < ROW_TILE; i++) {
-#pragma unroll
-            for (int e = 0; e < 4; e++) {
-                sums[i][MIXES] = fmaf(a[i][e], a[i][e], sums[i][MIXES]);
-            }
-        }
-    }
-#pragma unroll
-    for (int i = 0; i < ROW_TILE; i++) {
-        const float sum = sum_transposed(sums[i]);
-        if (lane_id() <= MIXES && first + i < rows) {
-            partial_sums(call, first + i, chunk)[lane_id()] = sum;
-        }
-    }
-}
-
-// ---- what follows the projection
 
 __device__ __forceinline__ float sigmoid(float x) {
     return 1.0f / (1.0f + expf(-x));
@@ -214,8 +42,8 @@ __device__ __forceinline__ void weighted_sum(const Call &call, const float *pre,
     const i64 row = blockIdx.x;
     const i64 streams = call.at[0].dims[1];
     const i64 width = call.at[0].dims[2];
-    const T *x = streams_of<T>(call, row);
-    T *y = static_cast<T *>(call.at[4].data) + row * call.at[4].pitch;
+    const T *x = at_index<const T>(call.at[0], row);
+    T *y = at_index<T>(call.at[4], row);
     const bool x_aligned = is_aligned(x, 16) && width % N == 0;
     const bool y_aligned = is_aligned(y, 16);
     for (i64 c = static_cast<i64>(threadIdx.x) * N; c < width; c += threads * N) {
@@ -293,9 +121,9 @@ __device__ __forceinline__ void finish_pre(const Call &call) {
     }
     sinkhorn(logits, iterations, eps);
     if (lane_id() < STREAMS) {
-        float *post = static_cast<float *>(call.at[5].data) + row * call.at[5].pitch;
+        float *post = at_index<float>(call.at[5], row);
         post[j] = 2 * sigmoid(mix[STREAMS + j] * scale[1] + base[STREAMS + j]);
-        float *comb = static_cast<float *>(call.at[6].data) + row * call.at[6].pitch + j * STREAMS;
+        float *comb = at_index<float>(call.at[6], row) + j * STREAMS;
 #pragma unroll
         for (int k = 0; k < STREAMS; k++) {
             comb[k] = logits[k];
@@ -330,11 +158,11 @@ __device__ __forceinline__ void post_run(const Call &call) {
     if (c >= width) {
         return;
     }
-    const T *y = static_cast<const T *>(call.at[0].data) + row * call.at[0].pitch;
-    const T *x = static_cast<const T *>(call.at[1].data) + row * call.at[1].pitch;
-    const float *post = static_cast<const float *>(call.at[2].data) + row * call.at[2].pitch;
-    const float *comb = static_cast<const float *>(call.at[3].data) + row * call.at[3].pitch;
-    T *out = static_cast<T *>(call.at[4].data) + row * call.at[4].pitch;
+    const T *y = at_index<const T>(call.at[0], row);
+    const T *x = at_index<const T>(call.at[1], row);
+    const float *post = at_index<const float>(call.at[2], row);
+    const float *comb = at_index<const float>(call.at[3], row);
+    T *out = at_index<T>(call.at[4], row);
     const bool even = width % N == 0;
     float weights[STREAMS];
     load_run(post, STREAMS, is_aligned(post, 16), weights);
@@ -363,24 +191,6 @@ __device__ __forceinline__ void post_run(const Call &call) {
 }
 
 }  // namespace
-
-WEFT_KERNEL(hyper_project_few, 128) {
-    if (call.at[0].dtype == BF16) {
-        project_few<bf16>(call);
-    } else {
-        project_few<float>(call);
-    }
-}
-
-WEFT_KERNEL(hyper_project_many_f32, MANY_WARPS * WARP) {
-    WEFT_SHARED_MEMORY(float, weights);
-    project_many<float>(call, weights);
-}
-
-WEFT_KERNEL(hyper_project_many_bf16, MANY_WARPS * WARP) {
-    WEFT_SHARED_MEMORY(float, weights);
-    project_many<bf16>(call, weights);
-}
 
 // Attributes: iterations, eps of the norm, eps.
 WEFT_KERNEL(hyper_finish_pre, SUM_THREADS + WARP) {

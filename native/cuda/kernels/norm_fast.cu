@@ -1,4 +1,6 @@
-// Norms with 16-byte loads: a warp or a block per row, which of them depends on the width of the rows alone.
+// Norms, the Hadamard rotation and rotary embedding with 16-byte loads. A norm gives a warp or a block to a row, which of
+// them depends on the width of the rows alone.
+#include "weft/cuda/rotary.cuh"
 #include "weft/cuda/vectors.cuh"
 
 using namespace weft;
@@ -116,9 +118,83 @@ __device__ __forceinline__ void head_norm_typed(const Call &call) {
     call.at[0].dtype == F32 ? head_norm_row<BLOCK, float>(call) : head_norm_row<BLOCK, bf16>(call);
 }
 
+// ---- Hadamard: rows of 128 in a warp, four neighbours in a lane
+
+template <class T>
+__device__ __forceinline__ void hadamard_row(const Call &call) {
+    const Rows x = rows_of(call.at[0]);
+    const i64 i = global_thread() / WARP;
+    if (i >= x.count) {
+        return;
+    }
+    const T *from = x.row<const T>(i) + 4 * lane_id();
+    float v[4];
+    load_run(from, 4, is_aligned(from, 4 * sizeof(T)), v);
+    const float a[4] = {v[0] + v[1], v[0] - v[1], v[2] + v[3], v[2] - v[3]};
+    v[0] = a[0] + a[2];
+    v[1] = a[1] + a[3];
+    v[2] = a[0] - a[2];
+    v[3] = a[1] - a[3];
+#pragma unroll
+    for (int stride = 1; stride < WARP; stride *= 2) {
+        const bool upper = (lane_id() & stride) != 0;
+#pragma unroll
+        for (int e = 0; e < 4; e++) {
+            const float other = __shfl_xor_sync(ALL_LANES, v[e], stride);
+            v[e] = upper ? other - v[e] : v[e] + other;
+        }
+    }
+    constexpr float FACTOR = 0x1.6a09e6p-4f;  // 128^-0.5
+#pragma unroll
+    for (int e = 0; e < 4; e++) {
+        v[e] *= FACTOR;
+    }
+    T *to = rows_of(call.at[1]).row<T>(i) + 4 * lane_id();
+    store_run(to, 4, is_aligned(to, 4 * sizeof(T)), v);
+}
+
+// ---- rotary: a block has the angles of one position and turns some of its heads by them
+
+constexpr int ROTARY_THREADS = 128;
+constexpr int ROTARY_HEADS = 8;
+
+template <class T>
+__device__ __forceinline__ void turn_heads(const Call &call, SineCosine *angles) {
+    const Rows x = rows_of(call.at[0]);
+    const Rows y = rows_of(call.at[2]);
+    const float *frequencies = static_cast<const float *>(call.table[0]);
+    const i64 groups = ceil_div(x.inner, ROTARY_HEADS);
+    const i64 position = blockIdx.x / groups;
+    const i64 first_head = blockIdx.x % groups * ROTARY_HEADS;
+    const i64 heads = min(x.inner - first_head, static_cast<i64>(ROTARY_HEADS));
+    const i64 first = x.columns - call.attribute[0];
+    const float p = static_cast<float>(static_cast<const i32 *>(call.at[1].data)[position]);
+    for (i64 pair = threadIdx.x; pair < call.attribute[0] / 2; pair += ROTARY_THREADS) {
+        const SineCosine t = sine_and_cosine(p * frequencies[pair]);
+        angles[pair] = {call.attribute[1] != 0 ? -t.sine : t.sine, t.cosine};
+    }
+    __syncthreads();
+    const i64 runs = x.columns / N;
+    for (i64 item = threadIdx.x; item < heads * runs; item += ROTARY_THREADS) {
+        const i64 row = position * x.inner + first_head + item / runs;
+        const i64 c = item % runs * N;
+        const T *from = x.row<const T>(row) + c;
+        float v[N];
+        load_run(from, N, is_aligned(from, 16), v);
+        if (c >= first) {
+#pragma unroll
+            for (int e = 0; e < N; e += 2) {
+                rotate_pair(v[e], v[e + 1], angles[(c - first + e) / 2]);
+            }
+        }
+        T *to = y.row<T>(row) + c;
+        store_run(to, N, is_aligned(to, 16), v);
+    }
+}
+
 }  // namespace
 
-// Attribute of all: eps.
+// Attribute of the norms: eps.
 WEFT_KERNEL(rms_norm_warp, THREADS) {
     rms_norm_typed<false>(call);
 }
@@ -133,4 +209,14 @@ WEFT_KERNEL(head_norm_warp, THREADS) {
 
 WEFT_KERNEL(head_norm_block, THREADS) {
     head_norm_typed<true>(call);
+}
+
+WEFT_KERNEL(hadamard_128, THREADS) {
+    call.at[0].dtype == F32 ? hadamard_row<float>(call) : hadamard_row<bf16>(call);
+}
+
+// Attributes: rotated lanes, whether backwards; table 0: frequencies. Shared memory: a SineCosine per pair.
+WEFT_KERNEL(rotary_heads, ROTARY_THREADS) {
+    WEFT_SHARED_MEMORY(SineCosine, angles);
+    call.at[0].dtype == F32 ? turn_heads<float>(call, angles) : turn_heads<bf16>(call, angles);
 }

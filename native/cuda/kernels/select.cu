@@ -39,24 +39,23 @@ WEFT_KERNEL(softmax_simple, THREADS) {
     }
 }
 
-// An entry's place in the result is the number of entries that come before it. One thread per entry. Attribute: k.
+// The first entry, then again and again the first one behind it. One block per row. Attribute: k.
 WEFT_KERNEL(top_k_simple, THREADS) {
     const Rows x = rows_of(call.at[0]);
-    const Rows values = rows_of(call.at[1]);
-    const Rows columns = rows_of(call.at[2]);
-    const i64 i = global_thread() / x.columns;
-    const i64 c = global_thread() % x.columns;
-    if (i >= x.count) {
-        return;
-    }
-    const float value = x.load(i, c);
-    i64 place = 0;
-    for (i64 j = 0; j < x.columns; j++) {
-        place += rank_word(order_key(x.load(i, j)), j) > rank_word(order_key(value), c) ? 1 : 0;
-    }
-    if (place < call.attribute[0]) {
-        values.store(i, place, value);
-        columns.row<i32>(i)[place] = static_cast<i32>(c);
+    const i64 i = blockIdx.x;
+    u64 last = ~0ull;
+    for (i64 place = 0; place < call.attribute[0]; place++) {
+        u64 next = 0;
+        for (i64 c = threadIdx.x; c < x.columns; c += blockDim.x) {
+            const u64 word = rank_word(order_key(x.load(i, c)), c);
+            next = word < last ? max(next, word) : next;
+        }
+        last = block_greatest(next);
+        if (threadIdx.x == 0) {
+            const i64 column = index_of(last);
+            rows_of(call.at[1]).store(i, place, x.load(i, column));
+            rows_of(call.at[2]).row<i32>(i)[place] = static_cast<i32>(column);
+        }
     }
 }
 
@@ -151,32 +150,18 @@ WEFT_KERNEL(sample_simple, THREADS) {
     i32 *id = static_cast<i32 *>(call.at[4].data) + i;
     Distribution d = {row, logits.columns, temperature, -infinity(), 0.0};
     bool finite = false;
-    double best = -1;  // rank of the greatest logit
+    u64 best = 0;
     for (i64 c = threadIdx.x; c < d.count; c += blockDim.x) {
         finite |= is_finite(row[c]);
-        const double z = row[c] / d.temperature;
-        d.most = fmax(d.most, z);
-        best = fmax(best, static_cast<double>(order_key(row[c])));
+        d.most = fmax(d.most, row[c] / d.temperature);
+        best = max(best, rank_word(order_key(row[c]), c));
     }
     d.most = block_max_f64(d.most);
-    best = block_max_f64(best);
+    best = block_greatest(best);
     finite = block_max(finite ? 1.0f : 0.0f) != 0;
-    if (!finite) {
+    if (!finite || temperature == 0) {
         if (threadIdx.x == 0) {
-            *id = 0;
-        }
-        return;
-    }
-    if (temperature == 0) {
-        double first = -static_cast<double>(d.count);
-        for (i64 c = threadIdx.x; c < d.count; c += blockDim.x) {
-            if (order_key(row[c]) == best) {
-                first = fmax(first, -static_cast<double>(c));
-            }
-        }
-        first = block_max_f64(first);
-        if (threadIdx.x == 0) {
-            *id = static_cast<i32>(-first);
+            *id = finite ? static_cast<i32>(index_of(best)) : 0;
         }
         return;
     }
@@ -184,7 +169,8 @@ WEFT_KERNEL(sample_simple, THREADS) {
         d.sum += d.weight(c);
     }
     d.sum = block_sum(d.sum);
-    const i64 drawn = draw(d, static_cast<const float *>(call.at[2].data)[i], static_cast<const float *>(call.at[3].data)[i]);
+    const i64 drawn =
+        draw(d, static_cast<const float *>(call.at[2].data)[i], static_cast<const float *>(call.at[3].data)[i]);
     if (threadIdx.x == 0) {
         *id = static_cast<i32>(drawn);
     }

@@ -1,5 +1,5 @@
 // Softmax, top-k and the draw of a token, one block per row.
-#include "weft/cuda/top_k.cuh"
+#include "weft/cuda/top_k_wide.cuh"
 #include "weft/cuda/vectors.cuh"
 
 using namespace weft;
@@ -62,31 +62,78 @@ __device__ __forceinline__ void softmax_row(const Call &call) {
     });
 }
 
+// Rank words of a row in shared memory, `sorted` of them with zeros behind the chosen ones, to values and columns in order.
 template <class T>
-__device__ __forceinline__ void top_k_row(const Call &call, u64 *words) {
-    __shared__ RadixShared<u32> shared;
-    const i64 i = blockIdx.x;
+__device__ __forceinline__ void store_sorted(const Call &call, i64 i, u64 *words) {
     const int k = static_cast<int>(call.attribute[0]);
-    const int sorted = static_cast<int>(call.attribute[1]);
-    const Rows x = rows_of(call.at[0]);
-    const T *row = x.row<const T>(i);
-    const int n = static_cast<int>(x.columns);
-    const auto key = [&](int j) { return order_key(to_float(row[j])); };
-    for (int place = k + static_cast<int>(threadIdx.x); place < sorted; place += static_cast<int>(blockDim.x)) {
-        words[place] = 0;
-    }
-    each_picked(
-        n, top_cut(n, k, key, shared), key,
-        [&](u32 place, int j, u32 picked) { words[place] = rank_word(picked, j); }, shared);
     __syncthreads();
-    sort_falling(words, sorted);
-    T *values = rows_of(call.at[1]).row<T>(i);
-    i32 *columns = rows_of(call.at[2]).row<i32>(i);
+    sort_falling(words, static_cast<int>(call.attribute[1]));
+    const T *row = at_index<const T>(call.at[0], i);
+    T *values = at_index<T>(call.at[1], i);
+    i32 *columns = at_index<i32>(call.at[2], i);
     for (int place = static_cast<int>(threadIdx.x); place < k; place += static_cast<int>(blockDim.x)) {
         const u32 j = index_of(words[place]);
         values[place] = row[j];
         columns[place] = static_cast<i32>(j);
     }
+}
+
+__device__ __forceinline__ void pad_words(const Call &call, u64 *words) {
+    for (i64 place = call.attribute[0] + threadIdx.x; place < call.attribute[1]; place += blockDim.x) {
+        words[place] = 0;
+    }
+}
+
+// The keys of row i.
+template <class T>
+struct Keys {
+    const T *row;
+
+    __device__ __forceinline__ Keys(const Call &call, i64 i) : row(at_index<const T>(call.at[0], i)) {}
+
+    __device__ __forceinline__ u32 operator()(int j) const {
+        return order_key(to_float(row[j]));
+    }
+};
+
+template <class T>
+__device__ __forceinline__ void top_k_row(const Call &call, u64 *words, RadixShared<u32> &shared) {
+    const Keys<T> key(call, blockIdx.x);
+    const int n = static_cast<int>(call.at[0].dims[1]);
+    pad_words(call, words);
+    each_picked(
+        n, top_cut(n, static_cast<int>(call.attribute[0]), key, shared), key,
+        [&](u32 place, int j, u32 picked) { words[place] = rank_word(picked, j); }, shared);
+    store_sorted<T>(call, blockIdx.x, words);
+}
+
+enum class Launch { COUNT, GATHER };
+
+template <Launch LAUNCH, class T>
+__device__ __forceinline__ void top_k_part(const Call &call, RadixShared<u32> &shared) {
+    const i64 n = call.at[0].dims[1];
+    const i64 parts = ceil_div(n, PART);
+    const i64 i = blockIdx.x / parts;
+    const WideRow row(call.workspace, i, n, call.attribute[0]);
+    const WidePart part(static_cast<int>(blockIdx.x % parts), static_cast<int>(n));
+    const Keys<T> key(call, i);
+    if constexpr (LAUNCH == Launch::COUNT) {
+        wide_count(row, part, key, shared);
+    } else {
+        wide_gather(row, part, static_cast<int>(call.attribute[0]), key, shared);
+    }
+}
+
+template <class T>
+__device__ __forceinline__ void top_k_choose(const Call &call, u64 *words, RadixShared<u32> &shared) {
+    const i64 i = blockIdx.x;
+    const i64 n = call.at[0].dims[1];
+    const WideRow row(call.workspace, i, n, call.attribute[0]);
+    pad_words(call, words);
+    wide_pick(
+        row, static_cast<int>(n), static_cast<int>(call.attribute[0]), Keys<T>(call, i),
+        [&](u32 place, u64 word) { words[place] = word; }, shared);
+    store_sorted<T>(call, i, words);
 }
 
 // ---- the draw. Weights exp(z - max z), z being logit / temperature, are counted in fixed point: sums of integers do not
@@ -148,27 +195,10 @@ __device__ __forceinline__ Drawn reach(int n, u64 target, const K &key, const Ma
     return {shared.id, target - left + ties * each};
 }
 
-// The greatest word of the block.
-__device__ __forceinline__ u64 block_greatest(u64 x) {
-    __shared__ u64 parts[WARP];
-    for (int distance = WARP / 2; distance > 0; distance /= 2) {
-        x = max(x, __shfl_xor_sync(ALL_LANES, x, distance));
-    }
-    if (lane_id() == 0) {
-        parts[warp_id()] = x;
-    }
-    __syncthreads();
-    for (int warp = 0; warp < static_cast<int>(blockDim.x / WARP); warp++) {
-        x = max(x, parts[warp]);
-    }
-    return x;
-}
-
 __device__ __forceinline__ u32 draw(const Call &call, Drawing &shared) {
     const i64 i = blockIdx.x;
-    const Rows logits = rows_of(call.at[0]);
-    const float *row = logits.row<const float>(i);
-    const int n = static_cast<int>(logits.columns);
+    const float *row = at_index<const float>(call.at[0], i);
+    const int n = static_cast<int>(call.at[0].dims[1]);
     const float temperature = static_cast<const float *>(call.at[1].data)[i];
     const double top_p = static_cast<const float *>(call.at[2].data)[i];
     const double uniform = static_cast<const float *>(call.at[3].data)[i];
@@ -210,10 +240,28 @@ WEFT_KERNEL(softmax_rows, THREADS) {
     call.at[0].dtype == F32 ? softmax_row<float>(call) : softmax_row<bf16>(call);
 }
 
-// Attributes: k, the power of two that is not below k.
+// Attributes of top-k: k, the power of two that is not below k. Shared memory: so many words.
 WEFT_KERNEL(top_k_rows, WIDE_THREADS) {
     WEFT_SHARED_MEMORY(u64, words);
-    call.at[0].dtype == F32 ? top_k_row<float>(call, words) : top_k_row<bf16>(call, words);
+    __shared__ RadixShared<u32> shared;
+    call.at[0].dtype == F32 ? top_k_row<float>(call, words, shared) : top_k_row<bf16>(call, words, shared);
+}
+
+WEFT_KERNEL(top_k_count, WIDE_THREADS) {
+    __shared__ RadixShared<u32> shared;
+    call.at[0].dtype == F32 ? top_k_part<Launch::COUNT, float>(call, shared) : top_k_part<Launch::COUNT, bf16>(call, shared);
+}
+
+WEFT_KERNEL(top_k_gather, WIDE_THREADS) {
+    __shared__ RadixShared<u32> shared;
+    call.at[0].dtype == F32 ? top_k_part<Launch::GATHER, float>(call, shared)
+                            : top_k_part<Launch::GATHER, bf16>(call, shared);
+}
+
+WEFT_KERNEL(top_k_pick, WIDE_THREADS) {
+    WEFT_SHARED_MEMORY(u64, words);
+    __shared__ RadixShared<u32> shared;
+    call.at[0].dtype == F32 ? top_k_choose<float>(call, words, shared) : top_k_choose<bf16>(call, words, shared);
 }
 
 WEFT_KERNEL(sample_rows, WIDE_THREADS) {

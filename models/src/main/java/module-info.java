@@ -1,4 +1,4 @@
-/** Model files, tokenizers and DeepSeek-V4 as a graph. */
+/** Model files, tokenizers, DeepSeek-V4 as a graph, and what models cost. */
 module dev.weft.models {
     requires transitive dev.weft;
     requires org.slf4j;
@@ -7,8 +7,11 @@ module dev.weft.models {
     requires static org.jspecify;
 
     exports dev.weft.chat;
+    exports dev.weft.generate;
+    exports dev.weft.grammar;
     exports dev.weft.io;
     exports dev.weft.model;
     exports dev.weft.model.config;
+    exports dev.weft.plan;
     exports dev.weft.text;
 }

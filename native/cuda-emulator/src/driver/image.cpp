@@ -13,6 +13,7 @@ namespace {
 
 constexpr int EM_CUDA = 190;
 constexpr size_t header_bytes = 64, machine_at = 18, flags_at = 48;
+constexpr int toolkit = 13000;  // that stubs in PTX pretend to come from
 constexpr const char mark[] = "weft-cuda-emulator ";
 
 /** What a stub says: "weft-cuda-emulator MODULE TARGET". */
@@ -91,7 +92,11 @@ int load_image(const void *data, const std::shared_ptr<Context> &context, std::s
             why = "the image is for " + stub->target;
             return NO_BINARY_FOR_GPU;
         }
-    } else if (std::memcmp(bytes, "//", 2) == 0 || std::memcmp(bytes, ".version", 8) == 0) {
+    } else if (std::memcmp(bytes, "//", 2) == 0) {
+        if (settings().driver_version < toolkit) {
+            why = "the PTX is of CUDA 13.0";
+            return UNSUPPORTED_PTX_VERSION;
+        }
         stub = parse(bytes);
     }
     if (!stub) {

@@ -1,7 +1,7 @@
 // What the matrix products on tensor cores share. Weights are the M side of mma.m16n8k16 and rows of activations, called
-// tokens, its N side. A warp multiplies 32 rows of weights; a lane loads its part of four of them, g, g + 8, g + 16 and
-// g + 24, straight into a shared memory slot of its own (a queue of copies under way, not an exchange), and decodes it in
-// registers.
+// tokens, its N side. A warp multiplies 16 or 32 rows of weights; a lane loads its part of every eighth of them straight into
+// a shared memory slot of its own (a queue of copies under way, not an exchange), and decodes it in registers. ROWS is the
+// number of rows of a lane.
 //
 // Every kernel forms the same sums in the same order, so the choice between them shows in no bit of a result: per block of
 // 128 of K the products in the order of fragments.cuh, from zero; times the block's scales; added to the total in ascending
@@ -16,30 +16,36 @@
 
 namespace weft {
 
-constexpr int WARP_ROWS = 32;  // of weights
-constexpr int LANE_ROWS = 4;
-constexpr int FRAGMENT_ROWS = 16;
 constexpr int FRAGMENT_TOKENS = 8;
+constexpr int ROW_STEP = 8;  // from a row of a lane to its next
 
 // ---- which part of which product a block computes ----
 
 // First launch word.
 enum Product : i64 { SINGLE = 0, GROUPED = 1, EXPERTS = 2 };
 
-// Some tokens of one matrix. Token j is row first + j * step of the activations and of the result.
+// Some tokens of one matrix: rows first .. first + tokens - 1 of x, the activations of that matrix, and of its results.
 struct Tile {
     i64 matrix;
     i64 first;
-    i64 step;
-    int tokens;  // 0: nothing to do
+    int tokens;  // none: nothing to do
+    Rows x;
+    const u8 *x_scale;
+    i64 x_scales;  // bytes from a row to the next
 
-    __device__ __forceinline__ i64 row(int token) const {
-        return first + token * step;
+    template <DType X>
+    __device__ __forceinline__ const u8 *row(int token) const {
+        return static_cast<const u8 *>(x.data) + x.at(first + token) * bits_in<X> / 8;
+    }
+
+    __device__ __forceinline__ const u8 *scales(int token) const {
+        return x_scale + (first + token) * x_scales;
     }
 };
 
-// Tile number `slot` of the rows sorted by expert, each expert's cut into tiles of `size`. Every warp finds it alone.
-__device__ __forceinline__ Tile expert_tile(const i32 *offsets, i64 experts, i64 slot, int size) {
+// The expert of tile number `slot` of the rows sorted by expert, each expert's cut into tiles of `size`, and its rows. Every
+// warp finds it alone.
+__device__ __forceinline__ void find_expert(const i32 *offsets, i64 experts, i64 slot, int size, Tile &tile) {
     constexpr int AT_ONCE = 8;  // loads under way together
     i32 expert = -1;            // in the one lane that has the tile's
     i32 first = 0;
@@ -73,26 +79,42 @@ __device__ __forceinline__ Tile expert_tile(const i32 *offsets, i64 experts, i64
     }
     const u32 owner = __ballot_sync(ALL_LANES, expert >= 0);
     const int lane = owner == 0 ? 0 : __ffs(static_cast<int>(owner)) - 1;
-    return {__shfl_sync(ALL_LANES, expert, lane), __shfl_sync(ALL_LANES, first, lane), 1,
-            __shfl_sync(ALL_LANES, tokens, lane)};
+    tile.matrix = __shfl_sync(ALL_LANES, expert, lane);
+    tile.first = __shfl_sync(ALL_LANES, first, lane);
+    tile.tokens = __shfl_sync(ALL_LANES, tokens, lane);
+}
+
+// The rows of one group of an operand [rows, groups, columns].
+__device__ __forceinline__ Rows group_of(const Operand &o, i64 group) {
+    return {static_cast<u8 *>(o.data) + group * o.dims[2] * bytes_of(o.dtype), o.dtype, o.dims[0], 1, o.dims[2], o.pitch};
 }
 
 // The tile of this block: slots along x, groups along z.
 __device__ __forceinline__ Tile tile_of(const Call &call, int size) {
     const i64 slot = blockIdx.x;
-    const i64 product = call.attribute[0];
-    if (product == EXPERTS) {
-        return expert_tile(static_cast<const i32 *>(call.at[2].data), call.at[1].dims[0], slot, size);
-    }
-    const Rows x = rows_of(call.at[0]);
-    const i64 groups = product == GROUPED ? x.inner : 1;
     const i64 group = blockIdx.z;
-    const i64 tokens = x.count / groups - slot * size;
-    return {group, slot * size * groups + group, groups, static_cast<int>(min(tokens, static_cast<i64>(size)))};
+    const i64 product = call.attribute[0];
+    const Operand &x = call.at[0];
+    const i64 blocks = ceil_div(x.dims[x.rank - 1], K_BLOCK);
+    Tile tile = {group, slot * size, 0, rows_of(x), static_cast<const u8 *>(x.scale), blocks};
+    if (product == EXPERTS) {
+        find_expert(static_cast<const i32 *>(call.at[2].data), call.at[1].dims[0], slot, size, tile);
+        return tile;
+    }
+    if (product == GROUPED) {
+        tile.x = group_of(x, group);
+        tile.x_scale += group * blocks;
+        tile.x_scales *= x.dims[1];
+    }
+    tile.tokens = static_cast<int>(min(tile.x.count - tile.first, static_cast<i64>(size)));
+    return tile;
 }
 
-__device__ __forceinline__ const Operand &result_of(const Call &call) {
-    return call.at[call.attribute[0] == EXPERTS ? 3 : 2];
+// Where the rows of results of this block's matrix are.
+__device__ __forceinline__ Rows results_of(const Call &call) {
+    const i64 product = call.attribute[0];
+    const Operand &y = call.at[product == EXPERTS ? 3 : 2];
+    return product == GROUPED ? group_of(y, blockIdx.z) : rows_of(y);
 }
 
 // ---- weights ----
@@ -101,12 +123,12 @@ __device__ __forceinline__ const Operand &result_of(const Call &call) {
 struct Matrix {
     const u8 *data;
     const u8 *scale;
-    i64 outputs;
-    i64 inputs;
-    i64 row_bytes;
+    int outputs;
+    int inputs;
+    int row_bytes;
 
-    __device__ __forceinline__ i64 blocks() const {
-        return ceil_div(inputs, K_BLOCK);
+    __device__ __forceinline__ int blocks() const {
+        return (inputs + K_BLOCK - 1) / K_BLOCK;
     }
 };
 
@@ -120,45 +142,47 @@ __device__ __forceinline__ Matrix matrix_of(const Operand &w, i64 m) {
     const i64 row = many ? inputs : w.pitch;
     const i64 scales = WEIGHTS == F4_E2M1 ? outputs * (inputs / MX_BLOCK) : ceil_div(outputs, 128) * ceil_div(inputs, 128);
     return {static_cast<const u8 *>(w.data) + (many ? m * w.pitch * bits_in<WEIGHTS> / 8 : 0),
-            static_cast<const u8 *>(w.scale) + m * scales, outputs, inputs, row * bits_in<WEIGHTS> / 8};
+            static_cast<const u8 *>(w.scale) + m * scales, static_cast<int>(outputs), static_cast<int>(inputs),
+            static_cast<int>(row * bits_in<WEIGHTS> / 8)};
 }
 
-// Where a lane loads its four rows of a warp's 32.
-template <DType WEIGHTS>
+// Where a lane loads its rows.
+template <DType WEIGHTS, int ROWS>
 struct LaneRows {
     const u8 *first;
-    i64 stride;  // bytes from a row to the next
-    i64 inputs;
-    int height;  // rows from the first to the end of the matrix
+    int stride;  // bytes from a row to the next
+    int inputs;
+    int height;  // rows of the matrix from the first on
 
-    __device__ __forceinline__ LaneRows(const Matrix &m, i64 row) {
-        const i64 mine = row + lane_id() / 4;
-        first = m.data + mine * m.row_bytes;
-        stride = 8 * m.row_bytes;
+    __device__ __forceinline__ LaneRows(const Matrix &m, int row) {
+        const int mine = row + lane_id() / 4;
+        first = m.data + static_cast<i64>(mine) * m.row_bytes;
+        stride = ROW_STEP * m.row_bytes;
         inputs = m.inputs;
-        height = static_cast<int>(max(min(m.outputs - mine, static_cast<i64>(WARP_ROWS)), 0LL));
+        height = m.outputs - mine;
     }
 
     // Begins to copy 16 bytes of each from value k on to `slot` and the slots of the following 31 lanes; zeros for what is
     // not there.
-    __device__ __forceinline__ void begin(uint4 *slot, i64 k) const {
+    __device__ __forceinline__ void begin(uint4 *slot, int k) const {
+        const u8 *from = first + k * bits_in<WEIGHTS> / 8;
 #pragma unroll
-        for (int r = 0; r < LANE_ROWS; r++) {
-            const bool exists = k < inputs && 8 * r < height;
-            copy_async_16(slot + r * WARP, first + r * stride + k * bits_in<WEIGHTS> / 8, exists ? 16 : 0);
+        for (int r = 0; r < ROWS; r++) {
+            const bool exists = k < inputs && ROW_STEP * r < height;
+            copy_async_16(slot + r * WARP, from + r * stride, exists ? 16 : 0);
         }
     }
 };
 
-// What a lane loaded: 16 bytes of each of its four rows, with the scale bytes of MX blocks.
-template <DType WEIGHTS>
+// What a lane loaded: 16 bytes of each of its rows, with the scale bytes of MX blocks.
+template <DType WEIGHTS, int ROWS>
 struct LaneWeights {
-    uint4 row[LANE_ROWS];
-    u32 scale[LANE_ROWS];
+    uint4 row[ROWS];
+    u32 scale[ROWS];
 
     __device__ __forceinline__ void read(const uint4 *slot) {
 #pragma unroll
-        for (int r = 0; r < LANE_ROWS; r++) {
+        for (int r = 0; r < ROWS; r++) {
             row[r] = slot[r * WARP];
         }
     }
@@ -170,7 +194,7 @@ struct LaneWeights {
     // Chunk i of every row.
     __device__ __forceinline__ void decode(int i, Chunk *chunk) const {
 #pragma unroll
-        for (int r = 0; r < LANE_ROWS; r++) {
+        for (int r = 0; r < ROWS; r++) {
             if constexpr (WEIGHTS == F4_E2M1) {
                 chunk[r] = scaled(e2m1_chunk(word(row[r], i)), e2m1_factor(scale[r]));
             } else if constexpr (WEIGHTS == F8_E4M3) {
@@ -180,9 +204,14 @@ struct LaneWeights {
             }
         }
         if constexpr (WEIGHTS == F4_E2M1) {
-            if (max(max(scale[0], scale[1]), max(scale[2], scale[3])) > MOST_E2M1_SCALE) {
+            u32 greatest = scale[0];
 #pragma unroll
-                for (int r = 0; r < LANE_ROWS; r++) {
+            for (int r = 1; r < ROWS; r++) {
+                greatest = max(greatest, scale[r]);
+            }
+            if (greatest > MOST_E2M1_SCALE) {
+#pragma unroll
+                for (int r = 0; r < ROWS; r++) {
                     chunk[r] = scaled(chunk[r], e2m1_second_factor(scale[r]));
                 }
             }
@@ -192,15 +221,30 @@ struct LaneWeights {
 
 // ---- sums ----
 
-// sum += 32 rows of weights times 8 tokens, over the K of one chunk of every lane.
-__device__ __forceinline__ void multiply_chunk(float (*sum)[4], const Chunk *weights, const Chunk &tokens) {
+// Sums of a lane: of row g + 8r at the tokens 2c and 2c + 1 of a fragment.
+template <int ROWS>
+struct FragmentSums {
+    float d[ROWS / 2][4];
+
+    __device__ __forceinline__ float &at(int r, int odd) {
+        return d[r / 2][r % 2 * 2 + odd];
+    }
+
+    __device__ __forceinline__ float at(int r, int odd) const {
+        return d[r / 2][r % 2 * 2 + odd];
+    }
+};
+
+// sum += rows of weights times 8 tokens, over the K of one chunk of every lane.
+template <int ROWS>
+__device__ __forceinline__ void multiply_chunk(FragmentSums<ROWS> &sum, const Chunk *weights, const Chunk &tokens) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
 #pragma unroll
-        for (int m = 0; m < WARP_ROWS / FRAGMENT_ROWS; m++) {
+        for (int m = 0; m < ROWS / 2; m++) {
             const Chunk &low = weights[2 * m];
             const Chunk &high = weights[2 * m + 1];
-            mma_bf16(sum[m], low.pair[2 * half], high.pair[2 * half], low.pair[2 * half + 1], high.pair[2 * half + 1],
+            mma_bf16(sum.d[m], low.pair[2 * half], high.pair[2 * half], low.pair[2 * half + 1], high.pair[2 * half + 1],
                      tokens.pair[2 * half], tokens.pair[2 * half + 1]);
         }
     }

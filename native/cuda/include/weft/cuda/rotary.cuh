@@ -41,13 +41,17 @@ __device__ __forceinline__ SineCosine sine_and_cosine(float angle) {
             static_cast<float>(((quarter + 1) & 2) != 0 ? -cosine : cosine)};
 }
 
-// Rotates (x0, x1) by position * frequency: the angle is rounded to F32, and so is every product.
+// Rotates (x0, x1); every product is rounded.
+__device__ __forceinline__ void rotate_pair(float &x0, float &x1, const SineCosine &t) {
+    const float y0 = x0 * t.cosine - x1 * t.sine;
+    x1 = x0 * t.sine + x1 * t.cosine;
+    x0 = y0;
+}
+
+// Rotates (x0, x1) by position * frequency: the angle is rounded to F32.
 __device__ __forceinline__ void rotate_pair(float &x0, float &x1, i32 position, float frequency, bool inverse) {
     const SineCosine t = sine_and_cosine(static_cast<float>(position) * frequency);
-    const float sine = inverse ? -t.sine : t.sine;
-    const float y0 = x0 * t.cosine - x1 * sine;
-    x1 = x0 * sine + x1 * t.cosine;
-    x0 = y0;
+    rotate_pair(x0, x1, {inverse ? -t.sine : t.sine, t.cosine});
 }
 
 }  // namespace weft

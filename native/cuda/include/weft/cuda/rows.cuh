@@ -61,6 +61,12 @@ __device__ __forceinline__ Rows rows_of(const Operand &o) {
     return rows;
 }
 
+// First element of index i of axis 0.
+template <class T>
+__device__ __forceinline__ T *at_index(const Operand &o, i64 i) {
+    return static_cast<T *>(o.data) + i * o.pitch;
+}
+
 // Byte of the block scale of an element: scales are row-major and tight, and cover the last two axes of each matrix.
 __device__ __forceinline__ i64 scale_at(const Operand &o, i64 row, i64 column) {
     const i64 block_rows = o.scaling >> 32;

@@ -38,6 +38,23 @@ __device__ __forceinline__ u32 index_of(u64 rank_word) {
     return ~static_cast<u32>(rank_word);
 }
 
+// The greatest word of the block, for every thread.
+__device__ __forceinline__ u64 block_greatest(u64 word) {
+    __shared__ u64 parts[WARP];
+    for (int distance = WARP / 2; distance > 0; distance /= 2) {
+        word = max(word, __shfl_xor_sync(ALL_LANES, word, distance));
+    }
+    __syncthreads();  // a former one may still be read
+    if (lane_id() == 0) {
+        parts[warp_id()] = word;
+    }
+    __syncthreads();
+    for (int warp = 0; warp < static_cast<int>(blockDim.x / WARP); warp++) {
+        word = max(word, parts[warp]);
+    }
+    return word;
+}
+
 // ---- sums over the block in the order of its threads
 
 // Sum over the threads before this one; `parts` has a place per warp. `total` is that of all.
@@ -88,17 +105,19 @@ struct RadixShared {
 template <class K, class F>
 __device__ __forceinline__ void each_key(int n, const K &key, const F &f) {
     constexpr int AT_ONCE = 4;
-    const int threads = static_cast<int>(blockDim.x);
-    for (i64 first = threadIdx.x; first < n; first += AT_ONCE * threads) {
+    const u32 count = static_cast<u32>(n);
+    for (u32 first = threadIdx.x; first < count; first += AT_ONCE * blockDim.x) {
         u32 keys[AT_ONCE];
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
-            keys[i] = first + i * threads < n ? key(static_cast<int>(first) + i * threads) : 0;
+            const u32 j = first + i * blockDim.x;
+            keys[i] = j < count ? key(static_cast<int>(j)) : 0;
         }
 #pragma unroll
         for (int i = 0; i < AT_ONCE; i++) {
-            if (first + i * threads < n) {
-                f(static_cast<int>(first) + i * threads, keys[i]);
+            const u32 j = first + i * blockDim.x;
+            if (j < count) {
+                f(static_cast<int>(j), keys[i]);
             }
         }
     }
@@ -171,7 +190,7 @@ struct Cut {
     u32 ties;
 };
 
-// The first k of n entries, 1 <= k <= n. All threads of the block take part; blocks of whole warps.
+// The first k of n entries, 1 <= k <= n < 2^31. All threads of the block take part; blocks of whole warps.
 template <int digits = DIGITS, class K>
 __device__ __forceinline__ Cut top_cut(int n, int k, const K &key, RadixShared<u32> &shared) {
     u32 left = static_cast<u32>(k);
@@ -179,44 +198,57 @@ __device__ __forceinline__ Cut top_cut(int n, int k, const K &key, RadixShared<u
     return {last, left};
 }
 
+// What an entry is to a walk.
+enum class Kind { NONE, FIRST, SECOND };
+
+// Calls emit(kind, firsts, seconds, j, key(j)) for the entries of two kinds, with the numbers of either kind before j.
+template <class K, class C, class E>
+__device__ __forceinline__ void each_in_order(int n, const K &key, const C &kind_of, const E &emit, u32 *parts) {
+    // each warp walks its own stretch: first it counts, then it knows what is before it
+    const u32 share = (static_cast<u32>(n) + blockDim.x - 1) / blockDim.x * WARP;
+    const u32 begin = min(warp_id() * share, static_cast<u32>(n));
+    const u32 end = min(begin + share, static_cast<u32>(n));
+    u32 firsts = 0;
+    u32 seconds = 0;
+    for (u32 j = begin + lane_id(); j < end; j += WARP) {
+        const Kind kind = kind_of(key(static_cast<int>(j)));
+        firsts += kind == Kind::FIRST ? 1 : 0;
+        seconds += kind == Kind::SECOND ? 1 : 0;
+    }
+    firsts = warp_sum(firsts);
+    seconds = warp_sum(seconds);
+    u32 total;
+    // of the other warps: all lanes but the first bring nothing
+    firsts = block_sum_before(lane_id() == 0 ? firsts : 0, parts, total);
+    seconds = block_sum_before(lane_id() == 0 ? seconds : 0, parts, total);
+    firsts = __shfl_sync(ALL_LANES, firsts, 0);
+    seconds = __shfl_sync(ALL_LANES, seconds, 0);
+    const u32 lower = (1u << lane_id()) - 1;
+    for (u32 base = begin; base < end; base += WARP) {
+        const u32 j = base + lane_id();
+        const u32 k = j < end ? key(static_cast<int>(j)) : 0;
+        const Kind kind = j < end ? kind_of(k) : Kind::NONE;
+        const u32 all_firsts = __ballot_sync(ALL_LANES, kind == Kind::FIRST);
+        const u32 all_seconds = __ballot_sync(ALL_LANES, kind == Kind::SECOND);
+        if (kind != Kind::NONE) {
+            emit(kind, firsts + __popc(all_firsts & lower), seconds + __popc(all_seconds & lower), static_cast<int>(j), k);
+        }
+        firsts += __popc(all_firsts);
+        seconds += __popc(all_seconds);
+    }
+}
+
 // Calls emit(place, j, key(j)) once for every entry of the cut, places counting them in ascending order of j.
 template <class K, class E>
 __device__ __forceinline__ void each_picked(int n, const Cut &cut, const K &key, const E &emit, RadixShared<u32> &shared) {
-    // each warp walks its own stretch: first it counts, then it knows where its entries go
-    const int warps = static_cast<int>(blockDim.x / WARP);
-    const i64 stretch = ceil_div(ceil_div(n, warps), WARP) * WARP;
-    const i64 begin = warp_id() * stretch;
-    const i64 end = min(begin + stretch, static_cast<i64>(n));
-    u32 above = 0;
-    u32 ties = 0;
-    for (i64 j = begin + lane_id(); j < end; j += WARP) {
-        const u32 k = key(static_cast<int>(j));
-        above += k > cut.key ? 1 : 0;
-        ties += k == cut.key ? 1 : 0;
-    }
-    above = warp_sum(above);
-    ties = warp_sum(ties);
-    u32 total;
-    // of the other warps: every thread but one per warp brings nothing
-    above = block_sum_before(lane_id() == 0 ? above : 0, shared.parts, total);
-    ties = block_sum_before(lane_id() == 0 ? ties : 0, shared.parts, total);
-    above = __shfl_sync(ALL_LANES, above, 0);
-    ties = __shfl_sync(ALL_LANES, ties, 0);
-    const u32 lower = (1u << lane_id()) - 1;
-    for (i64 base = begin; base < end; base += WARP) {
-        const i64 j = base + lane_id();
-        const u32 k = j < end ? key(static_cast<int>(j)) : 0;
-        const bool is_above = j < end && k > cut.key;
-        const bool is_tie = j < end && k == cut.key;
-        const u32 all_above = __ballot_sync(ALL_LANES, is_above);
-        const u32 all_ties = __ballot_sync(ALL_LANES, is_tie);
-        const u32 ties_before = ties + __popc(all_ties & lower);
-        if (is_above || (is_tie && ties_before < cut.ties)) {
-            emit(above + __popc(all_above & lower) + min(ties_before, cut.ties), static_cast<int>(j), k);
-        }
-        above += __popc(all_above);
-        ties += __popc(all_ties);
-    }
+    each_in_order(
+        n, key, [&](u32 k) { return k > cut.key ? Kind::FIRST : k == cut.key ? Kind::SECOND : Kind::NONE; },
+        [&](Kind kind, u32 above, u32 ties, int j, u32 k) {
+            if (kind == Kind::FIRST || ties < cut.ties) {
+                emit(above + min(ties, cut.ties), j, k);
+            }
+        },
+        shared.parts);
 }
 
 // Sorts `count` words, a power of two, the greatest first. The words are in shared memory and settled.

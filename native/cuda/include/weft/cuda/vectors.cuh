@@ -55,12 +55,15 @@ __device__ __forceinline__ void pack(float *to, const float (&v)[N]) {
 
 template <int N>
 __device__ __forceinline__ void pack(bf16 *to, const float (&v)[N]) {
-    static_assert(N % 8 == 0);
+    if constexpr (N == 4) {
+        *reinterpret_cast<uint2 *>(to) = make_uint2(floats_to_bf16(v[0], v[1]), floats_to_bf16(v[2], v[3]));
+    } else {
 #pragma unroll
-    for (int i = 0; i < N; i += 8) {
-        *reinterpret_cast<uint4 *>(to + i) =
-            make_uint4(floats_to_bf16(v[i], v[i + 1]), floats_to_bf16(v[i + 2], v[i + 3]),
-                       floats_to_bf16(v[i + 4], v[i + 5]), floats_to_bf16(v[i + 6], v[i + 7]));
+        for (int i = 0; i < N; i += 8) {
+            *reinterpret_cast<uint4 *>(to + i) =
+                make_uint4(floats_to_bf16(v[i], v[i + 1]), floats_to_bf16(v[i + 2], v[i + 3]),
+                           floats_to_bf16(v[i + 4], v[i + 5]), floats_to_bf16(v[i + 6], v[i + 7]));
+        }
     }
 }
 

@@ -47,12 +47,14 @@ public final class Main implements Runnable {
         all.put("devices", DevicesCommand::new);
         all.put("inspect", InspectCommand::new);
         all.put("generate", GenerateCommand::new);
+        all.put("chat", ChatCommand::new);
         all.put("logits", LogitsCommand::new);
         all.put("prompt", PromptCommand::new);
         all.put("tokenize", TokenizeCommand::new);
         all.put("synth", SynthCommand::new);
         all.put("verify", VerifyCommand::new);
         all.put("bench", BenchCommand::create);
+        all.put("plan", PlanCommand::new);
         return all;
     }
 

@@ -1,5 +1,7 @@
 package dev.weft.cli;
 
+import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.Locale;
 
 /** Quantities for people. */
@@ -29,6 +31,30 @@ final class Units {
             i++;
         }
         return i == 0 ? Long.toString(n) : String.format(Locale.ROOT, "%.2f %s", value, DECIMAL[i]);
+    }
+
+    /** As in {@code 1,048,576}. */
+    static String grouped(long n) {
+        return String.format(Locale.ROOT, "%,d", n);
+    }
+
+    /** With so many decimals, or as many as show two digits that are not leading zeros. */
+    static String decimal(int decimals, double value) {
+        String fixed = String.format(Locale.ROOT, "%." + decimals + "f", value);
+        boolean tells = value == 0 || Math.abs(value) >= Math.pow(10, 1 - decimals) || !Double.isFinite(value);
+        return tells ? fixed : new BigDecimal(value).round(new MathContext(2)).toPlainString();
+    }
+
+    /** As in {@code 2.3 ms}. */
+    static String duration(long nanos) {
+        String[] units = {"ns", "us", "ms", "s"};
+        int i = 0;
+        double value = nanos;
+        while (value >= 1000 && i < units.length - 1) {
+            value /= 1000;
+            i++;
+        }
+        return String.format(Locale.ROOT, "%.1f %s", value, units[i]);
     }
 
     /** Things per second. */

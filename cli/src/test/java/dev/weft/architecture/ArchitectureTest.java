@@ -16,7 +16,15 @@ class ArchitectureTest {
     private static final String[] RUNTIME_API = {
         "dev.weft", "dev.weft.op..", "dev.weft.graph..", "dev.weft.spi..", "dev.weft.reference..", "dev.weft.runtime.."
     };
-    private static final String[] MODELS = {"dev.weft.chat..", "dev.weft.io..", "dev.weft.model..", "dev.weft.text.."};
+    private static final String[] MODELS = {
+        "dev.weft.chat..",
+        "dev.weft.generate..",
+        "dev.weft.grammar..",
+        "dev.weft.io..",
+        "dev.weft.model..",
+        "dev.weft.plan..",
+        "dev.weft.text.."
+    };
 
     @Test
     void runtimeApiKnowsNeitherModelsNorBackends() {
@@ -27,8 +35,11 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage(
                         "dev.weft.chat..",
+                        "dev.weft.generate..",
+                        "dev.weft.grammar..",
                         "dev.weft.io..",
                         "dev.weft.model..",
+                        "dev.weft.plan..",
                         "dev.weft.text..",
                         "dev.weft.backend..",
                         "dev.weft.natives..",
@@ -63,8 +74,11 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage(
                         "dev.weft.chat..",
+                        "dev.weft.generate..",
+                        "dev.weft.grammar..",
                         "dev.weft.io..",
                         "dev.weft.model..",
+                        "dev.weft.plan..",
                         "dev.weft.text..",
                         "dev.weft.conformance..",
                         "dev.weft.bench..",

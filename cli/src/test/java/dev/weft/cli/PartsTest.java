@@ -20,6 +20,14 @@ class PartsTest {
         assertThat(Units.bytes(Long.MAX_VALUE)).isEqualTo("8192.0 PiB");
         assertThat(Units.count(999)).isEqualTo("999");
         assertThat(Units.count(7_667_404)).isEqualTo("7.67 million");
+        assertThat(Units.grouped(1 << 20)).isEqualTo("1,048,576");
+        assertThat(Units.decimal(2, 1234.567)).isEqualTo("1234.57");
+        assertThat(Units.decimal(2, 0.1)).isEqualTo("0.10");
+        assertThat(Units.decimal(2, 0.01234)).isEqualTo("0.012");
+        assertThat(Units.decimal(1, 1)).isEqualTo("1.0");
+        assertThat(Units.decimal(0, 0)).isEqualTo("0");
+        assertThat(Units.decimal(2, 0)).isEqualTo("0.00");
+        assertThat(Units.decimal(2, Double.NaN)).isEqualTo("NaN");
         assertThat(Units.rate(10, 2_000_000_000L)).isEqualTo(5);
         assertThat(Units.rate(0, 0)).isZero();
     }

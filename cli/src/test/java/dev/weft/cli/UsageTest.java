@@ -30,10 +30,10 @@ class UsageTest {
 
     @Test
     void unknownCommandNamesTheOthers() {
-        Run run = Run.of("chat");
+        Run run = Run.of("talk");
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err())
-                .startsWith("weft: no command 'chat', expected one of ")
+                .startsWith("weft: no command 'talk', expected one of ")
                 .contains("generate", "logits");
     }
 
@@ -47,12 +47,14 @@ class UsageTest {
                         "devices",
                         "inspect",
                         "generate",
+                        "chat",
                         "logits",
                         "prompt",
                         "tokenize",
                         "synth",
                         "verify",
-                        "bench");
+                        "bench",
+                        "plan");
     }
 
     @ParameterizedTest
@@ -62,12 +64,14 @@ class UsageTest {
                 "devices",
                 "inspect",
                 "generate",
+                "chat",
                 "logits",
                 "prompt",
                 "tokenize",
                 "synth",
                 "verify",
-                "bench"
+                "bench",
+                "plan"
             })
     void everyCommandHasHelp(String command) {
         Run run = Run.of(command, "--help");
@@ -150,11 +154,11 @@ class UsageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"generate", "inspect", "logits"})
+    @ValueSource(strings = {"generate", "chat", "inspect", "logits"})
     void aMissingModelIsNamed(String command) {
         List<Object> arguments = switch (command) {
             case "generate" -> List.of(command, "no-such-model", "--prompt", "x");
-            case "inspect" -> List.of(command, "no-such-model");
+            case "inspect", "chat" -> List.of(command, "no-such-model");
             default -> List.of(command, "no-such-model", "--tokens", idsFile(), "--split", 1, "--out", "x");
         };
         Run run = Run.of(arguments.toArray());

@@ -109,7 +109,8 @@ final class Ceilings implements AutoCloseable {
             return unit == HardwareLimit.READ ? Double.POSITIVE_INFINITY : rate(unit);
         }
 
-        private double rate(HardwareLimit kind) {
+        /** Rate of a limit that was measured. */
+        double rate(HardwareLimit kind) {
             return requireNonNull(perSecond.get(kind));
         }
 

@@ -3,6 +3,7 @@ package dev.weft.conformance;
 import dev.weft.DType;
 import dev.weft.TensorType;
 import dev.weft.op.Gemm;
+import dev.weft.op.GroupedGemm;
 import dev.weft.op.MoeGate;
 import dev.weft.op.OpInstance;
 import dev.weft.op.RmsNorm;
@@ -49,6 +50,11 @@ public final class BatchInvariance {
         for (GemmCases.Formats f : GemmCases.formats()) {
             Operand x = Operand.of(f.x(ROWS, 256), Data.random());
             cases.add(new Case(OpCase.of(new Gemm(f.out()), x, Operand.of(f.w(33, 256), Data.random())), Set.of(0)));
+            if (f.out() == DType.BF16) {
+                Operand grouped = Operand.of(f.x(ROWS, 2, 160), Data.random());
+                Operand w = Operand.of(f.w(2, 17, 160), Data.random());
+                cases.add(new Case(OpCase.of(new GroupedGemm(f.out()), grouped, w), Set.of(0)));
+            }
         }
         for (DType d : PlainCases.FLOWS) {
             Operand x = Operand.random(d, ROWS, 130);

@@ -86,6 +86,14 @@ final class GemmCases {
                         Operand.of(f.x(7, 3, 160), Data.random().withNan()),
                         w)
                 .withGaps(0));
+        // tight rows of whole 16-byte vectors, which tiled kernels want; few and many
+        boolean f32 = f.out() == DType.F32;
+        long rows = f32 ? 7 : 70;
+        long inputs = f32 ? 256 : 160;
+        cases.add(OpCase.of(
+                new GroupedGemm(f.out()),
+                Operand.of(f.x(rows, 3, inputs), Data.random().withNan()),
+                Operand.of(f.w(3, 33, inputs), Data.random())));
     }
 
     private static void experts(Formats f, Stream.Builder<OpCase> cases) {
@@ -95,6 +103,13 @@ final class GemmCases {
         Operand x = Operand.of(f.x(offsets[5], 160), Data.random().withNan());
         cases.add(OpCase.of(new ExpertGemm(f.out()), x, w, Operand.ints(offsets, 6))
                 .withGaps(0));
+        int[] tight = f32 ? offsets : new int[] {0, 1, 1, 71, 71, 90};
+        long inputs = f32 ? 256 : 160;
+        cases.add(OpCase.of(
+                new ExpertGemm(f.out()),
+                Operand.of(f.x(tight[5], inputs), Data.random().withNan()),
+                Operand.of(f.w(5, 33, inputs), Data.random()),
+                Operand.ints(tight, 6)));
         if (f32) {
             Operand none = Operand.of(f.x(0, 160), Data.random());
             cases.add(OpCase.of(new ExpertGemm(f.out()), none, w, Operand.ints(new int[6], 6)));

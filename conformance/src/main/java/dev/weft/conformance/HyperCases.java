@@ -20,6 +20,7 @@ final class HyperCases {
     static Stream<OpCase> all() {
         Stream.Builder<OpCase> cases = Stream.builder();
         for (DType d : PlainCases.FLOWS) {
+            cases.add(pre(d, 257, 4, 300, 20));
             for (int[] s : SHAPES) {
                 Operand x = Operand.of(
                         TensorType.of(d, s[0], s[1], s[2]), Data.random().withNan());

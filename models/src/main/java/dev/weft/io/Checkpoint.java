@@ -189,6 +189,18 @@ public final class Checkpoint implements WeightSource, AutoCloseable {
         return List.copyOf(tensors.keySet());
     }
 
+    /**
+     * Identity of the checkpoint in hexadecimal digits: equal for copies of it, however they are sharded, and different
+     * for another training. It is taken from all declarations and a sample of the bytes, so it tells mistakes, not
+     * forgeries.
+     *
+     * @param configuration what else makes the model what it is
+     */
+    public String fingerprint(String configuration) {
+        requireOpen();
+        return Fingerprint.of(this, configuration);
+    }
+
     /** The tensor of the published name {@code name}; the entry carries the stored name. */
     public Optional<TensorEntry> find(String name) {
         return Optional.ofNullable(tensors.get(name)).map(Located::entry);

@@ -18,6 +18,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
+import java.util.zip.CRC32C;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
@@ -34,6 +35,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     private final FileChannel channel;
     private final List<TensorEntry> tensors;
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
+    private final CRC32C checksum = new CRC32C();
     private int current;
     private long written;
     private boolean finished;
@@ -168,6 +170,11 @@ public final class SafetensorsWriter implements AutoCloseable {
         write(name, b.array());
     }
 
+    /** CRC-32C of the whole file so far, header included: a last tensor may carry it. */
+    public long checksum() {
+        return checksum.getValue();
+    }
+
     private void claim(String name, long bytes) {
         if (current == tensors.size()) {
             throw new CheckpointException(path + ": tensor " + name + ": all declared tensors are written already");
@@ -206,6 +213,7 @@ public final class SafetensorsWriter implements AutoCloseable {
     }
 
     private void put(ByteBuffer b) throws IOException {
+        checksum.update(b.duplicate());
         while (b.hasRemaining()) {
             channel.write(b);
         }

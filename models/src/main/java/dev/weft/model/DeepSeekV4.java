@@ -1,5 +1,6 @@
 package dev.weft.model;
 
+import dev.weft.CancelledException;
 import dev.weft.ClosedException;
 import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
@@ -14,33 +15,40 @@ import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayDeque;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
-import java.util.Deque;
 import java.util.List;
+import java.util.function.BooleanSupplier;
+import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * A loaded DeepSeek-V4 model on one device. Many {@link Session}s share its weights; {@link #step} runs any number of them
  * together. Thread-safe: steps run one after another. Close waits for the running step and closes the sessions.
  */
 public final class DeepSeekV4 implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(DeepSeekV4.class);
+
     private final ModelConfig config;
     private final LoadOptions options;
     private final DeviceWeights weights;
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
-    private final PagePool pool;
+    private final StepRules rules;
+    private final SequenceStates states;
+    private final SessionFormat sessionFormat;
     private final HostScratch hidden = new HostScratch();
-    private final Deque<Integer> freeSlots = new ArrayDeque<>();
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
 
     private DeepSeekV4(
             ModelConfig config,
             LoadOptions options,
+            String fingerprint,
             DeviceWeights weights,
             StepRunner backbone,
             @Nullable MtpRunner mtp) {
@@ -49,10 +57,10 @@ public final class DeepSeekV4 implements AutoCloseable {
         this.weights = weights;
         this.backbone = backbone;
         this.mtp = mtp;
-        this.pool = new PagePool(options.pages());
-        for (int i = 0; i < options.maxSequences(); i++) {
-            freeSlots.add(i);
-        }
+        List<StepRunner> runners = mtp == null ? List.of(backbone) : List.of(backbone, mtp.runner());
+        this.rules = new StepRules(options, config.vocabSize());
+        this.states = new SequenceStates(options, runners);
+        this.sessionFormat = new SessionFormat(config, options, fingerprint, runners);
     }
 
     /** Loads a checkpoint to a device. */
@@ -64,10 +72,21 @@ public final class DeepSeekV4 implements AutoCloseable {
      * Loads a checkpoint to a device. What the device cannot run is reported before any weight is read.
      *
      * @param progress receives the weight bytes loaded so far
+     * @throws DeviceMemoryException if the states would exceed the limit of the options
      */
     public static DeepSeekV4 load(
             Checkpoint checkpoint, Device device, LoadOptions options, CompileOptions compile, LongConsumer progress) {
         ModelConfig config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
+        if (config.hasDsparkDrafter()) {
+            if (options.mtp()) {
+                throw new RequestException(
+                        checkpoint.directory() + ": its MTP tensors are a DSpark drafter, which is not"
+                                + " run; load without MTP: the backbone is the same");
+            }
+            LOG.info(
+                    "{}: the DSpark drafter (mtp.*) is not loaded; the backbone runs without it",
+                    checkpoint.directory());
+        }
         boolean withMtp = options.mtp() && config.numNextnPredictLayers() > 0;
         if (options.mtp() && !withMtp) {
             throw new RequestException(
@@ -78,6 +97,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         if (withMtp) {
             graphs.add(device.compile(V4Graphs.mtp(config, options), compile));
         }
+        requireStates(checkpoint, graphs, options);
         List<AutoCloseable> opened = new ArrayList<>();
         try {
             DeviceWeights weights = CompiledGraph.loadWeights(graphs, new V4Weights(checkpoint), progress);
@@ -86,10 +106,21 @@ public final class DeepSeekV4 implements AutoCloseable {
             opened.addFirst(backbone);
             long rowBytes = streamBytes(config, options);
             MtpRunner mtp = withMtp ? new MtpRunner(graphs.get(1), weights, options, rowBytes) : null;
-            return new DeepSeekV4(config, options, weights, backbone, mtp);
+            String fingerprint = checkpoint.fingerprint(config.toJson());
+            return new DeepSeekV4(config, options, fingerprint, weights, backbone, mtp);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;
+        }
+    }
+
+    private static void requireStates(Checkpoint checkpoint, List<CompiledGraph> graphs, LoadOptions options) {
+        long needed = graphs.stream().mapToLong(g -> g.placement().stateBytes()).sum();
+        if (needed > options.stateLimit()) {
+            throw new DeviceMemoryException(checkpoint.directory() + ": states of maxSequences="
+                    + options.maxSequences() + ", rollback=" + options.rollback() + " and " + options.pages()
+                    + " cache pages: found " + needed + " bytes, expected at most stateLimit=" + options.stateLimit()
+                    + "; load with fewer sequences, a shorter maxContext or fewer cachePages");
         }
     }
 
@@ -118,6 +149,24 @@ public final class DeepSeekV4 implements AutoCloseable {
         return backbone.stateBytes() + (mtp == null ? 0 : mtp.runner().stateBytes());
     }
 
+    /** What the model holds now. */
+    public synchronized ModelMemory memory() {
+        return new ModelMemory(
+                weights.bytes(),
+                stateBytes(),
+                backbone.executionBytes() + (mtp == null ? 0 : mtp.runner().executionBytes()),
+                states.ringMemory().bytes(),
+                states.pageBytes(),
+                states.pool().size(),
+                states.pool().free(),
+                states.ringMemory().allocatedBytes());
+    }
+
+    synchronized SessionMemory memory(Session session) {
+        session.requireOpen();
+        return states.memory(session);
+    }
+
     /** The weights on the device. */
     public DeviceWeights weights() {
         return weights;
@@ -131,12 +180,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     /** A new, empty sequence. @throws DeviceMemoryException if as many are open as were planned for */
     public synchronized Session newSession() {
         requireOpen();
-        Integer slot = freeSlots.poll();
-        if (slot == null) {
-            throw new DeviceMemoryException("sessions: all " + options.maxSequences()
-                    + " are in use; close one, or load the model with a larger maxSequences");
-        }
-        Session s = new Session(this, slot, new HiddenRows(options.rollback() + 2));
+        Session s = new Session(this, states.takeSlot(), new HiddenRows(options.rollback() + 2));
         sessions.add(s);
         return s;
     }
@@ -160,13 +204,37 @@ public final class DeepSeekV4 implements AutoCloseable {
         return out;
     }
 
+    /**
+     * Runs one step like {@link #step(List)} and writes the wanted logits to {@code logits}, one row of the vocabulary's
+     * size after another in the order of the feeds.
+     *
+     * @throws RequestException if the array is too short, and as {@link #step(List)}
+     */
+    public synchronized void step(List<Feed> feeds, float[] logits) {
+        long wanted = feeds.stream().mapToLong(Feed::wanted).sum();
+        requireRoom(logits, wanted);
+        compute(feeds);
+        if (wanted > 0) {
+            backbone.logits(logits);
+        }
+        advance(feeds);
+    }
+
+    private void requireRoom(float[] logits, long rows) {
+        long needed = rows * config.vocabSize();
+        if (logits.length < needed) {
+            throw new RequestException("logits: found an array of " + logits.length + " floats, expected at least "
+                    + needed + ": " + rows + " rows of the vocabulary's " + config.vocabSize());
+        }
+    }
+
     private void compute(List<Feed> feeds) {
         requireOpen();
-        validate(feeds);
+        rules.check(this, feeds);
+        states.makeWritable(feeds);
         backbone.begin();
         for (int i = 0; i < feeds.size(); i++) {
             Feed f = feeds.get(i);
-            makeWritable(f.session(), f.session().position() + f.tokens().length);
             backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
         }
         backbone.run(MemorySegment.NULL);
@@ -196,68 +264,17 @@ public final class DeepSeekV4 implements AutoCloseable {
         return options.mode().flow().bytes((long) config.hcMult() * config.hiddenSize());
     }
 
-    private void validate(List<Feed> feeds) {
-        if (feeds.isEmpty()) {
-            throw new RequestException("step: found no feed, expected one or more");
-        }
-        int total = 0;
-        for (int i = 0; i < feeds.size(); i++) {
-            Feed f = feeds.get(i);
-            f.session().requireOpen();
-            if (f.session().model() != this) {
-                throw new RequestException("step: feed " + i + " names a session of another model");
-            }
-            for (int j = 0; j < i; j++) {
-                if (feeds.get(j).session() == f.session()) {
-                    throw new RequestException("step: feeds " + j + " and " + i + " name the same session");
-                }
-            }
-            checkTokens(f.session(), f.tokens());
-            total += f.tokens().length;
-        }
-        if (total > options.maxTokens()) {
-            throw new RequestException("step: found " + total + " tokens, expected at most " + options.maxTokens()
-                    + "; split them over steps or load with a larger maxTokens");
-        }
-    }
-
-    private void checkTokens(Session session, int[] ids) {
-        if (ids.length == 0) {
-            throw new RequestException("tokens: found none, expected one or more");
-        }
-        if (ids.length > options.maxContext() - session.position()) {
-            throw new RequestException("tokens: position " + session.position() + " + " + ids.length
-                    + " tokens exceeds the context of " + options.maxContext() + "; load with a larger maxContext");
-        }
-        for (int id : ids) {
-            if (id < 0 || id >= config.vocabSize()) {
-                throw new RequestException("tokens: found id " + id + ", expected 0 to " + (config.vocabSize() - 1));
-            }
-        }
-    }
-
-    /** Gives the session pages of its own for all positions from its own up to {@code end}. */
-    private void makeWritable(Session s, int end) {
-        for (int i = s.position() / LoadOptions.PAGE_TOKENS; i * LoadOptions.PAGE_TOKENS < end; i++) {
-            if (i >= s.pageCount()) {
-                s.setPage(i, pool.allocate());
-            } else if (pool.isShared(s.page(i))) {
-                int shared = s.page(i);
-                int own = pool.allocate();
-                forEachRunner(r -> r.copyPage(shared, own));
-                pool.release(shared);
-                s.setPage(i, own);
-            }
-        }
-    }
-
     /** Appends in chunks; only the last chunk's logits are returned unless all are wanted. */
-    synchronized float[][] append(Session session, int[] ids, Feed.Want want) {
+    synchronized float[][] append(Session session, int[] ids, Feed.Want want, BooleanSupplier cancelled) {
         requireOpen();
         session.requireOpen();
-        checkTokens(session, ids);
+        rules.check(session, ids);
+        states.require(List.of(new Feed(session, ids, want)));
         List<float[]> rows = new ArrayList<>();
         for (int at = 0; at < ids.length; at += options.maxTokens()) {
+            if (cancelled.getAsBoolean()) {
+                throw new CancelledException("prefill: cancelled after " + at + " of " + ids.length + " tokens");
+            }
             int end = Math.min(ids.length, at + options.maxTokens());
             Feed.Want w = want == Feed.Want.LAST && end < ids.length ? Feed.Want.NONE : want;
             rows.addAll(List.of(step(List.of(new Feed(session, Arrays.copyOfRange(ids, at, end), w)))
@@ -267,30 +284,49 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     synchronized void append(Session session, int token, float[] logits) {
-        if (logits.length < config.vocabSize()) {
-            throw new RequestException("logits: found an array of " + logits.length + " floats, expected at least "
-                    + config.vocabSize() + ", the size of the vocabulary");
-        }
+        requireRoom(logits, 1);
         List<Feed> feed = session.feedOf(token);
         compute(feed);
         backbone.logits(logits);
         advance(feed);
     }
 
-    synchronized float[] draft(Session session, int next) {
+    /**
+     * Predicts, for each of some sessions, the token after {@code next} by the MTP block, all in one step: logits given that
+     * {@code next} follows. No session advances.
+     *
+     * @param sessions different sessions of this model, none empty; at most {@link LoadOptions#maxTokens}
+     * @param next one token for each session
+     * @param logits receives one row of the vocabulary's size for each session
+     * @throws RequestException if the model was loaded without MTP, a session is empty, a token is outside the vocabulary,
+     *     or the array is too short
+     */
+    public synchronized void draft(List<Session> sessions, int[] next, float[] logits) {
         requireOpen();
-        session.requireOpen();
         if (mtp == null) {
             throw new RequestException("draft: the model was loaded without its MTP block; use LoadOptions.withMtp");
         }
-        if (session.position() == 0) {
-            throw new RequestException("draft: the session is empty; append a token first");
+        if (sessions.isEmpty() || sessions.size() > options.maxTokens()) {
+            throw new RequestException(
+                    "draft: found " + sessions.size() + " sessions, expected 1 to " + options.maxTokens());
         }
-        if (next < 0 || next >= config.vocabSize()) {
-            throw new RequestException("draft: found id " + next + ", expected 0 to " + (config.vocabSize() - 1));
+        requireRoom(logits, sessions.size());
+        for (int i = 0; i < sessions.size(); i++) {
+            Session session = sessions.get(i);
+            session.requireOpen();
+            if (session.position() == 0) {
+                throw new RequestException("draft: the session is empty; append a token first");
+            }
+            rules.check("draft", next[i]);
+            states.makeWritable(session);
         }
-        makeWritable(session, session.position());
-        return mtp.draft(session, next);
+        mtp.draft(sessions, next, logits);
+    }
+
+    synchronized float[] draft(Session session, int next) {
+        float[] logits = new float[config.vocabSize()];
+        draft(List.of(session), new int[] {next}, logits);
+        return logits;
     }
 
     synchronized void truncate(Session session, int newPosition) {
@@ -301,42 +337,99 @@ public final class DeepSeekV4 implements AutoCloseable {
                     "truncate: found position " + newPosition + ", expected 0 to " + session.position());
         }
         boolean ringsReach = session.highWater() - newPosition <= options.rollback();
-        session.dropPages(ringsReach ? Math.ceilDiv(newPosition, LoadOptions.PAGE_TOKENS) : 0, pool);
         if (ringsReach) {
+            states.truncate(session, newPosition);
             session.rewind(newPosition);
         } else {
+            states.requireReplay(session, newPosition);
+            states.truncate(session, 0);
             int[] kept = Arrays.copyOf(session.tokens(), newPosition);
             session.forget();
             if (newPosition > 0) {
-                append(session, kept, Feed.Want.NONE);
+                append(session, kept, Feed.Want.NONE, () -> false);
             }
         }
     }
 
     synchronized Session fork(Session session) {
         session.requireOpen();
-        Session other = newSession();
-        forEachRunner(r -> r.copySlot(session.slot(), other.slot()));
-        for (int i = 0; i < session.pageCount(); i++) {
-            pool.retain(session.page(i));
-            other.setPage(i, session.page(i));
+        return filled(other -> states.fork(session, other));
+    }
+
+    void save(Session session, Path file) {
+        Snapshot snapshot = snapshot(session);
+        try {
+            SessionWriter.write(sessionFormat, snapshot, file);
+        } finally {
+            release(snapshot);
         }
-        session.copyTokensTo(other);
-        return other;
+    }
+
+    /**
+     * A new session with the tokens and states of a file that {@link Session#save} wrote, on whatever device.
+     *
+     * @throws dev.weft.CheckpointException if the file is damaged, of another version, checkpoint, numeric mode or
+     *     rollback, with MTP or without where this model is not, or longer than the context
+     * @throws DeviceMemoryException if no session or not enough pages are free
+     */
+    public Session loadSession(Path file) {
+        try (SessionReader reader = SessionReader.open(sessionFormat, file)) {
+            return filled(s -> {
+                int[] tokens = reader.progress().tokens();
+                locked(() -> states.makeWritable(List.of(new Feed(s, tokens, Feed.Want.NONE))));
+                // nobody else knows the session yet: steps of others may run meanwhile
+                reader.readStates(s);
+                locked(() -> s.resume(reader.progress()));
+            });
+        }
+    }
+
+    private synchronized void locked(Runnable action) {
+        requireOpen();
+        action.run();
+    }
+
+    /** A new session that is what a snapshot was taken of. */
+    synchronized Session newSession(Snapshot snapshot) {
+        return filled(s -> states.restore(snapshot, s));
+    }
+
+    synchronized void addHolder(SequenceStates.PageHolder holder) {
+        requireOpen();
+        states.add(holder);
+    }
+
+    synchronized void removeHolder(SequenceStates.PageHolder holder) {
+        states.remove(holder);
+    }
+
+    /** A copy of a session that is independent of it, to be released. */
+    synchronized Snapshot snapshot(Session session) {
+        requireOpen();
+        session.requireOpen();
+        return states.snapshot(session);
+    }
+
+    synchronized void release(Snapshot snapshot) {
+        states.release(snapshot);
     }
 
     synchronized void release(Session session) {
         if (session.markClosed()) {
-            session.dropPages(0, pool);
-            freeSlots.add(session.slot());
+            states.release(session);
             sessions.remove(session);
         }
     }
 
-    private void forEachRunner(java.util.function.Consumer<StepRunner> action) {
-        action.accept(backbone);
-        if (mtp != null) {
-            action.accept(mtp.runner());
+    /** A new session that is filled, or closed again if that fails. */
+    private Session filled(Consumer<Session> filler) {
+        Session s = newSession();
+        try {
+            filler.accept(s);
+            return s;
+        } catch (RuntimeException | Error e) {
+            s.close();
+            throw e;
         }
     }
 

@@ -18,7 +18,8 @@ public record Feed(Session session, int[] tokens, Want want) {
         ALL
     }
 
-    int wanted() {
+    /** Number of rows of logits. */
+    public int wanted() {
         return switch (want) {
             case NONE -> 0;
             case LAST -> 1;

@@ -28,11 +28,16 @@ final class HiddenRows {
 
     /** Copies the row of a position to {@code offset} of {@code target}. */
     void get(int position, MemorySegment target, long offset) {
+        byte[] row = row(position);
+        MemorySegment.copy(row, 0, target, ValueLayout.JAVA_BYTE, offset, row.length);
+    }
+
+    /** The row of a position, not to be changed. */
+    byte[] row(int position) {
         if (!has(position)) {
             throw new AssertionError("streams of position " + position + " are not kept");
         }
-        byte[] row = rows[position % rows.length];
-        MemorySegment.copy(row, 0, target, ValueLayout.JAVA_BYTE, offset, row.length);
+        return rows[position % rows.length];
     }
 
     int capacity() {
@@ -41,6 +46,15 @@ final class HiddenRows {
 
     boolean has(int position) {
         return position >= 0 && positions[position % rows.length] == position;
+    }
+
+    /** Bytes of all rows kept. */
+    long bytes() {
+        long bytes = 0;
+        for (byte[] row : rows) {
+            bytes += row.length;
+        }
+        return bytes;
     }
 
     HiddenRows copy() {

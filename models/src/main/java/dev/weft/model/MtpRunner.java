@@ -3,6 +3,7 @@ package dev.weft.model;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * Keeps the MTP block one row behind the backbone: row p combines the streams of position p with token p+1 and predicts
@@ -45,7 +46,9 @@ final class MtpRunner implements AutoCloseable {
                 }
                 next[i] = session.token(p + 1);
             }
-            run(session, from, rows, 0, in);
+            runner.begin();
+            runner.add(session, from, next, rows, 0);
+            runner.run(in);
             session.mtpAdvanced(until);
         }
         int newest = session.position();
@@ -54,20 +57,19 @@ final class MtpRunner implements AutoCloseable {
         }
     }
 
-    /** Logits of the last row if {@code token} follows. */
-    float[] draft(Session session, int token) {
-        int p = session.position() - 1;
-        MemorySegment in = streams.bytes(rowBytes);
-        session.hidden().get(p, in, 0);
-        next[0] = token;
-        run(session, p, 1, 1, in);
-        return runner.logits()[0];
-    }
-
-    private void run(Session session, int position, int rows, int logits, MemorySegment in) {
+    /** Logits of each session's last row if its token follows, one row after another. */
+    void draft(List<Session> sessions, int[] tokens, float[] logits) {
+        MemorySegment in = streams.bytes((long) sessions.size() * rowBytes);
         runner.begin();
-        runner.add(session, position, next, rows, logits);
+        for (int i = 0; i < sessions.size(); i++) {
+            Session session = sessions.get(i);
+            int p = session.position() - 1;
+            session.hidden().get(p, in, (long) i * rowBytes);
+            next[0] = tokens[i];
+            runner.add(session, p, next, 1, 1);
+        }
         runner.run(in);
+        runner.logits(logits);
     }
 
     /** Bytes of the residual streams of one row. */

@@ -4,7 +4,7 @@ import dev.weft.DeviceMemoryException;
 import java.util.ArrayDeque;
 import java.util.Deque;
 
-/** Cache pages with reference counts: forks share pages until one of them writes. */
+/** Cache pages with reference counts: forks and remembered prefixes share pages until somebody writes to them. */
 final class PagePool {
     private final int[] references;
     private final Deque<Integer> free = new ArrayDeque<>();
@@ -20,8 +20,7 @@ final class PagePool {
     int allocate() {
         Integer page = free.poll();
         if (page == null) {
-            throw new DeviceMemoryException("cache pages: all " + references.length
-                    + " are in use; close sessions, or load" + " the model with a larger maxContext or maxSequences");
+            throw new DeviceMemoryException("cache pages: all " + references.length + " are in use");
         }
         references[page] = 1;
         return page;
@@ -37,7 +36,19 @@ final class PagePool {
         }
     }
 
+    int references(int page) {
+        return references[page];
+    }
+
     boolean isShared(int page) {
         return references[page] > 1;
+    }
+
+    int free() {
+        return free.size();
+    }
+
+    int size() {
+        return references.length;
     }
 }

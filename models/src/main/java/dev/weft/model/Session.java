@@ -2,8 +2,10 @@ package dev.weft.model;
 
 import dev.weft.ClosedException;
 import dev.weft.RequestException;
+import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.BooleanSupplier;
 
 /**
  * One sequence: its tokens and its share of the model's states. Appending tokens in one call, in chunks or one by one gives
@@ -48,9 +50,22 @@ public final class Session implements AutoCloseable {
      * Appends tokens and returns the logits of the last one.
      *
      * @throws RequestException if there are none, too many for the context, or one is outside the vocabulary
+     * @throws dev.weft.DeviceMemoryException if the cache pages do not suffice; nothing has been computed then
      */
     public float[] append(int... ids) {
-        float[][] rows = model.append(this, ids, Feed.Want.LAST);
+        return append(ids, () -> false);
+    }
+
+    /**
+     * Appends tokens, in chunks if they exceed {@link LoadOptions#maxTokens}, and returns the logits of the last one.
+     *
+     * @param cancelled asked before every chunk; must not wait
+     * @throws dev.weft.CancelledException if {@code cancelled} said so; the session keeps the chunks that were computed
+     * @throws RequestException if there are none, too many for the context, or one is outside the vocabulary
+     * @throws dev.weft.DeviceMemoryException if the cache pages do not suffice; nothing has been computed then
+     */
+    public float[] append(int[] ids, BooleanSupplier cancelled) {
+        float[][] rows = model.append(this, ids, Feed.Want.LAST, cancelled);
         return rows[rows.length - 1];
     }
 
@@ -66,7 +81,7 @@ public final class Session implements AutoCloseable {
 
     /** Appends tokens and returns the logits of all of them, {@code [tokens][vocabulary]}. */
     public float[][] appendAll(int... ids) {
-        return model.append(this, ids, Feed.Want.ALL);
+        return model.append(this, ids, Feed.Want.ALL, () -> false);
     }
 
     /**
@@ -95,6 +110,21 @@ public final class Session implements AutoCloseable {
     /** A second session with the same tokens and states. Cache pages are shared until one of the two writes to them. */
     public Session fork() {
         return model.fork(this);
+    }
+
+    /**
+     * Writes tokens and states to a file, from which {@link DeepSeekV4#loadSession} goes on with the same bits. The file is
+     * there whole or not at all; one of the same name is replaced. Steps of this and other sessions may run meanwhile.
+     *
+     * @throws dev.weft.CheckpointException if it cannot be written
+     */
+    public void save(Path file) {
+        model.save(this, file);
+    }
+
+    /** What the session holds now. */
+    public SessionMemory memory() {
+        return model.memory(this);
     }
 
     @Override
@@ -138,6 +168,10 @@ public final class Session implements AutoCloseable {
         return pages[i];
     }
 
+    int[] pages() {
+        return Arrays.copyOf(pages, pageCount);
+    }
+
     void setPage(int i, int page) {
         if (i == pages.length) {
             pages = Arrays.copyOf(pages, Math.max(4, 2 * pages.length));
@@ -152,6 +186,11 @@ public final class Session implements AutoCloseable {
             pool.release(pages[i]);
         }
         pageCount = Math.min(pageCount, from);
+    }
+
+    /** Bytes of the lists of tokens and pages. */
+    long listBytes() {
+        return (long) Integer.BYTES * (tokens.length + pages.length);
     }
 
     int token(int i) {
@@ -195,11 +234,17 @@ public final class Session implements AutoCloseable {
         mtpPosition = position;
     }
 
-    void copyTokensTo(Session other) {
-        other.tokens = tokens.clone();
-        other.hidden = hidden.copy();
-        other.position = position;
-        other.highWater = highWater;
-        other.mtpPosition = mtpPosition;
+    /** All but rings and pages, as a copy. */
+    Progress progress() {
+        return new Progress(tokens(), highWater, mtpPosition, hidden.copy());
+    }
+
+    /** Goes on from there; the session was empty. */
+    void resume(Progress progress) {
+        tokens = Arrays.copyOf(progress.tokens(), Math.max(tokens.length, progress.position()));
+        position = progress.position();
+        highWater = progress.highWater();
+        mtpPosition = progress.mtpPosition();
+        hidden = progress.hidden();
     }
 }

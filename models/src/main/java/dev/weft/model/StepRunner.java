@@ -1,13 +1,11 @@
 package dev.weft.model;
 
-import dev.weft.graph.Value;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
 import dev.weft.runtime.StateStore;
 import dev.weft.spi.Closing;
 import java.lang.foreign.MemorySegment;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 
@@ -19,14 +17,11 @@ import java.util.List;
  * largest size, so that a step like the one before allocates nothing.
  */
 final class StepRunner implements AutoCloseable {
-    private static final String CACHE_SUFFIX = ".cache";
-
     private final CompiledGraph compiled;
     private final StateStore states;
     private final Execution execution;
     private final int pagesPerSequence;
-    private final List<String> rings = new ArrayList<>();
-    private final List<String> caches = new ArrayList<>();
+    private final StatePlan plan;
 
     private final int[] ids;
     private final int[] positions;
@@ -48,10 +43,8 @@ final class StepRunner implements AutoCloseable {
         this.logitRows = new int[options.maxTokens()];
         this.starts = new int[options.maxSequences() + 1];
         this.slots = new int[options.maxSequences()];
-        this.pages = new int[options.pages()];
-        for (Value v : compiled.graph().values(Value.Kind.STATE)) {
-            (v.name().endsWith(CACHE_SUFFIX) ? caches : rings).add(v.name());
-        }
+        this.pages = new int[options.maxSequences() * pagesPerSequence];
+        this.plan = StatePlan.of(compiled.graph());
     }
 
     /** Starts an empty step. */
@@ -135,16 +128,49 @@ final class StepRunner implements AutoCloseable {
 
     /** Copies the rings of one slot to another. */
     void copySlot(int from, int to) {
-        rings.forEach(name -> states.copyRow(name, from, to));
+        plan.rings().forEach(r -> states.copyRow(r.name(), from, to));
     }
 
     /** Copies one page of every cache to another. */
     void copyPage(int from, int to) {
-        caches.forEach(name -> states.copyRow(name, from, to));
+        plan.caches().forEach(c -> states.copyRow(c.name(), from, to));
+    }
+
+    /** Copies the rings of a slot to the host, one after another. */
+    void readRings(int slot, MemorySegment target) {
+        long at = 0;
+        for (StatePlan.Row r : plan.rings()) {
+            states.read(r.name(), slot, target.asSlice(at, r.bytes()));
+            at += r.bytes();
+        }
+    }
+
+    /** Overwrites the rings of a slot. */
+    void writeRings(int slot, MemorySegment source) {
+        long at = 0;
+        for (StatePlan.Row r : plan.rings()) {
+            states.write(r.name(), slot, source.asSlice(at, r.bytes()));
+            at += r.bytes();
+        }
+    }
+
+    /** The states, for those who move them row by row. */
+    StateStore states() {
+        return states;
+    }
+
+    /** What one slot and one page hold. */
+    StatePlan plan() {
+        return plan;
     }
 
     long stateBytes() {
         return states.bytes();
+    }
+
+    /** Bytes of activations and scratch memory. */
+    long executionBytes() {
+        return compiled.placement().valueBytes() + compiled.placement().workspaceBytes();
     }
 
     @Override

@@ -1,64 +1,148 @@
 package dev.weft.model;
 
-import java.util.Arrays;
-import java.util.Comparator;
 import java.util.SplittableRandom;
-import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
- * Draws tokens on the host by the rule of the {@link dev.weft.op.Sample} operator: temperature, then the smallest set of
- * most likely tokens whose probabilities reach top-p. Deterministic for a seed; used by one thread.
+ * Draws tokens on the host by the rule of the {@link dev.weft.op.Sample} operator and the further settings of
+ * {@link Sampling}. Deterministic for a seed; one sampler per sequence, used by one thread.
  */
 public final class TokenSampler {
     private final Sampling sampling;
     private final SplittableRandom random;
+    private final TokenCounts prompt = new TokenCounts();
+    private final TokenCounts answer = new TokenCounts();
+    private final TokenDistribution distribution = new TokenDistribution();
+    private final TokenDistribution proposals = new TokenDistribution();
+    private int proposed;
+
+    /** Logits after penalties and bias, where there are any. */
+    private float[] adjusted = new float[0];
 
     public TokenSampler(Sampling sampling) {
         this.sampling = sampling;
         this.random = new SplittableRandom(sampling.seed());
     }
 
-    /** The next token for the logits of one row. */
-    public int next(float[] logits) {
-        if (sampling.temperature() == 0) {
-            return argmax(logits);
-        }
-        double max = logits[argmax(logits)];
-        if (!Double.isFinite(max)) {
-            return 0;
-        }
-        double[] p = new double[logits.length];
-        double sum = 0;
-        for (int i = 0; i < p.length; i++) {
-            p[i] = Float.isNaN(logits[i]) ? 0 : Math.exp((logits[i] - max) / sampling.temperature());
-            sum += p[i];
-        }
-        return draw(p, sum, random.nextDouble());
-    }
-
-    private int draw(double[] p, double sum, double uniform) {
-        Integer[] order = IntStream.range(0, p.length).boxed().toArray(Integer[]::new);
-        Arrays.sort(order, Comparator.comparingDouble((Integer i) -> -p[i]).thenComparingInt(i -> i));
-        int kept = 0;
-        double mass = 0;
-        while (kept < order.length && (kept == 0 || mass < sampling.topP() * sum)) {
-            mass += p[order[kept++]];
-        }
-        double at = 0;
-        for (int i = 0; i < kept; i++) {
-            at += p[order[i]];
-            if (at > uniform * mass) {
-                return order[i];
+    /** Tells the tokens that {@link Sampling#repetitionPenalty} holds against the answer. */
+    public void prompt(int... ids) {
+        if (sampling.repetitionPenalty() != 1) {
+            for (int id : ids) {
+                prompt.add(id, 1);
             }
         }
-        return order[kept - 1];
+    }
+
+    /** The next token for the logits of one row, which then counts as part of the answer. */
+    public int next(float[] logits) {
+        return next(logits, 0, logits.length);
+    }
+
+    /** The same for logits {@code at} to {@code at + count}. */
+    public int next(float[] logits, int at, int count) {
+        return next(logits, at, count, null);
+    }
+
+    /** The same among the tokens allowed, at least one; null for all. */
+    public int next(float[] logits, int at, int count, @Nullable TokenMask allowed) {
+        int token;
+        if (sampling.temperature() == 0 && sampling.leavesLogits() && allowed == null) {
+            token = argmax(logits, at, count);
+        } else {
+            distribute(logits, at, count, allowed, distribution);
+            token = draw(distribution);
+        }
+        return accept(token, allowed);
+    }
+
+    /**
+     * A guess at the next token from the logits of a cheaper model. It is part of the answer once {@link #verify} returns
+     * it.
+     *
+     * @param allowed tokens to choose from, null for all
+     */
+    public int propose(float[] logits, int at, int count, @Nullable TokenMask allowed) {
+        distribute(logits, at, count, allowed, proposals);
+        proposed = draw(proposals);
+        return proposed;
+    }
+
+    /**
+     * The next token for the logits of one row: the proposal with probability min(1, p/q), else one drawn from what p has
+     * more than q, so that the token has the distribution p of these logits whatever was proposed (Leviathan et al. 2023).
+     * A refused proposal is never returned.
+     *
+     * @param allowed tokens to choose from, null for all
+     */
+    public int verify(float[] logits, int at, int count, @Nullable TokenMask allowed) {
+        distribute(logits, at, count, allowed, distribution);
+        boolean kept = random.nextDouble() * proposals.probability(proposed) < distribution.probability(proposed);
+        return accept(kept ? proposed : distribution.drawExcess(proposals, random.nextDouble()), allowed);
+    }
+
+    private void distribute(
+            float[] logits, int at, int count, @Nullable TokenMask allowed, TokenDistribution target) {
+        if (sampling.leavesLogits() && allowed == null) {
+            target.set(logits, at, count, sampling);
+        } else {
+            if (adjusted.length != count) {
+                adjusted = new float[count];
+            }
+            System.arraycopy(logits, at, adjusted, 0, count);
+            adjust(adjusted);
+            if (allowed != null) {
+                allowed.apply(adjusted);
+            }
+            target.set(adjusted, 0, count, sampling);
+        }
+    }
+
+    private void adjust(float[] logits) {
+        float repetition = sampling.repetitionPenalty();
+        if (repetition != 1) {
+            prompt.forEach((id, n) -> logits[id] = repeated(logits[id], repetition));
+        }
+        answer.forEach((id, n) -> {
+            // a token that the prompt has as well has had this penalty
+            float v = repetition == 1 || prompt.contains(id) ? logits[id] : repeated(logits[id], repetition);
+            logits[id] = v - sampling.presencePenalty() - n * sampling.frequencyPenalty();
+        });
+        sampling.bias().forEach((id, b) -> {
+            if (id < logits.length) {
+                logits[id] += b;
+            }
+        });
+    }
+
+    private static float repeated(float logit, float penalty) {
+        return logit > 0 ? logit / penalty : logit * penalty;
+    }
+
+    private int draw(TokenDistribution from) {
+        return sampling.temperature() == 0 ? from.draw(0) : from.draw(random.nextDouble());
+    }
+
+    /** Makes a token part of the answer; where no allowed token has a finite logit, the first of them. */
+    private int accept(int drawn, @Nullable TokenMask allowed) {
+        int token = allowed == null || allowed.isAllowed(drawn) ? drawn : allowed.first();
+        if (!sampling.leavesLogits()) {
+            answer.add(token, 1);
+        }
+        return token;
     }
 
     /** Index of the largest logit; equal values give the lower index, NaN is never chosen unless all are. */
     public static int argmax(float[] logits) {
+        return argmax(logits, 0, logits.length);
+    }
+
+    /** The same for logits {@code at} to {@code at + count}; the index counts from {@code at}. */
+    static int argmax(float[] logits, int at, int count) {
         int best = 0;
-        for (int i = 1; i < logits.length; i++) {
-            if (logits[i] > logits[best] || (Float.isNaN(logits[best]) && !Float.isNaN(logits[i]))) {
+        for (int i = 1; i < count; i++) {
+            float v = logits[at + i];
+            float b = logits[at + best];
+            if (v > b || (Float.isNaN(b) && !Float.isNaN(v))) {
                 best = i;
             }
         }

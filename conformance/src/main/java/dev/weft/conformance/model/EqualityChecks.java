@@ -6,7 +6,13 @@ import dev.weft.model.DeepSeekV4;
 import dev.weft.model.Feed;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.NumericMode;
+import dev.weft.model.Prefill;
+import dev.weft.model.PrefixCache;
 import dev.weft.model.Session;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
@@ -35,7 +41,8 @@ final class EqualityChecks {
                 dynamicTest(name + "the same around multiples of 4 and 128", this::aroundBlocks),
                 dynamicTest(name + "chunks at any cut = one prefill", this::chunks),
                 dynamicTest(name + "a batch = each alone", this::batch),
-                dynamicTest(name + "fork, truncate and reset = a fresh run", this::rollback));
+                dynamicTest(name + "fork, truncate and reset = a fresh run", this::rollback),
+                dynamicTest(name + "saved and loaded, or begun with a remembered prefix = a fresh run", this::kept));
     }
 
     private int[] ids() {
@@ -180,6 +187,50 @@ final class EqualityChecks {
                 Compare.sameBits("after reset", s.append(Arrays.copyOf(ids, n)), whole[n - 1]);
             }
         });
+    }
+
+    private void kept() {
+        int[] ids = Arrays.copyOf(ids(), 270);
+        suite.withModel(golden, options(3).maxTokens(ids.length), model -> {
+            float[][] whole = whole(model, ids);
+            try (PrefixCache cache = new PrefixCache(model, Long.MAX_VALUE, ids.length)) {
+                for (int at : new int[] {100, 127, 128, 129, 260}) {
+                    int[] prompt = Arrays.copyOf(ids, at + 4);
+                    try (Session s = model.newSession()) {
+                        s.append(Arrays.copyOf(ids, at));
+                        cache.remember(s);
+                        try (Session loaded = saved(model, s)) {
+                            Compare.sameBits("loaded at " + at, loaded.append(ids[at]), whole[at]);
+                            Compare.sameBits("one later", loaded.append(ids[at + 1]), whole[at + 1]);
+                        }
+                        s.append(1, 2, 3); // what is remembered must not change with its origin
+                    }
+                    Prefill begun = cache.begin(prompt);
+                    try (Session s = begun.session()) {
+                        if (begun.hit() != at) {
+                            throw new AssertionError("found a hit of " + begun.hit() + " tokens, expected " + at);
+                        }
+                        Compare.sameBits("behind a hit of " + at, begun.run(() -> false), whole[at + 3]);
+                        Compare.sameBits("one later", s.append(ids[at + 4]), whole[at + 4]);
+                    }
+                    cache.clear();
+                }
+            }
+        });
+    }
+
+    private static Session saved(DeepSeekV4 model, Session session) {
+        try {
+            Path file = Files.createTempFile("weft-session", ".safetensors");
+            try {
+                session.save(file);
+                return model.loadSession(file);
+            } finally {
+                Files.delete(file);
+            }
+        } catch (IOException e) {
+            throw new UncheckedIOException(e);
+        }
     }
 
     private static float[][] whole(DeepSeekV4 model, int[] ids) {

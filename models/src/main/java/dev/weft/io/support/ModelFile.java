@@ -34,6 +34,26 @@ public final class ModelFile {
         }
     }
 
+    /**
+     * The whole of a small file.
+     *
+     * @param most bytes it may have
+     * @param what what it should be, for messages
+     * @throws CheckpointException if it is no regular file, larger, or cannot be read
+     */
+    public static byte[] bytes(Path path, long most, String what) {
+        long size = regularSize(path);
+        if (size > most) {
+            throw new CheckpointException(
+                    path + ": found " + size + " bytes, expected " + what + " of at most " + most);
+        }
+        try {
+            return Files.readAllBytes(path);
+        } catch (IOException e) {
+            throw unreadable(path, e);
+        }
+    }
+
     /** The exception for a failed file operation, in words. */
     public static CheckpointException unreadable(Path path, IOException e) {
         if (e instanceof NoSuchFileException) {

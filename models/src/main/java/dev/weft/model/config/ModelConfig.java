@@ -1,6 +1,7 @@
 package dev.weft.model.config;
 
 import dev.weft.CheckpointException;
+import dev.weft.io.support.ConfigReader;
 import dev.weft.io.support.ModelFile;
 import dev.weft.io.support.StrictJson;
 import dev.weft.op.MoeGate;
@@ -8,7 +9,6 @@ import dev.weft.op.RotaryParameters;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
-import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -31,8 +31,8 @@ public final class ModelConfig {
     private static final int FP8_BLOCK = 128;
     /** Lanes of one FP8 block of cached keys and values. */
     private static final int KV_BLOCK = 64;
-    /** Trailing entries of {@code compress_ratios} in builds whose drafter is DSpark (specification, appendix A). */
-    private static final int DSPARK_BLOCKS = 3;
+    /** Blocks of a DSpark drafter, whose builds have as many trailing {@code compress_ratios} (specification, appendix A). */
+    static final int DSPARK_BLOCKS = 3;
 
     private static final String DSPARK_KEY = "dspark_block_size";
     private final int vocabSize;
@@ -120,16 +120,7 @@ public final class ModelConfig {
 
     /** Reads a configuration. @throws CheckpointException if a value is missing, wrong or contradicts another */
     public static ModelConfig read(Path configJson) {
-        long size = ModelFile.regularSize(configJson);
-        if (size > MAX_FILE_BYTES) {
-            throw new CheckpointException(
-                    configJson + ": found " + size + " bytes, expected a configuration of at most " + MAX_FILE_BYTES);
-        }
-        try {
-            return parse(Files.readAllBytes(configJson), configJson.toString());
-        } catch (IOException e) {
-            throw ModelFile.unreadable(configJson, e);
-        }
+        return parse(ModelFile.bytes(configJson, MAX_FILE_BYTES, "a configuration"), configJson.toString());
     }
 
     /**

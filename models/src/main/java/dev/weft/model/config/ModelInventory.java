@@ -3,6 +3,7 @@ package dev.weft.model.config;
 import dev.weft.CheckpointException;
 import dev.weft.DType;
 import dev.weft.Scaling;
+import dev.weft.io.support.StrictJson;
 import dev.weft.model.config.StoredTensor.Role;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,13 +13,18 @@ import java.util.List;
  * matrix is followed by its scales. Published totals are reproduced to the byte (2.3).
  */
 public final class ModelInventory {
+    private static final String DSPARK_TARGETS = "dspark_target_layer_ids";
+    private static final String DSPARK_RANK = "dspark_markov_rank";
+
     private final ModelConfig c;
     private final long d;
+    private final int listedExperts;
     private final List<StoredTensor> tensors = new ArrayList<>();
 
-    private ModelInventory(ModelConfig config) {
+    private ModelInventory(ModelConfig config, int listedExperts) {
         this.c = config;
         this.d = config.hiddenSize();
+        this.listedExperts = listedExperts;
     }
 
     /**
@@ -32,7 +38,17 @@ public final class ModelInventory {
                     "inventory: expected serial MTP blocks, found a DSpark drafter (dspark_block_size), whose tensor"
                             + " names are not published");
         }
-        return new ModelInventory(config).list();
+        return new ModelInventory(config, config.nRoutedExperts()).list();
+    }
+
+    /**
+     * As {@link #of}, but for sums: of the routed experts of a layer only number 0, whose tensors all the others have too,
+     * and a DSpark drafter under names of our own. Sizes are right (specification, appendix A.2).
+     *
+     * @throws CheckpointException if the keys of a DSpark drafter are missing or wrong
+     */
+    public static List<StoredTensor> withOneExpert(ModelConfig config) {
+        return new ModelInventory(config, 1).list();
     }
 
     /** Bytes of all tensors. */
@@ -48,8 +64,12 @@ public final class ModelInventory {
         hyperHead("");
         norm("norm.weight", d);
         add("head.weight", DType.BF16, Role.MATRIX, c.vocabSize(), d);
-        for (int k = 0; k < c.numNextnPredictLayers(); k++) {
-            mtp("mtp." + k + ".", c.numHiddenLayers() + k);
+        if (c.hasDsparkDrafter()) {
+            drafter();
+        } else {
+            for (int k = 0; k < c.numNextnPredictLayers(); k++) {
+                mtp("mtp." + k + ".", c.numHiddenLayers() + k);
+            }
         }
         return List.copyOf(tensors);
     }
@@ -62,6 +82,26 @@ public final class ModelInventory {
         layer(prefix, index);
         hyperHead(prefix);
         norm(prefix + "norm.weight", d);
+    }
+
+    private void drafter() {
+        Object targets = c.extra().get(DSPARK_TARGETS);
+        Object rank = c.extra().get(DSPARK_RANK);
+        if (!(targets instanceof List<?> layers && !layers.isEmpty() && rank instanceof Integer r && r > 0)) {
+            throw new CheckpointException("inventory of a DSpark drafter: found " + DSPARK_TARGETS + " "
+                    + StrictJson.shortened(targets + " and " + DSPARK_RANK + " " + rank) + ", expected a list of layers and a width");
+        }
+        for (int k = 0; k < ModelConfig.DSPARK_BLOCKS; k++) {
+            layer("mtp." + k + ".", c.numHiddenLayers() + k);
+        }
+        fp8("mtp.0.main_proj", d, layers.size() * d);
+        norm("mtp.0.main_norm.weight", d);
+        String last = "mtp." + (ModelConfig.DSPARK_BLOCKS - 1) + ".";
+        norm(last + "norm.weight", d);
+        hyperHead(last);
+        add(last + "markov_head.markov_w1", DType.BF16, Role.MATRIX, c.vocabSize(), r);
+        add(last + "markov_head.markov_w2", DType.BF16, Role.MATRIX, c.vocabSize(), r);
+        add(last + "confidence_head.proj", DType.BF16, Role.MATRIX, 1, d + r);
     }
 
     private void layer(String prefix, int index) {
@@ -100,7 +140,8 @@ public final class ModelInventory {
         norm(prefix + "kv_norm.weight", width);
         fp8(prefix + "wo_a", latent, heads * width / c.oGroups());
         fp8(prefix + "wo_b", d, latent);
-        LayerKind kind = c.kind(index);
+        boolean drafts = c.hasDsparkDrafter() && index >= c.numHiddenLayers();
+        LayerKind kind = drafts ? LayerKind.WINDOW : c.kind(index);
         if (kind != LayerKind.WINDOW) {
             compressor(prefix + "compressor.", c.ratio(index), kind, width);
         }
@@ -128,7 +169,7 @@ public final class ModelInventory {
         } else {
             add(prefix + "gate.bias", DType.F32, Role.GATE_BIAS, c.nRoutedExperts());
         }
-        for (int e = 0; e < c.nRoutedExperts(); e++) {
+        for (int e = 0; e < listedExperts; e++) {
             String expert = prefix + "experts." + e + ".";
             routed(expert + "w1", inner, d);
             routed(expert + "w2", d, inner);

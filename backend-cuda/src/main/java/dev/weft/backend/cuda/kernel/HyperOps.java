@@ -1,5 +1,6 @@
 package dev.weft.backend.cuda.kernel;
 
+import dev.weft.Shape;
 import dev.weft.op.HyperHead;
 import dev.weft.op.HyperPost;
 import dev.weft.op.HyperPre;
@@ -25,13 +26,22 @@ final class HyperOps {
     private static final int CHUNK = 1024;
 
     private static final int FEW_THREADS = 128;
-    private static final int MANY_THREADS = 256;
 
-    /** Rows of a block of the projection of many rows, and from how many rows on it is faster. */
-    private static final int MANY_ROWS = 32;
+    /** Rows from which on a block of the projection takes several of them, and all coefficients. */
+    private static final int SOME_ROWS = 8;
 
-    /** Shared memory of that block: the weights of 128 columns. */
-    private static final int MANY_BYTES = (2 + STREAMS) * STREAMS * 128 * Float.BYTES;
+    private static final int MANY_ROWS = 256;
+
+    /** Rows of a warp, and most warps of a block. */
+    private static final int ROW_TILE = 4;
+
+    private static final int MOST_WARPS = 8;
+
+    /** Coefficients of a row. */
+    private static final int MIXES = (2 + STREAMS) * STREAMS;
+
+    /** Shared memory per coefficient of a block: the weights of 128 columns, thrice. */
+    private static final int MIX_BYTES = 3 * 128 * Float.BYTES;
 
     private static final int FINISH_THREADS = THREADS + WARP;
     private static final int POST_THREADS = 128;
@@ -86,7 +96,7 @@ final class HyperOps {
 
     /** Bytes of the sums of every row, chunk, and coefficient or square. */
     private static long sums(OpInstance op) {
-        dev.weft.Shape fn = op.inputs().get(1).shape();
+        Shape fn = op.inputs().get(1).shape();
         long rows = op.inputs().getFirst().shape().dim(0).maximum();
         return rows * Math.ceilDiv(fn.dim(1).maximum(), (long) CHUNK) * (fn.dim(0).maximum() + 1) * Float.BYTES;
     }
@@ -94,12 +104,12 @@ final class HyperOps {
     private static void pre(Emit e) {
         KernelArguments a = e.arguments();
         long rows = a.dim(0, 0);
-        if (rows < MANY_ROWS) {
+        if (rows < SOME_ROWS) {
             projectFew(e);
+        } else if (rows < MANY_ROWS) {
+            projectTiles(e, "hyper_project_some", MIXES / 4);
         } else {
-            Grid grid = Grid.of(Math.ceilDiv(a.dim(1, 1), (long) CHUNK) * Math.ceilDiv(rows, (long) MANY_ROWS));
-            String function = "hyper_project_many_" + (a.dtype(0) == dev.weft.DType.F32 ? "f32" : "bf16");
-            e.launch("hyper_fast", function, grid, MANY_THREADS, MANY_BYTES);
+            projectTiles(e, "hyper_project_many", MIXES);
         }
         e.launch("hyper_fast", "hyper_finish_pre", Grid.of(rows), FINISH_THREADS, 0);
     }
@@ -112,7 +122,17 @@ final class HyperOps {
     private static void projectFew(Emit e) {
         KernelArguments a = e.arguments();
         long warps = a.dim(0, 0) * Math.ceilDiv(a.dim(1, 1), (long) CHUNK) * (a.dim(1, 0) + 1);
-        e.launch("hyper_fast", "hyper_project_few", Grid.covering(warps * WARP, FEW_THREADS), FEW_THREADS, 0);
+        e.launch("hyper_project", "hyper_project_few", Grid.covering(warps * WARP, FEW_THREADS), FEW_THREADS, 0);
+    }
+
+    /** Blocks of {@code tile} coefficients. */
+    private static void projectTiles(Emit e, String function, int tile) {
+        KernelArguments a = e.arguments();
+        long rowTiles = Math.ceilDiv(a.dim(0, 0), (long) ROW_TILE);
+        long warps = Math.min(rowTiles, MOST_WARPS);
+        long chunks = Math.ceilDiv(a.dim(1, 1), (long) CHUNK);
+        Grid grid = Grid.of(chunks * (MIXES / tile) * Math.ceilDiv(rowTiles, warps));
+        e.launch("hyper_project", function, grid, (int) warps * WARP, tile * MIX_BYTES);
     }
 
     /** One block per row, its coefficients in shared memory. */

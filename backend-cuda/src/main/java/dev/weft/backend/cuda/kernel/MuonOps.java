@@ -1,5 +1,6 @@
 package dev.weft.backend.cuda.kernel;
 
+import dev.weft.Shape;
 import dev.weft.op.NewtonSchulz;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
@@ -47,7 +48,7 @@ final class MuonOps {
     }
 
     private static long scratch(OpInstance op) {
-        dev.weft.Shape g = op.inputs().getFirst().shape();
+        Shape g = op.inputs().getFirst().shape();
         return Layout.of(g.dim(0).maximum(), g.dim(1).maximum()).bytes();
     }
 

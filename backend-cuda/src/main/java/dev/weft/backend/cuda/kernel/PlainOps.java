@@ -15,6 +15,7 @@ import dev.weft.op.OpInstance;
 import dev.weft.op.ReduceScatter;
 import dev.weft.op.Scale;
 import dev.weft.op.Slice;
+import dev.weft.spi.KernelArguments;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -27,20 +28,20 @@ final class PlainOps {
 
     private static final int THREADS = 256;
 
+    /** Elements that a thread of the fast kernels moves. */
+    private static final int RUN = 8;
+
     private PlainOps() {}
 
     private static Map<Class<? extends Op>, List<Way>> ways() {
         Map<Class<? extends Op>, List<Way>> ways = new HashMap<>();
-        ways.put(Gather.class, List.of(elementwise("gather")));
-        ways.put(Expand.class, List.of(elementwise("expand")));
-        ways.put(Add.class, List.of(elementwise("add")));
-        ways.put(Mul.class, List.of(elementwise("mul")));
-        ways.put(Cast.class, List.of(elementwise("cast")));
+        ways.put(Gather.class, List.of(runs("gather"), elementwise("gather")));
+        ways.put(Expand.class, List.of(runs("expand"), elementwise("expand")));
+        ways.put(Add.class, List.of(runs("add"), elementwise("add")));
+        ways.put(Mul.class, List.of(runs("mul"), elementwise("mul")));
+        ways.put(Cast.class, List.of(runs("cast"), elementwise("cast")));
         ways.put(Concat.class, List.of(elementwise("concat")));
-        ways.put(
-                Scale.class,
-                List.of(elementwise("scale")
-                        .attributes(op -> Attributes.of(Double.doubleToRawLongBits(((Scale) op.op()).factor())))));
+        ways.put(Scale.class, List.of(scaled(runs("scale")), scaled(elementwise("scale"))));
         ways.put(
                 Slice.class,
                 List.of(elementwise("slice").attributes(op -> Attributes.of(((Slice) op.op()).from()))));
@@ -58,6 +59,21 @@ final class PlainOps {
             int result = e.arguments().count() - 1;
             e.launch("plain", function, Grid.covering(e.arguments().elements(result), THREADS), THREADS, 0);
         });
+    }
+
+    /** One thread per run of elements of the result. */
+    private static Way runs(String function) {
+        return Way.fast(function, e -> {
+            KernelArguments a = e.arguments();
+            int result = a.count() - 1;
+            long columns = a.rank(result) == 0 ? 1 : a.dim(result, -1);
+            long runs = a.elements(result) / columns * Math.ceilDiv(columns, (long) RUN);
+            e.launch("plain_fast", function + "_runs", Grid.covering(runs, THREADS), THREADS, 0);
+        });
+    }
+
+    private static Way scaled(Way way) {
+        return way.attributes(op -> Attributes.of(Double.doubleToRawLongBits(((Scale) op.op()).factor())));
     }
 
     /** What a collective does on one rank. */

@@ -1,5 +1,6 @@
 package dev.weft.backend.cuda.kernel;
 
+import dev.weft.DType;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
@@ -9,20 +10,37 @@ import dev.weft.op.SwiGlu;
 import dev.weft.spi.KernelArguments;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
 
 /** Gate, dispatch, SwiGLU and combine of the mixture of experts. */
 final class RoutingOps {
     private static final int THREADS = 256;
     private static final int WARP = 32;
 
+    /** Consecutive elements of a thread of the fast kernels. */
+    private static final int RUN = 8;
+    /** Rows of y up to which each block of the combination looks for its own among all sources. */
+    private static final long FEW = 1024;
+
+    private static final int STATIC_SHARED = 48 << 10;
+
     static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of(
             MoeGate.class,
-                    List.of(Way.simple("moe_gate", RoutingOps::gate).attributes(RoutingOps::gateAttributes)),
+                    List.of(
+                            Way.fast("moe_gate", RoutingOps::gate)
+                                    .refusing((op, chip) -> gateRefusal(op))
+                                    .attributes(RoutingOps::gateAttributes),
+                            Way.simple("moe_gate", RoutingOps::simpleGate).attributes(RoutingOps::gateAttributes)),
             MoeDispatch.class, List.of(Way.simple("moe_dispatch", RoutingOps::dispatch)),
             SwiGlu.class,
-                    List.of(Way.simple("swi_glu", RoutingOps::swiGlu).attributes(RoutingOps::swiGluAttributes)),
+                    List.of(
+                            Way.fast("swi_glu", RoutingOps::swiGlu).attributes(RoutingOps::swiGluAttributes),
+                            Way.simple("swi_glu", RoutingOps::simpleSwiGlu).attributes(RoutingOps::swiGluAttributes)),
             MoeCombine.class,
-                    List.of(Way.simple("moe_combine", RoutingOps::combine).scratch((op, chip) -> placeBytes(op))));
+                    List.of(
+                            Way.fast("moe_combine", RoutingOps::combine).scratch((op, chip) -> placeBytes(op)),
+                            Way.simple("moe_combine", RoutingOps::simpleCombine)
+                                    .scratch((op, chip) -> placeBytes(op))));
 
     private RoutingOps() {}
 
@@ -31,7 +49,24 @@ final class RoutingOps {
         return Attributes.of(gate.topK(), gate.score().ordinal(), gate.hashed() ? 1 : 0, bits(gate.routeScale()));
     }
 
+    private static int gateBytes(long experts, long k) {
+        return Math.toIntExact(experts * (Long.BYTES + Float.BYTES) + k * Integer.BYTES);
+    }
+
+    private static Optional<String> gateRefusal(OpInstance op) {
+        long experts = op.inputs().getFirst().shape().dim(1).maximum();
+        return gateBytes(experts, ((MoeGate) op.op()).topK()) > STATIC_SHARED
+                ? Optional.of(experts + " experts do not fit into shared memory")
+                : Optional.empty();
+    }
+
     private static void gate(Emit e) {
+        KernelArguments a = e.arguments();
+        int shared = gateBytes(a.dim(0, 1), a.dim(a.count() - 1, 1));
+        e.launch("moe_fast", "moe_gate", Grid.of(a.dim(0, 0)), THREADS, shared);
+    }
+
+    private static void simpleGate(Emit e) {
         e.launch("moe", "moe_gate_simple", Grid.covering(e.arguments().dim(0, 0), THREADS / WARP), THREADS, 0);
     }
 
@@ -47,12 +82,39 @@ final class RoutingOps {
     }
 
     private static void swiGlu(Emit e) {
+        e.launch("moe_fast", "swi_glu_" + flow(e), rowsAndRuns(e.arguments(), 0), THREADS, 0);
+    }
+
+    private static String flow(Emit e) {
+        return e.arguments().dtype(0) == DType.F32 ? "f32" : "bf16";
+    }
+
+    /** Rows of operand {@code i} along x, the columns of a block along y. */
+    private static Grid rowsAndRuns(KernelArguments a, int i) {
+        return Grid.of(a.dim(i, 0), Math.ceilDiv(a.dim(i, 1), THREADS * RUN));
+    }
+
+    private static void simpleSwiGlu(Emit e) {
         e.launch("moe", "swi_glu_simple", Grid.covering(e.arguments().elements(0), THREADS), THREADS, 0);
     }
 
     private static void combine(Emit e) {
         KernelArguments a = e.arguments();
-        e.launch("moe", "moe_places", Grid.covering(a.dim(1, 0), THREADS), THREADS, 0);
+        boolean few = a.dim(1, 0) <= FEW;
+        if (!few) {
+            places(e);
+        }
+        int shared = Math.toIntExact(a.dim(1, 0) / a.dim(3, 0) * Integer.BYTES);
+        e.launch("moe_fast", "moe_combine_" + flow(e), rowsAndRuns(a, 3), THREADS, shared, few ? 1 : 0);
+    }
+
+    private static void places(Emit e) {
+        e.launch("moe", "moe_places", Grid.covering(e.arguments().dim(1, 0), THREADS), THREADS, 0);
+    }
+
+    private static void simpleCombine(Emit e) {
+        KernelArguments a = e.arguments();
+        places(e);
         e.launch("moe", "moe_combine_simple", Grid.covering(a.elements(3), THREADS), THREADS, 0);
     }
 

@@ -1,5 +1,6 @@
 package dev.weft.backend.cuda.kernel;
 
+import dev.weft.Shape;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.op.Sample;
@@ -17,6 +18,12 @@ final class SelectOps {
     /** Most values that a block sorts. */
     private static final int MOST_SORTED = 2048;
 
+    /** Entries of a part of a wide row, bins of its counts, and the most candidates that are written down of a row. */
+    private static final int PART = 16384;
+
+    private static final int BINS = 2048;
+    private static final int CANDIDATES = 8192;
+
     static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of(
             Softmax.class,
             List.of(
@@ -26,8 +33,10 @@ final class SelectOps {
             List.of(
                     Way.fast("topK", SelectOps::topK)
                             .refusing((op, chip) -> many(op))
+                            .scratch((op, chip) -> scratch(op))
                             .attributes(op -> Attributes.of(k(op), sorted(op))),
-                    Way.simple("topK", SelectOps::topKSimple).attributes(op -> Attributes.of(k(op)))),
+                    Way.simple("topK", e -> perRow(e, "select", "top_k_simple", THREADS))
+                            .attributes(op -> Attributes.of(k(op)))),
             Sample.class,
             List.of(
                     Way.fast("sample", e -> perRow(e, "select_fast", "sample_rows", WIDE_THREADS)),
@@ -56,12 +65,25 @@ final class SelectOps {
                 : Optional.of("topK: k " + k(op) + ": a block sorts up to " + MOST_SORTED + " values");
     }
 
-    private static void topK(Emit e) {
-        long rows = e.arguments().dim(0, 0);
-        e.launch("select_fast", "top_k_rows", Grid.of(rows), WIDE_THREADS, sorted(e.op()) * Long.BYTES);
+    private static long scratch(OpInstance op) {
+        Shape x = op.inputs().getFirst().shape();
+        long columns = x.dim(1).maximum();
+        long counts = Math.ceilDiv(columns, (long) PART) * BINS * Integer.BYTES;
+        return columns <= PART
+                ? 0
+                : x.dim(0).maximum() * (counts + (1L + k(op) + CANDIDATES) * Long.BYTES);
     }
 
-    private static void topKSimple(Emit e) {
-        e.launch("select", "top_k_simple", Grid.covering(e.arguments().elements(0), THREADS), THREADS, 0);
+    private static void topK(Emit e) {
+        long rows = e.arguments().dim(0, 0);
+        long parts = Math.ceilDiv(e.arguments().dim(0, 1), (long) PART);
+        int sharedBytes = sorted(e.op()) * Long.BYTES;
+        if (parts == 1) {
+            e.launch("select_fast", "top_k_rows", Grid.of(rows), WIDE_THREADS, sharedBytes);
+        } else {
+            e.launch("select_fast", "top_k_count", Grid.of(rows * parts), WIDE_THREADS, 0);
+            e.launch("select_fast", "top_k_gather", Grid.of(rows * parts), WIDE_THREADS, 0);
+            e.launch("select_fast", "top_k_pick", Grid.of(rows), WIDE_THREADS, sharedBytes);
+        }
     }
 }

@@ -1,7 +1,7 @@
-package dev.weft.model.config;
+package dev.weft.io.support;
 
 import dev.weft.CheckpointException;
-import dev.weft.io.support.StrictJson;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
@@ -12,13 +12,14 @@ import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** Typed, bounded reads of one JSON object; every failure names file, key, what was found and what was expected. */
-final class ConfigReader {
+public final class ConfigReader {
     private final String subject;
     private final String prefix;
     private final ObjectNode node;
     private final Set<String> known = new LinkedHashSet<>();
 
-    ConfigReader(String subject, ObjectNode node) {
+    /** @param subject what to call the object in messages, a file as a rule */
+    public ConfigReader(String subject, ObjectNode node) {
         this(subject, "", node);
     }
 
@@ -28,13 +29,14 @@ final class ConfigReader {
         this.node = node;
     }
 
-    boolean has(String key) {
+    /** Whether the key is there and not null. */
+    public boolean has(String key) {
         known.add(key);
         return !node.path(key).isMissingNode() && !node.path(key).isNull();
     }
 
     /** An integer in {@code [min, max]}. */
-    int integer(String key, int min, int max) {
+    public int integer(String key, int min, int max) {
         JsonNode v = get(key);
         require(
                 v.isIntegralNumber() && v.canConvertToLong() && v.longValue() >= min && v.longValue() <= max,
@@ -43,12 +45,13 @@ final class ConfigReader {
         return v.intValue();
     }
 
-    int integer(String key, int min, int max, int absent) {
+    /** An integer in {@code [min, max]}, {@code absent} if the key is not there. */
+    public int integer(String key, int min, int max, int absent) {
         return has(key) ? integer(key, min, max) : absent;
     }
 
     /** A finite number in {@code [min, max]}. */
-    double real(String key, double min, double max) {
+    public double real(String key, double min, double max) {
         JsonNode v = get(key);
         // the negation also refuses NaN
         require(
@@ -58,7 +61,8 @@ final class ConfigReader {
         return v.doubleValue();
     }
 
-    boolean bool(String key, boolean absent) {
+    /** A truth value, {@code absent} if the key is not there. */
+    public boolean bool(String key, boolean absent) {
         if (!has(key)) {
             return absent;
         }
@@ -66,27 +70,28 @@ final class ConfigReader {
         return get(key).booleanValue();
     }
 
-    String text(String key) {
+    /** A string. */
+    public String text(String key) {
         require(get(key).isString(), key, "a string");
         return get(key).stringValue();
     }
 
     /** A string that must be one of {@code allowed}. */
-    String oneOf(String key, String... allowed) {
+    public String oneOf(String key, String... allowed) {
         String v = text(key);
         require(List.of(allowed).contains(v), key, "one of " + List.of(allowed));
         return v;
     }
 
     /** A key that, where present, must have this value because nothing else is implemented. */
-    void only(String key, Object value) {
+    public void only(String key, Object value) {
         if (has(key)) {
             require(StrictJson.plain(get(key)).equals(value), key, value + ", the only value that is supported");
         }
     }
 
     /** A list of integers in {@code [0, max]}. */
-    int[] integers(String key, int max) {
+    public int[] integers(String key, int max) {
         JsonNode v = get(key);
         require(v.isArray(), key, "a list of integers");
         int[] out = new int[v.size()];
@@ -101,7 +106,8 @@ final class ConfigReader {
         return out;
     }
 
-    ConfigReader section(String key) {
+    /** The object under a key; its keys are named with the prefix in messages. */
+    public ConfigReader section(String key) {
         JsonNode v = get(key);
         if (v instanceof ObjectNode object) {
             return new ConfigReader(subject, prefix + key + ".", object);
@@ -109,15 +115,30 @@ final class ConfigReader {
         throw fail(key, shown(v), "an object");
     }
 
+    /** The objects in the list under a key. */
+    public List<ConfigReader> sections(String key) {
+        JsonNode v = get(key);
+        require(v.isArray(), key, "a list of objects");
+        List<ConfigReader> all = new ArrayList<>();
+        for (int i = 0; i < v.size(); i++) {
+            String name = key + "[" + i + "]";
+            if (!(v.get(i) instanceof ObjectNode object)) {
+                throw fail(name, shown(v.get(i)), "an object");
+            }
+            all.add(new ConfigReader(subject, prefix + name + ".", object));
+        }
+        return all;
+    }
+
     /** Throws unless {@code condition} holds; {@code key} has the value to blame. */
-    void require(boolean condition, String key, String expected) {
+    public void require(boolean condition, String key, String expected) {
         if (!condition) {
             throw fail(key, shown(node.path(key)), expected);
         }
     }
 
     /** Keys that nobody asked for, as plain Java values. */
-    Map<String, Object> rest() {
+    public Map<String, Object> rest() {
         Map<String, Object> rest = new LinkedHashMap<>();
         node.propertyStream()
                 .filter(e -> !known.contains(e.getKey()) && !e.getValue().isNull())
@@ -126,7 +147,7 @@ final class ConfigReader {
     }
 
     /** Marks keys as known that have no influence on inference. */
-    void ignore(String... keys) {
+    public void ignore(String... keys) {
         known.addAll(Arrays.asList(keys));
     }
 

@@ -7,27 +7,26 @@ import java.util.Arrays;
 import java.util.List;
 
 /**
- * Builds the CANN emulator with CMake for the tests of this module. Run by Maven as a single-file program:
+ * Builds an emulator of a device with CMake for the tests of a backend. Run by Maven as a single-file program:
  *
- * <pre>BuildEmulator.java (auto|require|skip) SOURCES BUILD_DIRECTORY</pre>
+ * <pre>BuildEmulator.java (auto|require|skip) NAME SOURCES BUILD_DIRECTORY</pre>
  *
- * <p>The result is {@code BUILD_DIRECTORY/cann}, laid out like a CANN installation. It is for tests only and goes into no
- * artifact. CMake decides what to compile anew.
+ * <p>The result is for tests only and goes into no artifact. CMake decides what to compile anew.
  */
 final class BuildEmulator {
     private BuildEmulator() {}
 
     public static void main(String[] args) throws IOException, InterruptedException {
-        if (args.length != 3 || !List.of("auto", "require", "skip").contains(args[0])) {
+        if (args.length != 4 || !List.of("auto", "require", "skip").contains(args[0])) {
             System.err.println("weft.native must be auto, require or skip; got: " + String.join(" ", args));
             System.exit(2);
         }
         if (args[0].equals("skip")) {
             return;
         }
-        String reason = build(Path.of(args[1]), Path.of(args[2]));
+        String reason = build(Path.of(args[2]), Path.of(args[3]));
         if (!reason.isEmpty()) {
-            System.err.println("CANN emulator NOT built, tests of the Ascend backend are skipped: " + reason);
+            System.err.println(args[1] + " emulator NOT built, tests on it are skipped: " + reason);
             System.exit(args[0].equals("require") ? 1 : 0);
         }
     }

@@ -1,0 +1,387 @@
+package dev.weft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.within;
+
+import dev.weft.model.config.ModelConfig;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.ArrayDeque;
+import java.util.ArrayList;
+import java.util.Deque;
+import java.util.List;
+import java.util.Locale;
+import java.util.regex.Matcher;
+import java.util.regex.Pattern;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
+import tools.jackson.databind.JsonNode;
+
+/** The command; the numbers themselves are tested where they are computed. */
+class PlanTest {
+    private static final Pattern TAG = Pattern.compile("<(/?)([a-z]+)((?: [\\w:-]+=\"[^\"<>]*\")*)(/?)>");
+
+    @TempDir
+    private Path folder;
+
+    private static JsonNode json(Object... arguments) {
+        List<Object> all = new ArrayList<>(List.of("plan", "--json"));
+        all.addAll(List.of(arguments));
+        Run run = Run.of(all.toArray());
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        return run.json();
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "pro, 27.07, 3.69, 10.48, 9.54, 864704792696",
+        "flash, 10.17, 9.83, 7.32, 13.67, 159609485896",
+        "v3.2, 100.00, 1.00, 100.00, 1.00, 689469018240",
+    })
+    void theHeadlineInJson(
+            String model, String flops, String lower, String cache, String smaller, long checkpointBytes) {
+        Run run = Run.of("plan", "--model", model, "--context", 1_000_000, "--json");
+        assertThat(run.err()).isEmpty();
+        // as text: two decimals, even where they are zeros
+        assertThat(run.out())
+                .contains("\"percentOfBaseline\" : " + flops, "\"percentOfBaseline\" : " + cache)
+                .contains("\"timesLower\" : " + lower, "\"timesSmaller\" : " + smaller);
+        JsonNode root = run.json();
+        assertThat(root.path("checkpointBytes").asLong()).isEqualTo(checkpointBytes);
+        JsonNode only = root.path("contexts");
+        assertThat(only.size()).isOne();
+        JsonNode f = only.path(0).path("flops");
+        assertThat(f.path("totalGflop").asDouble())
+                .isCloseTo(
+                        f.path("linearGflop").asDouble()
+                                + f.path("indexerGflop").asDouble()
+                                + f.path("coreGflop").asDouble(),
+                        within(1e-9));
+        assertThat(root.has("plans")).isFalse();
+    }
+
+    @Test
+    void parametersAddUp() {
+        JsonNode root = json("--model", "pro");
+        JsonNode p = root.path("parameters");
+        assertThat(p.path("mainStack").asLong()).isEqualTo(1_572_997_201_763L);
+        assertThat(p.path("withMtp").asLong()).isEqualTo(1_598_837_347_742L);
+        long main = 0;
+        long bytes = 0;
+        for (JsonNode g : p.path("groups")) {
+            main += g.path("mtp").asBoolean() ? 0 : g.path("parameters").asLong();
+            bytes += g.path("bytes").asLong();
+        }
+        assertThat(main).isEqualTo(p.path("mainStack").asLong());
+        assertThat(bytes).isEqualTo(root.path("checkpointBytes").asLong()).isEqualTo(864_704_792_696L);
+        assertThat(root.path("architecture").path("layerKinds").asString()).isEqualTo("30 CSA, 31 HCA");
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1000000, 1000000", "1M, 1048576", "128K, 131072", "128k, 131072", "' 8K', 8192", "1, 1"})
+    void contextsAreExactOrBinary(String text, long tokens) {
+        assertThat(json("--model", "flash", "--context", text)
+                        .path("contexts")
+                        .path(0)
+                        .path("context")
+                        .asLong())
+                .isEqualTo(tokens);
+    }
+
+    @Test
+    void aPlanForDevices() {
+        JsonNode plan = json("--model", "pro", "--hardware", "H200", "--count", 8, "--batch", 8, "--context", "8K,1M")
+                .path("plans");
+        JsonNode fits = plan.path(0);
+        assertThat(fits.path("layout").path("name").asString()).isEqualTo("DP4 x TP2 EP8");
+        assertThat(fits.path("layout").path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
+        assertThat(fits.path("roofline").path("tpotMs").asDouble()).isCloseTo(4.39, within(0.005));
+        assertThat(fits.path("calibrated").path("tpotMs").asDouble()).isCloseTo(18.58, within(0.005));
+        assertThat(fits.path("roofline").path("tokensPerSecondPerDevice").asDouble())
+                .isCloseTo(228, within(0.5));
+        assertThat(fits.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(0.06, within(0.005));
+        assertThat(fits.path("strict").path("touchedExperts").asDouble()).isEqualTo(6);
+        assertThat(fits.path("layouts").size()).isEqualTo(4);
+        JsonNode first = fits.path("layouts").path(0);
+        assertThat(first.path("fits").asBoolean()).isFalse();
+        assertThat(first.path("obstacle").asString()).isEqualTo("needs 130.4 GB of 126.9 GB usable");
+        JsonNode step = fits.path("roofline").path("stepMs");
+        assertThat(step.path("total").asDouble())
+                .isCloseTo(
+                        Math.max(
+                                        step.path("memory").asDouble(),
+                                        step.path("compute").asDouble())
+                                + step.path("exchange").asDouble()
+                                + step.path("launch").asDouble(),
+                        within(1e-9));
+
+        JsonNode not = plan.path(1);
+        assertThat(not.path("layout").isNull()).isTrue();
+        assertThat(not.path("roofline").has("tpotMs")).isFalse();
+        assertThat(not.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(16.50, within(0.005));
+    }
+
+    @Test
+    void everyCombinationIsShown() {
+        JsonNode root = json(
+                "--model",
+                "flash",
+                "--context",
+                "8K,64K,8192",
+                "--hardware",
+                "950dt",
+                "--count",
+                16,
+                "--batch",
+                "16,32",
+                "--draft",
+                "0,1,3",
+                "--accept",
+                0.5,
+                "--cache",
+                "fp8,bf16",
+                "--index-keys",
+                "fp8");
+        assertThat(root.path("contexts").size()).isEqualTo(4);
+        assertThat(root.path("plans").size()).isEqualTo(2 * 2 * 2 * 3);
+        JsonNode last = root.path("plans").path(23);
+        assertThat(last.path("context").asLong()).isEqualTo(65536);
+        assertThat(last.path("cache").asString()).isEqualTo("bf16");
+        assertThat(last.path("indexKeys").asString()).isEqualTo("fp8");
+        assertThat(last.path("batch").asInt()).isEqualTo(32);
+        assertThat(last.path("drafted").asInt()).isEqualTo(3);
+        assertThat(last.path("accepted").asDouble()).isEqualTo(0.875);
+    }
+
+    @Test
+    void aConfigurationIsEnough() throws IOException {
+        Files.writeString(folder.resolve("config.json"), ModelConfig.flash().toJson());
+        JsonNode byFolder = json("--model", folder, "--context", "1M");
+        JsonNode byFile = json("--model", folder.resolve("config.json"), "--context", "1M");
+        JsonNode byName = json("--model", "flash", "--context", "1M");
+        for (String part : List.of("architecture", "parameters", "checkpointBytes", "contexts")) {
+            assertThat(byFolder.path(part)).isEqualTo(byName.path(part));
+            assertThat(byFile.path(part)).isEqualTo(byName.path(part));
+        }
+        assertThat(byFolder.path("model").asString()).isEqualTo(folder.toString());
+    }
+
+    @Test
+    void peopleGetTables() {
+        Run run = Run.of("plan", "--model", "pro", "--context", "128K,1M,2M", "--hardware", "950DT", "--count", 64);
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        assertThat(run.out())
+                .contains("pro (DeepSeek-V4): 61 layers (30 CSA, 31 HCA)")
+                .containsPattern("routed experts +1547\\.396 +822\\.054 +F4_E2M1")
+                .containsPattern("checkpoint +GB +864\\.70 +689\\.47 +125\\.42 %")
+                .contains("864,704,792,696 bytes (805.3 GiB)")
+                .containsPattern("1,048,576 +101\\.64 +64\\.42 +153\\.34 +319\\.41 +1194\\.64 +26\\.74 % +3\\.74x")
+                .containsPattern("1,048,576 +5\\.28 +5035\\.8 +5036 +50\\.40 +10\\.48 %")
+                .contains("2,097,152 is beyond the 1,048,576 tokens that pro was trained for")
+                .contains("64 x Ascend 950DT", "maker's roadmap")
+                .containsPattern("DP2 x TP32 EP64 .* no: 16 output groups cannot be dealt to 32 devices")
+                .containsPattern("131,072 +64 +1 +0\\.70 +DP64 EP64 +calibrated ")
+                .contains("rms log error 0.20", "hides its transfers: 1000 FLOP per byte sent, of 6144")
+                .doesNotContain("entries/keys"); // one format: no column for it
+        run.out().lines().forEach(line -> assertThat(line).isEqualTo(line.stripTrailing()));
+        Run full = Run.of("plan", "--model", "pro", "--context", "1M", "--hardware", "h200", "--count", 8);
+        assertThat(full.out())
+                .containsPattern("DP1 x TP8 EP8 .* 150\\.5 +no: needs 150\\.5 GB of 126\\.9 GB usable")
+                .containsPattern("does not fit +roofline +- .* 16\\.50\n")
+                .containsPattern("does not fit +calibrated +- .* 47\\.15\n");
+        Run formats = Run.of("plan", "--model", "pro", "--context", "1M", "--cache", "fp8,bf16");
+        assertThat(formats.out()).containsPattern("1,048,576 +bf16/fp4 +8\\.86");
+    }
+
+    @Test
+    void thisProcessorIsMeasured() {
+        JsonNode root = json("--model", DemoModel.locate(null), "--context", "2K", "--hardware", "cpu");
+        JsonNode hardware = root.path("hardware");
+        assertThat(hardware.path("kind").asString()).isEqualTo("cpu");
+        assertThat(hardware.path("peaks").asString()).isEqualTo("measured");
+        assertThat(hardware.path("memoryTBps").asDouble()).isPositive();
+        assertThat(hardware.path("fp8PF").asDouble())
+                .isPositive()
+                .isEqualTo(hardware.path("bf16PF").asDouble());
+        assertThat(hardware.path("linkGBps").isNull()).isTrue();
+        assertThat(root.path("calibration").isNull()).isTrue();
+        JsonNode plan = root.path("plans").path(0);
+        assertThat(plan.path("calibrated").isNull()).isTrue();
+        assertThat(plan.path("roofline").path("stepMs").path("exchange").asDouble())
+                .isZero();
+        assertThat(plan.path("roofline").path("tpotMs").asDouble()).isPositive();
+    }
+
+    @Test
+    void measuredPeaksAreTakenWhenAskedFor() throws IOException {
+        Path file = Files.writeString(folder.resolve("devices.json"), """
+                {"devices": [{"kind": "box", "name": "a box", "memoryGB": 1000, "memoryTBps": 4, "fp8PF": 1, "bf16PF": 0.5,
+                 "linkGBps": 1000, "source": "guess", "measured": {"memoryTBps": 2}},
+                 {"kind": "other", "name": "another", "memoryGB": 1, "memoryTBps": 1, "fp8PF": 1, "bf16PF": 1,
+                 "linkGBps": 1, "source": "guess"}]}""");
+        List<Object> box = List.of("--model", "flash", "--hardware", "box", "--hardware-file", file);
+        JsonNode published = json(box.toArray());
+        List<Object> asked = new ArrayList<>(box);
+        asked.addAll(List.of("--peaks", "measured"));
+        JsonNode measured = json(asked.toArray());
+        assertThat(measured.path("hardware").path("memoryTBps").asDouble()).isEqualTo(2);
+        assertThat(measured.path("hardware").path("peaks").asString()).isEqualTo("measured");
+        assertThat(memoryMs(measured)).isCloseTo(2 * memoryMs(published), within(1e-9));
+        Run none = Run.of(
+                "plan", "--model", "flash", "--hardware", "other", "--hardware-file", file, "--peaks", "measured");
+        assertThat(none.code()).isEqualTo(2);
+        assertThat(none.err()).startsWith("weft: --peaks: found measured, but none are known of another");
+    }
+
+    private static double memoryMs(JsonNode root) {
+        return root.path("plans")
+                .path(0)
+                .path("roofline")
+                .path("stepMs")
+                .path("memory")
+                .asDouble();
+    }
+
+    @Test
+    void thePlotStandsAlone() throws IOException {
+        Path file = folder.resolve("plan.svg");
+        Run run = Run.of("plan", "--model", "pro", "--context", "128K,1M", "--plot", file);
+        assertThat(run.err()).isEmpty();
+        String svg = Files.readString(file);
+        assertWellFormed(svg);
+        assertThat(svg)
+                .contains("@media (prefers-color-scheme: dark)")
+                .contains(">26.7 %<", ">52.8 %<", ">10.5 %<", ">pro<", ">V3.2<", ">FLOPs of one token<")
+                .doesNotContain("<script", "<image", "url(", "href", "NaN", "Infinity");
+        assertThat(svg.replace("http://www.w3.org/2000/svg", "")).doesNotContain("http");
+        assertThat(svg.split("<path ", -1)).hasSize(1 + 4);
+    }
+
+    @Test
+    void theBaselineIsNotPlottedAgainstItself() throws IOException {
+        Path file = folder.resolve("plan.svg");
+        Run.of("plan", "--model", "v3.2", "--plot", file);
+        assertThat(Files.readString(file).split("<path ", -1)).hasSize(1 + 2);
+    }
+
+    @Test
+    void formatsAreLinesOfTheirOwn() throws IOException {
+        Path file = folder.resolve("plan.svg");
+        Run.of(
+                "plan",
+                "--model",
+                "flash",
+                "--context",
+                1,
+                "--cache",
+                "fp8,bf16",
+                "--index-keys",
+                "fp4,fp8,bf16",
+                "--plot",
+                file);
+        String svg = Files.readString(file);
+        assertWellFormed(svg);
+        // FLOPs know no format of the entries: three and six lines, and the baseline in both
+        assertThat(svg.split("<path ", -1)).hasSize(1 + 4 + 7);
+        assertThat(svg).contains(">fp8 keys<", ">bf16/fp4<").doesNotContain("NaN", "Infinity");
+    }
+
+    private static void assertWellFormed(String svg) {
+        String body = svg.substring(svg.indexOf("<svg"));
+        Deque<String> open = new ArrayDeque<>();
+        Matcher tag = TAG.matcher(body);
+        int end = 0;
+        while (tag.find()) {
+            assertThat(body.substring(end, tag.start())).doesNotContain("<").doesNotContain(">");
+            end = tag.end();
+            if (tag.group(1).isEmpty() && tag.group(4).isEmpty()) {
+                open.push(tag.group(2));
+            } else if (!tag.group(1).isEmpty()) {
+                assertThat(open.pop()).isEqualTo(tag.group(2));
+            }
+        }
+        assertThat(open).isEmpty();
+        assertThat(body.substring(end)).isBlank();
+    }
+
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "--context 1G                      | --context: found '1G', expected 1 to 1099511627776 tokens, as in",
+                "--context 0                       | --context: found '0'",
+                "--context -5                      | --context: found '-5'",
+                "--context 1.5M                    | --context: found '1.5M'",
+                "--context 8K,,1M                  | --context: found '8K,,1M', expected values divided by commas",
+                "--context 9999999999999M          | --context: found '9999999999999M'",
+                "--cache fp4                       | --cache: found 'fp4', expected fp8, bf16",
+                "--index-keys int4                 | --index-keys: found 'int4', expected fp4, fp8, bf16",
+                "--count 8                         | --count: found without --hardware",
+                "--batch 8                         | --batch: found without --hardware",
+                "--draft 2                         | --draft: found without --hardware",
+                "--hardware tpu                    | --hardware: found 'tpu', expected 950dt, 950pr, a3, a2, h200, b200,",
+                "--hardware h200 --count 0         | --count: found '0', expected 1 to 1048576",
+                "--hardware h200 --count many      | --count: found 'many'",
+                "--hardware h200 --batch 0         | --batch: found '0', expected 1 to 16777216",
+                "--hardware h200 --draft -1        | --draft: found '-1', expected 0 to 64",
+                "--hardware h200 --accept 1.5      | --accept: found 1.5, expected 0 to 1",
+                "--hardware h200 --accept NaN      | --accept: found NaN, expected 0 to 1",
+                "--hardware h200 --prompt none     | --prompt: found 'none'",
+                "--hardware h200 --peaks guessed   | --peaks: found 'guessed', expected published, measured",
+                "--hardware h200 --peaks measured  | --peaks: found measured, but none are known of NVIDIA H200",
+                "--hardware cpu --count 2          | --count: found 2 with --hardware cpu, expected 1",
+                "--hardware cpu --peaks published | --peaks: found published with --hardware cpu, whose peaks are measured",
+                "--hardware cpu --hardware-file x | --hardware-file: found x with --hardware cpu, whose peaks are measured",
+                "--plot no/such/folder/p.svg       | --plot: found no/such/folder/p.svg, expected a file in a folder",
+            })
+    void badOptionsAreNamed(String options, String message) {
+        List<Object> all = new ArrayList<>(List.of("plan", "--model", "flash"));
+        all.addAll(List.of(options.strip().split(" +")));
+        Run run = Run.of(all.toArray());
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.out()).isEmpty();
+        assertThat(run.err()).startsWith("weft: " + message);
+        assertThat(run.err().lines()).hasSize(1);
+    }
+
+    @Test
+    void theModelMustBeKnown() throws IOException {
+        Run missing = Run.of("plan");
+        assertThat(missing.code()).isEqualTo(2);
+        assertThat(missing.err()).contains("--model");
+        Run unknown = Run.of("plan", "--model", "v5");
+        assertThat(unknown.code()).isEqualTo(2);
+        assertThat(unknown.err())
+                .isEqualTo("weft: --model: found 'v5', expected pro, flash, v3.2, or the folder or file of a"
+                        + " configuration\n");
+        Path other = Files.writeString(folder.resolve("config.json"), "{\"model_type\": \"llama\"}");
+        Run foreign = Run.of("plan", "--model", folder);
+        assertThat(foreign.code()).isEqualTo(1);
+        assertThat(foreign.err())
+                .isEqualTo("weft: " + other
+                        + ": model_type: found \"llama\", expected \"deepseek_v4\" or \"deepseek_v32\"\n");
+        Files.delete(other);
+        assertThat(Run.of("plan", "--model", folder).err()).isEqualTo("weft: " + other + ": does not exist\n");
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"de-DE", "ar-EG-u-nu-arab"})
+    void numbersDoNotFollowTheLocale(String tag) {
+        Locale before = Locale.getDefault();
+        try {
+            Run plain = Run.of("plan", "--model", "flash", "--hardware", "b200", "--count", 4);
+            Locale.setDefault(Locale.forLanguageTag(tag));
+            assertThat(Run.of("plan", "--model", "flash", "--hardware", "b200", "--count", 4)
+                            .out())
+                    .isEqualTo(plain.out());
+        } finally {
+            Locale.setDefault(before);
+        }
+    }
+}

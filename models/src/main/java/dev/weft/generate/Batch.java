@@ -1,0 +1,191 @@
+package dev.weft.generate;
+
+import dev.weft.DeviceMemoryException;
+import dev.weft.model.DeepSeekV4;
+import dev.weft.model.Feed;
+import dev.weft.model.Prefill;
+import dev.weft.model.PrefixCache;
+import dev.weft.model.Session;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/** The sequences of an {@link Engine} that are under way, and their steps. Used by the engine's thread. */
+final class Batch {
+    private final DeepSeekV4 model;
+    private final @Nullable PrefixCache cache;
+    private final int vocabulary;
+    private final int maxTokens;
+    private final int promptTokens;
+    private final List<Member> members = new ArrayList<>();
+    private volatile int size;
+
+    // of the step that is being made
+    private final List<Member> fed = new ArrayList<>();
+    private final List<Feed> feeds = new ArrayList<>();
+    private float[] logits = new float[0];
+
+    /** A sequence and who wants it. */
+    private record Member(Generation generation, Continuation continuation) {
+        boolean isReady() {
+            return generation.hasRoom();
+        }
+    }
+
+    Batch(DeepSeekV4 model, int promptTokens, @Nullable PrefixCache cache) {
+        this.model = model;
+        this.cache = cache;
+        this.vocabulary = model.config().vocabSize();
+        this.maxTokens = model.options().maxTokens();
+        this.promptTokens = promptTokens;
+    }
+
+    /** Sequences under way; for any thread. */
+    int size() {
+        return size;
+    }
+
+    /** Sequences that may join; for any thread. */
+    int free() {
+        return model.options().maxSequences() - size;
+    }
+
+    /** Whether a step would do anything. */
+    boolean hasWork() {
+        return members.stream().anyMatch(m -> m.isReady() || m.generation().isCancelled());
+    }
+
+    void join(Generation generation) {
+        GenerationRequest request = generation.request();
+        Prefill prefill = cache == null ? null : cache.begin(request.prompt());
+        Session session = prefill == null ? model.newSession() : prefill.session();
+        generation.startsAt(session.position());
+        Continuation continuation = new Continuation(
+                session, prefill, request, model.options().maxContext(), generation.progress());
+        members.add(new Member(generation, continuation));
+        size = members.size();
+    }
+
+    /** Ends what was cancelled and takes the others one step further. */
+    void step() {
+        List.copyOf(members).stream()
+                .filter(m -> m.generation().isCancelled())
+                .forEach(m -> leave(m, FinishReason.CANCELLED));
+        List<Member> ready = members.stream().filter(Member::isReady).toList();
+        propose(ready);
+        choose(ready);
+        if (feeds.isEmpty()) {
+            return;
+        }
+        int wanted = feeds.stream().mapToInt(Feed::wanted).sum();
+        reserve(wanted);
+        try {
+            model.step(feeds, logits);
+        } catch (DeviceMemoryException e) {
+            // the pages of all together are used up: the youngest gives way, the others go on
+            fail(fed.getLast(), e);
+            return;
+        }
+        take();
+    }
+
+    /** Asks the MTP block for proposals, all in one step. */
+    private void propose(List<Member> ready) {
+        List<Continuation> wanting = ready.stream()
+                .map(Member::continuation)
+                .filter(Continuation::wantsDraft)
+                .limit(maxTokens)
+                .toList();
+        if (wanting.isEmpty()) {
+            return;
+        }
+        reserve(wanting.size());
+        model.draft(
+                wanting.stream().map(Continuation::session).toList(),
+                wanting.stream().mapToInt(Continuation::pending).toArray(),
+                logits);
+        for (int i = 0; i < wanting.size(); i++) {
+            wanting.get(i).propose(logits, i * vocabulary, vocabulary);
+        }
+    }
+
+    /** Answers first, since people wait for their next token; prompts share what is left. */
+    private void choose(List<Member> ready) {
+        fed.clear();
+        feeds.clear();
+        int left = maxTokens;
+        for (Member m : ready) {
+            if (!m.continuation().isInPrompt() && left >= 2) {
+                left -= add(m, 1);
+            }
+        }
+        left = Math.min(left, promptTokens);
+        for (Member m : ready) {
+            if (m.continuation().isInPrompt() && left > 0) {
+                left -= add(m, left);
+            }
+        }
+    }
+
+    private int add(Member member, int most) {
+        Feed feed = member.continuation().feed(most);
+        fed.add(member);
+        feeds.add(feed);
+        return feed.tokens().length;
+    }
+
+    private void take() {
+        int at = 0;
+        for (int i = 0; i < fed.size(); i++) {
+            Member m = fed.get(i);
+            try {
+                m.continuation().take(feeds.get(i), logits, at, vocabulary);
+                if (m.continuation().reason() != null) {
+                    leave(m, m.continuation().reason());
+                }
+            } catch (RuntimeException e) {
+                fail(m, e); // of the request's own receiver or test
+            }
+            at += feeds.get(i).wanted() * vocabulary;
+        }
+        // whoever had no turn because the step was full comes first next time
+        members.removeAll(fed);
+        fed.removeIf(m -> m.generation().reason() != null);
+        members.addAll(fed);
+    }
+
+    private void reserve(int rows) {
+        int needed = Math.multiplyExact(rows, vocabulary);
+        if (logits.length < needed) {
+            logits = new float[needed];
+        }
+    }
+
+    private void leave(Member member, FinishReason reason) {
+        Session session = member.continuation().session();
+        if (cache != null && session.position() > 0) {
+            cache.remember(session); // a conversation goes on from here
+        }
+        close(member);
+        member.generation().finish(reason);
+    }
+
+    private void fail(Member member, RuntimeException cause) {
+        close(member);
+        member.generation().fail(cause);
+    }
+
+    private void close(Member member) {
+        members.remove(member);
+        size = members.size();
+        member.continuation().session().close();
+    }
+
+    void cancelAll() {
+        List.copyOf(members).forEach(m -> leave(m, FinishReason.CANCELLED));
+    }
+
+    void failAll(RuntimeException cause) {
+        List.copyOf(members).forEach(m -> fail(m, cause));
+    }
+}

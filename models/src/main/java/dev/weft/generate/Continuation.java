@@ -1,0 +1,174 @@
+package dev.weft.generate;
+
+import dev.weft.model.Feed;
+import dev.weft.model.Prefill;
+import dev.weft.model.Sampling;
+import dev.weft.model.Session;
+import dev.weft.model.TokenConstraint;
+import dev.weft.model.TokenMask;
+import dev.weft.model.TokenSampler;
+import java.util.Arrays;
+import java.util.function.IntPredicate;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * One sequence between its steps: which tokens it appends next, and what follows from the logits. The prompt goes in pieces;
+ * then each step appends the token chosen last, with speculation also the token that the MTP block proposes after it.
+ */
+final class Continuation {
+    private static final int NONE = -1;
+
+    private final Session session;
+    private final @Nullable Prefill prefill;
+    private final int[] prompt;
+    private final Sampling sampling;
+    private final boolean speculative;
+    private final IntPredicate endsAfter;
+    private final TokenSampler sampler;
+    private final @Nullable TokenConstraint constraint;
+    private final int context;
+    private final Progress progress;
+
+    /** Chosen and not appended yet. */
+    private int pending = NONE;
+    /** Proposed to follow it. */
+    private int draft = NONE;
+
+    private int generated;
+    private @Nullable TokenMask mask;
+    private @Nullable FinishReason reason;
+
+    /** Receives what a step brings. */
+    interface Progress {
+        void token(GeneratedToken token);
+
+        void draft(boolean accepted);
+    }
+
+    /**
+     * @param session empty, or with the first tokens of the prompt that {@code prefill} found in a cache
+     * @param prefill brings the prompt into the session and remembers it, null without a cache
+     * @param context longest sequence
+     */
+    Continuation(
+            Session session, @Nullable Prefill prefill, GenerationRequest request, int context, Progress progress) {
+        this.session = session;
+        this.prefill = prefill;
+        this.prompt = request.prompt();
+        this.sampling = request.sampling();
+        this.speculative = request.speculative();
+        this.endsAfter = request.endsAfter();
+        this.sampler = new TokenSampler(sampling);
+        this.constraint = request.constraint() == null ? null : request.constraint().copy();
+        this.context = context;
+        this.progress = progress;
+        sampler.prompt(prompt);
+        if (sampling.maxTokens() == 0) {
+            reason = FinishReason.LENGTH;
+        }
+    }
+
+    Session session() {
+        return session;
+    }
+
+    /** Why it has ended, null while it goes on. */
+    @Nullable
+    FinishReason reason() {
+        return reason;
+    }
+
+    boolean isInPrompt() {
+        return session.position() < prompt.length;
+    }
+
+    /** Whether {@link #propose} is due before the next step. */
+    boolean wantsDraft() {
+        return speculative && pending != NONE && draft == NONE && session.position() + 2 <= context;
+    }
+
+    /** The token after which a proposal is wanted. */
+    int pending() {
+        return pending;
+    }
+
+    /** Draws the proposal from the logits of the MTP block. */
+    void propose(float[] logits, int at, int vocabulary) {
+        draft = sampler.propose(logits, at, vocabulary, allowed(vocabulary));
+    }
+
+    /** Tokens of the next step. @param most limit for a piece of the prompt, 1 or more; other steps have one or two */
+    Feed feed(int most) {
+        if (isInPrompt()) {
+            int from = session.position();
+            int[] tokens = prefill == null
+                    ? Arrays.copyOfRange(prompt, from, Math.min(prompt.length, from + most))
+                    : prefill.next(most);
+            boolean isLast = from + tokens.length == prompt.length;
+            return new Feed(session, tokens, isLast ? Feed.Want.LAST : Feed.Want.NONE);
+        }
+        int[] tokens = draft == NONE ? new int[] {pending} : new int[] {pending, draft};
+        return new Feed(session, tokens, Feed.Want.ALL);
+    }
+
+    /** Takes the logits of the step of {@code feed}: {@code feed.wanted()} rows from {@code at} on. */
+    void take(Feed feed, float[] logits, int at, int vocabulary) {
+        if (pending == NONE && prefill != null) {
+            prefill.stepped();
+        }
+        if (draft != NONE) {
+            check(logits, at, vocabulary);
+        } else if (feed.wanted() > 0) {
+            choose(logits, at, vocabulary);
+        }
+    }
+
+    private void choose(float[] logits, int at, int vocabulary) {
+        emit(sampler.next(logits, at, vocabulary, allowed(vocabulary)), logits, at, vocabulary);
+    }
+
+    /** Two rows: what follows the pending token, and what follows the proposal if that is right. */
+    private void check(float[] logits, int at, int vocabulary) {
+        int proposed = draft;
+        draft = NONE;
+        int token = sampler.verify(logits, at, vocabulary, allowed(vocabulary));
+        boolean accepted = token == proposed;
+        progress.draft(accepted);
+        emit(token, logits, at, vocabulary);
+        if (accepted && reason == null) {
+            choose(logits, at + vocabulary, vocabulary);
+        } else {
+            session.truncate(session.position() - 1); // wrong, or last: the last token is never appended
+        }
+    }
+
+    /** The tokens that may come next, null for all. */
+    private @Nullable TokenMask allowed(int vocabulary) {
+        if (constraint == null) {
+            return null;
+        }
+        if (mask == null) {
+            mask = new TokenMask(vocabulary);
+        }
+        constraint.allowed(mask, Math.min(sampling.maxTokens(), context - prompt.length + 1) - generated);
+        return mask;
+    }
+
+    private void emit(int token, float[] logits, int at, int vocabulary) {
+        pending = token;
+        generated++;
+        if (constraint != null) {
+            constraint.accept(token);
+        }
+        if (constraint != null && constraint.isFinished()) {
+            reason = FinishReason.STOP;
+        } else if (sampling.stop().contains(token) || endsAfter.test(token)) {
+            reason = FinishReason.STOP;
+        } else if (generated == sampling.maxTokens()) {
+            reason = FinishReason.LENGTH;
+        } else if (prompt.length + generated > context) {
+            reason = FinishReason.CONTEXT;
+        }
+        progress.token(LogProbabilities.of(token, logits, at, vocabulary, sampling.logprobs()));
+    }
+}

@@ -1,0 +1,2 @@
+/** Generation for many sequences at once, with speculation. */
+package dev.weft.generate;

@@ -134,6 +134,7 @@ final class AttentionCases {
         cases.add(index(d, 7, 4, 2, 128, mixed, Data.constant(0.5)).noted("ties"));
         Steps far = Steps.of(4 * 17000, 1, 4 * 16100, 2, 40, 1);
         cases.add(index(d, 20, 4, 2, 128, far, Data.random()).noted("many entries"));
+        cases.add(index(d, 20, 4, 2, 128, far, Data.constant(0.5)).noted("many ties"));
         cases.add(index(d, 7, 4, 2, 16, Steps.of(0, 0), Data.random()));
     }
 

@@ -114,6 +114,26 @@ class ChatTest {
     }
 
     @Test
+    void resultsOfToolsLeadOnInASavedConversation() throws IOException {
+        Path history = Files.writeString(folder.resolve("history.json"), """
+                {"messages": [{"role": "system", "content": "Add."}, {"role": "user", "content": "1+2, 3+4?"},
+                 {"role": "assistant", "content": "", "tool_calls": [
+                  {"type": "function", "function": {"name": "add", "arguments": "{\\"a\\": 1, \\"b\\": 2}"}},
+                  {"type": "function", "function": {"name": "add", "arguments": "{\\"a\\": 3, \\"b\\": 4}"}}]}],
+                 "options": {"thinking_mode": "chat"}}""");
+        Path saved = folder.resolve("saved.json");
+        Run run = chat("/result 3\n/result 7\n/result 9\n/save " + saved + "\n", "--history", history);
+        assertThat(run.err()).contains("/result: found no tool call that waits for one");
+        assertThat(REUSED.matcher(run.err()).results()).hasSize(1);
+        List<Message> messages = ChatJson.readRequest(Files.readString(saved)).messages();
+        assertThat(messages)
+                .extracting(m -> m.role().wireName())
+                .containsExactly("system", "user", "assistant", "tool", "tool", "assistant");
+        assertThat(messages).extracting(Message::content).startsWith("Add.", "1+2, 3+4?", "", "3", "7");
+        assertThat(run.out().strip()).isEqualTo(messages.getLast().content().strip());
+    }
+
+    @Test
     void commandsAreObeyedOrRefused() {
         Run run = chat("\n/help\n/mode fast\n/mode max\n/save\n/result 5\n/what\n/save /\n//x\n/quit\nNever said\n");
         assertThat(run.code()).isEqualTo(1); // some were refused, and nobody saw it
@@ -160,11 +180,7 @@ class ChatTest {
         Terminal terminal = new Terminal(System.out, System.err, false);
         try (LoadedModel loaded = options.load(terminal, LoadOptions.defaults().maxContext(128));
                 Chat chat = new Chat(
-                        loaded,
-                        ModelText.of(MODEL),
-                        new PromptEncoder(PromptTexts.none()),
-                        List.of(),
-                        PromptOptions.nonThink())) {
+                        loaded, ModelText.of(MODEL), new PromptEncoder(PromptTexts.none()), PromptOptions.nonThink())) {
             AtomicInteger asked = new AtomicInteger();
             StringBuilder shown = new StringBuilder();
             AnswerStats stats = chat.answer(

@@ -128,8 +128,8 @@ final class Chat implements AutoCloseable {
         StreamingCompletionParser parser = new StreamingCompletionParser(options.mode(), events.andThen(collector));
         StreamedText streamed = new StreamedText(text.decoder(), parser::accept);
         int room = Math.max(1, loaded.model().options().maxContext() - ids.length);
-        Sampling limited =
-                limited(sampling, room).stopAt(loaded.model().config().eosTokenId());
+        Sampling limited = sampling.maxTokens(Math.min(sampling.maxTokens(), room))
+                .stopAt(loaded.model().config().eosTokenId());
         try {
             new Generator(session).generate(rest, limited, id -> streamed.accept(id, false), cancelled);
         } catch (CancelledException e) {
@@ -143,12 +143,6 @@ final class Chat implements AutoCloseable {
                 Units.rate(rest.length, streamed.prefillNanos()),
                 Units.rate(streamed.decodeSteps(), streamed.decodeNanos()));
         return new AnswerStats(speed, ids.length, kept, streamed.prefillNanos(), streamed.tokens(), null);
-    }
-
-    private static Sampling limited(Sampling sampling, int room) {
-        return sampling.maxTokens() <= room
-                ? sampling
-                : Sampling.random(sampling.temperature(), sampling.topP(), room, sampling.seed());
     }
 
     /** Takes the session back to what it has in common with a prompt; the last token is always appended anew. */

@@ -1,6 +1,5 @@
 package dev.weft.cli;
 
-import dev.weft.RequestException;
 import dev.weft.chat.ChatJson;
 import dev.weft.chat.ChatRequest;
 import dev.weft.chat.PromptEncoder;
@@ -65,19 +64,8 @@ final class ChatCommand extends WeftCommand {
             description = "Most tokens of an answer. Default: what the context has room for.")
     private int maxTokens = Integer.MAX_VALUE;
 
-    @Option(
-            names = "--temperature",
-            paramLabel = "T",
-            defaultValue = "1",
-            description = "0 for the most likely token each time. Default: ${DEFAULT-VALUE}.")
-    private float temperature;
-
-    @Option(
-            names = "--top-p",
-            paramLabel = "P",
-            defaultValue = "1",
-            description = "Share of probability to choose from. Default: ${DEFAULT-VALUE}.")
-    private float topP;
+    @Mixin
+    private SamplingOptions choice = new SamplingOptions();
 
     @Option(
             names = "--seed",
@@ -104,7 +92,7 @@ final class ChatCommand extends WeftCommand {
         if (context < 1) {
             throw new UsageException("--context: found " + context + ", expected 1 or more");
         }
-        Sampling sampling = sampling();
+        Sampling sampling = choice.read(1, maxTokens, seed == null ? System.nanoTime() : seed);
         Path directory = options.directory();
         ModelText text = ModelText.of(directory);
         PromptEncoder encoder = new PromptEncoder(ChatOptions.texts(directory, texts));
@@ -130,15 +118,6 @@ final class ChatCommand extends WeftCommand {
                         directory, loaded.device().id());
             }
             return new ChatLoop(terminal, chat, sampling, stats, interruption).run();
-        }
-    }
-
-    private Sampling sampling() {
-        long start = seed == null ? System.nanoTime() : seed;
-        try {
-            return Sampling.random(temperature, topP, maxTokens, start);
-        } catch (RequestException e) {
-            throw new UsageException(e.getMessage(), e);
         }
     }
 }

@@ -138,8 +138,7 @@ final class ChatLoop {
     }
 
     private void answer(List<Message> question) {
-        Sampling next = Sampling.random(
-                sampling.temperature(), sampling.topP(), sampling.maxTokens(), sampling.seed() + answers++);
+        Sampling next = sampling.seed(sampling.seed() + answers++);
         AnswerStats taken;
         interruption.setBusy(true);
         try {

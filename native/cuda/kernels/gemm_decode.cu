@@ -1,5 +1,5 @@
-// Matrix products with few tokens, bound by reading the weights: a block has 32 rows of weights and 8 tokens, and its warps
-// share K. Each warp leaves the sums of its blocks of K in shared memory, where they are added in ascending order.
+// Matrix products with few tokens, bound by reading the weights: a block has 16 or 32 rows of weights (16 where more would
+// leave multiprocessors idle) and 8 tokens, and its warps share K. Each warp leaves the sums of its blocks of K in shared memory, where they are added in ascending order.
 #include "weft/cuda/gemm.cuh"
 
 using namespace weft;
@@ -9,22 +9,25 @@ namespace {
 constexpr int THREADS = 256;
 constexpr int WARPS = THREADS / WARP;
 constexpr int TOKENS = FRAGMENT_TOKENS;
-constexpr int STAGES = 3;                    // copies under way, GemmOps.DECODE_STAGES
-constexpr int SUM_PITCH = WARP_ROWS + 4;     // floats from token to token: no bank conflicts
-constexpr int BLOCK_SUMS = TOKENS * SUM_PITCH;
+constexpr int STAGES = 3;  // copies under way
 
-template <DType X, DType W>
+template <DType X, DType W, int ROWS>
 struct Shape {
+    static constexpr int WARP_ROWS = ROWS * ROW_STEP;
+    static constexpr int SUM_PITCH = WARP_ROWS + 4;  // floats from token to token: no bank conflicts
+    static constexpr int BLOCK_SUMS = TOKENS * SUM_PITCH;
     static constexpr int LOADS = block_loads<W>;  // steps of a block
     static constexpr int CHUNKS = lane_values<W> / CHUNK;
     static constexpr int X_WORDS = lane_values<W> * bits_in<X> / 32;
     static constexpr int X_SLOTS = (X_WORDS + 3) / 4;
-    static constexpr int SLOTS = LANE_ROWS + X_SLOTS;  // of 16 bytes a lane and step
+    static constexpr int SLOTS = ROWS + X_SLOTS;  // of 16 bytes a lane and step
 };
 
-// Shared memory. GemmOps.decodeBytes knows its size.
-template <DType X, DType W>
+// Shared memory. TensorCoreGemm.decodeBytes knows its size.
+template <DType X, DType W, int ROWS>
 struct Layout {
+    using S = Shape<X, W, ROWS>;
+
     uint4 *queue;     // [WARPS][STAGES][SLOTS][WARP]
     float *sums;      // [blocks][TOKENS][SUM_PITCH]
     u8 *x_scale;      // [TOKENS][blocks]
@@ -32,14 +35,15 @@ struct Layout {
 
     __device__ __forceinline__ Layout(uint4 *memory, int blocks) {
         queue = memory;
-        sums = reinterpret_cast<float *>(queue + WARPS * STAGES * Shape<X, W>::SLOTS * WARP);
-        x_scale = reinterpret_cast<u8 *>(sums + blocks * BLOCK_SUMS);
+        sums = reinterpret_cast<float *>(queue + WARPS * STAGES * S::SLOTS * WARP);
+        x_scale = reinterpret_cast<u8 *>(sums + blocks * S::BLOCK_SUMS);
         w_scale = x_scale + TOKENS * blocks;
     }
 };
 
-template <DType X, DType W>
-__device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, int row, const Layout<X, W> &shared) {
+template <DType X, DType W, int ROWS>
+__device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS> &shared) {
+    constexpr int WARP_ROWS = Shape<X, W, ROWS>::WARP_ROWS;
     const int blocks = w.blocks();
     if constexpr (X == F8_E4M3) {
         for (int i = static_cast<int>(threadIdx.x); i < tile.tokens * blocks; i += THREADS) {
@@ -62,16 +66,17 @@ __device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, i
 }
 
 // One warp's share of the block: blocks warp, warp + WARPS, ... of K.
-template <DType X, DType W>
+template <DType X, DType W, int ROWS>
 class Share {
-    using S = Shape<X, W>;
+    using S = Shape<X, W, ROWS>;
+    using Sums = FragmentSums<ROWS>;
 
-    LaneRows<W> rows_;
+    LaneRows<W, ROWS> rows_;
     const u8 *x_;  // the row of token lane / 4
     bool has_token_;
     int inputs_;
     int blocks_;
-    Layout<X, W> shared_;
+    Layout<X, W, ROWS> shared_;
     uint4 *slots_;  // of this lane
 
     __device__ __forceinline__ int block(int step) const {
@@ -87,7 +92,7 @@ class Share {
         rows_.begin(slot(step), k);
         const u8 *x = x_ + k * bits_in<X> / 8;
         const bool exists = has_token_ && k < inputs_;
-        uint4 *to = slot(step) + LANE_ROWS * WARP;
+        uint4 *to = slot(step) + ROWS * WARP;
         if constexpr (S::X_WORDS == 2) {
             copy_async_8(to, x, exists ? 8 : 0);
         } else {
@@ -99,13 +104,13 @@ class Share {
         commit_copies();
     }
 
-    __device__ __forceinline__ void multiply(int step, float (*sum)[4]) const {
-        LaneWeights<W> weights;
+    __device__ __forceinline__ void multiply(int step, Sums &sum) const {
+        LaneWeights<W, ROWS> weights;
         weights.read(slot(step));
         u32 x[4 * S::X_SLOTS];
 #pragma unroll
         for (int j = 0; j < S::X_SLOTS; j++) {
-            const uint4 words = slot(step)[(LANE_ROWS + j) * WARP];
+            const uint4 words = slot(step)[(ROWS + j) * WARP];
             x[4 * j] = words.x;
             x[4 * j + 1] = words.y;
             x[4 * j + 2] = words.z;
@@ -115,13 +120,13 @@ class Share {
             const int of_row = inputs_ / MX_BLOCK;
             const int column = block(step) * 4 + lane_id() % 4;
 #pragma unroll
-            for (int r = 0; r < LANE_ROWS; r++) {
-                weights.scale[r] = column < of_row ? shared_.w_scale[(lane_id() / 4 + 8 * r) * of_row + column] : 0;
+            for (int r = 0; r < ROWS; r++) {
+                weights.scale[r] = column < of_row ? shared_.w_scale[(lane_id() / 4 + ROW_STEP * r) * of_row + column] : 0;
             }
         }
 #pragma unroll
         for (int i = 0; i < S::CHUNKS; i++) {
-            Chunk decoded[LANE_ROWS];
+            Chunk decoded[ROWS];
             weights.decode(i, decoded);
             multiply_chunk(sum, decoded, activations<X, W>(x + i * S::X_WORDS / S::CHUNKS));
         }
@@ -139,23 +144,23 @@ class Share {
         return power_of(exponent);
     }
 
-    __device__ __forceinline__ void store(int block, const float (*sum)[4], int tokens) const {
-        float *to = shared_.sums + block * BLOCK_SUMS;
+    __device__ __forceinline__ void store(int block, const Sums &sum, int tokens) const {
+        float *to = shared_.sums + block * S::BLOCK_SUMS;
 #pragma unroll
         for (int odd = 0; odd < 2; odd++) {
             const int token = lane_id() % 4 * 2 + odd;
             const Power power = scale(block, min(token, tokens - 1));
 #pragma unroll
-            for (int r = 0; r < LANE_ROWS; r++) {
-                const float mine = sum[r / 2][r % 2 * 2 + odd];
-                to[token * SUM_PITCH + 8 * r + lane_id() / 4] =
+            for (int r = 0; r < ROWS; r++) {
+                const float mine = sum.at(r, odd);
+                to[token * S::SUM_PITCH + ROW_STEP * r + lane_id() / 4] =
                     X == F8_E4M3 || W == F8_E4M3 ? apply(mine, power) : mine;
             }
         }
     }
 
 public:
-    __device__ __forceinline__ Share(const Matrix &w, const Tile &tile, int row, const Layout<X, W> &shared)
+    __device__ __forceinline__ Share(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS> &shared)
         : rows_(w, row), inputs_(w.inputs), blocks_(w.blocks()), shared_(shared) {
         const int token = lane_id() / 4;
         has_token_ = token < tile.tokens;
@@ -173,7 +178,7 @@ public:
 
     __device__ __forceinline__ void run(int tokens) const {
         for (int step = 0; block(step) < blocks_;) {
-            float sum[WARP_ROWS / FRAGMENT_ROWS][4] = {};
+            Sums sum = {};
             const int current = block(step);
 #pragma unroll
             for (int load = 0; load < S::LOADS; load++, step++) {
@@ -187,8 +192,9 @@ public:
     }
 };
 
-template <DType X, DType W>
+template <DType X, DType W, int ROWS>
 __device__ __forceinline__ void decode(const Call &call) {
+    using S = Shape<X, W, ROWS>;
     WEFT_SHARED_MEMORY(uint4, memory);
     const Tile tile = tile_of(call, TOKENS);
     if (tile.tokens <= 0) {
@@ -196,31 +202,35 @@ __device__ __forceinline__ void decode(const Call &call) {
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
     const int blocks = w.blocks();
-    const int row = static_cast<int>(blockIdx.y) * WARP_ROWS;
-    const Layout<X, W> shared(memory, blocks);
-    const Share<X, W> share(w, tile, row, shared);
+    const int row = static_cast<int>(blockIdx.y) * S::WARP_ROWS;
+    const Layout<X, W, ROWS> shared(memory, blocks);
+    const Share<X, W, ROWS> share(w, tile, row, shared);
     share.start();
     load_scales(w, tile, row, shared);
     __syncthreads();
     share.run(tile.tokens);
     __syncthreads();
-    const int token = warp_id();
-    if (token < tile.tokens && row + lane_id() < w.outputs) {
-        const float *sums = shared.sums + token * SUM_PITCH + lane_id();
+    const int token = static_cast<int>(threadIdx.x) / S::WARP_ROWS;
+    const int n = static_cast<int>(threadIdx.x) % S::WARP_ROWS;
+    if (token < tile.tokens && row + n < w.outputs) {
+        const float *sums = shared.sums + token * S::SUM_PITCH + n;
         float total = 0;
 #pragma unroll 8
         for (int b = 0; b < blocks; b++) {
-            total += sums[b * BLOCK_SUMS];
+            total += sums[b * S::BLOCK_SUMS];
         }
-        results_of(call).store(tile.first + token, row + lane_id(), total);
+        results_of(call).store(tile.first + token, row + n, total);
     }
 }
 
 }  // namespace
 
-#define WEFT_DECODE(x, w, X, W)                     \
-    WEFT_KERNEL(gemm_decode_##x##_##w, THREADS) {   \
-        decode<X, W>(call);                         \
+#define WEFT_DECODE(x, w, X, W)                       \
+    WEFT_KERNEL(gemm_decode16_##x##_##w, THREADS) {   \
+        decode<X, W, 2>(call);                        \
+    }                                                 \
+    WEFT_KERNEL(gemm_decode32_##x##_##w, THREADS) {   \
+        decode<X, W, 4>(call);                        \
     }
 
 // Launch word: which product.

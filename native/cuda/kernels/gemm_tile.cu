@@ -8,7 +8,8 @@ namespace {
 
 constexpr int THREADS = 256;
 constexpr int WARPS = THREADS / WARP;
-constexpr int ROWS = WARPS * WARP_ROWS;
+constexpr int ROWS = 4;  // of weights, a lane
+constexpr int WARP_ROWS = ROWS * ROW_STEP;
 constexpr int TOKENS = 64;
 constexpr int FRAGMENTS = TOKENS / FRAGMENT_TOKENS;
 constexpr int STAGES = 3;                        // copies of weights under way
@@ -17,7 +18,7 @@ constexpr int MOST_VECTORS = block_loads<BF16>;
 
 // Shared memory, TensorCoreGemm.TILE_BYTES.
 struct Layout {
-    uint4 queue[WARPS][STAGES][LANE_ROWS][WARP];
+    uint4 queue[WARPS][STAGES][ROWS][WARP];
     uint4 fetched[MOST_VECTORS][THREADS];   // tokens as they are in memory
     uint4 tokens[2][TOKENS][BLOCK_CHUNKS];  // chunks of a block of K
     i32 exponents[2][TOKENS];               // of their scales
@@ -97,7 +98,7 @@ class Scales {
     int count_;   // bytes of a row from the lane's first on
 
 public:
-    u32 byte[LANE_ROWS] = {};
+    u32 byte[ROWS] = {};
 
     __device__ __forceinline__ Scales(const Matrix &m, int row) {
         if constexpr (W == F8_E4M3) {
@@ -108,7 +109,7 @@ public:
             const int of_row = m.inputs / MX_BLOCK;
             const int mine = row + lane_id() / 4;
             from_ = m.scale + static_cast<i64>(mine) * of_row + lane_id() % 4;
-            stride_ = 8 * of_row;
+            stride_ = ROW_STEP * of_row;
             height_ = m.outputs - mine;
             count_ = of_row - lane_id() % 4;
         }
@@ -120,23 +121,23 @@ public:
         }
         if constexpr (W == F4_E2M1) {
 #pragma unroll
-            for (int r = 0; r < LANE_ROWS; r++) {
-                byte[r] = 4 * block < count_ && 8 * r < height_ ? from_[r * stride_ + 4 * block] : 0;
+            for (int r = 0; r < ROWS; r++) {
+                byte[r] = 4 * block < count_ && ROW_STEP * r < height_ ? from_[r * stride_ + 4 * block] : 0;
             }
         }
     }
 };
 
-using Sums = float[FRAGMENTS][WARP_ROWS / FRAGMENT_ROWS][4];
+using Sums = FragmentSums<ROWS>[FRAGMENTS];
 
 // sums += weights of one load times the tokens' chunks from `chunk` on.
 template <DType W>
-__device__ __forceinline__ void multiply(const LaneWeights<W> &weights, const Layout &shared, int buffer, int chunk,
+__device__ __forceinline__ void multiply(const LaneWeights<W, ROWS> &weights, const Layout &shared, int buffer, int chunk,
                                          int tokens, Sums &sums) {
     const int token = lane_id() / 4;
 #pragma unroll
     for (int i = 0; i < lane_values<W> / CHUNK; i++) {
-        Chunk decoded[LANE_ROWS];
+        Chunk decoded[ROWS];
         weights.decode(i, decoded);
         const int at = place(token, chunk + i, lane_id() % 4);
 #pragma unroll
@@ -162,9 +163,9 @@ __device__ __forceinline__ void add(const Sums &sums, const Layout &shared, int 
             }
             const Power power = power_of(both);
 #pragma unroll
-            for (int r = 0; r < LANE_ROWS; r++) {
-                const float mine = sums[f][r / 2][r % 2 * 2 + odd];
-                totals[f][r / 2][r % 2 * 2 + odd] += X == F8_E4M3 || W == F8_E4M3 ? apply(mine, power) : mine;
+            for (int r = 0; r < ROWS; r++) {
+                const float mine = sums[f].at(r, odd);
+                totals[f].at(r, odd) += X == F8_E4M3 || W == F8_E4M3 ? apply(mine, power) : mine;
             }
         }
     }
@@ -177,10 +178,10 @@ __device__ __forceinline__ void store(const Rows &y, const Tile &tile, int row, 
         for (int odd = 0; odd < 2; odd++) {
             const int token = f * FRAGMENT_TOKENS + lane_id() % 4 * 2 + odd;
 #pragma unroll
-            for (int r = 0; r < LANE_ROWS; r++) {
-                const int n = row + lane_id() / 4 + 8 * r;
+            for (int r = 0; r < ROWS; r++) {
+                const int n = row + lane_id() / 4 + ROW_STEP * r;
                 if (token < tile.tokens && n < y.columns) {
-                    y.store(tile.first + token, n, totals[f][r / 2][r % 2 * 2 + odd]);
+                    y.store(tile.first + token, n, totals[f].at(r, odd));
                 }
             }
         }
@@ -196,9 +197,9 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int row = static_cast<int>(blockIdx.y) * ROWS + warp_id() * WARP_ROWS;
+    const int row = static_cast<int>(blockIdx.y) * WARPS * WARP_ROWS + warp_id() * WARP_ROWS;
     const int blocks = w.blocks();
-    const LaneRows<W> rows(w, row);
+    const LaneRows<W, ROWS> rows(w, row);
     // copies of weights and tokens end in one group
     const auto begin = [&](int step) {
         const int k = step / LOADS * K_BLOCK + first_value<W>(step % LOADS, lane_id() % 4);
@@ -218,9 +219,9 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
         // the tokens of this block were begun before the last LOADS groups ended, or with the first of all
         wait_copies<(LOADS < STAGES - 1 ? LOADS : STAGES - 1) - 1>();
         fetch.store(*shared, buffer);
-        u32 scales[LANE_ROWS];
+        u32 scales[ROWS];
 #pragma unroll
-        for (int r = 0; r < LANE_ROWS; r++) {
+        for (int r = 0; r < ROWS; r++) {
             scales[r] = next.byte[r];
         }
         fetch.begin(*shared, block + 1);
@@ -230,13 +231,13 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
 #pragma unroll 1
         for (int load = 0; load < LOADS; load++) {
             const int step = block * LOADS + load;
-            LaneWeights<W> weights;
+            LaneWeights<W, ROWS> weights;
             wait_copies<STAGES - 2>();
             weights.read(&shared->queue[warp_id()][step % STAGES][0][lane_id()]);
             begin(step + STAGES - 1);
             if constexpr (W == F4_E2M1) {
 #pragma unroll
-                for (int r = 0; r < LANE_ROWS; r++) {
+                for (int r = 0; r < ROWS; r++) {
                     weights.scale[r] = scales[r];
                 }
             }

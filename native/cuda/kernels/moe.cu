@@ -11,24 +11,24 @@ constexpr int THREADS = 256;
 
 // One warp per row. Attributes: topK, score, hashed, routeScale.
 WEFT_KERNEL(moe_gate_simple, THREADS) {
-    const Rows logits = rows_of(call.at[0]);
+    const i64 experts = call.at[0].dims[1];
     const i64 i = global_thread() / WARP;
-    if (i >= logits.count) {
+    if (i >= call.at[0].dims[0]) {
         return;
     }
     const i64 k = call.attribute[0];
     const i64 kind = call.attribute[1];
     const bool hashed = call.attribute[2] != 0;
     const Operand *results = call.at + (hashed ? 3 : 2);
-    i32 *chosen = rows_of(results[0]).row<i32>(i);
-    float *weights = rows_of(results[1]).row<float>(i);
-    const Scores scores = scores_of(logits.row<float>(i), logits.columns, kind);
+    i32 *chosen = matrix_row<i32>(results[0], i);
+    float *weights = matrix_row<float>(results[1], i);
+    const Scores scores = scores_of(matrix_row<const float>(call.at[0], i), experts, kind);
     if (hashed) {
         const i32 id = static_cast<const i32 *>(call.at[1].data)[i];
-        copy_sorted(rows_of(call.at[2]).row<i32>(id), k, chosen);
+        copy_sorted(matrix_row<const i32>(call.at[2], id), k, chosen);
     } else {
         const float *bias = static_cast<const float *>(call.at[1].data);
-        choose(logits.columns, k, [&](i64 e) { return preference(scores.at(e), bias[e], e); }, chosen);
+        choose(experts, k, [&](i64 e) { return preference(scores.at(e), bias[e], e); }, chosen);
     }
     __syncwarp();
     double sum = 0;
@@ -41,16 +41,6 @@ WEFT_KERNEL(moe_gate_simple, THREADS) {
 }
 
 // ---- dispatch ----
-
-namespace {
-
-// Row i of an operand of rank 2.
-template <class T>
-__device__ __forceinline__ const T *row_of(const Operand &o, i64 i) {
-    return static_cast<const T *>(o.data) + i * o.pitch;
-}
-
-}  // namespace
 
 // One block per expert, and one for the total: where the rows of the expert begin, and its pairs (row, choice) ascending.
 WEFT_KERNEL(moe_order, THREADS) {
@@ -65,7 +55,7 @@ WEFT_KERNEL(moe_order, THREADS) {
     i32 smaller = 0;
     i32 equal = 0;
     for (i64 i = begin; i < end; i++) {
-        const i32 *chosen = row_of<i32>(call.at[1], i);
+        const i32 *chosen = matrix_row<const i32>(call.at[1], i);
         for (i64 j = 0; j < k; j++) {
             smaller += chosen[j] < expert ? 1 : 0;
             equal += chosen[j] == expert ? 1 : 0;
@@ -78,11 +68,11 @@ WEFT_KERNEL(moe_order, THREADS) {
     i32 total;
     i64 place = first + block_sum_before(equal, parts, total);
     for (i64 i = begin; i < end; i++) {
-        const i32 *chosen = row_of<i32>(call.at[1], i);
+        const i32 *chosen = matrix_row<const i32>(call.at[1], i);
         for (i64 j = 0; j < k; j++) {
             if (chosen[j] == expert) {
                 static_cast<i32 *>(call.at[5].data)[place] = static_cast<i32>(i * k + j);
-                static_cast<float *>(call.at[4].data)[place] = row_of<float>(call.at[2], i)[j];
+                static_cast<float *>(call.at[4].data)[place] = matrix_row<const float>(call.at[2], i)[j];
                 place++;
             }
         }

@@ -17,17 +17,17 @@ constexpr int RUN = 8;  // elements of a thread
 // routeScale.
 WEFT_KERNEL(moe_gate, THREADS) {
     WEFT_SHARED_MEMORY(u64, preferences);
-    const Rows logits = rows_of(call.at[0]);
+    const i64 experts = call.at[0].dims[1];
     const i64 i = blockIdx.x;
     const i64 k = call.attribute[0];
     const i64 kind = call.attribute[1];
     const bool hashed = call.attribute[2] != 0;
-    float *all = reinterpret_cast<float *>(preferences + logits.columns);
-    i32 *chosen = reinterpret_cast<i32 *>(all + logits.columns);
-    const Scores scores = scores_of(logits.row<float>(i), logits.columns, kind);
+    float *all = reinterpret_cast<float *>(preferences + experts);
+    i32 *chosen = reinterpret_cast<i32 *>(all + experts);
+    const Scores scores = scores_of(matrix_row<const float>(call.at[0], i), experts, kind);
     if (!hashed) {
         const float *bias = static_cast<const float *>(call.at[1].data);
-        for (i64 e = threadIdx.x; e < logits.columns; e += THREADS) {
+        for (i64 e = threadIdx.x; e < experts; e += THREADS) {
             all[e] = scores.at(e);
             preferences[e] = preference(all[e], bias[e], e);
         }
@@ -38,13 +38,13 @@ WEFT_KERNEL(moe_gate, THREADS) {
     }
     if (hashed) {
         const i32 id = static_cast<const i32 *>(call.at[1].data)[i];
-        copy_sorted(rows_of(call.at[2]).row<i32>(id), k, chosen);
+        copy_sorted(matrix_row<const i32>(call.at[2], id), k, chosen);
         __syncwarp();
         for (i64 j = lane_id(); j < k; j += WARP) {
             all[j] = scores.at(chosen[j]);
         }
     } else {
-        choose(logits.columns, k, [&](i64 e) { return preferences[e]; }, chosen);
+        choose(experts, k, [&](i64 e) { return preferences[e]; }, chosen);
     }
     __syncwarp();
     const auto score = [&](i64 j) { return all[hashed ? j : chosen[j]]; };
@@ -54,8 +54,8 @@ WEFT_KERNEL(moe_gate, THREADS) {
     }
     const Operand *results = call.at + (hashed ? 3 : 2);
     for (i64 j = lane_id(); j < k; j += WARP) {
-        rows_of(results[0]).row<i32>(i)[j] = chosen[j];
-        rows_of(results[1]).row<float>(i)[j] = share_of(score(j), sum, kind) * static_cast<float>(real(call.attribute[3]));
+        matrix_row<i32>(results[0], i)[j] = chosen[j];
+        matrix_row<float>(results[1], i)[j] = share_of(score(j), sum, kind) * static_cast<float>(real(call.attribute[3]));
     }
 }
 

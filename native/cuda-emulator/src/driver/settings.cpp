@@ -7,6 +7,8 @@
 #include <stdexcept>
 #include <vector>
 
+#include "world.h"
+
 namespace weft::driver {
 
 namespace {
@@ -87,7 +89,7 @@ struct State {
         if (key == "sm") {
             settings.chip = chip_of(static_cast<int>(number(value)));
         } else if (key == "devices") {
-            settings.devices = static_cast<int>(within(value, 0, 16));
+            settings.devices = static_cast<int>(within(value, 0, most_devices));
         } else if (key == "memory") {
             settings.memory = number(value);
         } else if (key == "driver") {

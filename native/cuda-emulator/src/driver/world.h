@@ -1,6 +1,7 @@
 // Everything the driver knows: devices, contexts and the tables of handles. One lock guards it all.
 #pragma once
 
+#include <array>
 #include <condition_variable>
 #include <cstdint>
 #include <map>
@@ -106,11 +107,13 @@ struct Device {
     void *pool_handle = nullptr;
 };
 
+constexpr int most_devices = 16;
+
 struct World {
     std::mutex mutex;
     std::condition_variable changed;
     bool initialised = false;
-    std::vector<Device> devices;
+    std::array<Device, most_devices> devices;
     Table<Context> contexts{"context"};
     Table<Stream> streams{"stream"};
     Table<Event> events{"event"};

@@ -13,9 +13,8 @@ namespace {
 
 int on_device(const char *function, int device, int (*body)(Entered &, Device &, void *), void *argument) {
     return call(function, INITIALISED, [&](Entered &e) -> int {
-        auto &devices = world().devices;
-        bool exists = device >= 0 && device < static_cast<int>(devices.size());
-        return exists ? body(e, devices[static_cast<size_t>(device)], argument) : INVALID_DEVICE;
+        bool exists = device >= 0 && device < settings().devices;
+        return exists ? body(e, world().devices[static_cast<size_t>(device)], argument) : INVALID_DEVICE;
     });
 }
 
@@ -79,7 +78,7 @@ void copy_text(char *out, int capacity, const std::string &text) {
 
 WEFT_DRIVER cuDeviceGetCount(int *count) {
     return call("cuDeviceGetCount", INITIALISED, [&](Entered &) -> int {
-        *count = static_cast<int>(world().devices.size());
+        *count = settings().devices;
         return SUCCESS;
     });
 }

@@ -121,7 +121,7 @@ WEFT_DRIVER cuMemPoolCreate(void **pool, const int *properties) {
     return call("cuMemPoolCreate", CONTEXT, [&](Entered &) -> int {
         int device = properties[3];
         if (properties[0] != 1 || properties[2] != 1 || device < 0 ||
-            device >= static_cast<int>(world().devices.size())) {
+            device >= settings().devices) {
             return INVALID_VALUE;
         }
         *pool = world().pools.add(std::make_shared<Pool>(Pool{device}));

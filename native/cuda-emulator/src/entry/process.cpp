@@ -1,7 +1,6 @@
 // Initialisation, errors, late lookup, and the emulator's own functions.
 #include <dlfcn.h>
 
-#include <algorithm>
 #include <cstring>
 #include <map>
 
@@ -23,6 +22,14 @@ const std::map<int, Text> &texts() {
         {INVALID_VALUE, {"CUDA_ERROR_INVALID_VALUE", "invalid argument"}},
         {OUT_OF_MEMORY, {"CUDA_ERROR_OUT_OF_MEMORY", "out of memory"}},
         {NOT_INITIALIZED, {"CUDA_ERROR_NOT_INITIALIZED", "initialization error"}},
+        {46, {"CUDA_ERROR_DEVICE_UNAVAILABLE", "CUDA-capable device(s) is/are busy or unavailable"}},
+        {218, {"CUDA_ERROR_INVALID_PTX", "a PTX JIT compilation failed"}},
+        {702, {"CUDA_ERROR_LAUNCH_TIMEOUT", "the launch timed out and was terminated"}},
+        {801, {"CUDA_ERROR_NOT_SUPPORTED", "operation not supported"}},
+        {802, {"CUDA_ERROR_SYSTEM_NOT_READY", "system not yet initialized"}},
+        {803, {"CUDA_ERROR_SYSTEM_DRIVER_MISMATCH", "system has unsupported display driver / cuda driver combination"}},
+        {804, {"CUDA_ERROR_COMPAT_NOT_SUPPORTED_ON_DEVICE", "forward compatibility was attempted on non supported HW"}},
+        {999, {"CUDA_ERROR_UNKNOWN", "unknown error"}},
         {STUB_LIBRARY, {"CUDA_ERROR_STUB_LIBRARY", "CUDA driver is a stub library"}},
         {NO_DEVICE, {"CUDA_ERROR_NO_DEVICE", "no CUDA-capable device is detected"}},
         {INVALID_DEVICE, {"CUDA_ERROR_INVALID_DEVICE", "invalid device ordinal"}},
@@ -79,11 +86,7 @@ WEFT_DRIVER cuInit(unsigned flags) {
         if (settings().devices == 0) {
             return NO_DEVICE;
         }
-        World &w = world();
-        w.initialised = true;
-        if (std::all_of(w.devices.begin(), w.devices.end(), [](const Device &d) { return d.retained == 0; })) {
-            w.devices.resize(static_cast<size_t>(settings().devices));
-        }
+        world().initialised = true;
         weft::simt::describe_address = [](uintptr_t address) {
             Lock lock(world().mutex);
             return describe(address);
@@ -126,7 +129,7 @@ WEFT_DRIVER cuGetProcAddress_v2(const char *symbol, void **function, int, unsign
     });
 }
 
-/** Settings hold from the next cuInit on; `seed`, `delay` and `fail` at once. 0, or 1 for an unknown key or value. */
+/** Changes a setting, at best while no device is open. 0, or 1 for an unknown key or value. */
 WEFT_DRIVER weftEmulatorConfigure(const char *key, const char *value) {
     return configure(key, value);
 }

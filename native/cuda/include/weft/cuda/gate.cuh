@@ -1,10 +1,16 @@
-// Scores of experts.
+// Scores of experts and the choice among them.
 #ifndef WEFT_CUDA_GATE_CUH
 #define WEFT_CUDA_GATE_CUH
 
 #include "weft/cuda/top_k.cuh"
 
 namespace weft {
+
+// Row i of an operand of rank 2.
+template <class T>
+__device__ __forceinline__ T *matrix_row(const Operand &o, i64 i) {
+    return static_cast<T *>(o.data) + i * o.pitch;
+}
 
 // Ordinals of MoeGate.Score.
 enum Score : i64 { SQRT_SOFTPLUS = 0, SIGMOID = 1, SOFTMAX = 2 };

@@ -1,7 +1,7 @@
 // What the matrix products on tensor cores share. Weights are the M side of mma.m16n8k16 and rows of activations, called
-// tokens, its N side. A warp multiplies 32 rows of weights; a lane loads its part of four of them, g, g + 8, g + 16 and
-// g + 24, straight into a shared memory slot of its own (a queue of copies under way, not an exchange), and decodes it in
-// registers.
+// tokens, its N side. A warp multiplies 16 or 32 rows of weights; a lane loads its part of every eighth of them straight into
+// a shared memory slot of its own (a queue of copies under way, not an exchange), and decodes it in registers. ROWS is the
+// number of rows of a lane.
 //
 // Every kernel forms the same sums in the same order, so the choice between them shows in no bit of a result: per block of
 // 128 of K the products in the order of fragments.cuh, from zero; times the block's scales; added to the total in ascending
@@ -16,10 +16,8 @@
 
 namespace weft {
 
-constexpr int WARP_ROWS = 32;  // of weights
-constexpr int LANE_ROWS = 4;
-constexpr int FRAGMENT_ROWS = 16;
 constexpr int FRAGMENT_TOKENS = 8;
+constexpr int ROW_STEP = 8;  // from a row of a lane to its next
 
 // ---- which part of which product a block computes ----
 
@@ -148,8 +146,8 @@ __device__ __forceinline__ Matrix matrix_of(const Operand &w, i64 m) {
             static_cast<int>(row * bits_in<WEIGHTS> / 8)};
 }
 
-// Where a lane loads its four rows of a warp's 32.
-template <DType WEIGHTS>
+// Where a lane loads its rows.
+template <DType WEIGHTS, int ROWS>
 struct LaneRows {
     const u8 *first;
     int stride;  // bytes from a row to the next
@@ -159,7 +157,7 @@ struct LaneRows {
     __device__ __forceinline__ LaneRows(const Matrix &m, int row) {
         const int mine = row + lane_id() / 4;
         first = m.data + static_cast<i64>(mine) * m.row_bytes;
-        stride = 8 * m.row_bytes;
+        stride = ROW_STEP * m.row_bytes;
         inputs = m.inputs;
         height = m.outputs - mine;
     }
@@ -169,22 +167,22 @@ struct LaneRows {
     __device__ __forceinline__ void begin(uint4 *slot, int k) const {
         const u8 *from = first + k * bits_in<WEIGHTS> / 8;
 #pragma unroll
-        for (int r = 0; r < LANE_ROWS; r++) {
-            const bool exists = k < inputs && 8 * r < height;
+        for (int r = 0; r < ROWS; r++) {
+            const bool exists = k < inputs && ROW_STEP * r < height;
             copy_async_16(slot + r * WARP, from + r * stride, exists ? 16 : 0);
         }
     }
 };
 
-// What a lane loaded: 16 bytes of each of its four rows, with the scale bytes of MX blocks.
-template <DType WEIGHTS>
+// What a lane loaded: 16 bytes of each of its rows, with the scale bytes of MX blocks.
+template <DType WEIGHTS, int ROWS>
 struct LaneWeights {
-    uint4 row[LANE_ROWS];
-    u32 scale[LANE_ROWS];
+    uint4 row[ROWS];
+    u32 scale[ROWS];
 
     __device__ __forceinline__ void read(const uint4 *slot) {
 #pragma unroll
-        for (int r = 0; r < LANE_ROWS; r++) {
+        for (int r = 0; r < ROWS; r++) {
             row[r] = slot[r * WARP];
         }
     }
@@ -196,7 +194,7 @@ struct LaneWeights {
     // Chunk i of every row.
     __device__ __forceinline__ void decode(int i, Chunk *chunk) const {
 #pragma unroll
-        for (int r = 0; r < LANE_ROWS; r++) {
+        for (int r = 0; r < ROWS; r++) {
             if constexpr (WEIGHTS == F4_E2M1) {
                 chunk[r] = scaled(e2m1_chunk(word(row[r], i)), e2m1_factor(scale[r]));
             } else if constexpr (WEIGHTS == F8_E4M3) {
@@ -206,9 +204,14 @@ struct LaneWeights {
             }
         }
         if constexpr (WEIGHTS == F4_E2M1) {
-            if (max(max(scale[0], scale[1]), max(scale[2], scale[3])) > MOST_E2M1_SCALE) {
+            u32 greatest = scale[0];
 #pragma unroll
-                for (int r = 0; r < LANE_ROWS; r++) {
+            for (int r = 1; r < ROWS; r++) {
+                greatest = max(greatest, scale[r]);
+            }
+            if (greatest > MOST_E2M1_SCALE) {
+#pragma unroll
+                for (int r = 0; r < ROWS; r++) {
                     chunk[r] = scaled(chunk[r], e2m1_second_factor(scale[r]));
                 }
             }
@@ -218,15 +221,30 @@ struct LaneWeights {
 
 // ---- sums ----
 
-// sum += 32 rows of weights times 8 tokens, over the K of one chunk of every lane.
-__device__ __forceinline__ void multiply_chunk(float (*sum)[4], const Chunk *weights, const Chunk &tokens) {
+// Sums of a lane: of row g + 8r at the tokens 2c and 2c + 1 of a fragment.
+template <int ROWS>
+struct FragmentSums {
+    float d[ROWS / 2][4];
+
+    __device__ __forceinline__ float &at(int r, int odd) {
+        return d[r / 2][r % 2 * 2 + odd];
+    }
+
+    __device__ __forceinline__ float at(int r, int odd) const {
+        return d[r / 2][r % 2 * 2 + odd];
+    }
+};
+
+// sum += rows of weights times 8 tokens, over the K of one chunk of every lane.
+template <int ROWS>
+__device__ __forceinline__ void multiply_chunk(FragmentSums<ROWS> &sum, const Chunk *weights, const Chunk &tokens) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
 #pragma unroll
-        for (int m = 0; m < WARP_ROWS / FRAGMENT_ROWS; m++) {
+        for (int m = 0; m < ROWS / 2; m++) {
             const Chunk &low = weights[2 * m];
             const Chunk &high = weights[2 * m + 1];
-            mma_bf16(sum[m], low.pair[2 * half], high.pair[2 * half], low.pair[2 * half + 1], high.pair[2 * half + 1],
+            mma_bf16(sum.d[m], low.pair[2 * half], high.pair[2 * half], low.pair[2 * half + 1], high.pair[2 * half + 1],
                      tokens.pair[2 * half], tokens.pair[2 * half + 1]);
         }
     }

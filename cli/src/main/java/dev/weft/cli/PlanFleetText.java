@@ -15,6 +15,7 @@ import java.util.stream.Collectors;
 /** The part of a plan for people that is about devices. */
 final class PlanFleetText {
     private static final double GIGA = 1e9;
+    private static final String NONE = "-";
 
     private final Terminal terminal;
     private final PlanSheet sheet;
@@ -54,7 +55,7 @@ final class PlanFleetText {
                 .omitIfConstant(PlanText.FORMAT);
         sheet.cases().stream()
                 .collect(Collectors.toMap(
-                        c -> Units.grouped(c.work().context()) + " " + c.work().batch() + " " + PlanText.format(c.cost()),
+                        c -> List.of(c.work().context(), c.work().batch(), c.cost().format()),
                         c -> c,
                         (a, b) -> a, // prompts and drafts change nothing
                         LinkedHashMap::new))
@@ -93,45 +94,19 @@ final class PlanFleetText {
                         "TTFT s")
                 .omitIfConstant(PlanText.FORMAT);
         for (PlanSheet.Case c : sheet.cases()) {
-            Optional<Layout> best = c.deployment().best();
-            if (best.isEmpty()) {
-                table.add(head(c, "does not fit", "-", "-", "-", "-", "-", ttft(c, Efficiency.ROOFLINE)));
-                continue;
-            }
-            table.add(line(c, best.get(), "strict", Efficiency.ROOFLINE, Routing.SAME, fleet.count()));
-            table.add(line(c, best.get(), "roofline", Efficiency.ROOFLINE, Routing.INDEPENDENT, fleet.count()));
+            table.add(line(c, "strict", Efficiency.ROOFLINE, Routing.SAME));
+            table.add(line(c, "roofline", Efficiency.ROOFLINE, Routing.INDEPENDENT));
             if (fleet.calibrated()) {
-                table.add(line(c, best.get(), "calibrated", Efficiency.CALIBRATED, Routing.INDEPENDENT, fleet.count()));
+                table.add(line(c, "calibrated", Efficiency.CALIBRATED, Routing.INDEPENDENT));
             }
         }
         table.print(terminal);
     }
 
-    private static String[] line(
-            PlanSheet.Case c, Layout layout, String name, Efficiency efficiency, Routing routing, int count) {
+    private String[] line(PlanSheet.Case c, String name, Efficiency efficiency, Routing routing) {
         Deployment d = c.deployment();
-        StepTime step = d.step(layout, efficiency, routing);
-        double rate = d.tokensPerSecondAndDevice(step);
-        return head(
-                c,
-                layout.name(),
-                name,
-                Units.decimal(2, d.secondsPerToken(step) * 1e3),
-                Units.decimal(0, rate),
-                Units.decimal(0, rate * count),
-                step.bound(),
-                ttft(c, efficiency));
-    }
-
-    private static String[] head(
-            PlanSheet.Case c,
-            String layout,
-            String line,
-            String tpot,
-            String perDevice,
-            String rate,
-            String bound,
-            String ttft) {
+        Optional<Layout> layout = d.best();
+        Optional<StepTime> step = layout.map(l -> d.step(l, efficiency, routing));
         Workload w = c.work();
         return new String[] {
             Units.grouped(w.context()),
@@ -139,19 +114,15 @@ final class PlanFleetText {
             PlanText.format(c.cost()),
             Integer.toString(w.drafted()),
             Units.decimal(2, w.accepted()),
-            layout,
-            line,
-            tpot,
-            perDevice,
-            rate,
-            bound,
+            layout.map(Layout::name).orElse("does not fit"),
+            name,
+            step.map(s -> Units.decimal(2, d.secondsPerToken(s) * 1e3)).orElse(NONE),
+            step.map(s -> Units.decimal(0, d.tokensPerSecondAndDevice(s))).orElse(NONE),
+            step.map(s -> Units.decimal(0, d.tokensPerSecondAndDevice(s) * fleet.count())).orElse(NONE),
+            step.map(StepTime::bound).orElse(NONE),
             Units.grouped(w.prompt()),
-            ttft
+            Units.decimal(2, d.firstTokenSeconds(efficiency))
         };
-    }
-
-    private static String ttft(PlanSheet.Case c, Efficiency efficiency) {
-        return Units.decimal(2, c.deployment().firstTokenSeconds(efficiency));
     }
 
     private void notes() {

@@ -45,6 +45,18 @@ final class Units {
         return tells ? fixed : new BigDecimal(value).round(new MathContext(2)).toPlainString();
     }
 
+    /** As in {@code 2.3 ms}. */
+    static String duration(long nanos) {
+        String[] units = {"ns", "us", "ms", "s"};
+        int i = 0;
+        double value = nanos;
+        while (value >= 1000 && i < units.length - 1) {
+            value /= 1000;
+            i++;
+        }
+        return String.format(Locale.ROOT, "%.1f %s", value, units[i]);
+    }
+
     /** Things per second. */
     static double rate(long things, long nanos) {
         return things * 1e9 / Math.max(1, nanos);

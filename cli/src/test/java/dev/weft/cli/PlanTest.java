@@ -190,6 +190,11 @@ class PlanTest {
                 .contains("rms log error 0.20", "hides its transfers: 1000 FLOP per byte sent, of 6144")
                 .doesNotContain("entries/keys"); // one format: no column for it
         run.out().lines().forEach(line -> assertThat(line).isEqualTo(line.stripTrailing()));
+        Run full = Run.of("plan", "--model", "pro", "--context", "1M", "--hardware", "h200", "--count", 8);
+        assertThat(full.out())
+                .containsPattern("DP1 x TP8 EP8 .* 150\\.5 +no: needs 150\\.5 GB of 126\\.9 GB usable")
+                .containsPattern("does not fit +roofline +- .* 16\\.50\n")
+                .containsPattern("does not fit +calibrated +- .* 47\\.15\n");
         Run formats = Run.of("plan", "--model", "pro", "--context", "1M", "--cache", "fp8,bf16");
         assertThat(formats.out()).containsPattern("1,048,576 +bf16/fp4 +8\\.86");
     }

@@ -36,7 +36,8 @@ public final class LongContext {
 
     /** All cases. */
     public static Stream<OpCase> cases() {
-        return Stream.of(index(512), index(1024), attention(Reach.PICKED, 512, 64), attention(Reach.ALL, 0, 512), entry());
+        return Stream.of(
+                index(512), index(1024), attention(Reach.PICKED, 512, 64), attention(Reach.ALL, 0, 512), entry());
     }
 
     /** The lightning indexer: a quarter of a million keys for each query. */

@@ -79,10 +79,13 @@ public final class DeepSeekV4 implements AutoCloseable {
         ModelConfig config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
         if (config.hasDsparkDrafter()) {
             if (options.mtp()) {
-                throw new RequestException(checkpoint.directory() + ": its MTP tensors are a DSpark drafter, which is not"
-                        + " run; load without MTP: the backbone is the same");
+                throw new RequestException(
+                        checkpoint.directory() + ": its MTP tensors are a DSpark drafter, which is not"
+                                + " run; load without MTP: the backbone is the same");
             }
-            LOG.info("{}: the DSpark drafter (mtp.*) is not loaded; the backbone runs without it", checkpoint.directory());
+            LOG.info(
+                    "{}: the DSpark drafter (mtp.*) is not loaded; the backbone runs without it",
+                    checkpoint.directory());
         }
         boolean withMtp = options.mtp() && config.numNextnPredictLayers() > 0;
         if (options.mtp() && !withMtp) {
@@ -112,8 +115,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     private static void requireStates(Checkpoint checkpoint, List<CompiledGraph> graphs, LoadOptions options) {
-        long needed =
-                graphs.stream().mapToLong(g -> g.placement().stateBytes()).sum();
+        long needed = graphs.stream().mapToLong(g -> g.placement().stateBytes()).sum();
         if (needed > options.stateLimit()) {
             throw new DeviceMemoryException(checkpoint.directory() + ": states of maxSequences="
                     + options.maxSequences() + ", rollback=" + options.rollback() + " and " + options.pages()

@@ -38,8 +38,8 @@ public record LoadOptions(
         }
         int least = Math.ceilDiv(maxContext, PAGE_TOKENS);
         if (cachePages != 0 && cachePages < least) {
-            throw new GraphException("load options: found cachePages=" + cachePages + ", expected 0 or at least " + least
-                    + ", which one sequence of maxContext=" + maxContext + " tokens needs");
+            throw new GraphException("load options: found cachePages=" + cachePages + ", expected 0 or at least "
+                    + least + ", which one sequence of maxContext=" + maxContext + " tokens needs");
         }
     }
 
@@ -49,28 +49,23 @@ public record LoadOptions(
     }
 
     public LoadOptions mode(NumericMode mode) {
-        return new LoadOptions(
-                mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
+        return new LoadOptions(mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
     }
 
     public LoadOptions maxContext(int maxContext) {
-        return new LoadOptions(
-                mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
+        return new LoadOptions(mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
     }
 
     public LoadOptions maxTokens(int maxTokens) {
-        return new LoadOptions(
-                mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
+        return new LoadOptions(mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
     }
 
     public LoadOptions maxSequences(int maxSequences) {
-        return new LoadOptions(
-                mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
+        return new LoadOptions(mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
     }
 
     public LoadOptions rollback(int rollback) {
-        return new LoadOptions(
-                mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
+        return new LoadOptions(mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
     }
 
     public LoadOptions withMtp() {
@@ -79,18 +74,15 @@ public record LoadOptions(
     }
 
     public LoadOptions withTrace() {
-        return new LoadOptions(
-                mode, maxContext, maxTokens, maxSequences, rollback, mtp, true, cachePages, stateLimit);
+        return new LoadOptions(mode, maxContext, maxTokens, maxSequences, rollback, mtp, true, cachePages, stateLimit);
     }
 
     public LoadOptions cachePages(int cachePages) {
-        return new LoadOptions(
-                mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
+        return new LoadOptions(mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
     }
 
     public LoadOptions stateLimit(long stateLimit) {
-        return new LoadOptions(
-                mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
+        return new LoadOptions(mode, maxContext, maxTokens, maxSequences, rollback, mtp, trace, cachePages, stateLimit);
     }
 
     /** Pages that {@code tokens} tokens lie in. */

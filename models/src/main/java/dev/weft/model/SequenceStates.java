@@ -42,8 +42,7 @@ final class SequenceStates {
         this.pool = new PagePool(options.pages());
         this.ringMemory = new RingMemory(
                 runners.stream().mapToLong(r -> r.plan().ringBytes()).sum());
-        this.pageBytes =
-                runners.stream().mapToLong(r -> r.plan().pageBytes()).sum();
+        this.pageBytes = runners.stream().mapToLong(r -> r.plan().pageBytes()).sum();
         this.behind = runners.size() > 1 && !runners.get(1).plan().caches().isEmpty() ? 1 : 0;
         for (int i = 0; i < options.maxSequences(); i++) {
             freeSlots.add(i);

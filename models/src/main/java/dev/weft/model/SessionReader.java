@@ -138,7 +138,9 @@ final class SessionReader implements AutoCloseable {
     private void requireParts(List<SessionFormat.Part> parts) {
         for (SessionFormat.Part p : parts) {
             TensorEntry e = entry(p.name());
-            require(e.dtype() == p.dtype() && e.hasShape(p.dims()), "tensor " + e + ", expected " + p.dtype() + " " + p.shape());
+            require(
+                    e.dtype() == p.dtype() && e.hasShape(p.dims()),
+                    "tensor " + e + ", expected " + p.dtype() + " " + p.shape());
         }
         require(file.names().size() == parts.size(), file.names().size() + " tensors, expected " + parts.size());
     }

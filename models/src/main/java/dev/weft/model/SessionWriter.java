@@ -27,8 +27,8 @@ final class SessionWriter {
     static void write(SessionFormat format, Snapshot snapshot, Path path) {
         Progress progress = snapshot.progress();
         int streams = progress.streamsKept();
-        try (SafetensorsWriter file = format.declare(SafetensorsWriter.to(path), progress, streams)
-                .open()) {
+        try (SafetensorsWriter file =
+                format.declare(SafetensorsWriter.to(path), progress, streams).open()) {
             SessionWriter w = new SessionWriter(format, snapshot, file);
             if (progress.position() > 0) { // a tensor without elements is complete from the start
                 file.write(SessionFormat.TOKENS, progress.tokens());

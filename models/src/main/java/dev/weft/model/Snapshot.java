@@ -13,9 +13,7 @@ import java.lang.foreign.MemorySegment;
 record Snapshot(Progress progress, MemorySegment rings, int[] pages) {
     /** Bytes on the host. */
     long hostBytes() {
-        return rings.byteSize()
-                + progress.hidden().bytes()
-                + (long) Integer.BYTES * progress.tokens().length;
+        return rings.byteSize() + progress.hidden().bytes() + (long) Integer.BYTES * progress.tokens().length;
     }
 
     /** Itself only: two snapshots of one sequence are two. */

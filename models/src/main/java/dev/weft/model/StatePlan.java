@@ -32,8 +32,7 @@ public record StatePlan(List<Row> rings, List<Row> caches) {
 
         private static Row of(Value state) {
             long[] dims = state.type().shape().maximum();
-            return new Row(
-                    state.name(), TensorType.of(state.type().dtype(), Arrays.copyOfRange(dims, 1, dims.length)));
+            return new Row(state.name(), TensorType.of(state.type().dtype(), Arrays.copyOfRange(dims, 1, dims.length)));
         }
     }
 

@@ -53,8 +53,7 @@ public record Architecture(
     /**
      * A model from its configuration.
      *
-     * @throws CheckpointException if its MTP namespace holds a DSpark drafter, whose tensors are not published, or its
-     *     sizes exceed 63 bits
+     * @throws CheckpointException if its sizes exceed 63 bits, or the keys of its DSpark drafter are missing or wrong
      */
     public static Architecture of(ModelConfig config) {
         return V4Architecture.of(config);

@@ -34,7 +34,7 @@ public record ParameterGroup(Kind kind, boolean mtp, DType stored, boolean multi
         SHARED_EXPERTS,
         /** Feed-forward layers without experts. */
         DENSE_FFN,
-        /** Projections that join token and state before an MTP block. */
+        /** Projections that join token and state before an MTP block; of a DSpark drafter also its heads. */
         MTP_PROJECTIONS,
         /** Norms, attention sinks. */
         VECTORS,

@@ -127,10 +127,11 @@ final class V4Architecture {
                 if (name.contains(".compressor.")) {
                     yield Kind.COMPRESSOR;
                 }
-                if (name.contains("_proj.")) {
-                    yield Kind.MTP_PROJECTIONS;
+                if (name.contains(".attn.")) {
+                    yield Kind.ATTENTION;
                 }
-                yield name.contains(".attn.") ? Kind.ATTENTION : Kind.HYPER_CONNECTIONS;
+                // what is left are projections and heads that only blocks that draft have
+                yield name.contains("hc_") ? Kind.HYPER_CONNECTIONS : Kind.MTP_PROJECTIONS;
             }
         };
     }

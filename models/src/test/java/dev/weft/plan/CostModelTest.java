@@ -10,6 +10,7 @@ import dev.weft.model.config.ModelInventory;
 import dev.weft.plan.CacheFormat.Element;
 import dev.weft.plan.ParameterGroup.Kind;
 import java.nio.charset.StandardCharsets;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -77,6 +78,29 @@ class CostModelTest {
                         "num_nextn_predict_layers", 2));
         assertThat(Architecture.of(base).checkpointBytes()).isEqualTo(ModelInventory.bytes(ModelInventory.of(base)));
         assertThat(Architecture.of(base).count(g -> g.stored().bits() == 4)).isZero();
+    }
+
+    /** The dated build of Flash, whose drafter is DSpark (specification, appendix A). */
+    @Test
+    void aDsparkDrafterHasThePublishedBytes() {
+        List<Integer> ratios = new ArrayList<>();
+        for (int r : ModelConfig.flash().compressRatios()) {
+            ratios.add(r);
+        }
+        ratios.addAll(List.of(0, 0));
+        Map<String, Object> keys = Map.of(
+                "compress_ratios", ratios,
+                "dspark_block_size", 5,
+                "dspark_markov_rank", 256,
+                "dspark_target_layer_ids", List.of(40, 41, 42));
+        Architecture a = Architecture.of(ModelConfig.flash().with(keys));
+        assertThat(a.checkpointBytes()).isEqualTo(166_878_536_440L);
+        assertThat(a.bytes(ParameterGroup::mtp)).isEqualTo(10_862_838_300L);
+        assertThat(CostModel.of(a).flops(MILLION)).isEqualTo(CostModel.of(Architecture.flash()).flops(MILLION));
+        ModelConfig incomplete = ModelConfig.flash().with("dspark_block_size", 5);
+        assertThatThrownBy(() -> Architecture.of(incomplete))
+                .isInstanceOf(CheckpointException.class)
+                .hasMessageContaining("found dspark_target_layer_ids null and dspark_markov_rank null, expected a list");
     }
 
     @ParameterizedTest

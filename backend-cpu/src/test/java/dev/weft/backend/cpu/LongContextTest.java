@@ -16,11 +16,12 @@ class LongContextTest {
     @TestFactory
     Stream<DynamicTest> oneMillionTokens() {
         String best = Cpu.variants().getFirst();
-        return LongContext.cases().map(c -> dynamicTest(c.toString(), () -> {
-            try (CpuBackend backend = Cpu.backend(BackendConfig.DEFAULT);
-                    CpuDevice device = Cpu.open(backend, best)) {
-                assertThat(OpRunner.run(device, c)).isInstanceOf(Outcome.Passed.class);
-            }
-        }));
+        return LongContext.cases()
+                .map(c -> dynamicTest(c.toString(), () -> {
+                    try (CpuBackend backend = Cpu.backend(BackendConfig.DEFAULT);
+                            CpuDevice device = Cpu.open(backend, best)) {
+                        assertThat(OpRunner.run(device, c)).isInstanceOf(Outcome.Passed.class);
+                    }
+                }));
     }
 }

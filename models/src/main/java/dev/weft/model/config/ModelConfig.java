@@ -31,8 +31,8 @@ public final class ModelConfig {
     private static final int FP8_BLOCK = 128;
     /** Lanes of one FP8 block of cached keys and values. */
     private static final int KV_BLOCK = 64;
-    /** Trailing entries of {@code compress_ratios} in builds whose drafter is DSpark (specification, appendix A). */
-    private static final int DSPARK_BLOCKS = 3;
+    /** Blocks of a DSpark drafter, whose builds have as many trailing {@code compress_ratios} (specification, appendix A). */
+    static final int DSPARK_BLOCKS = 3;
 
     private static final String DSPARK_KEY = "dspark_block_size";
     private final int vocabSize;

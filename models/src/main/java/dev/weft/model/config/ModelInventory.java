@@ -3,6 +3,7 @@ package dev.weft.model.config;
 import dev.weft.CheckpointException;
 import dev.weft.DType;
 import dev.weft.Scaling;
+import dev.weft.io.support.StrictJson;
 import dev.weft.model.config.StoredTensor.Role;
 import java.util.ArrayList;
 import java.util.List;
@@ -12,17 +13,15 @@ import java.util.List;
  * matrix is followed by its scales. Published totals are reproduced to the byte (2.3).
  */
 public final class ModelInventory {
+    private static final String DSPARK_TARGETS = "dspark_target_layer_ids";
+    private static final String DSPARK_RANK = "dspark_markov_rank";
+
     private final ModelConfig c;
     private final long d;
     private final int listedExperts;
     private final List<StoredTensor> tensors = new ArrayList<>();
 
     private ModelInventory(ModelConfig config, int listedExperts) {
-        if (config.hasDsparkDrafter()) {
-            throw new CheckpointException(
-                    "inventory: expected serial MTP blocks, found a DSpark drafter (dspark_block_size), whose tensor"
-                            + " names are not published");
-        }
         this.c = config;
         this.d = config.hiddenSize();
         this.listedExperts = listedExperts;
@@ -34,14 +33,19 @@ public final class ModelInventory {
      * @throws CheckpointException if the MTP namespace holds a DSpark drafter, whose tensor names are not published
      */
     public static List<StoredTensor> of(ModelConfig config) {
+        if (config.hasDsparkDrafter()) {
+            throw new CheckpointException(
+                    "inventory: expected serial MTP blocks, found a DSpark drafter (dspark_block_size), whose tensor"
+                            + " names are not published");
+        }
         return new ModelInventory(config, config.nRoutedExperts()).list();
     }
 
     /**
-     * As {@link #of}, but of the routed experts of a layer only number 0: the others have the same tensors. Costs need no
-     * hundred thousand names.
+     * As {@link #of}, but for sums: of the routed experts of a layer only number 0, whose tensors all the others have too,
+     * and a DSpark drafter under names of our own. Sizes are right (specification, appendix A.2).
      *
-     * @throws CheckpointException as {@link #of}
+     * @throws CheckpointException if the keys of a DSpark drafter are missing or wrong
      */
     public static List<StoredTensor> withOneExpert(ModelConfig config) {
         return new ModelInventory(config, 1).list();
@@ -60,8 +64,12 @@ public final class ModelInventory {
         hyperHead("");
         norm("norm.weight", d);
         add("head.weight", DType.BF16, Role.MATRIX, c.vocabSize(), d);
-        for (int k = 0; k < c.numNextnPredictLayers(); k++) {
-            mtp("mtp." + k + ".", c.numHiddenLayers() + k);
+        if (c.hasDsparkDrafter()) {
+            drafter();
+        } else {
+            for (int k = 0; k < c.numNextnPredictLayers(); k++) {
+                mtp("mtp." + k + ".", c.numHiddenLayers() + k);
+            }
         }
         return List.copyOf(tensors);
     }
@@ -74,6 +82,26 @@ public final class ModelInventory {
         layer(prefix, index);
         hyperHead(prefix);
         norm(prefix + "norm.weight", d);
+    }
+
+    private void drafter() {
+        Object targets = c.extra().get(DSPARK_TARGETS);
+        Object rank = c.extra().get(DSPARK_RANK);
+        if (!(targets instanceof List<?> layers && !layers.isEmpty() && rank instanceof Integer r && r > 0)) {
+            throw new CheckpointException("inventory of a DSpark drafter: found " + DSPARK_TARGETS + " "
+                    + StrictJson.shortened(targets + " and " + DSPARK_RANK + " " + rank) + ", expected a list of layers and a width");
+        }
+        for (int k = 0; k < ModelConfig.DSPARK_BLOCKS; k++) {
+            layer("mtp." + k + ".", c.numHiddenLayers() + k);
+        }
+        fp8("mtp.0.main_proj", d, layers.size() * d);
+        norm("mtp.0.main_norm.weight", d);
+        String last = "mtp." + (ModelConfig.DSPARK_BLOCKS - 1) + ".";
+        norm(last + "norm.weight", d);
+        hyperHead(last);
+        add(last + "markov_head.markov_w1", DType.BF16, Role.MATRIX, c.vocabSize(), r);
+        add(last + "markov_head.markov_w2", DType.BF16, Role.MATRIX, c.vocabSize(), r);
+        add(last + "confidence_head.proj", DType.BF16, Role.MATRIX, 1, d + r);
     }
 
     private void layer(String prefix, int index) {
@@ -112,7 +140,8 @@ public final class ModelInventory {
         norm(prefix + "kv_norm.weight", width);
         fp8(prefix + "wo_a", latent, heads * width / c.oGroups());
         fp8(prefix + "wo_b", d, latent);
-        LayerKind kind = c.kind(index);
+        boolean drafts = c.hasDsparkDrafter() && index >= c.numHiddenLayers();
+        LayerKind kind = drafts ? LayerKind.WINDOW : c.kind(index);
         if (kind != LayerKind.WINDOW) {
             compressor(prefix + "compressor.", c.ratio(index), kind, width);
         }

@@ -74,7 +74,9 @@ class PrefixCacheTest {
                 assertThat(again.hit()).as("hit of %d", hit).isEqualTo(hit);
                 try (Session s = again.session()) {
                     for (int p = hit; p < hit + TAIL; p++) {
-                        assertThat(s.append(base[p])).as("hit %d, position %d", hit, p).containsExactly(cold[p]);
+                        assertThat(s.append(base[p]))
+                                .as("hit %d, position %d", hit, p)
+                                .containsExactly(cold[p]);
                         if (mtp) {
                             assertThat(s.draft(base[p + 1]))
                                     .as("hit %d, draft at %d", hit, p)
@@ -129,7 +131,9 @@ class PrefixCacheTest {
     private static void run(Prefill prefill, int[] prompt, int hit, float[][] cold) {
         assertThat(prefill.hit()).isEqualTo(hit);
         try (Session s = prefill.session()) {
-            assertThat(prefill.run(NEVER)).as("prompt behind a hit of %d", hit).containsExactly(cold[prompt.length - 1]);
+            assertThat(prefill.run(NEVER))
+                    .as("prompt behind a hit of %d", hit)
+                    .containsExactly(cold[prompt.length - 1]);
         }
     }
 
@@ -305,7 +309,9 @@ class PrefixCacheTest {
                 assertThatThrownBy(() -> a.append(TinyModel.ids(300, 5)))
                         .isInstanceOf(DeviceMemoryException.class)
                         .hasMessageContaining("found 1 free of 5, expected 2");
-                assertThat(cache.stats().entries()).as("nothing is forgotten in vain").isOne();
+                assertThat(cache.stats().entries())
+                        .as("nothing is forgotten in vain")
+                        .isOne();
                 assertThat(a.position()).isEqualTo(129);
                 a.append(TinyModel.ids(100, 5));
                 p.run(NEVER); // takes the free page for a copy of the one that it shares
@@ -353,7 +359,9 @@ class PrefixCacheTest {
                     .hasMessageContaining("maxBytes=" + (rings - 1))
                     .hasMessageContaining("at least " + rings);
             PrefixCache small = new PrefixCache(tiny.model(), rings, NO_STRIDE);
-            assertThatThrownBy(small::begin).isInstanceOf(RequestException.class).hasMessageContaining("no token");
+            assertThatThrownBy(small::begin)
+                    .isInstanceOf(RequestException.class)
+                    .hasMessageContaining("no token");
             try (Session s = tiny.model().newSession()) {
                 s.append(1, 2, 3);
                 assertThat(small.remember(s)).as("larger than the cache").isFalse();

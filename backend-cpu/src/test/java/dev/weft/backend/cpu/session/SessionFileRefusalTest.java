@@ -89,7 +89,8 @@ class SessionFileRefusalTest {
     void oneFlippedBitAnywhere() throws IOException {
         byte[] whole = Files.readAllBytes(file);
         SplittableRandom random = new SplittableRandom(3);
-        int header = 8 + (int) ByteBuffer.wrap(whole).order(ByteOrder.LITTLE_ENDIAN).getLong();
+        int header =
+                8 + (int) ByteBuffer.wrap(whole).order(ByteOrder.LITTLE_ENDIAN).getLong();
         for (int i = 0; i < 600; i++) {
             int at = i < 64 ? i : i < 300 ? random.nextInt(header) : random.nextInt(header, whole.length);
             at = i >= 590 ? whole.length - 1 - (i - 590) : at;

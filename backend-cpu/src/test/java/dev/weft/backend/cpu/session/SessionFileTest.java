@@ -120,7 +120,8 @@ class SessionFileTest {
             s.save(first);
         }
         // other bounds, pages dealt out in another order, other kernels
-        LoadOptions other = options(NumericMode.BF16, true).maxContext(1024).maxTokens(64).maxSequences(2);
+        LoadOptions other =
+                options(NumericMode.BF16, true).maxContext(1024).maxTokens(64).maxSequences(2);
         try (TinyModel tiny = TinyModel.open(checkpoint, "cpu:0/scalar", other)) {
             Session taken = tiny.model().newSession();
             taken.append(Arrays.copyOf(IDS, 200));
@@ -196,9 +197,8 @@ class SessionFileTest {
     private static void allFree(TinyModel tiny, int sequences) {
         assertThat(tiny.model().memory().freePages())
                 .isEqualTo(tiny.model().memory().pages());
-        List<Session> all = Stream.generate(tiny.model()::newSession)
-                .limit(sequences)
-                .toList();
+        List<Session> all =
+                Stream.generate(tiny.model()::newSession).limit(sequences).toList();
         all.forEach(Session::close);
     }
 }

@@ -41,7 +41,8 @@ class SessionSoakTest {
 
     @Test
     void tenThousandRequests() throws IOException {
-        LoadOptions options = LoadOptions.defaults().maxContext(256).maxSequences(3).withMtp();
+        LoadOptions options =
+                LoadOptions.defaults().maxContext(256).maxSequences(3).withMtp();
         try (TinyModel tiny = TinyModel.open(directory, options)) {
             DeepSeekV4 model = tiny.model();
             long room = 20 * (model.memory().ringsPerSession() + model.memory().page());
@@ -66,7 +67,8 @@ class SessionSoakTest {
             }
             assertThat(model.memory().freePages()).isEqualTo(model.memory().pages());
             // the cache's copies and one on its way
-            assertThat(model.memory().snapshots()).isLessThanOrEqualTo(21 * model.memory().ringsPerSession());
+            assertThat(model.memory().snapshots())
+                    .isLessThanOrEqualTo(21 * model.memory().ringsPerSession());
         }
     }
 
@@ -99,7 +101,9 @@ class SessionSoakTest {
     /** Resident bytes of this process, 0 where the system does not tell. */
     private static long residentBytes() throws IOException {
         Path statm = Path.of("/proc/self/statm");
-        return Files.exists(statm) ? 4096 * Long.parseLong(Files.readString(statm).split(" ")[1]) : 0;
+        return Files.exists(statm)
+                ? 4096 * Long.parseLong(Files.readString(statm).split(" ")[1])
+                : 0;
     }
 
     @Test

@@ -24,10 +24,9 @@ final class TensorCoreGemm {
     private static final int K_BLOCK = 128;
     private static final int MX_BLOCK = 32;
 
-    private static final int DECODE_ROWS = 32;
+    private static final int DECODE_MOST_ROWS = 32;
     private static final int DECODE_TOKENS = 8;
     private static final int DECODE_STAGES = 3;
-    private static final int DECODE_SUM_BYTES = DECODE_TOKENS * (DECODE_ROWS + 4) * Float.BYTES;
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
     private static final int FEW = 2 * DECODE_TOKENS;
 
@@ -64,12 +63,22 @@ final class TensorCoreGemm {
             simple.emit(e);
             return;
         }
-        int decodeBytes = decodeBytes(a);
+        int rows = decodeRows(e, product);
+        int decodeBytes = decodeBytes(a, rows);
         if (isFew(a, product) && decodeBytes <= e.chip().sharedBytes()) {
-            launch(e, product, "gemm_decode", DECODE_ROWS, DECODE_TOKENS, decodeBytes);
+            Grid grid = grid(a, product, rows, DECODE_TOKENS);
+            launch(e, product, "gemm_decode", "gemm_decode" + rows, grid, decodeBytes);
         } else {
-            launch(e, product, "gemm_tile", TILE_ROWS, TILE_TOKENS, TILE_BYTES);
+            launch(e, product, "gemm_tile", "gemm_tile", grid(a, product, TILE_ROWS, TILE_TOKENS), TILE_BYTES);
         }
+    }
+
+    /** Rows of weights of a block: fewer where there would not be two blocks for every multiprocessor. */
+    private static int decodeRows(Emit e, Product product) {
+        Grid grid = grid(e.arguments(), product, DECODE_MOST_ROWS, DECODE_TOKENS);
+        return grid.x() * grid.y() * grid.z() < 2L * e.chip().multiprocessors()
+                ? DECODE_MOST_ROWS / 2
+                : DECODE_MOST_ROWS;
     }
 
     private static boolean isAligned(KernelArguments a, int i) {
@@ -87,29 +96,33 @@ final class TensorCoreGemm {
         return a.elements(0) / a.dim(0, -1);
     }
 
-    private static void launch(Emit e, Product product, String module, int rows, int tokens, int sharedBytes) {
-        KernelArguments a = e.arguments();
+    private static Grid grid(KernelArguments a, Product product, int rows, int tokens) {
         long height = Math.ceilDiv(a.dim(1, -2), rows);
         long all = tokens(a);
-        Grid grid = switch (product) {
+        return switch (product) {
             case SINGLE -> new Grid(Math.ceilDiv(all, tokens), height, 1);
             case GROUPED -> new Grid(Math.ceilDiv(a.dim(0, 0), tokens), height, a.dim(1, 0));
             // every expert that has rows has at most one tile that is not full; blocks past the last tile return
             case EXPERTS -> new Grid(all / tokens + Math.min(all, a.dim(1, 0)), height, 1);
         };
-        String function = module + "_" + name(a.dtype(0)) + "_" + name(a.dtype(1));
+    }
+
+    private static void launch(Emit e, Product product, String module, String kernel, Grid grid, int sharedBytes) {
+        KernelArguments a = e.arguments();
+        String function = kernel + "_" + name(a.dtype(0)) + "_" + name(a.dtype(1));
         e.launch(module, function, grid, THREADS, sharedBytes, product.ordinal());
     }
 
     /** Copies under way, sums of every block of K, scale bytes. */
-    private static int decodeBytes(KernelArguments a) {
+    private static int decodeBytes(KernelArguments a, int rows) {
         long inputs = a.dim(1, -1);
         int blocks = Math.toIntExact(Math.ceilDiv(inputs, K_BLOCK));
         int laneValues = VECTOR_BITS / a.dtype(1).bits();
-        int slots = 4 + Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS);
+        int slots = rows / 8 + Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS);
         int queue = THREADS * DECODE_STAGES * slots * VECTOR_BITS / Byte.SIZE;
-        int scales = DECODE_TOKENS * blocks + Math.toIntExact(DECODE_ROWS * Math.ceilDiv(inputs, MX_BLOCK));
-        return queue + blocks * DECODE_SUM_BYTES + scales;
+        int sums = blocks * DECODE_TOKENS * (rows + 4) * Float.BYTES;
+        int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * Math.ceilDiv(inputs, MX_BLOCK));
+        return queue + sums + scales;
     }
 
     private static String name(DType dtype) {

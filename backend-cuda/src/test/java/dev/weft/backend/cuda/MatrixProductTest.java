@@ -1,0 +1,86 @@
+package dev.weft.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.weft.DType;
+import dev.weft.DeviceId;
+import dev.weft.Scaling;
+import dev.weft.Shape;
+import dev.weft.TensorType;
+import dev.weft.conformance.Data;
+import dev.weft.conformance.OpCase;
+import dev.weft.conformance.OpRunner;
+import dev.weft.conformance.Operand;
+import dev.weft.conformance.Outcome;
+import dev.weft.op.ExpertGemm;
+import dev.weft.op.Gemm;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Backends;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.MethodSource;
+
+/** Sizes at which the tensor core kernels do something else than at those of the conformance suite. */
+class MatrixProductTest {
+    private Emulator emulator;
+
+    @BeforeEach
+    void start() {
+        emulator = Emulator.start();
+    }
+
+    @AfterEach
+    void stop() {
+        if (emulator != null) {
+            emulator.close();
+        }
+    }
+
+    private static Operand weights(DType format, long... extents) {
+        Scaling scaling =
+                switch (format) {
+                    case F8_E4M3 -> Scaling.FP8_BLOCK_128;
+                    case F4_E2M1 -> Scaling.MXFP4;
+                    default -> Scaling.NONE;
+                };
+        return Operand.of(new TensorType(format, Shape.of(extents), scaling), Data.random());
+    }
+
+    private static Operand activations(DType format, long... extents) {
+        Scaling scaling = format == DType.F8_E4M3 ? Scaling.FP8_GROUP_128 : Scaling.NONE;
+        return Operand.of(new TensorType(format, Shape.of(extents), scaling), Data.random());
+    }
+
+    /** Enough rows of weights for blocks of 32: two for each of the emulated device's multiprocessors. */
+    static Stream<OpCase> manyOutputs() {
+        return Stream.of(DType.BF16, DType.F8_E4M3)
+                .flatMap(x -> Stream.of(DType.BF16, DType.F8_E4M3, DType.F4_E2M1)
+                        .map(w -> OpCase.of(new Gemm(DType.F32), activations(x, 3, 160), weights(w, 9000, 160))));
+    }
+
+    /** More experts than are looked through at once, with tiles in the last of them; few and many rows. */
+    static Stream<OpCase> manyExperts() {
+        return Stream.of(70, 3000).map(rows -> {
+            int[] offsets = new int[301];
+            for (int e = 0; e <= 300; e++) {
+                offsets[e] = e < 3 ? 0 : e < 280 ? 3 : e < 300 ? 3 + (e - 280) * (rows - 3) / 20 : rows;
+            }
+            return OpCase.of(
+                    new ExpertGemm(DType.F32),
+                    activations(DType.F8_E4M3, rows, 32),
+                    weights(DType.F4_E2M1, 300, 17, 32),
+                    Operand.ints(offsets, 301));
+        });
+    }
+
+    @ParameterizedTest
+    @MethodSource({"manyOutputs", "manyExperts"})
+    void equalsTheReference(OpCase product) {
+        try (Backends backends = Emulator.backends();
+                BackendDevice device = backends.device(new DeviceId("cuda", 0, ""))) {
+            assertThat(OpRunner.run(device, product)).isEqualTo(new Outcome.Passed());
+        }
+    }
+}

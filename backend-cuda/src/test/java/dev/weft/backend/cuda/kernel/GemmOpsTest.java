@@ -1,0 +1,136 @@
+package dev.weft.backend.cuda.kernel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.weft.DType;
+import dev.weft.Scaling;
+import dev.weft.Shape;
+import dev.weft.TensorType;
+import dev.weft.op.ExpertGemm;
+import dev.weft.op.Gemm;
+import dev.weft.op.GroupedGemm;
+import dev.weft.op.Op;
+import dev.weft.op.OpInstance;
+import dev.weft.spi.KernelArguments;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
+import java.util.Arrays;
+import java.util.List;
+import org.junit.jupiter.api.Test;
+
+/** Which kernels multiply, on how many blocks. */
+class GemmOpsTest {
+    private static final Chip H200 = new Chip(90, 132, 232_448, 60L << 20);
+    private static final long ALIGNED = 1L << 40;
+
+    private record Launched(String function, Grid grid, int sharedBytes) {}
+
+    private record Recorder(OpInstance op, KernelArguments arguments, Chip chip, List<Launched> launches)
+            implements Emit {
+        @Override
+        public void launch(String module, String function, Grid grid, int threads, int sharedBytes, long... words) {
+            launches.add(new Launched(function, grid, sharedBytes));
+        }
+    }
+
+    private static TensorType bf16(long... extents) {
+        return TensorType.of(DType.BF16, extents);
+    }
+
+    private static TensorType fp8(Scaling scaling, long... extents) {
+        return new TensorType(DType.F8_E4M3, Shape.of(extents), scaling);
+    }
+
+    private static TensorType x(long... extents) {
+        return fp8(Scaling.FP8_GROUP_128, extents);
+    }
+
+    private static TensorType w(long... extents) {
+        return fp8(Scaling.FP8_BLOCK_128, extents);
+    }
+
+    private static OpInstance instance(Op op, TensorType... operands) {
+        return OpInstance.of(op, Arrays.asList(operands));
+    }
+
+    private static Way fast(OpInstance op) {
+        return CudaOps.ways(op.op()).getFirst();
+    }
+
+    /** The one launch of an instance at its largest extents, operands at the given distance from a whole vector. */
+    private static Launched launch(OpInstance op, long offset) {
+        try (Arena arena = Arena.ofConfined()) {
+            KernelArguments arguments = new KernelArguments(op.all(), arena);
+            for (int i = 0; i < arguments.count(); i++) {
+                arguments.bind(i, ALIGNED + offset, ALIGNED);
+            }
+            Recorder recorder = new Recorder(op, arguments, H200, new ArrayList<>());
+            fast(op).body().emit(recorder);
+            assertThat(recorder.launches()).hasSize(1);
+            return recorder.launches().getFirst();
+        }
+    }
+
+    private static Launched launch(OpInstance op) {
+        return launch(op, 0);
+    }
+
+    @Test
+    void fewRowsReadTheWeightsAtOnce() {
+        Launched wide = launch(instance(new Gemm(DType.BF16), x(16, 1024), w(32768, 1024)));
+        assertThat(wide.function()).isEqualTo("gemm_decode32_f8_e4m3_f8_e4m3");
+        assertThat(wide.grid()).isEqualTo(new Grid(2, 1024, 1));
+        Launched narrow = launch(instance(new Gemm(DType.F32), bf16(1, 4096), bf16(256, 4096)));
+        assertThat(narrow.function()).isEqualTo("gemm_decode16_bf16_bf16");
+        assertThat(narrow.grid()).isEqualTo(new Grid(1, 16, 1));
+    }
+
+    @Test
+    void manyRowsAreTiled() {
+        Launched tiled = launch(instance(new Gemm(DType.BF16), x(17, 1024), w(32768, 1024)));
+        assertThat(tiled.function()).isEqualTo("gemm_tile_f8_e4m3_f8_e4m3");
+        assertThat(tiled.grid()).isEqualTo(new Grid(1, 128, 1));
+        Launched grouped = launch(instance(new GroupedGemm(DType.BF16), bf16(130, 8, 4096), w(8, 1024, 4096)));
+        assertThat(grouped.function()).isEqualTo("gemm_tile_bf16_f8_e4m3");
+        assertThat(grouped.grid()).isEqualTo(new Grid(3, 4, 8));
+    }
+
+    @Test
+    void sumsOfTooManyBlocksDoNotFit() {
+        Launched deep = launch(instance(new Gemm(DType.BF16), bf16(1, 1 << 16), bf16(256, 1 << 16)));
+        assertThat(deep.function()).isEqualTo("gemm_tile_bf16_bf16");
+    }
+
+    @Test
+    void expertsHaveBlocksForTheWorstCase() {
+        TensorType experts = new TensorType(DType.F4_E2M1, Shape.of(256, 2048, 4096), Scaling.MXFP4);
+        TensorType offsets = TensorType.of(DType.I32, 257);
+        Launched few = launch(instance(new ExpertGemm(DType.BF16), x(6, 4096), experts, offsets));
+        assertThat(few.function()).isEqualTo("gemm_decode32_f8_e4m3_f4_e2m1");
+        assertThat(few.grid()).isEqualTo(new Grid(6, 64, 1));
+        Launched many = launch(instance(new ExpertGemm(DType.BF16), x(6 * 4096, 4096), experts, offsets));
+        assertThat(many.function()).isEqualTo("gemm_tile_f8_e4m3_f4_e2m1");
+        assertThat(many.grid()).isEqualTo(new Grid(384 + 256, 8, 1));
+    }
+
+    @Test
+    void rowsThatAreNotWholeVectorsAreLeftToTheSimpleKernel() {
+        OpInstance op = instance(new Gemm(DType.BF16), x(1, 1024), w(256, 1024));
+        assertThat(launch(op, 8).function()).isEqualTo("gemm_simple");
+    }
+
+    @Test
+    void refusalsNameTheReason() {
+        assertThat(refusal(instance(new Gemm(DType.F32), TensorType.of(DType.F32, 1, 64), bf16(16, 64)), H200))
+                .isEqualTo("x is F32: tensor cores would round it");
+        assertThat(refusal(instance(new Gemm(DType.F32), bf16(1, 33), bf16(16, 33)), H200))
+                .isEqualTo("K 33 is not a positive multiple of 32");
+        Chip turing = new Chip(75, 40, 65_536, 4L << 20);
+        assertThat(refusal(instance(new Gemm(DType.F32), bf16(1, 64), bf16(16, 64)), turing))
+                .isEqualTo("compute capability 7.5: tensor cores take BF16 from 8.0 on");
+    }
+
+    private static String refusal(OpInstance op, Chip chip) {
+        return fast(op).refusal().of(op, chip).orElseThrow();
+    }
+}

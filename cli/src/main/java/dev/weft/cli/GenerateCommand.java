@@ -126,7 +126,8 @@ final class GenerateCommand extends WeftCommand {
                     text == null ? null : text.decoder(), (json ? terminal.muted() : terminal)::stream);
             TimedConstraint constraint =
                     wanted == null ? null : constraint(wanted, requireNonNull(text), loaded.model());
-            int[] generated = generate(session, ids, sampling.stopAt(eos), constraint, id -> streamed.accept(id, id == eos));
+            int[] generated =
+                    generate(session, ids, sampling.stopAt(eos), constraint, id -> streamed.accept(id, id == eos));
             streamed.finish();
             report(loaded, ids, generated, streamed, constraint);
         }
@@ -134,11 +135,7 @@ final class GenerateCommand extends WeftCommand {
     }
 
     private int[] generate(
-            Session session,
-            int[] ids,
-            Sampling sampling,
-            @Nullable TokenConstraint constraint,
-            IntConsumer onToken) {
+            Session session, int[] ids, Sampling sampling, @Nullable TokenConstraint constraint, IntConsumer onToken) {
         Generator generator = new Generator(session);
         return constraint == null
                 ? generator.generate(ids, sampling, onToken, this::readerIsGone)

@@ -1,6 +1,5 @@
 // The codecs of small_floats.cuh bit for bit against the definitions of the formats: every code is decoded by its formula,
 // and rounding is checked by searching the nearest of all values.
-#define WEFT_CUDA_EMULATOR
 #include <cmath>
 #include <cstdio>
 #include <cstdlib>

@@ -121,14 +121,32 @@ public:
         const bool whole = call_.attribute[SPLITS] == 0;
         const int begin = whole ? 0 : static_cast<int>(blockIdx.z);
         const int end = whole ? tiles : min(begin + 1, tiles);
-        const int stages = static_cast<int>(call_.attribute[STAGES]);
-        if (thread() == 0) {
-            shared_.list = list;
-        }
-        fetch_queries();
         for (int i = thread(); i < HEADS; i += THREADS) {
             shared_.softmax[i] = {-infinity(), 0.0f};
         }
+        if (thread() == 0) {
+            shared_.list = list;
+        }
+        if (begin < end) {
+            walk(begin, end);
+        }
+        __syncthreads();
+        if (!whole) {
+            write_split(begin < end);
+        } else if (tiles > 0) {
+            write_result();
+        }
+    }
+
+private:
+    static __device__ __forceinline__ int thread() {
+        return static_cast<int>(threadIdx.x);
+    }
+
+    // Softmax and values of tiles [begin, end) of the list.
+    __device__ __forceinline__ void walk(int begin, int end) {
+        const int stages = static_cast<int>(call_.attribute[STAGES]);
+        fetch_queries();
 #pragma unroll
         for (int m = 0; m < VALUE_M; m++) {
 #pragma unroll
@@ -139,7 +157,7 @@ public:
                 }
             }
         }
-        if (stages == 2 && begin < end) {
+        if (stages == 2) {
             fetch_keys(begin, end, stages);
         }
         for (int tile = begin; tile < end; tile++) {
@@ -159,17 +177,6 @@ public:
                 add_values(keys);
             }
         }
-        __syncthreads();
-        if (!whole) {
-            write_split();
-        } else if (tiles > 0) {
-            write_result();
-        }
-    }
-
-private:
-    static __device__ __forceinline__ int thread() {
-        return static_cast<int>(threadIdx.x);
     }
 
     __device__ __forceinline__ int heads_left() const {
@@ -392,11 +399,14 @@ private:
         }
     }
 
-    __device__ __forceinline__ void write_split() {
+    __device__ __forceinline__ void write_split(bool has_values) {
         const i64 split = blockIdx.z;
         Softmax *softmax = split_softmax(call_, blockIdx.x, split) + first_head_;
         for (int i = thread(); i < min(HEADS, heads_left()); i += THREADS) {
             softmax[i] = shared_.softmax[i];
+        }
+        if (!has_values) {
+            return;
         }
         float *values = split_values(call_, blockIdx.x, split, first_head_);
         each_value([&](int head, int column, float low, float high) {

@@ -1,4 +1,4 @@
-// Elementwise operators: one thread per run of eight elements of a row.
+// Elementwise operators and copies of rows: one thread per run of eight elements of a row.
 #include "weft/cuda/vectors.cuh"
 
 using namespace weft;
@@ -21,9 +21,10 @@ struct Run {
         left = row < y.count ? y.columns - column : 0;
     }
 
+    // The same columns of a row of x.
     template <class T>
-    __device__ __forceinline__ void load(const Rows &x, float (&v)[N]) const {
-        const T *from = x.row<const T>(row) + column;
+    __device__ __forceinline__ void load(const Rows &x, i64 i, float (&v)[N]) const {
+        const T *from = x.row<const T>(i) + column;
         load_run(from, left, is_aligned(from, 16), v);
     }
 
@@ -42,8 +43,8 @@ __device__ __forceinline__ void zip(const Call &call, const F &f) {
     if (run.left > 0) {
         float a[N];
         float b[N];
-        run.load<T>(rows_of(call.at[0]), a);
-        run.load<T>(rows_of(call.at[1]), b);
+        run.load<T>(rows_of(call.at[0]), run.row, a);
+        run.load<T>(rows_of(call.at[1]), run.row, b);
 #pragma unroll
         for (int e = 0; e < N; e++) {
             a[e] = f(a[e], b[e]);
@@ -59,10 +60,42 @@ __device__ __forceinline__ void map(const Call &call, float factor) {
     const Run run(y);
     if (run.left > 0) {
         float v[N];
-        run.load<T>(rows_of(call.at[0]), v);
+        run.load<T>(rows_of(call.at[0]), run.row, v);
 #pragma unroll
         for (int e = 0; e < N; e++) {
             v[e] *= factor;
+        }
+        run.store<U>(y, v);
+    }
+}
+
+// y[i, j, :] = x[i, :].
+template <class T>
+__device__ __forceinline__ void expand_run(const Call &call) {
+    const Rows y = rows_of(call.at[1]);
+    const Run run(y);
+    if (run.left > 0) {
+        float v[N];
+        run.load<T>(rows_of(call.at[0]), run.row / y.inner, v);
+        run.store<T>(y, v);
+    }
+}
+
+// y[i, ...] = table[index[i], ...]; an index out of range gives NaN.
+template <class T, class U>
+__device__ __forceinline__ void gather_run(const Call &call) {
+    const Rows y = rows_of(call.at[2]);
+    const Run run(y);
+    if (run.left > 0) {
+        const i64 entry = static_cast<const i32 *>(call.at[1].data)[run.row / y.inner];
+        float v[N];
+        if (entry >= 0 && entry < call.at[0].dims[0]) {
+            run.load<T>(rows_of(call.at[0]), entry * y.inner + run.row % y.inner, v);
+        } else {
+#pragma unroll
+            for (int e = 0; e < N; e++) {
+                v[e] = not_a_number();
+            }
         }
         run.store<U>(y, v);
     }
@@ -97,5 +130,17 @@ WEFT_KERNEL(cast_runs, THREADS) {
         call.at[1].dtype == F32 ? map<float, float>(call, 1.0f) : map<float, bf16>(call, 1.0f);
     } else {
         call.at[1].dtype == F32 ? map<bf16, float>(call, 1.0f) : map<bf16, bf16>(call, 1.0f);
+    }
+}
+
+WEFT_KERNEL(expand_runs, THREADS) {
+    call.at[0].dtype == F32 ? expand_run<float>(call) : expand_run<bf16>(call);
+}
+
+WEFT_KERNEL(gather_runs, THREADS) {
+    if (call.at[0].dtype == F32) {
+        gather_run<float, float>(call);
+    } else {
+        call.at[2].dtype == F32 ? gather_run<bf16, float>(call) : gather_run<bf16, bf16>(call);
     }
 }

@@ -8,6 +8,7 @@ module dev.weft.models {
 
     exports dev.weft.chat;
     exports dev.weft.generate;
+    exports dev.weft.grammar;
     exports dev.weft.io;
     exports dev.weft.model;
     exports dev.weft.model.config;

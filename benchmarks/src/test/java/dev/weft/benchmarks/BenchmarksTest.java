@@ -46,6 +46,18 @@ class BenchmarksTest {
     }
 
     @Test
+    void constraints() {
+        ConstraintBenchmark b = new ConstraintBenchmark();
+        b.texts = 2;
+        b.open();
+        int finished = 0;
+        for (int i = 0; i < 1000; i++) {
+            finished += b.tokenAndLogits() ? 1 : 0;
+        }
+        assertThat(finished).isBetween(5, 500);
+    }
+
+    @Test
     void experts() {
         assertExact(new ExpertWork(5, 256, 64, 8, 3));
         ExpertBenchmark b = new ExpertBenchmark();

@@ -5,7 +5,9 @@ import dev.weft.chat.Message;
 import dev.weft.chat.Prompt;
 import dev.weft.chat.PromptEncoder;
 import dev.weft.chat.PromptOptions;
+import dev.weft.chat.PromptText;
 import dev.weft.chat.PromptTexts;
+import dev.weft.chat.ThinkingMode;
 import dev.weft.chat.Tool;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -19,11 +21,14 @@ import picocli.CommandLine.Option;
 
 /** How a text becomes the user's message of a conversation. */
 final class ChatOptions {
+    static final String DEFAULT_MODE = "non-think";
     private static final Map<String, PromptOptions> MODES = new TreeMap<>(Map.of(
-            "non-think", PromptOptions.nonThink(),
-            "think-high", PromptOptions.thinkHigh(),
-            "think-max", PromptOptions.thinkMax()));
-    private static final String DEFAULT_MODE = "non-think";
+            DEFAULT_MODE,
+            PromptOptions.nonThink(),
+            "think-high",
+            PromptOptions.thinkHigh(),
+            "think-max",
+            PromptOptions.thinkMax()));
 
     @Option(names = "--chat", description = "Wrap the text as a user's message and generate the answer.")
     private boolean chat;
@@ -57,29 +62,55 @@ final class ChatOptions {
         return chat;
     }
 
-    /** The prompt up to where the answer to {@code message} begins. */
-    Prompt prompt(String message, Path modelDirectory) throws IOException {
+    /**
+     * The prompt up to where the answer to {@code message} begins.
+     *
+     * @param schema of the answer, stated to the model if its texts say how; null if there is none
+     */
+    Prompt prompt(String message, @Nullable String schema, Path modelDirectory, Terminal terminal) throws IOException {
+        PromptTexts known = texts(modelDirectory, texts);
+        boolean stated =
+                schema != null && known.find(PromptText.RESPONSE_FORMAT_PREFIX).isPresent();
+        if (schema != null && !stated) {
+            terminal.note(
+                    "weft: the prompt does not state the schema: the model's texts lack %s%n",
+                    PromptText.RESPONSE_FORMAT_PREFIX.key());
+        }
         List<Message> messages = new ArrayList<>();
-        if (system != null || tools != null) {
-            messages.add(Message.system(system == null ? "" : system).withTools(readTools()));
+        if (system != null || tools != null || stated) {
+            messages.add(Message.system(system == null ? "" : system)
+                    .withTools(readTools(tools))
+                    .withResponseFormat(stated ? schema : null));
         }
         messages.add(Message.user(message));
-        return new PromptEncoder(texts(modelDirectory)).encode(messages, options());
+        return new PromptEncoder(known).encode(messages, options());
+    }
+
+    /** Whether the answer begins with reasoning. */
+    boolean thinks() {
+        return chat && options().mode() == ThinkingMode.THINKING;
     }
 
     private PromptOptions options() {
-        PromptOptions options = MODES.get(mode == null ? DEFAULT_MODE : mode);
+        return mode(mode == null ? DEFAULT_MODE : mode);
+    }
+
+    /** A mode by its name. @throws UsageException if it has none */
+    static PromptOptions mode(String name) {
+        PromptOptions options = MODES.get(name);
         if (options == null) {
-            throw new UsageException("--mode: found '" + mode + "', expected one of " + MODES.keySet());
+            throw new UsageException("--mode: found '" + name + "', expected one of " + MODES.keySet());
         }
         return options;
     }
 
-    private List<Tool> readTools() throws IOException {
+    /** The tools of a file, none without one. */
+    static List<Tool> readTools(@Nullable Path tools) throws IOException {
         return tools == null ? List.of() : ChatJson.readTools(Files.readString(tools));
     }
 
-    private PromptTexts texts(Path modelDirectory) {
+    /** The constant texts of a file, else of the model. */
+    static PromptTexts texts(Path modelDirectory, @Nullable Path texts) {
         if (texts != null) {
             return PromptTexts.load(texts);
         }

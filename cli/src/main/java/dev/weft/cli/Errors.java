@@ -63,7 +63,8 @@ final class Errors implements IParameterExceptionHandler, IExecutionExceptionHan
                 : e.getMessage();
     }
 
-    private static String message(Exception e) {
+    /** What went wrong, in one line. */
+    static String message(Exception e) {
         return switch (e) {
             case WeftException w -> w.getMessage();
             case UncheckedIOException u -> message(u.getCause());

@@ -3,12 +3,16 @@ package dev.weft.cli;
 import static java.util.Objects.requireNonNull;
 
 import dev.weft.RequestException;
+import dev.weft.grammar.AfterToken;
+import dev.weft.model.DeepSeekV4;
 import dev.weft.model.Generator;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.Sampling;
 import dev.weft.model.Session;
+import dev.weft.model.TokenConstraint;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.function.IntConsumer;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -48,6 +52,9 @@ final class GenerateCommand extends WeftCommand {
     @Mixin
     private ChatOptions chat = new ChatOptions();
 
+    @Mixin
+    private FormOptions form = new FormOptions();
+
     @Option(
             names = "--max-tokens",
             paramLabel = "N",
@@ -82,6 +89,9 @@ final class GenerateCommand extends WeftCommand {
             description = "Longest sequence to plan memory for. Default: prompt and new tokens.")
     private int context;
 
+    @Option(names = "--stats", description = "Show times and numbers of tokens on standard error.")
+    private boolean stats;
+
     @Option(names = "--json", description = "Print JSON when done instead of text as it comes.")
     private boolean json;
 
@@ -99,8 +109,12 @@ final class GenerateCommand extends WeftCommand {
             throw new UsageException("--context: found " + context + ", expected 1 or more");
         }
         Path directory = options.directory();
-        @Nullable ModelText text = prompt.tokens == null || ModelText.isIn(directory) ? ModelText.of(directory) : null;
-        int[] ids = prompt.tokens == null ? encode(requireNonNull(text), directory) : Json.readIds(prompt.tokens);
+        FormOptions.Wanted wanted = form.read(terminal);
+        boolean needsText = prompt.tokens == null || wanted != null;
+        @Nullable ModelText text = needsText || ModelText.isIn(directory) ? ModelText.of(directory) : null;
+        int[] ids = prompt.tokens == null
+                ? encode(requireNonNull(text), wanted == null ? null : wanted.schema(), directory)
+                : Json.readIds(prompt.tokens);
         int needed = (int) Math.min(Integer.MAX_VALUE, (long) ids.length + maxTokens);
         LoadOptions load = LoadOptions.defaults()
                 .maxContext(context == 0 ? needed : context)
@@ -110,12 +124,30 @@ final class GenerateCommand extends WeftCommand {
             int eos = loaded.model().config().eosTokenId();
             StreamedText streamed = new StreamedText(
                     text == null ? null : text.decoder(), (json ? terminal.muted() : terminal)::stream);
-            int[] generated = new Generator(session)
-                    .generate(ids, sampling.stopAt(eos), id -> streamed.accept(id, id == eos), this::readerIsGone);
+            TimedConstraint constraint =
+                    wanted == null ? null : constraint(wanted, requireNonNull(text), loaded.model());
+            int[] generated =
+                    generate(session, ids, sampling.stopAt(eos), constraint, id -> streamed.accept(id, id == eos));
             streamed.finish();
-            report(loaded, ids, generated, streamed, generated.length > 0 && generated[generated.length - 1] == eos);
+            report(loaded, ids, generated, streamed, constraint);
         }
         return ExitCode.OK;
+    }
+
+    private int[] generate(
+            Session session, int[] ids, Sampling sampling, @Nullable TokenConstraint constraint, IntConsumer onToken) {
+        Generator generator = new Generator(session);
+        return constraint == null
+                ? generator.generate(ids, sampling, onToken, this::readerIsGone)
+                : generator.generate(ids, sampling, constraint, onToken, this::readerIsGone);
+    }
+
+    private TimedConstraint constraint(FormOptions.Wanted wanted, ModelText text, DeepSeekV4 model) {
+        int end = model.config().eosTokenId();
+        TokenConstraint answer = wanted.grammar()
+                .compile(text.vocabulary(model.config().vocabSize(), end))
+                .newConstraint();
+        return new TimedConstraint(chat.thinks() ? new AfterToken(text.endOfThinking(), end, answer) : answer);
     }
 
     private Sampling sampling() {
@@ -126,9 +158,9 @@ final class GenerateCommand extends WeftCommand {
         }
     }
 
-    private int[] encode(ModelText text, Path directory) throws IOException {
+    private int[] encode(ModelText text, @Nullable String schema, Path directory) throws IOException {
         String user = requireNonNull(prompt.text);
-        return chat.isOn() ? text.ids(chat.prompt(user, directory)) : text.plain(user);
+        return chat.isOn() ? text.ids(chat.prompt(user, schema, directory, terminal)) : text.plain(user);
     }
 
     /** Nobody reads a closed pipe: there is no use in going on. */
@@ -136,11 +168,20 @@ final class GenerateCommand extends WeftCommand {
         return terminal.out().checkError();
     }
 
-    private void report(LoadedModel loaded, int[] ids, int[] generated, StreamedText streamed, boolean ended) {
+    private void report(
+            LoadedModel loaded,
+            int[] ids,
+            int[] generated,
+            StreamedText streamed,
+            @Nullable TimedConstraint constraint) {
+        int eos = loaded.model().config().eosTokenId();
+        boolean ended = generated.length > 0 && generated[generated.length - 1] == eos;
         Speed speed = new Speed(
                 loaded.device().info(),
                 Units.rate(ids.length, streamed.prefillNanos()),
                 Units.rate(streamed.decodeSteps(), streamed.decodeNanos()));
+        AnswerStats numbers =
+                new AnswerStats(speed, ids.length, 0, streamed.prefillNanos(), generated.length, constraint);
         if (!json) {
             terminal.out().println();
             terminal.note(
@@ -151,6 +192,9 @@ final class GenerateCommand extends WeftCommand {
                     speed.prefillText(),
                     streamed.decodeSteps(),
                     speed.decodeText());
+            if (stats) {
+                numbers.print(terminal);
+            }
             return;
         }
         ObjectNode root = Json.object();
@@ -164,6 +208,9 @@ final class GenerateCommand extends WeftCommand {
         root.put("text", streamed.text());
         root.put("ended", ended ? "eos" : "length");
         speed.toJson(root);
+        if (stats) {
+            numbers.toJson(root);
+        }
         Json.print(terminal, root);
     }
 }

@@ -47,6 +47,7 @@ public final class Main implements Runnable {
         all.put("devices", DevicesCommand::new);
         all.put("inspect", InspectCommand::new);
         all.put("generate", GenerateCommand::new);
+        all.put("chat", ChatCommand::new);
         all.put("logits", LogitsCommand::new);
         all.put("prompt", PromptCommand::new);
         all.put("tokenize", TokenizeCommand::new);

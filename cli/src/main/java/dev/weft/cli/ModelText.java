@@ -6,6 +6,7 @@ import dev.weft.chat.Prompt;
 import dev.weft.chat.PromptEncoder;
 import dev.weft.chat.PromptOptions;
 import dev.weft.chat.PromptTexts;
+import dev.weft.grammar.TokenVocabulary;
 import dev.weft.text.StreamingDecoder;
 import dev.weft.text.Tokenizer;
 import java.nio.file.Files;
@@ -19,6 +20,7 @@ import java.util.stream.IntStream;
  */
 final class ModelText {
     private static final String BEGIN = "<｜begin▁of▁sentence｜>";
+    private static final String END_THINK = "</think>";
 
     private final Path file;
     private final Tokenizer tokenizer;
@@ -60,6 +62,16 @@ final class ModelText {
 
     int[] encode(String text) {
         return tokenizer.encode(text);
+    }
+
+    /** The tokens as bytes, for constraints. @param size number of logits @param end id of the end of the sequence */
+    TokenVocabulary vocabulary(int size, int end) {
+        return TokenVocabulary.of(tokenizer, size, end);
+    }
+
+    /** The token that ends reasoning. */
+    int endOfThinking() {
+        return special(END_THINK)[0];
     }
 
     /** Text of tokens that arrive one by one. */

@@ -59,6 +59,11 @@ final class StreamedText {
         return last - first;
     }
 
+    /** Tokens taken. */
+    int tokens() {
+        return tokens;
+    }
+
     /** Steps between the first token and the last. */
     int decodeSteps() {
         return Math.max(0, tokens - 1);

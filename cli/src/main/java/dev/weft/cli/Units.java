@@ -33,6 +33,18 @@ final class Units {
         return i == 0 ? Long.toString(n) : String.format(Locale.ROOT, "%.2f %s", value, DECIMAL[i]);
     }
 
+    /** As in {@code 2.3 ms}. */
+    static String duration(long nanos) {
+        String[] units = {"ns", "us", "ms", "s"};
+        int i = 0;
+        double value = nanos;
+        while (value >= 1000 && i < units.length - 1) {
+            value /= 1000;
+            i++;
+        }
+        return String.format(Locale.ROOT, "%.1f %s", value, units[i]);
+    }
+
     /** As in {@code 1,048,576}. */
     static String grouped(long n) {
         return String.format(Locale.ROOT, "%,d", n);

@@ -17,7 +17,13 @@ class ArchitectureTest {
         "dev.weft", "dev.weft.op..", "dev.weft.graph..", "dev.weft.spi..", "dev.weft.reference..", "dev.weft.runtime.."
     };
     private static final String[] MODELS = {
-        "dev.weft.chat..", "dev.weft.io..", "dev.weft.model..", "dev.weft.plan..", "dev.weft.text.."
+        "dev.weft.chat..",
+        "dev.weft.generate..",
+        "dev.weft.grammar..",
+        "dev.weft.io..",
+        "dev.weft.model..",
+        "dev.weft.plan..",
+        "dev.weft.text.."
     };
 
     @Test
@@ -29,6 +35,8 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage(
                         "dev.weft.chat..",
+                        "dev.weft.generate..",
+                        "dev.weft.grammar..",
                         "dev.weft.io..",
                         "dev.weft.model..",
                         "dev.weft.plan..",
@@ -66,6 +74,8 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage(
                         "dev.weft.chat..",
+                        "dev.weft.generate..",
+                        "dev.weft.grammar..",
                         "dev.weft.io..",
                         "dev.weft.model..",
                         "dev.weft.plan..",

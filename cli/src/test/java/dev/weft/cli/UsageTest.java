@@ -30,10 +30,10 @@ class UsageTest {
 
     @Test
     void unknownCommandNamesTheOthers() {
-        Run run = Run.of("chat");
+        Run run = Run.of("talk");
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err())
-                .startsWith("weft: no command 'chat', expected one of ")
+                .startsWith("weft: no command 'talk', expected one of ")
                 .contains("generate", "logits");
     }
 
@@ -47,6 +47,7 @@ class UsageTest {
                         "devices",
                         "inspect",
                         "generate",
+                        "chat",
                         "logits",
                         "prompt",
                         "tokenize",
@@ -63,6 +64,7 @@ class UsageTest {
                 "devices",
                 "inspect",
                 "generate",
+                "chat",
                 "logits",
                 "prompt",
                 "tokenize",
@@ -152,11 +154,11 @@ class UsageTest {
     }
 
     @ParameterizedTest
-    @ValueSource(strings = {"generate", "inspect", "logits"})
+    @ValueSource(strings = {"generate", "chat", "inspect", "logits"})
     void aMissingModelIsNamed(String command) {
         List<Object> arguments = switch (command) {
             case "generate" -> List.of(command, "no-such-model", "--prompt", "x");
-            case "inspect" -> List.of(command, "no-such-model");
+            case "inspect", "chat" -> List.of(command, "no-such-model");
             default -> List.of(command, "no-such-model", "--tokens", idsFile(), "--split", 1, "--out", "x");
         };
         Run run = Run.of(arguments.toArray());

@@ -9,6 +9,7 @@ import dev.weft.op.SparseAttention;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 
@@ -43,6 +44,10 @@ final class AttentionCases {
                         .noted("full size"));
             }
         }
+        // all heads of the family, and rows enough for a block of a device to take them all
+        Steps rows = Steps.of(40, 69, 1000, 1);
+        cases.add(attention(DType.BF16, Reach.ALL, 70, 70, 128, 64, 512, rows, 1, 0)
+                .noted("full size, all heads"));
     }
 
     private static void attention(DType d, Stream.Builder<OpCase> cases) {
@@ -126,6 +131,10 @@ final class AttentionCases {
         cases.add(index(d, 64, 4, 2, 32, mixed, Data.random()).noted("more picks than entries"));
         cases.add(index(d, 3, 128, 2, 16, Steps.of(1023, 2, 127, 1), Data.random()));
         cases.add(index(d, 7, 4, 2, 16, mixed, Data.constant(0.5)).noted("ties"));
+        cases.add(index(d, 7, 4, 2, 128, mixed, Data.constant(0.5)).noted("ties"));
+        Steps far = Steps.of(4 * 17000, 1, 4 * 16100, 2, 40, 1);
+        cases.add(index(d, 20, 4, 2, 128, far, Data.random()).noted("many entries"));
+        cases.add(index(d, 20, 4, 2, 128, far, Data.constant(0.5)).noted("many ties"));
         cases.add(index(d, 7, 4, 2, 16, Steps.of(0, 0), Data.random()));
     }
 
@@ -138,6 +147,29 @@ final class AttentionCases {
                 steps.positions(),
                 steps.starts(),
                 steps.pages(ratio, PER_PAGE));
+    }
+
+    /** Decoding of as many sequences as rows, a few of them much longer than the others. */
+    static List<BatchInvariance.Case> alone(int rows) {
+        int[] from = new int[rows];
+        Arrays.setAll(from, i -> i * 7 % 50);
+        from[0] = 1203;
+        from[1] = 77;
+        from[rows / 2] = 900;
+        from[rows - 1] = 1202;
+        int[] counts = new int[rows];
+        Arrays.fill(counts, 1);
+        Steps steps = new Steps(from, counts);
+        List<BatchInvariance.Case> cases = new ArrayList<>();
+        for (DType d : PlainCases.FLOWS) {
+            OpCase all = attention(d, Reach.ALL, 70, 70, 4, 18, 64, steps);
+            cases.add(new BatchInvariance.Case(all, Set.of(0, 1, 4, 6, 8), Set.of(5)));
+            OpCase index = index(d, 16, 4, 16, 128, steps, Data.random());
+            cases.add(new BatchInvariance.Case(index, Set.of(0, 1, 3, 5), Set.of(4)));
+        }
+        OpCase picked = attention(DType.BF16, Reach.PICKED, 70, 70, 4, 18, 64, steps, PER_PAGE, 256);
+        cases.add(new BatchInvariance.Case(picked, Set.of(0, 1, 4, 6, 8, 9), Set.of(5)));
+        return cases;
     }
 
     private static void rings(DType d, Stream.Builder<OpCase> cases) {

@@ -31,15 +31,20 @@ public final class BatchInvariance {
      *
      * @param many the call
      * @param perRow operands whose first axis are the rows; every result's first axis must be
+     * @param starts operands with the first rows of sequences, each of one row
      */
-    public record Case(OpCase many, Set<Integer> perRow) {
+    public record Case(OpCase many, Set<Integer> perRow, Set<Integer> starts) {
+        Case(OpCase many, Set<Integer> perRow) {
+            this(many, perRow, Set.of());
+        }
+
         @Override
         public String toString() {
             return "rows alone and together: " + many;
         }
     }
 
-    /** The cases: every format of a matrix product, and one call of each other kind of reduction. */
+    /** The cases: every format of a matrix product, and one call of each other kind of reduction or search. */
     public static List<Case> all() {
         List<Case> cases = new ArrayList<>();
         for (GemmCases.Formats f : GemmCases.formats()) {
@@ -62,6 +67,7 @@ public final class BatchInvariance {
         Operand logits = Operand.of(TensorType.of(DType.F32, ROWS, 33), Data.uniform(-4, 4));
         MoeGate gate = new MoeGate(6, MoeGate.Score.SQRT_SOFTPLUS, false, 2.5f);
         cases.add(new Case(OpCase.of(gate, logits, Operand.random(DType.F32, 33)), Set.of(0)));
+        cases.addAll(AttentionCases.alone(ROWS));
         return cases;
     }
 
@@ -87,6 +93,9 @@ public final class BatchInvariance {
                 List<HostTensor> some = new ArrayList<>(inputs);
                 for (int i : c.perRow()) {
                     some.set(i, inputs.get(i).rows(part[0], part[1], arena));
+                }
+                for (int i : c.starts()) {
+                    some.set(i, inputs.get(i).rows(0, part[1] - part[0] + 1, arena));
                 }
                 OpInstance small = OpInstance.of(
                         op.op(), some.stream().map(HostTensor::type).toList());

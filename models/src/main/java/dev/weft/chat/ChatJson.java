@@ -5,7 +5,9 @@ import java.util.ArrayList;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
+import java.util.function.Function;
 import java.util.function.Supplier;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
@@ -48,27 +50,76 @@ public final class ChatJson {
 
     /** The message of an assistant as one line of JSON: role, content, reasoning_content, tool_calls. */
     public static String write(Message message) {
-        StringBuilder json = new StringBuilder("{\"role\": ")
-                .append(PythonJson.quote(message.role().wireName()))
-                .append(", \"content\": ")
-                .append(PythonJson.quote(message.content()))
-                .append(", \"reasoning_content\": ")
-                .append(PythonJson.quote(message.reasoning()))
-                .append(", \"tool_calls\": [");
-        String separator = "";
-        for (ToolCall call : message.toolCalls()) {
-            json.append(separator).append('{');
-            if (!call.id().isEmpty()) {
-                json.append("\"id\": ").append(PythonJson.quote(call.id())).append(", ");
-            }
-            json.append("\"type\": \"function\", \"function\": {\"name\": ")
-                    .append(PythonJson.quote(call.name()))
-                    .append(", \"arguments\": ")
-                    .append(PythonJson.quote(call.arguments()))
-                    .append("}}");
-            separator = ", ";
+        return "{\"role\": " + PythonJson.quote(message.role().wireName()) + ", \"content\": "
+                + PythonJson.quote(message.content()) + ", \"reasoning_content\": "
+                + PythonJson.quote(message.reasoning()) + ", \"tool_calls\": "
+                + list(message.toolCalls(), ChatJson::write) + "}";
+    }
+
+    /** A request as {@link #readRequest} reads it, on one line. */
+    public static String write(ChatRequest request) {
+        PromptOptions options = request.options();
+        StringBuilder json = new StringBuilder("{\"messages\": ")
+                .append(list(request.messages(), ChatJson::writeAll))
+                .append(", \"options\": {\"thinking_mode\": ")
+                .append(PythonJson.quote(options.mode().wireName()));
+        if (options.effort() != null) {
+            json.append(", \"reasoning_effort\": ")
+                    .append(PythonJson.quote(options.effort().wireName()));
         }
-        return json.append("]}").toString();
+        return json.append(", \"drop_thinking\": ")
+                .append(options.dropThinking())
+                .append(", \"add_default_bos_token\": ")
+                .append(options.beginOfSentence())
+                .append("}}")
+                .toString();
+    }
+
+    /** A message with all that it has and nothing that it has not. */
+    private static String writeAll(Message m) {
+        StringBuilder json = new StringBuilder("{\"role\": ")
+                .append(PythonJson.quote(m.role().wireName()));
+        append(json, "content", PythonJson.quote(m.content()), true);
+        append(
+                json,
+                "reasoning_content",
+                PythonJson.quote(m.reasoning()),
+                !m.reasoning().isEmpty());
+        append(
+                json,
+                "tool_calls",
+                list(m.toolCalls(), ChatJson::write),
+                !m.toolCalls().isEmpty());
+        append(
+                json,
+                "tool_call_id",
+                PythonJson.quote(m.toolCallId()),
+                !m.toolCallId().isEmpty());
+        append(json, "tools", list(m.tools(), ChatJson::write), !m.tools().isEmpty());
+        append(json, "response_format", String.valueOf(m.responseFormat()), m.responseFormat() != null);
+        append(json, "task", m.task() == null ? "" : PythonJson.quote(m.task().wireName()), m.task() != null);
+        append(json, "wo_eos", "true", m.openEnd());
+        return json.append('}').toString();
+    }
+
+    private static void append(StringBuilder json, String key, String value, boolean present) {
+        if (present) {
+            json.append(", ").append(PythonJson.quote(key)).append(": ").append(value);
+        }
+    }
+
+    private static String write(ToolCall call) {
+        String id = call.id().isEmpty() ? "" : "\"id\": " + PythonJson.quote(call.id()) + ", ";
+        return "{" + id + "\"type\": \"function\", \"function\": {\"name\": " + PythonJson.quote(call.name())
+                + ", \"arguments\": " + PythonJson.quote(call.arguments()) + "}}";
+    }
+
+    private static String write(Tool tool) {
+        return "{\"type\": \"function\", \"function\": " + tool.function() + "}";
+    }
+
+    private static <T> String list(List<T> elements, Function<T, String> writer) {
+        return elements.stream().map(writer).collect(Collectors.joining(", ", "[", "]"));
     }
 
     private static List<Message> messages(JsonNode array) {

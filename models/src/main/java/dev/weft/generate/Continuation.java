@@ -4,6 +4,8 @@ import dev.weft.model.Feed;
 import dev.weft.model.Prefill;
 import dev.weft.model.Sampling;
 import dev.weft.model.Session;
+import dev.weft.model.TokenConstraint;
+import dev.weft.model.TokenMask;
 import dev.weft.model.TokenSampler;
 import java.util.Arrays;
 import java.util.function.IntPredicate;
@@ -23,6 +25,7 @@ final class Continuation {
     private final boolean speculative;
     private final IntPredicate endsAfter;
     private final TokenSampler sampler;
+    private final @Nullable TokenConstraint constraint;
     private final int context;
     private final Progress progress;
 
@@ -32,6 +35,7 @@ final class Continuation {
     private int draft = NONE;
 
     private int generated;
+    private @Nullable TokenMask mask;
     private @Nullable FinishReason reason;
 
     /** Receives what a step brings. */
@@ -55,6 +59,8 @@ final class Continuation {
         this.speculative = request.speculative();
         this.endsAfter = request.endsAfter();
         this.sampler = new TokenSampler(sampling);
+        this.constraint =
+                request.constraint() == null ? null : request.constraint().copy();
         this.context = context;
         this.progress = progress;
         sampler.prompt(prompt);
@@ -89,7 +95,7 @@ final class Continuation {
 
     /** Draws the proposal from the logits of the MTP block. */
     void propose(float[] logits, int at, int vocabulary) {
-        draft = sampler.propose(logits, at, vocabulary);
+        draft = sampler.propose(logits, at, vocabulary, allowed(vocabulary));
     }
 
     /** Tokens of the next step. @param most limit for a piece of the prompt, 1 or more; other steps have one or two */
@@ -119,14 +125,14 @@ final class Continuation {
     }
 
     private void choose(float[] logits, int at, int vocabulary) {
-        emit(sampler.next(logits, at, vocabulary), logits, at, vocabulary);
+        emit(sampler.next(logits, at, vocabulary, allowed(vocabulary)), logits, at, vocabulary);
     }
 
     /** Two rows: what follows the pending token, and what follows the proposal if that is right. */
     private void check(float[] logits, int at, int vocabulary) {
         int proposed = draft;
         draft = NONE;
-        int token = sampler.verify(logits, at, vocabulary);
+        int token = sampler.verify(logits, at, vocabulary, allowed(vocabulary));
         boolean accepted = token == proposed;
         progress.draft(accepted);
         emit(token, logits, at, vocabulary);
@@ -137,10 +143,27 @@ final class Continuation {
         }
     }
 
+    /** The tokens that may come next, null for all. */
+    private @Nullable TokenMask allowed(int vocabulary) {
+        if (constraint == null) {
+            return null;
+        }
+        if (mask == null) {
+            mask = new TokenMask(vocabulary);
+        }
+        constraint.allowed(mask, Math.min(sampling.maxTokens(), context - prompt.length + 1) - generated);
+        return mask;
+    }
+
     private void emit(int token, float[] logits, int at, int vocabulary) {
         pending = token;
         generated++;
-        if (sampling.stop().contains(token) || endsAfter.test(token)) {
+        if (constraint != null) {
+            constraint.accept(token);
+        }
+        if (constraint != null && constraint.isFinished()) {
+            reason = FinishReason.STOP;
+        } else if (sampling.stop().contains(token) || endsAfter.test(token)) {
             reason = FinishReason.STOP;
         } else if (generated == sampling.maxTokens()) {
             reason = FinishReason.LENGTH;

@@ -5,6 +5,7 @@ import dev.weft.RequestException;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.PrefixCache;
+import dev.weft.model.TokenConstraint;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
@@ -82,6 +83,12 @@ public final class Engine implements AutoCloseable {
             requireToken("prompt token", id, vocabulary);
         }
         request.sampling().bias().keySet().forEach(id -> requireToken("biased token", id, vocabulary));
+        TokenConstraint constraint = request.constraint();
+        int room = Math.min(request.sampling().maxTokens(), context - request.prompt().length + 1);
+        if (constraint != null && constraint.shortest() > room) {
+            throw new RequestException("request: found room for " + room + " tokens, expected at least "
+                    + constraint.shortest() + ", with which the constraint can be met");
+        }
         if (request.speculative() && (!model.options().mtp() || model.options().rollback() < 1)) {
             throw new RequestException(
                     "request: speculation needs a model loaded with its MTP block and a rollback of 1"

@@ -1,6 +1,7 @@
 package dev.weft.model;
 
 import java.util.SplittableRandom;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Draws tokens on the host by the rule of the {@link dev.weft.op.Sample} operator and the further settings of
@@ -39,23 +40,29 @@ public final class TokenSampler {
 
     /** The same for logits {@code at} to {@code at + count}. */
     public int next(float[] logits, int at, int count) {
+        return next(logits, at, count, null);
+    }
+
+    /** The same among the tokens allowed, at least one; null for all. */
+    public int next(float[] logits, int at, int count, @Nullable TokenMask allowed) {
         int token;
-        if (sampling.temperature() == 0 && sampling.leavesLogits()) {
+        if (sampling.temperature() == 0 && sampling.leavesLogits() && allowed == null) {
             token = argmax(logits, at, count);
         } else {
-            distribute(logits, at, count, distribution);
+            distribute(logits, at, count, allowed, distribution);
             token = draw(distribution);
         }
-        accept(token);
-        return token;
+        return accept(token, allowed);
     }
 
     /**
      * A guess at the next token from the logits of a cheaper model. It is part of the answer once {@link #verify} returns
      * it.
+     *
+     * @param allowed tokens to choose from, null for all
      */
-    public int propose(float[] logits, int at, int count) {
-        distribute(logits, at, count, proposals);
+    public int propose(float[] logits, int at, int count, @Nullable TokenMask allowed) {
+        distribute(logits, at, count, allowed, proposals);
         proposed = draw(proposals);
         return proposed;
     }
@@ -64,17 +71,17 @@ public final class TokenSampler {
      * The next token for the logits of one row: the proposal with probability min(1, p/q), else one drawn from what p has
      * more than q, so that the token has the distribution p of these logits whatever was proposed (Leviathan et al. 2023).
      * A refused proposal is never returned.
+     *
+     * @param allowed tokens to choose from, null for all
      */
-    public int verify(float[] logits, int at, int count) {
-        distribute(logits, at, count, distribution);
+    public int verify(float[] logits, int at, int count, @Nullable TokenMask allowed) {
+        distribute(logits, at, count, allowed, distribution);
         boolean kept = random.nextDouble() * proposals.probability(proposed) < distribution.probability(proposed);
-        int token = kept ? proposed : distribution.drawExcess(proposals, random.nextDouble());
-        accept(token);
-        return token;
+        return accept(kept ? proposed : distribution.drawExcess(proposals, random.nextDouble()), allowed);
     }
 
-    private void distribute(float[] logits, int at, int count, TokenDistribution target) {
-        if (sampling.leavesLogits()) {
+    private void distribute(float[] logits, int at, int count, @Nullable TokenMask allowed, TokenDistribution target) {
+        if (sampling.leavesLogits() && allowed == null) {
             target.set(logits, at, count, sampling);
         } else {
             if (adjusted.length != count) {
@@ -82,6 +89,9 @@ public final class TokenSampler {
             }
             System.arraycopy(logits, at, adjusted, 0, count);
             adjust(adjusted);
+            if (allowed != null) {
+                allowed.apply(adjusted);
+            }
             target.set(adjusted, 0, count, sampling);
         }
     }
@@ -111,10 +121,13 @@ public final class TokenSampler {
         return sampling.temperature() == 0 ? from.draw(0) : from.draw(random.nextDouble());
     }
 
-    private void accept(int token) {
+    /** Makes a token part of the answer; where no allowed token has a finite logit, the first of them. */
+    private int accept(int drawn, @Nullable TokenMask allowed) {
+        int token = allowed == null || allowed.isAllowed(drawn) ? drawn : allowed.first();
         if (!sampling.leavesLogits()) {
             answer.add(token, 1);
         }
+        return token;
     }
 
     /** Index of the largest logit; equal values give the lower index, NaN is never chosen unless all are. */

@@ -146,6 +146,11 @@ public final class Tokenizer {
         return vocabulary.bytes(id).clone();
     }
 
+    /** Whether an id is a token of ordinary text: not an added one, such as begin of sentence, and not a hole. */
+    public boolean isOrdinary(int id) {
+        return vocabulary.isOrdinary(id);
+    }
+
     private void encode(String text, IntList ids) {
         preTokenizer.split(text, (start, end) -> encodePiece(text.substring(start, end), ids));
     }

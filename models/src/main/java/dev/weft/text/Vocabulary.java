@@ -17,6 +17,7 @@ final class Vocabulary {
     private final @Nullable String[] texts;
     private final byte[][] bytes;
     private final BitSet special;
+    private final BitSet added = new BitSet();
 
     /**
      * @param ids every token with its id, ids distinct and not negative
@@ -30,6 +31,7 @@ final class Vocabulary {
         texts = new @Nullable String[size];
         bytes = new byte[size][];
         Arrays.fill(bytes, NO_BYTES);
+        added.values().forEach(this.added::set);
         ids.forEach((token, id) -> {
             texts[id] = token;
             // The reference decoder also takes tokens outside the byte alphabet for plain text.
@@ -50,6 +52,10 @@ final class Vocabulary {
 
     boolean isSpecial(int id) {
         return special.get(id);
+    }
+
+    boolean isOrdinary(int id) {
+        return id >= 0 && id < texts.length && texts[id] != null && !added.get(id);
     }
 
     String text(int id) {

@@ -47,6 +47,7 @@ class ChatGoldenTest {
                 .valueStream()
                 .map(stored -> DynamicTest.dynamicTest(name(stored), () -> {
                     ChatRequest request = ChatJson.readRequest(stored.toString());
+                    assertThat(ChatJson.readRequest(ChatJson.write(request))).isEqualTo(request);
                     String prompt = encoder.encode(request.messages(), request.options())
                             .text();
                     assertThat(prompt).isEqualTo(stored.get("expected").stringValue());

@@ -138,8 +138,8 @@ class TokenSamplerTest {
         int[] proposed = new int[N];
         int kept = 0;
         for (int i = 0; i < draws; i++) {
-            int guess = sampler.propose(draft, 0, N);
-            int token = sampler.verify(model, 0, N);
+            int guess = sampler.propose(draft, 0, N, null);
+            int token = sampler.verify(model, 0, N, null);
             proposed[guess]++;
             verified[token]++;
             kept += guess == token ? 1 : 0;

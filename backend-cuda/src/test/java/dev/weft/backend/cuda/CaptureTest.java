@@ -86,6 +86,17 @@ class CaptureTest {
         }
     }
 
+    @Test
+    void launchesMayAskToOverlap() {
+        BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.OVERLAP, "true");
+        try (Weft weft = Weft.of(Backends.of(config, List.of(new CudaProvider())))) {
+            List<float[]> outputs = Network.run(weft.device("cuda:0"), 3, 3, 3);
+            for (int step = 0; step < outputs.size(); step++) {
+                assertThat(outputs.get(step)).isEqualTo(Network.expected(Network.input(3, step)));
+            }
+        }
+    }
+
     /** The first run with some extents goes call by call, the second is recorded; the least recently used graph gives way. */
     @Test
     void graphsAreMadeAndGiveWay() {

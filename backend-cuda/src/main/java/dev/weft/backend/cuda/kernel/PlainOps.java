@@ -35,16 +35,14 @@ final class PlainOps {
 
     private static Map<Class<? extends Op>, List<Way>> ways() {
         Map<Class<? extends Op>, List<Way>> ways = new HashMap<>();
-        ways.put(Gather.class, List.of(elementwise("gather")));
-        ways.put(Expand.class, List.of(elementwise("expand")));
+        ways.put(Gather.class, List.of(runs("gather"), elementwise("gather")));
+        ways.put(Expand.class, List.of(runs("expand"), elementwise("expand")));
         ways.put(Add.class, List.of(runs("add"), elementwise("add")));
         ways.put(Mul.class, List.of(runs("mul"), elementwise("mul")));
         ways.put(Cast.class, List.of(runs("cast"), elementwise("cast")));
         ways.put(Concat.class, List.of(elementwise("concat")));
         ways.put(Scale.class, List.of(scaled(runs("scale")), scaled(elementwise("scale"))));
-        ways.put(
-                Slice.class,
-                List.of(elementwise("slice").attributes(op -> Attributes.of(((Slice) op.op()).from()))));
+        ways.put(Slice.class, List.of(elementwise("slice").attributes(op -> Attributes.of(((Slice) op.op()).from()))));
         ways.put(AllReduce.class, copy(op -> ((AllReduce) op).ranks()));
         ways.put(AllGather.class, copy(op -> ((AllGather) op).ranks()));
         ways.put(ReduceScatter.class, copy(op -> ((ReduceScatter) op).ranks()));

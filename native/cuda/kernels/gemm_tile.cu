@@ -96,7 +96,7 @@ template <DType W>
 __device__ __forceinline__ void multiply(const LaneWeights<W, ROWS> &weights, const Layout &shared, int buffer, int chunk,
                                          int tokens, Sums &sums) {
     const int token = lane_id() / 4;
-#pragma unroll
+#pragma unroll 2  // all four of E2M1 would not fit into registers
     for (int i = 0; i < lane_values<W> / CHUNK; i++) {
         Chunk decoded[ROWS];
         weights.decode(i, decoded);

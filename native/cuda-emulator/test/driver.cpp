@@ -93,6 +93,15 @@ std::vector<float> Memory::floats() const {
     return out;
 }
 
+Gate::Gate(void *stream) {
+    auto wait = [](void *gate) {
+        while (!static_cast<Gate *>(gate)->open_) {
+            std::this_thread::yield();
+        }
+    };
+    OK(cuLaunchHostFunc(stream, wait, this));
+}
+
 Launch::Launch(std::vector<CUdeviceptr> operands) {
     for (size_t i = 0; i < operands.size(); i++) {
         call.at[i].data = reinterpret_cast<void *>(operands[i]);

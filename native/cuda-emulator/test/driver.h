@@ -1,6 +1,7 @@
 // The driver's functions that the tests call, and checks. Every test runs on a device of its own, on a thread of its own.
 #pragma once
 
+#include <atomic>
 #include <cstddef>
 #include <cstdint>
 #include <functional>
@@ -73,6 +74,7 @@ int cuModuleUnload(void *);
 int cuModuleGetFunction(void **, void *, const char *);
 int cuFuncGetParamInfo(void *, size_t, size_t *, size_t *);
 int cuFuncSetAttribute(void *, int, int);
+int cuLaunchHostFunc(void *, void (*)(void *), void *);
 int cuLaunchKernelEx(const CUlaunchConfig *, void *, void **, void **);
 int cuGraphInstantiateWithFlags(void **, void *, unsigned long long);
 int cuGraphLaunch(void *, void *);
@@ -136,6 +138,16 @@ struct Memory {
     explicit Memory(const std::vector<float> &values);
     ~Memory();
     std::vector<float> floats() const;
+};
+
+/** Holds a stream until it is opened. */
+class Gate {
+public:
+    explicit Gate(void *stream);
+    void open() { open_ = true; }
+
+private:
+    std::atomic<bool> open_{false};
 };
 
 struct Launch {

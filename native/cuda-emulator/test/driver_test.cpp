@@ -204,13 +204,15 @@ TEST(stream_ordered_memory, [] {
     FAULT("free-of-no-allocation");
 });
 
-TEST(pinned_memory_is_read_when_the_copy_runs, {{"delay", "20000"}}, [] {
+TEST(pinned_memory_is_read_when_the_copy_runs, [] {
     Device d;
     Memory m(4);
+    Gate gate(d.stream);
     auto *staging = static_cast<float *>(pinned(4));
     *staging = 1;
     OK(cuMemcpyHtoDAsync_v2(m.address, staging, 4, d.stream));
     *staging = 2;  // too early: the copy is under way
+    gate.open();
     OK(cuStreamSynchronize(d.stream));
     EQUAL(static_cast<int>(m.floats()[0]), 2);
     float pageable = 3;
@@ -244,9 +246,10 @@ TEST(streams_are_ordered, [] {
     OK(cuStreamQuery(d.stream));
 });
 
-TEST(events_order_streams, {{"delay", "3000"}}, [] {
+TEST(events_order_streams, [] {
     Device d;
     Kernels kernels;
+    Gate gate(d.stream);
     void *second = nullptr, *done = event();
     OK(cuStreamCreate(&second, 1));
     Memory a(std::vector<float>(32, 1.0f)), b(128);
@@ -258,6 +261,8 @@ TEST(events_order_streams, {{"delay", "3000"}}, [] {
     EQUAL(cuEventQuery(done), 600);
     OK(cuStreamWaitEvent(second, done, 0));
     OK(adding(a, b, 10).on(second, kernels.function("add_number")));
+    EQUAL(cuStreamQuery(second), 600);
+    gate.open();
     OK(cuStreamSynchronize(second));
     OK(cuEventQuery(done));
     EQUAL(static_cast<int>(b.floats()[0]), 16);

@@ -108,7 +108,8 @@ final class BuildNative {
                 "-B",
                 work.toString(),
                 "-DCMAKE_CXX_COMPILER=" + compiler,
-                "-DWEFT_CANN_EMULATOR=OFF")); // the tests that need it build it
+                "-DWEFT_CANN_EMULATOR=OFF", // the tests that need an emulator build it
+                "-DWEFT_CUDA_EMULATOR=OFF"));
         if (!Files.exists(work.resolve("CMakeCache.txt")) && find("ninja") != null) {
             configure.addAll(List.of("-G", "Ninja"));
         }

@@ -2,7 +2,11 @@
 #ifndef WEFT_CUDA_SIMT_TYPES_H
 #define WEFT_CUDA_SIMT_TYPES_H
 
-#define WEFT_VECTOR(type, scalar, alignment1, alignment2, alignment4)                                            \
+#if defined(__aarch64__) && defined(__GNUC__) && !defined(__clang__) && __GNUC__ < 13
+using _Float16 = __fp16;  // GCC 12 knows the standard name in C only
+#endif
+
+#define WEFT_VECTOR(type, scalar, alignment2, alignment4)                                                        \
     struct type##1 { scalar x; };                                                                                \
     struct alignas(alignment2) type##2 { scalar x, y; };                                                         \
     struct type##3 { scalar x, y, z; };                                                                          \
@@ -11,16 +15,16 @@
     inline type##3 make_##type##3(scalar x, scalar y, scalar z) { return {x, y, z}; }                            \
     inline type##4 make_##type##4(scalar x, scalar y, scalar z, scalar w) { return {x, y, z, w}; }
 
-WEFT_VECTOR(char, signed char, 1, 2, 4)
-WEFT_VECTOR(uchar, unsigned char, 1, 2, 4)
-WEFT_VECTOR(short, short, 2, 4, 8)
-WEFT_VECTOR(ushort, unsigned short, 2, 4, 8)
-WEFT_VECTOR(int, int, 4, 8, 16)
-WEFT_VECTOR(uint, unsigned, 4, 8, 16)
-WEFT_VECTOR(longlong, long long, 8, 16, 16)
-WEFT_VECTOR(ulonglong, unsigned long long, 8, 16, 16)
-WEFT_VECTOR(float, float, 4, 8, 16)
-WEFT_VECTOR(double, double, 8, 16, 16)
+WEFT_VECTOR(char, signed char, 2, 4)
+WEFT_VECTOR(uchar, unsigned char, 2, 4)
+WEFT_VECTOR(short, short, 4, 8)
+WEFT_VECTOR(ushort, unsigned short, 4, 8)
+WEFT_VECTOR(int, int, 8, 16)
+WEFT_VECTOR(uint, unsigned, 8, 16)
+WEFT_VECTOR(longlong, long long, 16, 16)
+WEFT_VECTOR(ulonglong, unsigned long long, 16, 16)
+WEFT_VECTOR(float, float, 8, 16)
+WEFT_VECTOR(double, double, 16, 16)
 
 #undef WEFT_VECTOR
 

@@ -48,11 +48,9 @@ class CudaModelTest {
     }
 
     private static float[][] logits(String device, NumericMode mode) {
-        int[] ids = new SplittableRandom(7)
-                .ints(PREFILL + DECODE, 2, VOCABULARY)
-                .toArray();
-        LoadOptions options =
-                LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(PREFILL);
+        int[] ids =
+                new SplittableRandom(7).ints(PREFILL + DECODE, 2, VOCABULARY).toArray();
+        LoadOptions options = LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(PREFILL);
         try (Weft weft = Weft.open();
                 Checkpoint checkpoint = Checkpoint.open(MODEL);
                 DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device(device), options);

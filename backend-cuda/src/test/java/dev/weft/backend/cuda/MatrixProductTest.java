@@ -39,12 +39,11 @@ class MatrixProductTest {
     }
 
     private static Operand weights(DType format, long... extents) {
-        Scaling scaling =
-                switch (format) {
-                    case F8_E4M3 -> Scaling.FP8_BLOCK_128;
-                    case F4_E2M1 -> Scaling.MXFP4;
-                    default -> Scaling.NONE;
-                };
+        Scaling scaling = switch (format) {
+            case F8_E4M3 -> Scaling.FP8_BLOCK_128;
+            case F4_E2M1 -> Scaling.MXFP4;
+            default -> Scaling.NONE;
+        };
         return Operand.of(new TensorType(format, Shape.of(extents), scaling), Data.random());
     }
 

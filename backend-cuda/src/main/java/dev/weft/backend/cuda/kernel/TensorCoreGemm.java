@@ -82,7 +82,8 @@ final class TensorCoreGemm {
     }
 
     private static boolean isAligned(KernelArguments a, int i) {
-        return a.address(i) * Byte.SIZE % VECTOR_BITS == 0 && a.pitch(i) * a.dtype(i).bits() % VECTOR_BITS == 0;
+        return a.address(i) * Byte.SIZE % VECTOR_BITS == 0
+                && a.pitch(i) * a.dtype(i).bits() % VECTOR_BITS == 0;
     }
 
     private static boolean isFew(KernelArguments a, Product product) {

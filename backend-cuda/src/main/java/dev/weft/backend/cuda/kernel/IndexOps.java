@@ -81,12 +81,15 @@ final class IndexOps {
     }
 
     private static Optional<String> refusal(OpInstance op, Chip chip) {
-        if (op.inputs().get(Q).dtype() != DType.BF16 || op.inputs().get(Q).shape().dim(2).maximum() != WIDTH) {
-            return Optional.of("needs BF16 and heads " + WIDTH + " wide: found " + op.inputs().get(Q));
+        if (op.inputs().get(Q).dtype() != DType.BF16
+                || op.inputs().get(Q).shape().dim(2).maximum() != WIDTH) {
+            return Optional.of("needs BF16 and heads " + WIDTH + " wide: found "
+                    + op.inputs().get(Q));
         }
         return chip.hasBf16Mma() && sharedBytes(op) <= chip.sharedBytes()
                 ? Optional.empty()
-                : Optional.of("needs BF16 tensor cores and " + sharedBytes(op) + " bytes of shared memory: found " + chip);
+                : Optional.of(
+                        "needs BF16 tensor cores and " + sharedBytes(op) + " bytes of shared memory: found " + chip);
     }
 
     private static void fast(Emit e) {
@@ -123,16 +126,7 @@ final class IndexOps {
         e.launch("index_mma", "index_wide_gather", parts, PICK_THREADS, 0, first, capacity, offset);
         int sorted = powerOfTwo(topK(e.op()));
         int bytes = sorted * Long.BYTES;
-        e.launch(
-                "index_mma",
-                "index_wide_picks",
-                Grid.of(count),
-                PICK_THREADS,
-                bytes,
-                first,
-                capacity,
-                offset,
-                sorted);
+        e.launch("index_mma", "index_wide_picks", Grid.of(count), PICK_THREADS, bytes, first, capacity, offset, sorted);
     }
 
     /** Whether the entries of a row are too many for one block, and the picks few enough for one to sort. */

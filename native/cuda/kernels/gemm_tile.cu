@@ -1,6 +1,6 @@
 // Matrix products with many tokens: a block has 256 rows of weights, 32 a warp, and 64 tokens. Tokens are decoded once into
 // shared memory, in the order in which lanes need them; weights go to the registers of the one warp that uses them.
-#include "weft/cuda/gemm.cuh"
+#include "weft/cuda/gemm_totals.cuh"
 
 using namespace weft;
 
@@ -89,45 +89,6 @@ public:
     }
 };
 
-// Scale bytes of a lane's weights in one block of K, fetched a block ahead.
-template <DType W>
-class Scales {
-    const u8 *from_;
-    int stride_;  // bytes from a row to the next
-    int height_;  // rows of the matrix from the lane's first on
-    int count_;   // bytes of a row from the lane's first on
-
-public:
-    u32 byte[ROWS] = {};
-
-    __device__ __forceinline__ Scales(const Matrix &m, int row) {
-        if constexpr (W == F8_E4M3) {
-            from_ = m.scale + static_cast<i64>(row / 128) * m.blocks();
-            count_ = row < m.outputs ? m.blocks() : 0;
-        }
-        if constexpr (W == F4_E2M1) {
-            const int of_row = m.inputs / MX_BLOCK;
-            const int mine = row + lane_id() / 4;
-            from_ = m.scale + static_cast<i64>(mine) * of_row + lane_id() % 4;
-            stride_ = ROW_STEP * of_row;
-            height_ = m.outputs - mine;
-            count_ = of_row - lane_id() % 4;
-        }
-    }
-
-    __device__ __forceinline__ void load(int block) {
-        if constexpr (W == F8_E4M3) {
-            byte[0] = block < count_ ? from_[block] : 0;
-        }
-        if constexpr (W == F4_E2M1) {
-#pragma unroll
-            for (int r = 0; r < ROWS; r++) {
-                byte[r] = 4 * block < count_ && ROW_STEP * r < height_ ? from_[r * stride_ + 4 * block] : 0;
-            }
-        }
-    }
-};
-
 using Sums = FragmentSums<ROWS>[FRAGMENTS];
 
 // sums += weights of one load times the tokens' chunks from `chunk` on.
@@ -135,7 +96,7 @@ template <DType W>
 __device__ __forceinline__ void multiply(const LaneWeights<W, ROWS> &weights, const Layout &shared, int buffer, int chunk,
                                          int tokens, Sums &sums) {
     const int token = lane_id() / 4;
-#pragma unroll
+#pragma unroll 2  // all four of E2M1 would not fit into registers
     for (int i = 0; i < lane_values<W> / CHUNK; i++) {
         Chunk decoded[ROWS];
         weights.decode(i, decoded);
@@ -145,44 +106,6 @@ __device__ __forceinline__ void multiply(const LaneWeights<W, ROWS> &weights, co
             if (f * FRAGMENT_TOKENS < tokens) {
                 const uint4 v = shared.tokens[buffer][f * FRAGMENT_TOKENS + token][at];
                 multiply_chunk(sums[f], decoded, {v.x, v.y, v.z, v.w});
-            }
-        }
-    }
-}
-
-// totals += sums times the scales of the block, for the lane's tokens 2c and 2c + 1 of every fragment.
-template <DType X, DType W>
-__device__ __forceinline__ void add(const Sums &sums, const Layout &shared, int buffer, int exponent, Sums &totals) {
-#pragma unroll
-    for (int f = 0; f < FRAGMENTS; f++) {
-#pragma unroll
-        for (int odd = 0; odd < 2; odd++) {
-            int both = exponent;
-            if constexpr (X == F8_E4M3) {
-                both += shared.exponents[buffer][f * FRAGMENT_TOKENS + lane_id() % 4 * 2 + odd];
-            }
-            const Power power = power_of(both);
-#pragma unroll
-            for (int r = 0; r < ROWS; r++) {
-                const float mine = sums[f].at(r, odd);
-                totals[f].at(r, odd) += X == F8_E4M3 || W == F8_E4M3 ? apply(mine, power) : mine;
-            }
-        }
-    }
-}
-
-__device__ __forceinline__ void store(const Rows &y, const Tile &tile, int row, const Sums &totals) {
-#pragma unroll
-    for (int f = 0; f < FRAGMENTS; f++) {
-#pragma unroll
-        for (int odd = 0; odd < 2; odd++) {
-            const int token = f * FRAGMENT_TOKENS + lane_id() % 4 * 2 + odd;
-#pragma unroll
-            for (int r = 0; r < ROWS; r++) {
-                const int n = row + lane_id() / 4 + ROW_STEP * r;
-                if (token < tile.tokens && n < y.columns) {
-                    y.store(tile.first + token, n, totals[f].at(r, odd));
-                }
             }
         }
     }
@@ -211,7 +134,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
     for (int step = 0; step < STAGES - 1; step++) {
         begin(step);
     }
-    Scales<W> next(w, row);
+    Scales<W, ROWS> next(w, row);
     next.load(0);
     Sums totals = {};
     for (int block = 0; block < blocks; block++) {
@@ -243,7 +166,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
             }
             multiply(weights, *shared, buffer, load * (lane_values<W> / CHUNK), tile.tokens, sums);
         }
-        add<X, W>(sums, *shared, buffer, W == F8_E4M3 ? scale_exponent(scales[0]) : 0, totals);
+        add<X, W>(sums, shared->exponents[buffer], W == F8_E4M3 ? scale_exponent(scales[0]) : 0, totals);
     }
     wait_copies<0>();  // of zeros, past the last step
     store(results_of(call), tile, row, totals);

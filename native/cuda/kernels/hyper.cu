@@ -8,21 +8,25 @@ namespace {
 
 constexpr int THREADS = 256;
 
-// mix = (fn . u) / sqrt(mean(u^2) + eps) of row i into shared memory, u being the streams one after the other.
-__device__ __forceinline__ void mix_row(const Operand &streams, const Operand &projection, i64 i, double eps, float *mix) {
-    const Rows x = rows_of(streams);
-    const Rows fn = rows_of(projection);
-    const i64 first = i * x.inner;
+// Value c of the streams of row i, which lie one after the other.
+__device__ __forceinline__ float stream_value(const Operand &x, i64 i, i64 c) {
+    return load_element(x.data, x.dtype, i * x.pitch + c);
+}
+
+// mix = (fn . u) / sqrt(mean(u^2) + eps) of row i into shared memory, u being all streams.
+__device__ __forceinline__ void mix_row(const Operand &x, const Operand &fn, i64 i, double eps, float *mix) {
+    const i64 length = fn.dims[1];
     double squares = 0;
-    for (i64 c = threadIdx.x; c < fn.columns; c += blockDim.x) {
-        const double u = x.load(first + c / x.columns, c % x.columns);
+    for (i64 c = threadIdx.x; c < length; c += blockDim.x) {
+        const double u = stream_value(x, i, c);
         squares += u * u;
     }
-    const float factor = static_cast<float>(1 / sqrt(block_sum(squares) / static_cast<double>(fn.columns) + eps));
-    for (i64 m = 0; m < fn.count; m++) {
+    const float factor = static_cast<float>(1 / sqrt(block_sum(squares) / static_cast<double>(length) + eps));
+    for (i64 m = 0; m < fn.dims[0]; m++) {
+        const float *weights = at_index<const float>(fn, m);
         double dot = 0;
-        for (i64 c = threadIdx.x; c < fn.columns; c += blockDim.x) {
-            dot += static_cast<double>(x.load(first + c / x.columns, c % x.columns)) * fn.load(m, c);
+        for (i64 c = threadIdx.x; c < length; c += blockDim.x) {
+            dot += static_cast<double>(stream_value(x, i, c)) * weights[c];
         }
         dot = block_sum(dot);
         if (threadIdx.x == 0) {
@@ -33,15 +37,14 @@ __device__ __forceinline__ void mix_row(const Operand &streams, const Operand &p
 }
 
 // y = sum of the streams of row i weighted by pre, streams ascending.
-__device__ __forceinline__ void weighted_sum(const Operand &streams, const float *pre, const Operand &result, i64 i) {
-    const Rows x = rows_of(streams);
-    const Rows y = rows_of(result);
-    for (i64 c = threadIdx.x; c < y.columns; c += blockDim.x) {
+__device__ __forceinline__ void weighted_sum(const Operand &x, const float *pre, const Operand &y, i64 i) {
+    const i64 width = x.dims[2];
+    for (i64 c = threadIdx.x; c < width; c += blockDim.x) {
         float sum = 0;
-        for (i64 j = 0; j < x.inner; j++) {
-            sum += pre[j] * x.load(i * x.inner + j, c);
+        for (i64 j = 0; j < x.dims[1]; j++) {
+            sum += pre[j] * stream_value(x, i, j * width + c);
         }
-        y.store(i, c, sum);
+        store_element(y.data, y.dtype, i * y.pitch + c, sum);
     }
 }
 
@@ -51,25 +54,25 @@ __device__ __forceinline__ void weighted_sum(const Operand &streams, const float
 WEFT_KERNEL(hyper_pre_simple, THREADS) {
     WEFT_SHARED_MEMORY(float, mix);
     const i64 i = blockIdx.x;
-    const i64 h = call.at[0].dims[1];
+    const int h = static_cast<int>(call.at[0].dims[1]);
     const float *scale = static_cast<const float *>(call.at[2].data);
     const float *base = static_cast<const float *>(call.at[3].data);
     const float eps = static_cast<float>(real(call.attribute[2]));
     mix_row(call.at[0], call.at[1], i, real(call.attribute[1]), mix);
     if (threadIdx.x == 0) {
-        for (i64 m = 0; m < (2 + h) * h; m++) {
-            mix[m] = mix[m] * scale[m < 2 * h ? m / h : 2] + base[m];
+        for (int m = 0; m < (2 + h) * h; m++) {
+            mix[m] = mix[m] * scale[m < h ? 0 : m < 2 * h ? 1 : 2] + base[m];
         }
-        float *post = rows_of(call.at[5]).row<float>(i);
-        for (i64 j = 0; j < h; j++) {
+        float *post = at_index<float>(call.at[5], i);
+        for (int j = 0; j < h; j++) {
             mix[j] = sigmoid(mix[j]) + eps;
             post[j] = 2 * sigmoid(mix[h + j]);
         }
         float *comb = mix + 2 * h;
-        sinkhorn(comb, h, call.attribute[0], eps);
-        const Rows rows = rows_of(call.at[6]);
-        for (i64 e = 0; e < h * h; e++) {
-            rows.store(i * h + e / h, e % h, comb[e]);
+        sinkhorn(comb, h, static_cast<int>(call.attribute[0]), eps);
+        float *result = at_index<float>(call.at[6], i);
+        for (int e = 0; e < h * h; e++) {
+            result[e] = comb[e];
         }
     }
     __syncthreads();

@@ -2,6 +2,7 @@
 // of the products, and the queries of row after row pass by as the other, so that the sum over heads is a sum over columns.
 #include "weft/cuda/picks.cuh"
 #include "weft/cuda/tile.cuh"
+#include "weft/cuda/top_k_wide.cuh"
 
 using namespace weft;
 using namespace weft::index;
@@ -190,20 +191,93 @@ WEFT_KERNEL(index_scores, THREADS, 1) {
     Scorer(call, memory).run();
 }
 
+namespace {
+
+constexpr int SCORE_DIGITS = 2;  // 22 bits: the scores have 16
+
+// Where the workspaces of wide rows begin, in bytes.
+constexpr int WIDE_OFFSET = LAUNCH_WORDS;
+
+// The scores of a row, as far as it sees.
+struct ScoredRow {
+    i64 row;
+    int count;
+    const u16 *scores;
+
+    // For the whole block.
+    __device__ __forceinline__ ScoredRow(const Call &call, i64 row_of_wave)
+        : row(call.attribute[FIRST_ROW] + row_of_wave),
+          count(static_cast<int>(visible(call, sequence_of(call.at[POSITIONS], call.at[STARTS], row), row))),
+          scores(scores_of<const u16>(call, row)) {}
+
+    __device__ __forceinline__ u32 operator()(int j) const {
+        return static_cast<u32>(scores[j]) << 16;
+    }
+
+    __device__ __forceinline__ WideRow wide(const Call &call) const {
+        u8 *workspace = static_cast<u8 *>(call.workspace) + call.attribute[WIDE_OFFSET];
+        return WideRow(workspace, row - call.attribute[FIRST_ROW], call.attribute[CAPACITY], call.attribute[TOP_K]);
+    }
+};
+
+}  // namespace
+
 // Grid: rows of the wave. Attributes: k, ratio, first row, capacity.
-WEFT_KERNEL(index_picks, PICK_THREADS) {
+WEFT_KERNEL(index_picks, PICK_THREADS, 1) {
     __shared__ RadixShared<u32> shared;
-    const i64 row = call.attribute[FIRST_ROW] + blockIdx.x;
-    const Sequence s = sequence_of(call.at[POSITIONS], call.at[STARTS], row);
-    const i64 count = visible(call, s, row);
+    const ScoredRow row(call, blockIdx.x);
     const int k = static_cast<int>(call.attribute[TOP_K]);
-    i32 *picks = row_of<i32>(call.at[PICKS], row);
-    if (count <= k) {
-        pick_all(call, count, picks);
+    i32 *picks = row_of<i32>(call.at[PICKS], row.row);
+    if (row.count <= k) {
+        pick_all(call, row.count, picks);
         return;
     }
-    constexpr int SCORE_DIGITS = 2;  // 22 bits: the scores have 16
-    const u16 *scores = scores_of<const u16>(call, row);
-    const auto key = [&](int j) { return static_cast<u32>(scores[j]) << 16; };
-    pick(count, top_cut<SCORE_DIGITS>(static_cast<int>(count), k, key, shared), key, picks, shared);
+    pick(row.count, top_cut<SCORE_DIGITS>(row.count, k, row, shared), row, picks, shared);
+}
+
+// The picks of rows too wide for one block. Grid of the first two: parts of a row, rows of the wave. Attributes: k, ratio,
+// first row, capacity, offset of the workspaces; of the last also a power of two that is not below k, which is the number
+// of words in its shared memory.
+
+WEFT_KERNEL(index_wide_count, PICK_THREADS) {
+    __shared__ RadixShared<u32> shared;
+    const ScoredRow row(call, blockIdx.y);
+    if (row.count > call.attribute[TOP_K]) {
+        wide_count(row.wide(call), WidePart(static_cast<int>(blockIdx.x), row.count), row, shared);
+    }
+}
+
+WEFT_KERNEL(index_wide_gather, PICK_THREADS) {
+    __shared__ RadixShared<u32> shared;
+    const ScoredRow row(call, blockIdx.y);
+    const WidePart part(static_cast<int>(blockIdx.x), row.count);
+    const int k = static_cast<int>(call.attribute[TOP_K]);
+    if (row.count > k && part.count > 0) {
+        wide_gather(row.wide(call), part, k, row, shared);
+    }
+}
+
+WEFT_KERNEL(index_wide_picks, PICK_THREADS) {
+    WEFT_SHARED_MEMORY(u64, words);
+    __shared__ RadixShared<u32> shared;
+    const ScoredRow row(call, blockIdx.x);
+    const int k = static_cast<int>(call.attribute[TOP_K]);
+    const int sorted = static_cast<int>(call.attribute[WIDE_OFFSET + 1]);
+    i32 *picks = row_of<i32>(call.at[PICKS], row.row);
+    if (row.count <= k) {
+        pick_all(call, row.count, picks);
+        return;
+    }
+    for (int place = k + static_cast<int>(threadIdx.x); place < sorted; place += PICK_THREADS) {
+        words[place] = 0;
+    }
+    // words that are the greater the lower the index
+    wide_pick(
+        row.wide(call), row.count, k, row, [&](u32 place, u64 word) { words[place] = rank_word(0, index_of(word)); },
+        shared);
+    __syncthreads();
+    sort_falling(words, sorted);
+    for (int place = static_cast<int>(threadIdx.x); place < k; place += PICK_THREADS) {
+        picks[place] = static_cast<i32>(index_of(words[place]));
+    }
 }

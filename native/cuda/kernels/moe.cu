@@ -109,15 +109,16 @@ WEFT_KERNEL(moe_copy, THREADS) {
 
 // ---- activation ----
 
-// y = w * (silu(min(g, limit)) * clamp(u, -limit, limit)), one thread per element. Attributes: limit, weighted.
+// y = w * (silu(min(g, limit)) * clamp(u, -limit, limit)), one thread per element, rows along x of the grid. Attributes:
+// limit, weighted.
 WEFT_KERNEL(swi_glu_simple, THREADS) {
     const Rows gate = rows_of(call.at[0]);
     const Rows up = rows_of(call.at[1]);
     const bool weighted = call.attribute[1] != 0;
     const Rows y = rows_of(call.at[weighted ? 3 : 2]);
-    const i64 i = global_thread() / y.columns;
-    const i64 c = global_thread() % y.columns;
-    if (i >= y.count) {
+    const i64 i = blockIdx.x;
+    const i64 c = static_cast<i64>(blockIdx.y) * THREADS + threadIdx.x;
+    if (c >= y.columns) {
         return;
     }
     const float limit = static_cast<float>(real(call.attribute[0]));
@@ -140,14 +141,14 @@ WEFT_KERNEL(moe_places, THREADS) {
     }
 }
 
-// out[i] = ((0 + y[e_1]) + ... + y[e_k]) + shared[i], one thread per element.
+// out[i] = ((0 + y[e_1]) + ... + y[e_k]) + shared[i], one thread per element, rows along x of the grid.
 WEFT_KERNEL(moe_combine_simple, THREADS) {
     const Rows y = rows_of(call.at[0]);
     const Rows shared = rows_of(call.at[2]);
     const Rows out = rows_of(call.at[3]);
-    const i64 i = global_thread() / out.columns;
-    const i64 c = global_thread() % out.columns;
-    if (i >= out.count) {
+    const i64 i = blockIdx.x;
+    const i64 c = static_cast<i64>(blockIdx.y) * THREADS + threadIdx.x;
+    if (c >= out.columns) {
         return;
     }
     const i64 k = y.count / out.count;

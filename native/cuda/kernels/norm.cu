@@ -70,7 +70,7 @@ WEFT_KERNEL(hadamard, THREADS) {
     __syncthreads();
     for (i64 stride = 1; stride < x.columns; stride *= 2) {
         for (i64 pair = threadIdx.x; pair < x.columns / 2; pair += blockDim.x) {
-            const i64 c = pair / stride * 2 * stride + pair % stride;
+            const i64 c = 2 * pair - (pair & (stride - 1));
             const float a = row[c];
             const float b = row[c + stride];
             row[c] = a + b;

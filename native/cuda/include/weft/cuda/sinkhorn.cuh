@@ -11,13 +11,13 @@ __device__ __forceinline__ float sigmoid(float x) {
 }
 
 // Divides `count` lines by (their sum + eps); `next` separates lines, `step` values of a line.
-__device__ __forceinline__ void divide_by_sums(float *matrix, i64 count, i64 next, i64 step, float eps) {
-    for (i64 j = 0; j < count; j++) {
+__device__ __forceinline__ void divide_by_sums(float *matrix, int count, int next, int step, float eps) {
+    for (int j = 0; j < count; j++) {
         float sum = 0;
-        for (i64 k = 0; k < count; k++) {
+        for (int k = 0; k < count; k++) {
             sum += matrix[j * next + k * step];
         }
-        for (i64 k = 0; k < count; k++) {
+        for (int k = 0; k < count; k++) {
             matrix[j * next + k * step] /= sum + eps;
         }
     }
@@ -25,23 +25,23 @@ __device__ __forceinline__ void divide_by_sums(float *matrix, i64 count, i64 nex
 
 // Makes a matrix [n, n] of logits nearly doubly stochastic, in place: row softmax plus eps and a column pass, then
 // iterations - 1 times a row pass and a column pass.
-__device__ __forceinline__ void sinkhorn(float *matrix, i64 n, i64 iterations, float eps) {
-    for (i64 j = 0; j < n; j++) {
+__device__ __forceinline__ void sinkhorn(float *matrix, int n, int iterations, float eps) {
+    for (int j = 0; j < n; j++) {
         float *row = matrix + j * n;
         double most = row[0];
-        for (i64 k = 1; k < n; k++) {
+        for (int k = 1; k < n; k++) {
             most = fmax(most, static_cast<double>(row[k]));
         }
         double sum = 0;
-        for (i64 k = 0; k < n; k++) {
+        for (int k = 0; k < n; k++) {
             sum += exp(row[k] - most);
         }
-        for (i64 k = 0; k < n; k++) {
+        for (int k = 0; k < n; k++) {
             row[k] = static_cast<float>(exp(row[k] - most) / sum) + eps;
         }
     }
     divide_by_sums(matrix, n, 1, n, eps);
-    for (i64 i = 1; i < iterations; i++) {
+    for (int i = 1; i < iterations; i++) {
         divide_by_sums(matrix, n, n, 1, eps);
         divide_by_sums(matrix, n, 1, n, eps);
     }

@@ -35,13 +35,14 @@ struct WideRow {
     }
 };
 
-// The block's part of a row.
+// The block's part of a row; behind the end of the row it is empty.
 struct WidePart {
     int index;
     int begin;
     int count;
 
-    __device__ __forceinline__ WidePart(int part, int n) : index(part), begin(part * PART), count(min(n - part * PART, PART)) {}
+    __device__ __forceinline__ WidePart(int part, int n)
+        : index(part), begin(part * PART), count(max(min(n - part * PART, PART), 0)) {}
 };
 
 __device__ __forceinline__ u32 highest_digit(u32 key) {

@@ -24,12 +24,7 @@ record AnswerStats(
     void print(Terminal terminal) {
         terminal.note(
                 "prompt %d tokens, %d of them reused; prefill %s; first token after %s; %d tokens, decode %s%n",
-                promptTokens,
-                reusedTokens,
-                speed.prefillText(),
-                shown(firstTokenNanos),
-                tokens,
-                speed.decodeText());
+                promptTokens, reusedTokens, speed.prefillText(), shown(firstTokenNanos), tokens, speed.decodeText());
         if (constraint != null) {
             terminal.note(
                     "form of the text: median %s per token, %s in all%n",
@@ -44,7 +39,9 @@ record AnswerStats(
 
     void toJson(ObjectNode node) {
         ObjectNode stats = node.putObject("stats");
-        stats.put("promptTokens", promptTokens).put("reusedTokens", reusedTokens).put("tokens", tokens);
+        stats.put("promptTokens", promptTokens)
+                .put("reusedTokens", reusedTokens)
+                .put("tokens", tokens);
         if (!speed.device().isEmulator()) {
             stats.put("firstTokenSeconds", firstTokenNanos / 1e9);
             if (constraint != null) {

@@ -7,6 +7,7 @@ import dev.weft.chat.Message;
 import dev.weft.chat.MessageCollector;
 import dev.weft.chat.PromptEncoder;
 import dev.weft.chat.PromptOptions;
+import dev.weft.chat.Role;
 import dev.weft.chat.StreamingCompletionParser;
 import dev.weft.chat.Tool;
 import dev.weft.model.Generator;
@@ -26,19 +27,34 @@ final class Chat implements AutoCloseable {
     private final LoadedModel loaded;
     private final ModelText text;
     private final PromptEncoder encoder;
-    private final List<Tool> tools;
+    private List<Tool> tools = List.of();
     private final Session session;
     private final List<Message> history = new ArrayList<>();
     private String system = "";
     private PromptOptions options;
 
-    Chat(LoadedModel loaded, ModelText text, PromptEncoder encoder, List<Tool> tools, PromptOptions options) {
+    Chat(LoadedModel loaded, ModelText text, PromptEncoder encoder, PromptOptions options) {
         this.loaded = loaded;
         this.text = text;
         this.encoder = encoder;
-        this.tools = tools;
         this.options = options;
         this.session = loaded.model().newSession();
+    }
+
+    /** Goes on with a conversation, which may begin with instructions and tools; only the mode is not taken over. */
+    void resume(List<Message> messages) {
+        history.clear();
+        history.addAll(messages);
+        if (!messages.isEmpty() && messages.getFirst().role() == Role.SYSTEM) {
+            system = messages.getFirst().content();
+            tools = messages.getFirst().tools();
+            history.removeFirst();
+        }
+    }
+
+    /** Tools that the model may call. */
+    void offer(List<Tool> offered) {
+        tools = offered;
     }
 
     /** Instructions for the whole conversation, empty for none. */
@@ -109,11 +125,11 @@ final class Chat implements AutoCloseable {
         int kept = keepBeginning(ids);
         int[] rest = Arrays.copyOfRange(ids, kept, ids.length);
         MessageCollector collector = new MessageCollector();
-        StreamingCompletionParser parser =
-                new StreamingCompletionParser(options.mode(), events.andThen(collector));
+        StreamingCompletionParser parser = new StreamingCompletionParser(options.mode(), events.andThen(collector));
         StreamedText streamed = new StreamedText(text.decoder(), parser::accept);
         int room = Math.max(1, loaded.model().options().maxContext() - ids.length);
-        Sampling limited = limited(sampling, room).stopAt(loaded.model().config().eosTokenId());
+        Sampling limited = sampling.maxTokens(Math.min(sampling.maxTokens(), room))
+                .stopAt(loaded.model().config().eosTokenId());
         try {
             new Generator(session).generate(rest, limited, id -> streamed.accept(id, false), cancelled);
         } catch (CancelledException e) {
@@ -127,12 +143,6 @@ final class Chat implements AutoCloseable {
                 Units.rate(rest.length, streamed.prefillNanos()),
                 Units.rate(streamed.decodeSteps(), streamed.decodeNanos()));
         return new AnswerStats(speed, ids.length, kept, streamed.prefillNanos(), streamed.tokens(), null);
-    }
-
-    private static Sampling limited(Sampling sampling, int room) {
-        return sampling.maxTokens() <= room
-                ? sampling
-                : Sampling.random(sampling.temperature(), sampling.topP(), room, sampling.seed());
     }
 
     /** Takes the session back to what it has in common with a prompt; the last token is always appended anew. */

@@ -1,12 +1,14 @@
 package dev.weft.cli;
 
-import dev.weft.RequestException;
+import dev.weft.chat.ChatJson;
+import dev.weft.chat.ChatRequest;
 import dev.weft.chat.PromptEncoder;
 import dev.weft.chat.PromptOptions;
 import dev.weft.chat.Tool;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.Sampling;
 import java.io.IOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -28,15 +30,21 @@ final class ChatCommand extends WeftCommand {
     @Mixin
     private ModelOptions options = new ModelOptions();
 
+    @Option(
+            names = "--history",
+            paramLabel = "FILE",
+            description = "Conversation to go on with, as /save writes it. Options given beside it count.")
+    private @Nullable Path history;
+
     @Option(names = "--system", paramLabel = "TEXT", description = "Instructions before the conversation.")
-    private String system = "";
+    private @Nullable String system;
 
     @Option(
             names = "--mode",
             paramLabel = "MODE",
-            defaultValue = ChatOptions.DEFAULT_MODE,
-            description = "non-think, think-high or think-max. Default: ${DEFAULT-VALUE}.")
-    private String mode = ChatOptions.DEFAULT_MODE;
+            description = "non-think, think-high or think-max. Default: " + ChatOptions.DEFAULT_MODE
+                    + ", or that of the history.")
+    private @Nullable String mode;
 
     @Option(
             names = "--tools",
@@ -56,19 +64,8 @@ final class ChatCommand extends WeftCommand {
             description = "Most tokens of an answer. Default: what the context has room for.")
     private int maxTokens = Integer.MAX_VALUE;
 
-    @Option(
-            names = "--temperature",
-            paramLabel = "T",
-            defaultValue = "1",
-            description = "0 for the most likely token each time. Default: ${DEFAULT-VALUE}.")
-    private float temperature;
-
-    @Option(
-            names = "--top-p",
-            paramLabel = "P",
-            defaultValue = "1",
-            description = "Share of probability to choose from. Default: ${DEFAULT-VALUE}.")
-    private float topP;
+    @Mixin
+    private SamplingOptions choice = new SamplingOptions();
 
     @Option(
             names = "--seed",
@@ -95,31 +92,32 @@ final class ChatCommand extends WeftCommand {
         if (context < 1) {
             throw new UsageException("--context: found " + context + ", expected 1 or more");
         }
-        Sampling sampling = sampling();
+        Sampling sampling = choice.read(1, maxTokens, seed == null ? System.nanoTime() : seed);
         Path directory = options.directory();
         ModelText text = ModelText.of(directory);
         PromptEncoder encoder = new PromptEncoder(ChatOptions.texts(directory, texts));
-        LoadOptions load =
-                LoadOptions.defaults().maxContext(context).maxTokens(Math.min(context, PREFILL_CHUNK));
+        LoadOptions load = LoadOptions.defaults().maxContext(context).maxTokens(Math.min(context, PREFILL_CHUNK));
         List<Tool> offered = ChatOptions.readTools(tools);
-        PromptOptions started = ChatOptions.mode(mode);
+        ChatRequest begun = history == null
+                ? new ChatRequest(List.of(), ChatOptions.mode(ChatOptions.DEFAULT_MODE))
+                : ChatJson.readRequest(Files.readString(history));
+        PromptOptions started = mode == null ? begun.options() : ChatOptions.mode(mode);
         try (Interruption interruption = Interruption.install(); // closed last: the process waits for the model
                 LoadedModel loaded = options.load(terminal, load);
-                Chat chat = new Chat(loaded, text, encoder, offered, started)) {
-            chat.instruct(system);
+                Chat chat = new Chat(loaded, text, encoder, started)) {
+            chat.resume(begun.messages());
+            if (system != null) {
+                chat.instruct(system);
+            }
+            if (tools != null) {
+                chat.offer(offered);
+            }
             if (terminal.interactive()) {
-                terminal.note("%s on %s; /help lists the commands%n", directory, loaded.device().id());
+                terminal.note(
+                        "%s on %s; /help lists the commands%n",
+                        directory, loaded.device().id());
             }
             return new ChatLoop(terminal, chat, sampling, stats, interruption).run();
-        }
-    }
-
-    private Sampling sampling() {
-        long start = seed == null ? System.nanoTime() : seed;
-        try {
-            return Sampling.random(temperature, topP, maxTokens, start);
-        } catch (RequestException e) {
-            throw new UsageException(e.getMessage(), e);
         }
     }
 }

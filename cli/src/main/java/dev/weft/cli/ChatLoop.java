@@ -102,14 +102,16 @@ final class ChatLoop {
     private void command(String command, String argument) throws IOException {
         switch (command) {
             case "/help" -> terminal.note("%s", HELP);
-            case "/mode" -> chat.use(ChatOptions.mode(
-                    argument.equals("high") || argument.equals("max") ? "think-" + argument : argument));
+            case "/mode" ->
+                chat.use(ChatOptions.mode(
+                        argument.equals("high") || argument.equals("max") ? "think-" + argument : argument));
             case "/system" -> chat.instruct(argument);
             case "/reset" -> chat.reset();
             case "/save" -> save(argument);
             case "/result" -> result(argument);
-            default -> throw new UsageException("no command '" + command + "', expected one of those of /help, or // for"
-                    + " a message that begins with a slash");
+            default ->
+                throw new UsageException("no command '" + command + "', expected one of those of /help, or // for"
+                        + " a message that begins with a slash");
         }
     }
 
@@ -136,8 +138,7 @@ final class ChatLoop {
     }
 
     private void answer(List<Message> question) {
-        Sampling next = Sampling.random(
-                sampling.temperature(), sampling.topP(), sampling.maxTokens(), sampling.seed() + answers++);
+        Sampling next = sampling.seed(sampling.seed() + answers++);
         AnswerStats taken;
         interruption.setBusy(true);
         try {

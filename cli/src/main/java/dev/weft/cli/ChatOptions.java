@@ -23,9 +23,12 @@ import picocli.CommandLine.Option;
 final class ChatOptions {
     static final String DEFAULT_MODE = "non-think";
     private static final Map<String, PromptOptions> MODES = new TreeMap<>(Map.of(
-            DEFAULT_MODE, PromptOptions.nonThink(),
-            "think-high", PromptOptions.thinkHigh(),
-            "think-max", PromptOptions.thinkMax()));
+            DEFAULT_MODE,
+            PromptOptions.nonThink(),
+            "think-high",
+            PromptOptions.thinkHigh(),
+            "think-max",
+            PromptOptions.thinkMax()));
 
     @Option(names = "--chat", description = "Wrap the text as a user's message and generate the answer.")
     private boolean chat;
@@ -64,10 +67,10 @@ final class ChatOptions {
      *
      * @param schema of the answer, stated to the model if its texts say how; null if there is none
      */
-    Prompt prompt(String message, @Nullable String schema, Path modelDirectory, Terminal terminal)
-            throws IOException {
+    Prompt prompt(String message, @Nullable String schema, Path modelDirectory, Terminal terminal) throws IOException {
         PromptTexts known = texts(modelDirectory, texts);
-        boolean stated = schema != null && known.find(PromptText.RESPONSE_FORMAT_PREFIX).isPresent();
+        boolean stated =
+                schema != null && known.find(PromptText.RESPONSE_FORMAT_PREFIX).isPresent();
         if (schema != null && !stated) {
             terminal.note(
                     "weft: the prompt does not state the schema: the model's texts lack %s%n",

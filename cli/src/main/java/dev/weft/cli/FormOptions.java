@@ -48,7 +48,8 @@ final class FormOptions {
     }
 
     /** The form asked for, null for free text. @throws UsageException if it is none */
-    @Nullable Wanted read(Terminal terminal) throws IOException {
+    @Nullable
+    Wanted read(Terminal terminal) throws IOException {
         if (form == null) {
             return null;
         }

@@ -2,17 +2,22 @@ package dev.weft.cli;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.weft.CancelledException;
 import dev.weft.RequestException;
+import dev.weft.generate.Engine;
+import dev.weft.generate.EngineOptions;
+import dev.weft.generate.GeneratedToken;
+import dev.weft.generate.Generation;
+import dev.weft.generate.GenerationRequest;
 import dev.weft.grammar.AfterToken;
 import dev.weft.model.DeepSeekV4;
-import dev.weft.model.Generator;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.Sampling;
-import dev.weft.model.Session;
 import dev.weft.model.TokenConstraint;
 import java.io.IOException;
 import java.nio.file.Path;
-import java.util.function.IntConsumer;
+import java.util.List;
+import dev.weft.text.StopStrings;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -62,19 +67,19 @@ final class GenerateCommand extends WeftCommand {
             description = "Most tokens to generate. Default: ${DEFAULT-VALUE}.")
     private int maxTokens;
 
-    @Option(
-            names = "--temperature",
-            paramLabel = "T",
-            defaultValue = "0",
-            description = "0 for the most likely token each time. Default: ${DEFAULT-VALUE}.")
-    private float temperature;
+    @Mixin
+    private SamplingOptions choice = new SamplingOptions();
 
     @Option(
-            names = "--top-p",
-            paramLabel = "P",
-            defaultValue = "1",
-            description = "Share of probability to choose from. Default: ${DEFAULT-VALUE}.")
-    private float topP;
+            names = "--stop",
+            paramLabel = "TEXT",
+            description = "Ends the text before this string; may be repeated.")
+    private List<String> stop = List.of();
+
+    @Option(
+            names = "--speculate",
+            description = "Let the MTP block propose tokens: the same text in fewer steps.")
+    private boolean speculate;
 
     @Option(
             names = "--seed",
@@ -101,7 +106,7 @@ final class GenerateCommand extends WeftCommand {
 
     @Override
     public Integer call() throws IOException {
-        Sampling sampling = sampling();
+        Sampling sampling = choice.read(0, maxTokens, seed);
         if (chat.isOn() && prompt.tokens != null) {
             throw new UsageException("--chat: found with --tokens, expected with --prompt: it wraps a text");
         }
@@ -110,7 +115,7 @@ final class GenerateCommand extends WeftCommand {
         }
         Path directory = options.directory();
         FormOptions.Wanted wanted = form.read(terminal);
-        boolean needsText = prompt.tokens == null || wanted != null;
+        boolean needsText = prompt.tokens == null || wanted != null || !stop.isEmpty();
         @Nullable ModelText text = needsText || ModelText.isIn(directory) ? ModelText.of(directory) : null;
         int[] ids = prompt.tokens == null
                 ? encode(requireNonNull(text), wanted == null ? null : wanted.schema(), directory)
@@ -118,31 +123,50 @@ final class GenerateCommand extends WeftCommand {
         int needed = (int) Math.min(Integer.MAX_VALUE, (long) ids.length + maxTokens);
         LoadOptions load = LoadOptions.defaults()
                 .maxContext(context == 0 ? needed : context)
-                .maxTokens(Math.min(ids.length, PREFILL_CHUNK));
-        try (LoadedModel loaded = options.load(terminal, load);
-                Session session = loaded.model().newSession()) {
+                .maxTokens(Math.clamp(ids.length, 2, PREFILL_CHUNK)); // a proposal is a second token of a step
+        if (speculate) {
+            load = load.withMtp();
+        }
+        try (LoadedModel loaded = options.load(terminal, load)) {
             int eos = loaded.model().config().eosTokenId();
+            StopStrings stops = stop.isEmpty() ? null : stops(requireNonNull(text));
             StreamedText streamed = new StreamedText(
-                    text == null ? null : text.decoder(), (json ? terminal.muted() : terminal)::stream);
+                    text == null ? null : text.decoder(), stops, (json ? terminal.muted() : terminal)::stream);
             TimedConstraint constraint =
                     wanted == null ? null : constraint(wanted, requireNonNull(text), loaded.model());
-            int[] generated = generate(session, ids, sampling.stopAt(eos), constraint, id -> streamed.accept(id, id == eos));
+            GenerationRequest request = new GenerationRequest(
+                    ids,
+                    sampling.stopAt(eos),
+                    speculate,
+                    id -> stops != null && id != eos && stops.test(id),
+                    constraint,
+                    token -> streamed.accept(token.id(), token.id() == eos));
+            Generation generation = generate(loaded.model(), request);
             streamed.finish();
-            report(loaded, ids, generated, streamed, constraint);
+            report(loaded, generation, streamed, stops != null && stops.hasStopped(), constraint);
         }
         return ExitCode.OK;
     }
 
-    private int[] generate(
-            Session session,
-            int[] ids,
-            Sampling sampling,
-            @Nullable TokenConstraint constraint,
-            IntConsumer onToken) {
-        Generator generator = new Generator(session);
-        return constraint == null
-                ? generator.generate(ids, sampling, onToken, this::readerIsGone)
-                : generator.generate(ids, sampling, constraint, onToken, this::readerIsGone);
+    private StopStrings stops(ModelText text) {
+        try {
+            return new StopStrings(text.decoder(), stop);
+        } catch (RequestException e) {
+            throw new UsageException("--stop: " + e.getMessage(), e);
+        }
+    }
+
+    /** Nobody reads a closed pipe: there is no use in going on. */
+    private Generation generate(DeepSeekV4 model, GenerationRequest request) {
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT)) {
+            Generation generation = engine.submit(request.endingAfter(
+                    id -> request.endsAfter().test(id) || terminal.out().checkError()));
+            generation.await();
+            if (terminal.out().checkError()) {
+                throw new CancelledException("generation: nobody reads the output any more");
+            }
+            return generation;
+        }
     }
 
     private TimedConstraint constraint(FormOptions.Wanted wanted, ModelText text, DeepSeekV4 model) {
@@ -153,31 +177,21 @@ final class GenerateCommand extends WeftCommand {
         return new TimedConstraint(chat.thinks() ? new AfterToken(text.endOfThinking(), end, answer) : answer);
     }
 
-    private Sampling sampling() {
-        try {
-            return Sampling.random(temperature, topP, maxTokens, seed);
-        } catch (RequestException e) {
-            throw new UsageException(e.getMessage(), e);
-        }
-    }
-
     private int[] encode(ModelText text, @Nullable String schema, Path directory) throws IOException {
         String user = requireNonNull(prompt.text);
         return chat.isOn() ? text.ids(chat.prompt(user, schema, directory, terminal)) : text.plain(user);
     }
 
-    /** Nobody reads a closed pipe: there is no use in going on. */
-    private boolean readerIsGone() {
-        return terminal.out().checkError();
-    }
-
     private void report(
             LoadedModel loaded,
-            int[] ids,
-            int[] generated,
+            Generation generation,
             StreamedText streamed,
+            boolean stopped,
             @Nullable TimedConstraint constraint) {
         int eos = loaded.model().config().eosTokenId();
+        int[] ids = generation.request().prompt();
+        int[] generated =
+                generation.await().stream().mapToInt(GeneratedToken::id).toArray();
         boolean ended = generated.length > 0 && generated[generated.length - 1] == eos;
         Speed speed = new Speed(
                 loaded.device().info(),
@@ -195,6 +209,9 @@ final class GenerateCommand extends WeftCommand {
                     speed.prefillText(),
                     streamed.decodeSteps(),
                     speed.decodeText());
+            if (speculate) {
+                terminal.note("%d of %d proposals accepted%n", generation.accepted(), generation.drafted());
+            }
             if (stats) {
                 numbers.print(terminal);
             }
@@ -209,7 +226,10 @@ final class GenerateCommand extends WeftCommand {
             list.add(id);
         }
         root.put("text", streamed.text());
-        root.put("ended", ended ? "eos" : "length");
+        root.put("ended", ended ? "eos" : stopped ? "stop" : "length");
+        if (speculate) {
+            root.put("drafted", generation.drafted()).put("accepted", generation.accepted());
+        }
         speed.toJson(root);
         if (stats) {
             numbers.toJson(root);

@@ -55,7 +55,8 @@ final class PlanFleetText {
                 .omitIfConstant(PlanText.FORMAT);
         sheet.cases().stream()
                 .collect(Collectors.toMap(
-                        c -> List.of(c.work().context(), c.work().batch(), c.cost().format()),
+                        c -> List.of(
+                                c.work().context(), c.work().batch(), c.cost().format()),
                         c -> c,
                         (a, b) -> a, // prompts and drafts change nothing
                         LinkedHashMap::new))
@@ -118,7 +119,8 @@ final class PlanFleetText {
             name,
             step.map(s -> Units.decimal(2, d.secondsPerToken(s) * 1e3)).orElse(NONE),
             step.map(s -> Units.decimal(0, d.tokensPerSecondAndDevice(s))).orElse(NONE),
-            step.map(s -> Units.decimal(0, d.tokensPerSecondAndDevice(s) * fleet.count())).orElse(NONE),
+            step.map(s -> Units.decimal(0, d.tokensPerSecondAndDevice(s) * fleet.count()))
+                    .orElse(NONE),
             step.map(StepTime::bound).orElse(NONE),
             Units.grouped(w.prompt()),
             Units.decimal(2, d.firstTokenSeconds(efficiency))

@@ -61,7 +61,8 @@ final class PlanText {
     }
 
     private void parameters() {
-        TextTable table = new TextTable(true, "parameters", large() ? "billion" : "million", large() ? "GB" : "MB", "stored as");
+        TextTable table =
+                new TextTable(true, "parameters", large() ? "billion" : "million", large() ? "GB" : "MB", "stored as");
         for (Kind kind : Kind.values()) {
             group(table, kind.title(), g -> !g.mtp() && g.kind() == kind);
         }
@@ -107,7 +108,13 @@ final class PlanText {
     }
 
     private static String[] compared(String what, String unit, double ours, double base) {
-        return new String[] {what, unit, Units.decimal(2, ours / GIGA), Units.decimal(2, base / GIGA), Units.decimal(2, 100 * ours / base) + " %"};
+        return new String[] {
+            what,
+            unit,
+            Units.decimal(2, ours / GIGA),
+            Units.decimal(2, base / GIGA),
+            Units.decimal(2, 100 * ours / base) + " %"
+        };
     }
 
     private void flops() {

@@ -33,18 +33,6 @@ final class Units {
         return i == 0 ? Long.toString(n) : String.format(Locale.ROOT, "%.2f %s", value, DECIMAL[i]);
     }
 
-    /** As in {@code 1,048,576}. */
-    static String grouped(long n) {
-        return String.format(Locale.ROOT, "%,d", n);
-    }
-
-    /** With so many decimals, or as many as show two digits that are not leading zeros. */
-    static String decimal(int decimals, double value) {
-        String fixed = String.format(Locale.ROOT, "%." + decimals + "f", value);
-        boolean tells = value == 0 || Math.abs(value) >= Math.pow(10, 1 - decimals) || !Double.isFinite(value);
-        return tells ? fixed : new BigDecimal(value).round(new MathContext(2)).toPlainString();
-    }
-
     /** As in {@code 2.3 ms}. */
     static String duration(long nanos) {
         String[] units = {"ns", "us", "ms", "s"};
@@ -55,6 +43,18 @@ final class Units {
             i++;
         }
         return String.format(Locale.ROOT, "%.1f %s", value, units[i]);
+    }
+
+    /** As in {@code 1,048,576}. */
+    static String grouped(long n) {
+        return String.format(Locale.ROOT, "%,d", n);
+    }
+
+    /** With so many decimals, or as many as show two digits that are not leading zeros. */
+    static String decimal(int decimals, double value) {
+        String fixed = String.format(Locale.ROOT, "%." + decimals + "f", value);
+        boolean tells = value == 0 || Math.abs(value) >= Math.pow(10, 1 - decimals) || !Double.isFinite(value);
+        return tells ? fixed : new BigDecimal(value).round(new MathContext(2)).toPlainString();
     }
 
     /** Things per second. */

@@ -68,8 +68,9 @@ class ChatTest {
         assertThat(run.code()).as(run.err()).isZero();
         ChatRequest conversation = ChatJson.readRequest(Files.readString(saved));
         List<Message> messages = conversation.messages();
-        assertThat(messages).extracting(m -> m.role().wireName()).containsExactly(
-                "system", "user", "assistant", "user", "assistant", "user", "assistant");
+        assertThat(messages)
+                .extracting(m -> m.role().wireName())
+                .containsExactly("system", "user", "assistant", "user", "assistant", "user", "assistant");
         assertThat(messages.get(3).content()).isEqualTo("What is\na bug?");
         assertThat(run.out())
                 .isEqualTo(IntStream.of(2, 4, 6)
@@ -79,7 +80,8 @@ class ChatTest {
             Message answer = messages.get(i);
             List<Message> before = messages.subList(i < 6 ? 1 : 0, i); // the instructions came later
             String fresh = fresh(new ChatRequest(before, conversation.options()), folder);
-            assertThat(MessageCollector.read(fresh, conversation.options().mode())).isEqualTo(answer);
+            assertThat(MessageCollector.read(fresh, conversation.options().mode()))
+                    .isEqualTo(answer);
             assertThat(run.err()).contains(answer.reasoning());
             assertThat(answer.reasoning().isEmpty()).isEqualTo(mode.equals("non-think"));
         }
@@ -109,6 +111,26 @@ class ChatTest {
         assertThat(prompt.json().path("prompt").stringValue())
                 .startsWith("<｜begin▁of▁sentence｜><｜User｜>Hello<｜Assistant｜>")
                 .endsWith("<｜end▁of▁sentence｜>");
+    }
+
+    @Test
+    void resultsOfToolsLeadOnInASavedConversation() throws IOException {
+        Path history = Files.writeString(folder.resolve("history.json"), """
+                {"messages": [{"role": "system", "content": "Add."}, {"role": "user", "content": "1+2, 3+4?"},
+                 {"role": "assistant", "content": "", "tool_calls": [
+                  {"type": "function", "function": {"name": "add", "arguments": "{\\"a\\": 1, \\"b\\": 2}"}},
+                  {"type": "function", "function": {"name": "add", "arguments": "{\\"a\\": 3, \\"b\\": 4}"}}]}],
+                 "options": {"thinking_mode": "chat"}}""");
+        Path saved = folder.resolve("saved.json");
+        Run run = chat("/result 3\n/result 7\n/result 9\n/save " + saved + "\n", "--history", history);
+        assertThat(run.err()).contains("/result: found no tool call that waits for one");
+        assertThat(REUSED.matcher(run.err()).results()).hasSize(1);
+        List<Message> messages = ChatJson.readRequest(Files.readString(saved)).messages();
+        assertThat(messages)
+                .extracting(m -> m.role().wireName())
+                .containsExactly("system", "user", "assistant", "tool", "tool", "assistant");
+        assertThat(messages).extracting(Message::content).startsWith("Add.", "1+2, 3+4?", "", "3", "7");
+        assertThat(run.out().strip()).isEqualTo(messages.getLast().content().strip());
     }
 
     @Test
@@ -158,11 +180,7 @@ class ChatTest {
         Terminal terminal = new Terminal(System.out, System.err, false);
         try (LoadedModel loaded = options.load(terminal, LoadOptions.defaults().maxContext(128));
                 Chat chat = new Chat(
-                        loaded,
-                        ModelText.of(MODEL),
-                        new PromptEncoder(PromptTexts.none()),
-                        List.of(),
-                        PromptOptions.nonThink())) {
+                        loaded, ModelText.of(MODEL), new PromptEncoder(PromptTexts.none()), PromptOptions.nonThink())) {
             AtomicInteger asked = new AtomicInteger();
             StringBuilder shown = new StringBuilder();
             AnswerStats stats = chat.answer(

@@ -11,8 +11,10 @@ class DevicesTest {
     void jsonNamesTheProcessorAndWhatIsAbsent() {
         Run run = Run.of("devices", "--json");
         assertThat(run.code()).isZero();
-        JsonNode cpu = run.json().path("devices").path(0);
-        assertThat(cpu.path("id").asString()).isEqualTo("cpu:0");
+        JsonNode cpu = run.json().path("devices").values().stream()
+                .filter(d -> d.path("id").asString().equals("cpu:0"))
+                .findFirst()
+                .orElseThrow();
         assertThat(cpu.path("tier").asString()).isEqualTo("hardware");
         assertThat(cpu.path("description").asString()).isNotEmpty();
         assertThat(cpu.path("variants").values()).extracting(JsonNode::asString).contains("scalar");
@@ -38,7 +40,9 @@ class DevicesTest {
     void verboseOpensEveryVariant() {
         JsonNode root = Run.of("devices", "--verbose", "--json").json();
         assertThat(root.path("variants").values())
-                .hasSameSizeAs(root.path("devices").path(0).path("variants").values())
+                .hasSize(root.path("devices").values().stream()
+                        .mapToInt(d -> d.path("variants").size())
+                        .sum())
                 .noneSatisfy(v -> assertThat(v.path("description").asString()).startsWith("does not open"));
         assertThat(root.path("processors").asInt())
                 .isEqualTo(Runtime.getRuntime().availableProcessors());

@@ -57,16 +57,27 @@ class FormTest {
     @Test
     void thoughtsAreFreeAndTheAnswerIsNot() {
         Run run = generate(
-                "--chat", "--mode", "think-high", "--json-object", "--temperature", 1, "--max-tokens", 40, "--json", "--stats");
+                "--chat",
+                "--mode",
+                "think-high",
+                "--json-object",
+                "--temperature",
+                1,
+                "--max-tokens",
+                40,
+                "--json",
+                "--stats");
         assertThat(run.code()).as(run.err()).isZero();
         assertThat(run.err()).contains("does not state the schema").contains("response_format_prefix");
         JsonNode root = run.json();
         String text = root.path("text").stringValue();
         assertThat(text).contains("</think>");
-        assertThat(parsed(text.substring(text.indexOf("</think>") + 8)).isObject()).isTrue();
+        assertThat(parsed(text.substring(text.indexOf("</think>") + 8)).isObject())
+                .isTrue();
         assertThat(root.path("ended").stringValue()).isEqualTo("eos");
         JsonNode stats = root.path("stats");
-        assertThat(stats.path("tokens").intValue()).isEqualTo(root.path("tokens").size());
+        assertThat(stats.path("tokens").intValue())
+                .isEqualTo(root.path("tokens").size());
         assertThat(stats.path("firstTokenSeconds").doubleValue()).isPositive();
         assertThat(stats.path("constraintSeconds").doubleValue())
                 .isPositive()

@@ -44,6 +44,10 @@ final class AttentionCases {
                         .noted("full size"));
             }
         }
+        // all heads of the family, and rows enough for a block of a device to take them all
+        Steps rows = Steps.of(40, 69, 1000, 1);
+        cases.add(attention(DType.BF16, Reach.ALL, 70, 70, 128, 64, 512, rows, 1, 0)
+                .noted("full size, all heads"));
     }
 
     private static void attention(DType d, Stream.Builder<OpCase> cases) {
@@ -127,6 +131,10 @@ final class AttentionCases {
         cases.add(index(d, 64, 4, 2, 32, mixed, Data.random()).noted("more picks than entries"));
         cases.add(index(d, 3, 128, 2, 16, Steps.of(1023, 2, 127, 1), Data.random()));
         cases.add(index(d, 7, 4, 2, 16, mixed, Data.constant(0.5)).noted("ties"));
+        cases.add(index(d, 7, 4, 2, 128, mixed, Data.constant(0.5)).noted("ties"));
+        Steps far = Steps.of(4 * 17000, 1, 4 * 16100, 2, 40, 1);
+        cases.add(index(d, 20, 4, 2, 128, far, Data.random()).noted("many entries"));
+        cases.add(index(d, 20, 4, 2, 128, far, Data.constant(0.5)).noted("many ties"));
         cases.add(index(d, 7, 4, 2, 16, Steps.of(0, 0), Data.random()));
     }
 

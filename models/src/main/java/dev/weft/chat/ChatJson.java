@@ -77,11 +77,24 @@ public final class ChatJson {
 
     /** A message with all that it has and nothing that it has not. */
     private static String writeAll(Message m) {
-        StringBuilder json = new StringBuilder("{\"role\": ").append(PythonJson.quote(m.role().wireName()));
+        StringBuilder json = new StringBuilder("{\"role\": ")
+                .append(PythonJson.quote(m.role().wireName()));
         append(json, "content", PythonJson.quote(m.content()), true);
-        append(json, "reasoning_content", PythonJson.quote(m.reasoning()), !m.reasoning().isEmpty());
-        append(json, "tool_calls", list(m.toolCalls(), ChatJson::write), !m.toolCalls().isEmpty());
-        append(json, "tool_call_id", PythonJson.quote(m.toolCallId()), !m.toolCallId().isEmpty());
+        append(
+                json,
+                "reasoning_content",
+                PythonJson.quote(m.reasoning()),
+                !m.reasoning().isEmpty());
+        append(
+                json,
+                "tool_calls",
+                list(m.toolCalls(), ChatJson::write),
+                !m.toolCalls().isEmpty());
+        append(
+                json,
+                "tool_call_id",
+                PythonJson.quote(m.toolCallId()),
+                !m.toolCallId().isEmpty());
         append(json, "tools", list(m.tools(), ChatJson::write), !m.tools().isEmpty());
         append(json, "response_format", String.valueOf(m.responseFormat()), m.responseFormat() != null);
         append(json, "task", m.task() == null ? "" : PythonJson.quote(m.task().wireName()), m.task() != null);

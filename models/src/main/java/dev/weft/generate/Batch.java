@@ -62,8 +62,12 @@ final class Batch {
         generation.startsAt(session.position());
         Continuation continuation = new Continuation(
                 session, prefill, request, model.options().maxContext(), generation.progress());
-        members.add(new Member(generation, continuation));
+        Member member = new Member(generation, continuation);
+        members.add(member);
         size = members.size();
+        if (continuation.reason() != null) {
+            leave(member, continuation.reason()); // no token was asked for
+        }
     }
 
     /** Ends what was cancelled and takes the others one step further. */

@@ -59,7 +59,8 @@ final class Continuation {
         this.speculative = request.speculative();
         this.endsAfter = request.endsAfter();
         this.sampler = new TokenSampler(sampling);
-        this.constraint = request.constraint() == null ? null : request.constraint().copy();
+        this.constraint =
+                request.constraint() == null ? null : request.constraint().copy();
         this.context = context;
         this.progress = progress;
         sampler.prompt(prompt);

@@ -51,7 +51,8 @@ public final class AfterToken implements TokenConstraint {
         if (started) {
             rest.accept(token);
         } else if (token == end) {
-            throw new RequestException("constraint: found the end of the sequence, expected token " + marker + " before");
+            throw new RequestException(
+                    "constraint: found the end of the sequence, expected token " + marker + " before");
         } else {
             started = token == marker;
         }

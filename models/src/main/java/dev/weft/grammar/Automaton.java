@@ -35,8 +35,9 @@ final class Automaton {
         Dfa all = builder.build();
         Distances distances = new Distances(all, entries);
         if (distances.bytes[entries[0]] == UNREACHED) {
-            throw new SchemaException("grammar: no text satisfies it, expected one that some text does: look for contradicting"
-                    + " bounds, and for references that lead back to themselves without a way out");
+            throw new SchemaException(
+                    "grammar: no text satisfies it, expected one that some text does: look for contradicting"
+                            + " bounds, and for references that lead back to themselves without a way out");
         }
         return distances.automaton();
     }

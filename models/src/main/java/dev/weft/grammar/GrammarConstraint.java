@@ -20,6 +20,10 @@ final class GrammarConstraint implements TokenConstraint {
         if (finished) {
             throw new RequestException("constraint: found another token asked for after the end, expected none");
         }
+        if (mask.size() != grammar.vocabulary().size()) {
+            throw new RequestException("constraint: found a vocabulary of " + mask.size() + " tokens, expected the "
+                    + grammar.vocabulary().size() + " that the grammar was compiled for");
+        }
         if (budget < shortest()) {
             throw new RequestException(
                     "constraint: found room for " + budget + " tokens, expected at least " + shortest());

@@ -8,8 +8,8 @@ import java.util.List;
  * JSON strings as expressions over bytes.
  *
  * <p>A free string may spell a character in any way that JSON knows, but halves of surrogate pairs only in pairs. Where a
- * string must have a certain content, every character has one spelling only, so that equal strings are equal bytes:
- * characters stand for themselves, except the quote, the backslash and controls.
+ * string must have a certain content or length, every character has one spelling only, so that equal strings are equal
+ * bytes: characters stand for themselves, except the quote, the backslash and controls.
  */
 final class JsonStrings {
     private static final CharSet CONTROLS = CharSet.of(0, 0x1F);
@@ -22,7 +22,7 @@ final class JsonStrings {
     private static final Expr QUOTE = Expr.oneByte('"');
 
     /** Any character in any spelling. */
-    static final Expr CHARACTER = new Expr.Machine(Nfa.determinise(Expr.alt(
+    private static final Expr CHARACTER = new Expr.Machine(Nfa.determinise(Expr.alt(
             Utf8.oneOf(ESCAPED.complement()),
             Expr.seq(
                     Expr.oneByte('\\'),
@@ -45,8 +45,7 @@ final class JsonStrings {
         Expr plain = Expr.alt(
                 Expr.seq(Expr.anyOf(DIGITS + "abcefABCEF"), HEX, HEX, HEX),
                 Expr.seq(d, Expr.anyOf("01234567"), HEX, HEX));
-        Expr pair = Expr.seq(
-                d, Expr.anyOf("89abAB"), HEX, HEX, Expr.text("\\u"), d, Expr.anyOf("cdefCDEF"), HEX, HEX);
+        Expr pair = Expr.seq(d, Expr.anyOf("89abAB"), HEX, HEX, Expr.text("\\u"), d, Expr.anyOf("cdefCDEF"), HEX, HEX);
         return Expr.alt(plain, pair);
     }
 
@@ -72,7 +71,8 @@ final class JsonStrings {
         StringBuilder json = new StringBuilder("\"");
         text.codePoints().forEach(c -> {
             if (c >= Character.MIN_SURROGATE && c <= Character.MAX_SURROGATE) {
-                throw new SchemaException(subject + ": found a string with half a surrogate pair, expected Unicode text");
+                throw new SchemaException(
+                        subject + ": found a string with half a surrogate pair, expected Unicode text");
             }
             if (c < ' ' || c == '"' || c == '\\') {
                 json.append(escape(c));
@@ -88,6 +88,8 @@ final class JsonStrings {
             return "\\" + (char) c;
         }
         int named = SHORT.indexOf(c);
-        return named >= 0 ? "\\" + SHORT_NAMES.charAt(named) : "\\u" + HexFormat.of().toHexDigits((char) c);
+        return named >= 0
+                ? "\\" + SHORT_NAMES.charAt(named)
+                : "\\u" + HexFormat.of().toHexDigits((char) c);
     }
 }

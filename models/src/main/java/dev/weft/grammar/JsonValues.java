@@ -7,13 +7,11 @@ import java.util.List;
 final class JsonValues {
     /** Whole numbers that any reader can hold; a model without limits might write digits for ever. */
     private static final Expr DIGITS_19 = Expr.alt(
-            Expr.oneByte('0'),
-            Expr.seq(new Expr.Range('1', '9'), new Expr.Repeat(new Expr.Range('0', '9'), 0, 18)));
+            Expr.oneByte('0'), Expr.seq(new Expr.Range('1', '9'), new Expr.Repeat(new Expr.Range('0', '9'), 0, 18)));
 
     private static final Expr MINUS = Expr.optional(Expr.oneByte('-'));
 
-    static final Expr INTEGER =
-            Expr.alt(Expr.oneByte('0'), Expr.seq(MINUS, new Expr.Range('1', '9'), digits(0, 18)));
+    static final Expr INTEGER = Expr.alt(Expr.oneByte('0'), Expr.seq(MINUS, new Expr.Range('1', '9'), digits(0, 18)));
 
     /** At most 17 digits after the point and two of the exponent: all within the range of double precision. */
     static final Expr NUMBER = Expr.seq(
@@ -49,8 +47,10 @@ final class JsonValues {
 
     /** Any value with at most {@code depth} containers within each other. */
     Expr any(int depth) {
-        return rules.call("any value", depth, () -> Expr.alt(
-                JsonStrings.FREE, NUMBER, BOOLEAN, NULL, anyObject(depth), anyArray(depth)));
+        return rules.call(
+                "any value",
+                depth,
+                () -> Expr.alt(JsonStrings.FREE, NUMBER, BOOLEAN, NULL, anyObject(depth), anyArray(depth)));
     }
 
     /** Any object with at most {@code depth} containers within each other, itself included. */
@@ -76,7 +76,8 @@ final class JsonValues {
 
     /** An object: its members in this order, those not required perhaps left out, then any number of others. */
     Expr object(List<Member> members, Expr others) {
-        // node i: nothing written yet; n + 1 + i: something is; 2n + 2 + i: the next thing is member i; i = n: another one
+        // node i: nothing written yet; n + 1 + i: something is; 2n + 2 + i: the next thing is member i; i = n: another
+        // one
         int n = members.size();
         int started = n + 1;
         int next = 2 * started;

@@ -18,7 +18,8 @@ final class Keywords {
         this.node = node;
         this.place = place;
         if (!node.isObject()) {
-            throw new SchemaException(place() + ": found " + SchemaJson.kind(node) + ", expected an object, true or false");
+            throw new SchemaException(
+                    place() + ": found " + SchemaJson.kind(node) + ", expected an object, true or false");
         }
     }
 
@@ -107,7 +108,8 @@ final class Keywords {
         return count.intValueExact();
     }
 
-    @Nullable BigDecimal number(String keyword) {
+    @Nullable
+    BigDecimal number(String keyword) {
         if (!has(keyword)) {
             return null;
         }
@@ -123,7 +125,6 @@ final class Keywords {
     }
 
     private SchemaException wrong(String keyword, String expected) {
-        return new SchemaException(
-                at(keyword) + ": found " + SchemaJson.kind(get(keyword)) + ", expected " + expected);
+        return new SchemaException(at(keyword) + ": found " + SchemaJson.kind(get(keyword)) + ", expected " + expected);
     }
 }

@@ -1,7 +1,6 @@
 package dev.weft.grammar;
 
 import java.util.ArrayDeque;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.BitSet;
 import java.util.Deque;
@@ -32,7 +31,12 @@ final class Nfa {
 
     /** The deterministic automaton of an expression. @throws SchemaException if it is too large */
     static Dfa determinise(Expr expr) {
-        return new Nfa(expr).new Subsets().run();
+        return determinise(expr, new Work());
+    }
+
+    /** The same as a part of a larger work. */
+    static Dfa determinise(Expr expr, Work work) {
+        return new Nfa(expr).new Subsets(work).run();
     }
 
     private int state() {
@@ -136,7 +140,11 @@ final class Nfa {
         private final Deque<int[]> pending = new ArrayDeque<>();
         private final Dfa.Builder dfa = new Dfa.Builder();
         private final BitSet seen = new BitSet();
-        private long steps;
+        private final Work work;
+
+        Subsets(Work work) {
+            this.work = work;
+        }
 
         Dfa run() {
             id(new int[] {0});
@@ -144,13 +152,6 @@ final class Nfa {
                 expand(pending.removeFirst());
             }
             return dfa.build();
-        }
-
-        private void count(long more) {
-            steps += more;
-            if (steps > Limits.STEPS) {
-                throw Limits.tooManyStates("steps to make one rule deterministic", Limits.STEPS);
-            }
         }
 
         /** The state for what is reached from some states without reading. */
@@ -179,7 +180,7 @@ final class Nfa {
                     }
                 }
             }
-            count(found.size());
+            work.count(found.size());
             Ints kept = new Ints(); // the others do nothing but lead here
             for (int i = 0; i < found.size(); i++) {
                 int s = found.get(i);
@@ -209,7 +210,7 @@ final class Nfa {
 
         private void expand(int[] states) {
             boolean accepting = Arrays.binarySearch(states, end) >= 0;
-            List<Integer> edges = new ArrayList<>();
+            Ints edges = new Ints();
             for (int s : states) {
                 for (int e = firstEdge.get(s); e != NO_EDGE; e = nextEdge.get(e)) {
                     if (low.get(e) != EPSILON) {
@@ -218,12 +219,13 @@ final class Nfa {
                 }
             }
             int[] bounds = bounds(edges);
-            count((long) edges.size() * bounds.length);
+            work.count((long) edges.size() * bounds.length);
             dfa.state(accepting);
             for (int i = 0; i < bounds.length; i++) {
                 int from = bounds[i];
                 Ints targets = new Ints();
-                for (int e : edges) {
+                for (int j = 0; j < edges.size(); j++) {
+                    int e = edges.get(j);
                     if (low.get(e) <= from && from <= high.get(e)) {
                         targets.add(target.get(e));
                     }
@@ -242,9 +244,10 @@ final class Nfa {
         }
 
         /** Where the set of edges that can be taken changes. */
-        private int[] bounds(List<Integer> edges) {
+        private int[] bounds(Ints edges) {
             Ints bounds = new Ints();
-            for (int e : edges) {
+            for (int j = 0; j < edges.size(); j++) {
+                int e = edges.get(j);
                 bounds.add(low.get(e));
                 if (high.get(e) + 1 < FIRST_CALL) {
                     bounds.add(high.get(e) + 1);

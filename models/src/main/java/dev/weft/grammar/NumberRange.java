@@ -84,7 +84,8 @@ final class NumberRange {
      */
     private record Digits(String integer, String fraction) {
         static Digits of(BigDecimal value) {
-            String plain = value.signum() == 0 ? "0" : value.abs().stripTrailingZeros().toPlainString();
+            String plain =
+                    value.signum() == 0 ? "0" : value.abs().stripTrailingZeros().toPlainString();
             int point = plain.indexOf('.');
             return point < 0
                     ? new Digits(plain, "")
@@ -113,7 +114,8 @@ final class NumberRange {
             return part == Part.ZERO || part == Part.INTEGER || (part == Part.FRACTION && digits > 0);
         }
 
-        @Nullable Prefix append(int digit, Digits lower, Digits upper) {
+        @Nullable
+        Prefix append(int digit, Digits lower, Digits upper) {
             boolean fraction = part == Part.FRACTION;
             if (part == Part.ZERO || digits == (fraction ? MOST_FRACTION_DIGITS : MOST_INTEGER_DIGITS)) {
                 return null;
@@ -128,7 +130,8 @@ final class NumberRange {
             return compared != 0 ? compared : Integer.compare(digit, other);
         }
 
-        @Nullable Prefix point(Digits lower, Digits upper) {
+        @Nullable
+        Prefix point(Digits lower, Digits upper) {
             return part == Part.ZERO || part == Part.INTEGER
                     ? new Prefix(Part.FRACTION, 0, ofInteger(low, lower), ofInteger(high, upper))
                     : null;

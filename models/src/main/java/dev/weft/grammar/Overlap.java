@@ -3,36 +3,37 @@ package dev.weft.grammar;
 import java.util.ArrayDeque;
 import java.util.BitSet;
 import java.util.Deque;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Set;
 
 /** Finds out whether a text may be of two forms at once. */
 final class Overlap {
     private final List<Dfa> rules;
+    private final Work work;
+    private final Map<Integer, BitSet> firstBytes = new HashMap<>();
 
-    Overlap(List<Dfa> rules) {
+    Overlap(List<Dfa> rules, Work work) {
         this.rules = rules;
-    }
-
-    /**
-     * Whether it is certain that no text is of both forms. Where both call different rules that can begin alike, it is not
-     * followed further.
-     */
-    boolean excluded(Expr a, Expr b) {
-        return excluded(automaton(a), automaton(b));
+        this.work = work;
     }
 
     /** The automaton of an expression; a mere reference is followed. */
-    private Dfa automaton(Expr expr) {
-        Dfa dfa = expr instanceof Expr.Call(int rule) ? rules.get(rule) : Nfa.determinise(expr);
+    Dfa automaton(Expr expr) {
+        Dfa dfa = expr instanceof Expr.Call(int rule) ? rules.get(rule) : Nfa.determinise(expr, work);
         while (dfa.edges() == 0 && dfa.firstCall(dfa.states()) == 1 && !dfa.isAccepting(0)) {
             dfa = rules.get(dfa.rule(0));
         }
         return dfa;
     }
 
-    private boolean excluded(Dfa a, Dfa b) {
+    /**
+     * Whether it is certain that no text is of both forms. Where both call different rules that can begin alike, it is not
+     * followed further.
+     */
+    boolean excluded(Dfa a, Dfa b) {
         record Pair(int a, int b) {}
         Set<Pair> seen = new HashSet<>();
         Deque<Pair> pending = new ArrayDeque<>();
@@ -45,9 +46,7 @@ final class Overlap {
             if ((a.isAccepting(at.a) && b.isAccepting(at.b)) || undecided(a, at.a, b, at.b)) {
                 return false;
             }
-            if (seen.size() > Limits.STATES) {
-                throw Limits.tooManyStates("pairs of states of a oneOf", Limits.STATES);
-            }
+            work.count(256);
             for (int value = 0; value < 256; value++) {
                 int nextA = a.next(at.a, value);
                 int nextB = b.next(at.b, value);
@@ -102,11 +101,16 @@ final class Overlap {
 
     /** The bytes with which texts of a rule begin. */
     private BitSet first(int rule) {
+        BitSet known = firstBytes.get(rule);
+        if (known != null) {
+            return known;
+        }
         Dfa dfa = rules.get(rule);
         BitSet bytes = edges(dfa, 0);
         for (int c = dfa.firstCall(0); c < dfa.firstCall(1); c++) {
             bytes.or(first(dfa.rule(c)));
         }
+        firstBytes.put(rule, bytes);
         return bytes;
     }
 }

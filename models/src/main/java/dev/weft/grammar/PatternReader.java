@@ -12,9 +12,9 @@ import java.util.List;
 final class PatternReader {
     private static final int DEEPEST = 64;
     private static final CharSet DIGIT = CharSet.of('0', '9');
-    private static final CharSet WORD = DIGIT.or(CharSet.of('a', 'z')).or(CharSet.of('A', 'Z')).or(CharSet.of('_'));
-    private static final CharSet LINE_END =
-            CharSet.of("\n\r").or(CharSet.of(0x2028, 0x2029));
+    private static final CharSet WORD =
+            DIGIT.or(CharSet.of('a', 'z')).or(CharSet.of('A', 'Z')).or(CharSet.of('_'));
+    private static final CharSet LINE_END = CharSet.of("\n\r").or(CharSet.of(0x2028, 0x2029));
     private static final CharSet SPACE = CharSet.of("\t\u000B\f ")
             .or(LINE_END)
             .or(CharSet.of(0xA0))

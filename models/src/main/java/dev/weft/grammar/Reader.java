@@ -21,7 +21,8 @@ final class Reader {
     }
 
     /** The ways after another byte, null if there are none. */
-    @Nullable Reading next(Reading readings, int value) {
+    @Nullable
+    Reading next(Reading readings, int value) {
         Reading after = null;
         for (Reading r = readings; r != null; r = r.next()) {
             int state = table.next(r.state(), value);
@@ -79,6 +80,9 @@ final class Reader {
     }
 
     private static Reading add(int state, Stack stack, boolean derived, @Nullable Reading readings) {
+        if (readings == null) {
+            return new Reading(state, stack, derived, null);
+        }
         int count = 0;
         for (Reading r = readings; r != null; r = r.next()) {
             if (r.state() == state && r.stack().equals(stack)) {

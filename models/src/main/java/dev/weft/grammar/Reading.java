@@ -10,4 +10,5 @@ import org.jspecify.annotations.Nullable;
  * @param derived whether another way of the list leads here without reading: by a call, or by the end of a rule
  * @param next the rest of the list
  */
-record Reading(int state, Stack stack, boolean derived, @Nullable Reading next) {}
+record Reading(
+        int state, Stack stack, boolean derived, @Nullable Reading next) {}

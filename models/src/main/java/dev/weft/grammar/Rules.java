@@ -21,6 +21,7 @@ final class Rules {
 
     private final Map<Name, Integer> ids = new HashMap<>();
     private final List<Supplier<Expr>> bodies = new ArrayList<>();
+    private final Work work = new Work();
 
     /** A call of a rule. @param body asked for once, after this method */
     Expr call(String place, int depth, Supplier<Expr> body) {
@@ -31,12 +32,17 @@ final class Rules {
         return new Expr.Call(id);
     }
 
+    /** What the making of these rules took so far. */
+    Work work() {
+        return work;
+    }
+
     /** Writes all rules, and those that they ask for. @return an automaton for every rule */
     List<Dfa> write() {
         List<Dfa> written = new ArrayList<>();
         int states = 0;
         for (int i = 0; i < bodies.size(); i++) { // grows meanwhile
-            Dfa dfa = Nfa.determinise(bodies.get(i).get());
+            Dfa dfa = Nfa.determinise(bodies.get(i).get(), work);
             states += dfa.states();
             if (states > Limits.STATES) {
                 throw Limits.tooManyStates("states", Limits.STATES);

@@ -57,7 +57,9 @@ final class SchemaJson {
         if (value.isObject()) {
             String separator = "{";
             for (Map.Entry<String, JsonNode> property : value.properties()) {
-                json.append(separator).append(JsonStrings.quote(property.getKey(), place)).append(':');
+                json.append(separator)
+                        .append(JsonStrings.quote(property.getKey(), place))
+                        .append(':');
                 write(property.getValue(), place, json);
                 separator = ",";
             }
@@ -84,7 +86,8 @@ final class SchemaJson {
             case "array" -> value.isArray();
             case "string" -> value.isString();
             case "number" -> value.isNumber();
-            case "integer" -> value.isNumber() && value.decimalValue().stripTrailingZeros().scale() <= 0;
+            case "integer" ->
+                value.isNumber() && value.decimalValue().stripTrailingZeros().scale() <= 0;
             case "boolean" -> value.isBoolean();
             default -> value.isNull();
         };

@@ -85,19 +85,22 @@ final class SchemaReader {
     private List<Dfa> run() {
         rules.call(SUBJECT + "#", options.maxDepth(), () -> schema(root, SUBJECT + "#", options.maxDepth()));
         List<Dfa> written = rules.write();
-        Overlap overlap = new Overlap(written);
-        for (Exclusive exclusive : exclusives) {
-            for (int i = 0; i < exclusive.choices.size(); i++) {
-                for (int j = 0; j < i; j++) {
-                    if (!overlap.excluded(exclusive.choices.get(i), exclusive.choices.get(j))) {
-                        throw new SchemaException(exclusive.place + ": found that alternatives " + j + " and " + i
-                                + " may hold at once, expected that they visibly exclude each other, as by a first"
-                                + " property with different constants; anyOf needs no such thing");
-                    }
+        Overlap overlap = new Overlap(written, rules.work());
+        exclusives.forEach(exclusive -> requireExclusion(exclusive, overlap));
+        return written;
+    }
+
+    private static void requireExclusion(Exclusive exclusive, Overlap overlap) {
+        List<Dfa> choices = exclusive.choices.stream().map(overlap::automaton).toList();
+        for (int i = 0; i < choices.size(); i++) {
+            for (int j = 0; j < i; j++) {
+                if (!overlap.excluded(choices.get(i), choices.get(j))) {
+                    throw new SchemaException(exclusive.place + ": found that alternatives " + j + " and " + i
+                            + " may hold at once, expected that they visibly exclude each other, as by a first"
+                            + " property with different constants; anyOf needs no such thing");
                 }
             }
         }
-        return written;
     }
 
     /** The values of a part of the schema. @param depth how deep references and free values in it may nest */
@@ -145,8 +148,8 @@ final class SchemaReader {
         for (String name : keywords.names()) {
             boolean says = !ANNOTATIONS.contains(name) && !name.startsWith(EXTENSION);
             if (says && !name.equals(keyword) && !besides.contains(name)) {
-                throw new SchemaException(keywords.place() + ": found " + SchemaJson.shortened(name) + " beside " + keyword
-                        + ", expected only annotations there: write what it says into every alternative");
+                throw new SchemaException(keywords.place() + ": found " + SchemaJson.shortened(name) + " beside "
+                        + keyword + ", expected only annotations there: write what it says into every alternative");
             }
         }
     }
@@ -155,9 +158,7 @@ final class SchemaReader {
         String reference = keywords.string("$ref");
         JsonNode target = resolve(reference, keywords.at("$ref"));
         String place = SUBJECT + reference;
-        return depth == 0
-                ? Expr.NOTHING
-                : rules.call(place, depth - 1, () -> schema(target, place, depth - 1));
+        return depth == 0 ? Expr.NOTHING : rules.call(place, depth - 1, () -> schema(target, place, depth - 1));
     }
 
     private JsonNode resolve(String reference, String place) {
@@ -275,8 +276,7 @@ final class SchemaReader {
             return JsonStrings.FREE;
         }
         Expr fixed = Expr.texts(names.stream().map(name -> JsonStrings.quote(name, keywords.place())));
-        return new Expr.Machine(
-                Dfa.difference(Nfa.determinise(JsonStrings.CANONICAL), Nfa.determinise(fixed)));
+        return new Expr.Machine(Dfa.difference(Nfa.determinise(JsonStrings.CANONICAL), Nfa.determinise(fixed)));
     }
 
     private Expr array(Keywords keywords, int depth) {
@@ -284,7 +284,8 @@ final class SchemaReader {
         JsonNode others = keywords.get("items");
         int min = keywords.count("minItems", 0);
         int max = keywords.count("maxItems", Expr.UNBOUNDED);
-        boolean closed = others.isMissingNode() ? !prefix.isEmpty() && min <= prefix.size() : others.equals(SchemaJson.FALSE);
+        boolean closed =
+                others.isMissingNode() ? !prefix.isEmpty() && min <= prefix.size() : others.equals(SchemaJson.FALSE);
         if (closed) {
             max = max == Expr.UNBOUNDED ? prefix.size() : Math.min(max, prefix.size());
         }
@@ -318,7 +319,9 @@ final class SchemaReader {
             return Expr.NOTHING;
         }
         if (!keywords.has("pattern")) {
-            return bounded ? JsonStrings.quoted(new Expr.Repeat(JsonStrings.CHARACTER, min, max)) : JsonStrings.FREE;
+            return bounded
+                    ? JsonStrings.quoted(new Expr.Repeat(JsonStrings.CANONICAL_CHARACTER, min, max))
+                    : JsonStrings.FREE;
         }
         Expr content = PatternReader.read(keywords.string("pattern"), keywords.at("pattern"));
         if (bounded) {
@@ -341,9 +344,11 @@ final class SchemaReader {
     private static NumberRange.@Nullable Bound tighter(Keywords keywords, String closed, String open, int sign) {
         @Nullable BigDecimal a = keywords.number(closed);
         @Nullable BigDecimal b = keywords.number(open);
-        if (b != null && (a == null || sign * b.compareTo(a) >= 0)) {
-            return new NumberRange.Bound(b, true);
+        if (a == null) {
+            return b == null ? null : new NumberRange.Bound(b, true);
         }
-        return a == null ? null : new NumberRange.Bound(a, false);
+        return b != null && Integer.signum(b.compareTo(a)) != -sign
+                ? new NumberRange.Bound(b, true)
+                : new NumberRange.Bound(a, false);
     }
 }

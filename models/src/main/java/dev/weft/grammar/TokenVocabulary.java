@@ -21,7 +21,8 @@ public final class TokenVocabulary {
         this.end = end;
         this.trie = new TokenTrie(bytes);
         if (end < 0 || end >= bytes.length) {
-            throw new RequestException("vocabulary: found end of sequence " + end + ", expected an id below " + bytes.length);
+            throw new RequestException(
+                    "vocabulary: found end of sequence " + end + ", expected an id below " + bytes.length);
         }
         for (int value = 0; value < 256; value++) {
             int node = trie.child(0, value);

@@ -8,7 +8,6 @@ import dev.weft.graph.Graph;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.CompileOptions;
-import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
@@ -23,16 +22,12 @@ import java.util.function.BooleanSupplier;
 import java.util.function.Consumer;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * A loaded DeepSeek-V4 model on one device. Many {@link Session}s share its weights; {@link #step} runs any number of them
  * together. Thread-safe: steps run one after another. Close waits for the running step and closes the sessions.
  */
 public final class DeepSeekV4 implements AutoCloseable {
-    private static final Logger LOG = LoggerFactory.getLogger(DeepSeekV4.class);
-
     private final ModelConfig config;
     private final LoadOptions options;
     private final DeviceWeights weights;
@@ -45,7 +40,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
 
-    private DeepSeekV4(
+    DeepSeekV4(
             ModelConfig config,
             LoadOptions options,
             String fingerprint,
@@ -76,52 +71,7 @@ public final class DeepSeekV4 implements AutoCloseable {
      */
     public static DeepSeekV4 load(
             Checkpoint checkpoint, Device device, LoadOptions options, CompileOptions compile, LongConsumer progress) {
-        ModelConfig config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
-        if (config.hasDsparkDrafter()) {
-            if (options.mtp()) {
-                throw new RequestException(
-                        checkpoint.directory() + ": its MTP tensors are a DSpark drafter, which is not"
-                                + " run; load without MTP: the backbone is the same");
-            }
-            LOG.info(
-                    "{}: the DSpark drafter (mtp.*) is not loaded; the backbone runs without it",
-                    checkpoint.directory());
-        }
-        boolean withMtp = options.mtp() && config.numNextnPredictLayers() > 0;
-        if (options.mtp() && !withMtp) {
-            throw new RequestException(
-                    checkpoint.directory() + ": has no MTP block (num_nextn_predict_layers is 0); load without it");
-        }
-        List<CompiledGraph> graphs = new ArrayList<>();
-        graphs.add(device.compile(V4Graphs.backbone(config, options), compile));
-        if (withMtp) {
-            graphs.add(device.compile(V4Graphs.mtp(config, options), compile));
-        }
-        requireStates(checkpoint, graphs, options);
-        List<AutoCloseable> opened = new ArrayList<>();
-        try {
-            DeviceWeights weights = CompiledGraph.loadWeights(graphs, new V4Weights(checkpoint), progress);
-            opened.addFirst(weights);
-            StepRunner backbone = new StepRunner(graphs.getFirst(), weights, options);
-            opened.addFirst(backbone);
-            long rowBytes = streamBytes(config, options);
-            MtpRunner mtp = withMtp ? new MtpRunner(graphs.get(1), weights, options, rowBytes) : null;
-            String fingerprint = checkpoint.fingerprint(config.toJson());
-            return new DeepSeekV4(config, options, fingerprint, weights, backbone, mtp);
-        } catch (RuntimeException | Error e) {
-            Closing.all(opened);
-            throw e;
-        }
-    }
-
-    private static void requireStates(Checkpoint checkpoint, List<CompiledGraph> graphs, LoadOptions options) {
-        long needed = graphs.stream().mapToLong(g -> g.placement().stateBytes()).sum();
-        if (needed > options.stateLimit()) {
-            throw new DeviceMemoryException(checkpoint.directory() + ": states of maxSequences="
-                    + options.maxSequences() + ", rollback=" + options.rollback() + " and " + options.pages()
-                    + " cache pages: found " + needed + " bytes, expected at most stateLimit=" + options.stateLimit()
-                    + "; load with fewer sequences, a shorter maxContext or fewer cachePages");
-        }
+        return ModelLoader.load(checkpoint, device, options, compile, progress);
     }
 
     /** The configuration of the checkpoint. */
@@ -231,17 +181,41 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void compute(List<Feed> feeds) {
         requireOpen();
         rules.check(this, feeds);
+        for (int i = 0; i < feeds.size(); i++) {
+            mend(feeds.get(i).session());
+        }
         states.makeWritable(feeds);
         backbone.begin();
         for (int i = 0; i < feeds.size(); i++) {
             Feed f = feeds.get(i);
+            f.session().reach(f.tokens().length);
             backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
         }
         backbone.run(MemorySegment.NULL);
     }
 
-    /** Appends the tokens of a step that has run to its sessions. */
+    /** Computes a session again if a step that failed has overwritten rows of its rings that it needs. */
+    private void mend(Session session) {
+        if (!ringsReach(session, session.position())) {
+            truncate(session, session.position());
+        }
+    }
+
+    private boolean ringsReach(Session session, int position) {
+        return session.highWater() - position <= options.rollback();
+    }
+
+    /** Appends the tokens of a step that has run to its sessions, to all or none. */
     private void advance(List<Feed> feeds) {
+        try {
+            advanceAll(feeds);
+        } catch (RuntimeException | Error e) {
+            feeds.forEach(f -> f.session().abandon());
+            throw e;
+        }
+    }
+
+    private void advanceAll(List<Feed> feeds) {
         MemorySegment streams = MemorySegment.NULL;
         if (mtp != null) {
             streams = hidden.bytes(backbone.hiddenBytes());
@@ -257,11 +231,6 @@ public final class DeepSeekV4 implements AutoCloseable {
                 at += f.tokens().length * mtp.rowBytes();
             }
         }
-    }
-
-    /** Bytes of the residual streams of one row. */
-    private static long streamBytes(ModelConfig config, LoadOptions options) {
-        return options.mode().flow().bytes((long) config.hcMult() * config.hiddenSize());
     }
 
     /** Appends in chunks; only the last chunk's logits are returned unless all are wanted. */
@@ -318,6 +287,7 @@ public final class DeepSeekV4 implements AutoCloseable {
                 throw new RequestException("draft: the session is empty; append a token first");
             }
             rules.check("draft", next[i]);
+            mend(session);
             states.makeWritable(session);
         }
         mtp.draft(sessions, next, logits);
@@ -336,8 +306,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             throw new RequestException(
                     "truncate: found position " + newPosition + ", expected 0 to " + session.position());
         }
-        boolean ringsReach = session.highWater() - newPosition <= options.rollback();
-        if (ringsReach) {
+        if (ringsReach(session, newPosition)) {
             states.truncate(session, newPosition);
             session.rewind(newPosition);
         } else {
@@ -352,7 +321,9 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     synchronized Session fork(Session session) {
+        requireOpen();
         session.requireOpen();
+        mend(session);
         return filled(other -> states.fork(session, other));
     }
 
@@ -407,6 +378,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     synchronized Snapshot snapshot(Session session) {
         requireOpen();
         session.requireOpen();
+        mend(session);
         return states.snapshot(session);
     }
 

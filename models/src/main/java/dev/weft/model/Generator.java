@@ -52,8 +52,8 @@ public final class Generator {
             IntConsumer onToken,
             BooleanSupplier cancelled) {
         if (sampling.maxTokens() < constraint.shortest()) {
-            throw new RequestException("generation: found maxTokens " + sampling.maxTokens()
-                    + ", expected at least " + constraint.shortest() + ", with which the constraint can be met");
+            throw new RequestException("generation: found maxTokens " + sampling.maxTokens() + ", expected at least "
+                    + constraint.shortest() + ", with which the constraint can be met");
         }
         return run(prompt, sampling, constraint, onToken, cancelled);
     }

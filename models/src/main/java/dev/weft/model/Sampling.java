@@ -152,6 +152,40 @@ public record Sampling(
                 most);
     }
 
+    /** These settings with another most of tokens. */
+    public Sampling maxTokens(int maxTokens) {
+        return new Sampling(
+                temperature,
+                topP,
+                topK,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                bias,
+                maxTokens,
+                seed,
+                stop,
+                logprobs);
+    }
+
+    /** These settings with another start of the random numbers. */
+    public Sampling seed(long seed) {
+        return new Sampling(
+                temperature,
+                topP,
+                topK,
+                minP,
+                repetitionPenalty,
+                presencePenalty,
+                frequencyPenalty,
+                bias,
+                maxTokens,
+                seed,
+                stop,
+                logprobs);
+    }
+
     /** Whether logits are used as they are. */
     boolean leavesLogits() {
         return repetitionPenalty == 1 && presencePenalty == 0 && frequencyPenalty == 0 && bias.isEmpty();

@@ -24,6 +24,8 @@ public final class Session implements AutoCloseable {
     private int position;
     /** One past the highest position ever written to the rings: what lies further back than their size is gone. */
     private int highWater;
+    /** Where the last step began. */
+    private int stepFrom;
     /** MTP rows done: all positions below have run with their true next token. */
     private int mtpPosition;
 
@@ -201,13 +203,25 @@ public final class Session implements AutoCloseable {
         return highWater;
     }
 
+    /** Says before a step how many rows it may write to the rings, whether it succeeds or not. */
+    void reach(int count) {
+        stepFrom = position;
+        highWater = Math.max(highWater, position + count);
+    }
+
+    /** Takes back the tokens of a step that failed after the session had advanced. */
+    void abandon() {
+        if (position > stepFrom) {
+            rewind(stepFrom);
+        }
+    }
+
     void advance(int[] ids) {
         if (position + ids.length > tokens.length) {
             tokens = Arrays.copyOf(tokens, Math.max(2 * tokens.length, position + ids.length));
         }
         System.arraycopy(ids, 0, tokens, position, ids.length);
         position += ids.length;
-        highWater = Math.max(highWater, position);
     }
 
     void rewind(int newPosition) {

@@ -80,8 +80,7 @@ public final class TokenSampler {
         return accept(kept ? proposed : distribution.drawExcess(proposals, random.nextDouble()), allowed);
     }
 
-    private void distribute(
-            float[] logits, int at, int count, @Nullable TokenMask allowed, TokenDistribution target) {
+    private void distribute(float[] logits, int at, int count, @Nullable TokenMask allowed, TokenDistribution target) {
         if (sampling.leavesLogits() && allowed == null) {
             target.set(logits, at, count, sampling);
         } else {

@@ -65,14 +65,19 @@ class GenerationTest {
 
     private static int depth(JsonNode value) {
         return value.isContainer()
-                ? 1 + value.values().stream().mapToInt(GenerationTest::depth).max().orElse(0)
+                ? 1
+                        + value.values().stream()
+                                .mapToInt(GenerationTest::depth)
+                                .max()
+                                .orElse(0)
                 : 0;
     }
 
     @Test
     void withoutSpacesThereAreNone() {
         String schema = Schemas.ALL.get("tree");
-        CompiledGrammar grammar = Grammar.jsonSchema(schema, JsonOptions.defaults().withSpaces(false))
+        CompiledGrammar grammar = Grammar.jsonSchema(
+                        schema, JsonOptions.defaults().withSpaces(false))
                 .compile(VOCABULARY);
         for (int i = 0; i < 20; i++) {
             String text = Texts.generate(grammar.newConstraint(), TOKENS, Sampling.random(1, 1, 60, i), 60);
@@ -93,8 +98,9 @@ class GenerationTest {
 
     @Test
     void theLeastBudgetIsEnoughAndOneLessIsRefused() {
-        TokenConstraint constraint =
-                Grammar.jsonSchema(Schemas.ALL.get("person")).compile(VOCABULARY).newConstraint();
+        TokenConstraint constraint = Grammar.jsonSchema(Schemas.ALL.get("person"))
+                .compile(VOCABULARY)
+                .newConstraint();
         int shortest = constraint.shortest();
         // {"name":"","age":0} has 19 bytes; tokens as "\"name\"" make it shorter
         assertThat(shortest).isBetween(3, 19);
@@ -102,11 +108,15 @@ class GenerationTest {
         assertThatThrownBy(() -> constraint.allowed(mask, shortest - 1))
                 .isInstanceOf(RequestException.class)
                 .hasMessageContaining("room for " + (shortest - 1) + " tokens");
+        assertThatThrownBy(() -> constraint.allowed(new TokenMask(TOKENS.length + 1), shortest))
+                .isInstanceOf(RequestException.class)
+                .hasMessageContaining("a vocabulary of " + (TOKENS.length + 1) + " tokens");
     }
 
     @Test
     void aCopyGoesItsOwnWay() {
-        TokenConstraint constraint = Grammar.json(JsonOptions.defaults()).compile(VOCABULARY).newConstraint();
+        TokenConstraint constraint =
+                Grammar.json(JsonOptions.defaults()).compile(VOCABULARY).newConstraint();
         constraint.accept('[');
         TokenConstraint copy = constraint.copy();
         copy.accept(']');
@@ -122,7 +132,8 @@ class GenerationTest {
 
     @Test
     void aTokenThatIsNotAllowedChangesNothing() {
-        TokenConstraint constraint = Grammar.choice(List.of("ab")).compile(VOCABULARY).newConstraint();
+        TokenConstraint constraint =
+                Grammar.choice(List.of("ab")).compile(VOCABULARY).newConstraint();
         for (int token : new int[] {'b', VOCABULARY.end(), -1, VOCABULARY.size()}) {
             assertThatThrownBy(() -> constraint.accept(token))
                     .isInstanceOf(RequestException.class)

@@ -37,8 +37,30 @@ class JsonGrammarTest {
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "", "nul", "01", "-", "1.", ".5", "+1", "1e", "\"\\x\"", "\"\\ud83d\"", "\"\\ude00\"", "\"\\ud83d\\u0041\"", "\"\n\"",
-                "[1,]", "[,1]", "{\"a\"}", "{a:1}", "{\"a\":1,}", "[1 2]", "nullnull", "1 ", "'a'", "NaN", "\u00a0[]"
+                "",
+                "nul",
+                "01",
+                "-",
+                "1.",
+                ".5",
+                "+1",
+                "1e",
+                "\"\\x\"",
+                "\"\\ud83d\"",
+                "\"\\ude00\"",
+                "\"\\ud83d\\u0041\"",
+                "\"\n\"",
+                "[1,]",
+                "[,1]",
+                "{\"a\"}",
+                "{a:1}",
+                "{\"a\":1,}",
+                "[1 2]",
+                "nullnull",
+                "1 ",
+                "'a'",
+                "NaN",
+                "\u00a0[]"
             })
     void otherTextIsNot(String text) {
         assertThat(Texts.accepts(JSON, text)).isFalse();
@@ -47,8 +69,13 @@ class JsonGrammarTest {
     @Test
     void brokenUtf8IsNotTaken() {
         for (byte[] middle : new byte[][] {
-            {(byte) 0x80}, {(byte) 0xC0, (byte) 0x80}, {(byte) 0xE0, (byte) 0x80, (byte) 0x80}, {(byte) 0xED, (byte) 0xA0, (byte) 0x80},
-            {(byte) 0xF4, (byte) 0x90, (byte) 0x80, (byte) 0x80}, {(byte) 0xC3}, {(byte) 0xFF}
+            {(byte) 0x80},
+            {(byte) 0xC0, (byte) 0x80},
+            {(byte) 0xE0, (byte) 0x80, (byte) 0x80},
+            {(byte) 0xED, (byte) 0xA0, (byte) 0x80},
+            {(byte) 0xF4, (byte) 0x90, (byte) 0x80, (byte) 0x80},
+            {(byte) 0xC3},
+            {(byte) 0xFF}
         }) {
             byte[] text = new byte[middle.length + 2];
             text[0] = '"';
@@ -61,7 +88,8 @@ class JsonGrammarTest {
     /** Texts one change away from JSON: the grammar takes none that a strict parser refuses. */
     @Test
     void changedTextsAreTakenOnlyIfTheyAreJson() {
-        byte[] original = "{\"a\": [1, -2.5e3, \"x\\n\\u00e9é\"], \"b\": {\"c\": null, \"d\": true}}".getBytes(StandardCharsets.UTF_8);
+        byte[] original = "{\"a\": [1, -2.5e3, \"x\\n\\u00e9é\"], \"b\": {\"c\": null, \"d\": true}}"
+                .getBytes(StandardCharsets.UTF_8);
         SplittableRandom random = new SplittableRandom(5);
         String changes = "{}[]\",:\\0e-. ntu\u0001é";
         int taken = 0;
@@ -82,8 +110,17 @@ class JsonGrammarTest {
 
     @ParameterizedTest
     @CsvSource({
-        "0, 0, false", "-3, 120, false", "10, 99, false", "1.5, 1.75, false", "-1.25, 0.75, true", "-0.001, -0.0005, true", "99.99, , true",
-        ", -1000, false", "1e3, 12345.678, false", "-50, -7, true", "7, 7, false"
+        "0, 0, false",
+        "-3, 120, false",
+        "10, 99, false",
+        "1.5, 1.75, false",
+        "-1.25, 0.75, true",
+        "-0.001, -0.0005, true",
+        "99.99, , true",
+        ", -1000, false",
+        "1e3, 12345.678, false",
+        "-50, -7, true",
+        "7, 7, false"
     })
     void rangesHoldExactlyTheirNumbers(String min, String max, boolean open) {
         String low = min == null ? "" : ", \"" + (open ? "exclusiveMinimum" : "minimum") + "\": " + min;
@@ -110,7 +147,8 @@ class JsonGrammarTest {
 
     @Test
     void integersHaveNoFraction() {
-        CompiledGrammar digits = Texts.overBytes(Grammar.jsonSchema("{\"type\": \"integer\", \"minimum\": 1, \"exclusiveMaximum\": 13}"));
+        CompiledGrammar digits = Texts.overBytes(
+                Grammar.jsonSchema("{\"type\": \"integer\", \"minimum\": 1, \"exclusiveMaximum\": 13}"));
         for (int i = -20; i <= 140; i++) {
             assertThat(Texts.accepts(digits, Integer.toString(i))).isEqualTo(i >= 1 && i < 13);
         }
@@ -118,15 +156,35 @@ class JsonGrammarTest {
         assertThat(Texts.accepts(digits, "02")).isFalse();
     }
 
+    @Test
+    void theTighterBoundCounts() {
+        CompiledGrammar numbers = Texts.overBytes(Grammar.jsonSchema("""
+                {"type": "integer", "minimum": 2, "exclusiveMinimum": 2, "maximum": 9, "exclusiveMaximum": 12}"""));
+        for (int i = 0; i < 20; i++) {
+            assertThat(Texts.accepts(numbers, Integer.toString(i))).isEqualTo(i > 2 && i <= 9);
+        }
+    }
+
     @ParameterizedTest
     @ValueSource(
             strings = {
-                "^[a-c]{2,3}$", "a|^b.$|c$", "(ab?)+c", "^\\d{1,2}(\\.\\d)?$", "^[^a-z\"]*$", "^(?:a|bc|)*d$", "\\\\\\w", "^\\u0061\\x62?é?$",
-                "^\\S\\s\\D$", "a{0}b{2,}", "^$", "[\\d.-]", "^(?<n>ab|a)(c|bcd)?$"
+                "^[a-c]{2,3}$",
+                "a|^b.$|c$",
+                "(ab?)+c",
+                "^\\d{1,2}(\\.\\d)?$",
+                "^[^a-z\"]*$",
+                "^(?:a|bc|)*d$",
+                "\\\\\\w",
+                "^\\u0061\\x62?é?$",
+                "^\\S\\s\\D$",
+                "a{0}b{2,}",
+                "^$",
+                "[\\d.-]",
+                "^(?<n>ab|a)(c|bcd)?$"
             })
     void patternsMatchAsJavaDoes(String pattern) {
-        CompiledGrammar grammar = Texts.overBytes(Grammar.jsonSchema("{\"type\": \"string\", \"pattern\": "
-                + JsonStrings.quote(pattern, "test") + "}"));
+        CompiledGrammar grammar = Texts.overBytes(
+                Grammar.jsonSchema("{\"type\": \"string\", \"pattern\": " + JsonStrings.quote(pattern, "test") + "}"));
         Pattern java = Pattern.compile(pattern);
         String alphabet = "aabbccd01. -\"\\é😀\n";
         int[] characters = alphabet.codePoints().toArray();
@@ -138,7 +196,8 @@ class JsonGrammarTest {
                 text.appendCodePoint(characters[random.nextInt(characters.length)]);
             }
             // of Java's dollar only the end of the text is ECMAScript's
-            boolean matched = !text.toString().endsWith("\n") && java.matcher(text).find();
+            boolean matched =
+                    !text.toString().endsWith("\n") && java.matcher(text).find();
             if (text.toString().endsWith("\n")) {
                 continue;
             }
@@ -152,9 +211,11 @@ class JsonGrammarTest {
 
     @Test
     void lengthsCountCharacters() {
-        CompiledGrammar three = Texts.overBytes(Grammar.jsonSchema("{\"type\": \"string\", \"minLength\": 3, \"maxLength\": 3}"));
+        CompiledGrammar three =
+                Texts.overBytes(Grammar.jsonSchema("{\"type\": \"string\", \"minLength\": 3, \"maxLength\": 3}"));
         assertThat(Texts.accepts(three, "\"a😀é\"")).isTrue();
-        assertThat(Texts.accepts(three, "\"a\\ud83d\\ude00\\n\"")).isTrue();
+        assertThat(Texts.accepts(three, "\"a\\u0000\\n\"")).isTrue();
+        assertThat(Texts.accepts(three, "\"abc\\u0064\"")).isFalse();
         assertThat(Texts.accepts(three, "\"😀😀\"")).isFalse();
         assertThat(Texts.accepts(three, "\"abcd\"")).isFalse();
     }
@@ -164,7 +225,8 @@ class JsonGrammarTest {
         CompiledGrammar map = Texts.overBytes(Grammar.jsonSchema("""
                 {"type": "object", "properties": {"a/b": {"type": "integer"}, "é": {"type": "null"}},
                  "additionalProperties": {"type": "string"}}"""));
-        assertThat(Texts.accepts(map, "{\"a/b\":1,\"é\":null,\"a\":\"x\",\"a/bc\":\"y\"}")).isTrue();
+        assertThat(Texts.accepts(map, "{\"a/b\":1,\"é\":null,\"a\":\"x\",\"a/bc\":\"y\"}"))
+                .isTrue();
         assertThat(Texts.accepts(map, "{\"a/c\":\"z\"}")).isTrue();
         assertThat(Texts.accepts(map, "{\"a/b\":\"x\"}")).isFalse();
         assertThat(Texts.accepts(map, "{\"a\\/b\":\"x\"}")).isFalse(); // the same name in other letters
@@ -174,10 +236,13 @@ class JsonGrammarTest {
 
     @Test
     void everyCharacterIsOneSequenceOfBytes() {
-        CompiledGrammar any = Texts.overBytes(Grammar.jsonSchema("{\"type\": \"string\", \"pattern\": \"^[\\\\s\\\\S]$\"}"));
+        CompiledGrammar any =
+                Texts.overBytes(Grammar.jsonSchema("{\"type\": \"string\", \"pattern\": \"^[\\\\s\\\\S]$\"}"));
         for (int c = 0x20; c < 0x110000; c += c < 0x900 ? 1 : 97) {
             if (c != '"' && c != '\\' && (c < 0xD800 || c > 0xDFFF)) {
-                assertThat(Texts.accepts(any, "\"" + Character.toString(c) + "\"")).as("%x", c).isTrue();
+                assertThat(Texts.accepts(any, "\"" + Character.toString(c) + "\""))
+                        .as("%x", c)
+                        .isTrue();
             }
         }
     }

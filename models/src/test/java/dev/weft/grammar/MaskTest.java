@@ -28,7 +28,8 @@ class MaskTest {
         int refusedForTheBudget = 0;
         for (int walk = 0; walk < WALKS; walk++) {
             byte[][] tokens = Vocabularies.small(walk / 3);
-            CompiledGrammar grammar = Grammar.jsonSchema(Schemas.ALL.get(name), JsonOptions.defaults().withMaxDepth(5))
+            CompiledGrammar grammar = Grammar.jsonSchema(
+                            Schemas.ALL.get(name), JsonOptions.defaults().withMaxDepth(5))
                     .compile(Texts.vocabulary(tokens));
             TokenConstraint constraint = grammar.newConstraint();
             SplittableRandom random = new SplittableRandom(walk);
@@ -41,7 +42,9 @@ class MaskTest {
                 List<Integer> possible = new ArrayList<>();
                 for (int token = 0; token < tokens.length; token++) {
                     int needed = tryOut(constraint, token);
-                    assertThat(free.isAllowed(token)).as("%s: token %d", name, token).isEqualTo(needed >= 0);
+                    assertThat(free.isAllowed(token))
+                            .as("%s: token %d", name, token)
+                            .isEqualTo(needed >= 0);
                     assertThat(mask.isAllowed(token)).isEqualTo(needed >= 0 && needed < budget);
                     if (needed >= 0) {
                         possible.add(token);

@@ -34,33 +34,40 @@ final class SchemaValidator {
         }
         return switch (keyword) {
             case "$ref" -> accepts(root.at(is.stringValue().substring(1)), value);
-            case "type" -> is.isArray()
-                    ? is.values().stream().anyMatch(t -> isType(t.stringValue(), value))
-                    : isType(is.stringValue(), value);
+            case "type" ->
+                is.isArray()
+                        ? is.values().stream().anyMatch(t -> isType(t.stringValue(), value))
+                        : isType(is.stringValue(), value);
             case "const" -> is.equals(value);
             case "enum" -> is.values().stream().anyMatch(value::equals);
             case "anyOf" -> is.values().stream().anyMatch(s -> accepts(s, value));
             case "allOf" -> is.values().stream().allMatch(s -> accepts(s, value));
             case "oneOf" -> is.values().stream().filter(s -> accepts(s, value)).count() == 1;
-            case "properties" -> !value.isObject()
-                    || is.properties().stream()
-                            .allMatch(p -> !value.has(p.getKey()) || accepts(p.getValue(), value.get(p.getKey())));
-            case "required" -> !value.isObject()
-                    || is.values().stream().allMatch(name -> value.has(name.stringValue()));
-            case "additionalProperties" -> !value.isObject()
-                    || value.properties().stream()
-                            .allMatch(p -> schema.path("properties").has(p.getKey()) || accepts(is, p.getValue()));
+            case "properties" ->
+                !value.isObject()
+                        || is.properties().stream()
+                                .allMatch(p -> !value.has(p.getKey()) || accepts(p.getValue(), value.get(p.getKey())));
+            case "required" ->
+                !value.isObject() || is.values().stream().allMatch(name -> value.has(name.stringValue()));
+            case "additionalProperties" ->
+                !value.isObject()
+                        || value.properties().stream()
+                                .allMatch(p -> schema.path("properties").has(p.getKey()) || accepts(is, p.getValue()));
             case "prefixItems" -> !value.isArray() || eachOf(List.copyOf(is.values()), value);
-            case "items" -> !value.isArray()
-                    || value.values().stream()
-                            .skip(schema.path("prefixItems").size())
-                            .allMatch(v -> accepts(is, v));
+            case "items" ->
+                !value.isArray()
+                        || value.values().stream()
+                                .skip(schema.path("prefixItems").size())
+                                .allMatch(v -> accepts(is, v));
             case "minItems" -> !value.isArray() || value.size() >= is.intValue();
             case "maxItems" -> !value.isArray() || value.size() <= is.intValue();
             case "minLength" -> !value.isString() || length(value) >= is.intValue();
             case "maxLength" -> !value.isString() || length(value) <= is.intValue();
-            case "pattern" -> !value.isString()
-                    || Pattern.compile(is.stringValue()).matcher(value.stringValue()).find();
+            case "pattern" ->
+                !value.isString()
+                        || Pattern.compile(is.stringValue())
+                                .matcher(value.stringValue())
+                                .find();
             case "minimum" -> !value.isNumber() || compare(value, is) >= 0;
             case "maximum" -> !value.isNumber() || compare(value, is) <= 0;
             case "exclusiveMinimum" -> !value.isNumber() || compare(value, is) > 0;
@@ -93,8 +100,9 @@ final class SchemaValidator {
             case "array" -> value.isArray();
             case "string" -> value.isString();
             case "number" -> value.isNumber();
-            case "integer" -> value.isNumber()
-                    && value.decimalValue().remainder(BigDecimal.ONE).signum() == 0;
+            case "integer" ->
+                value.isNumber()
+                        && value.decimalValue().remainder(BigDecimal.ONE).signum() == 0;
             case "boolean" -> value.isBoolean();
             case "null" -> value.isNull();
             default -> throw new IllegalArgumentException(type);

@@ -9,13 +9,12 @@ import java.util.SplittableRandom;
 
 /** Vocabularies of bytes, pieces of JSON and random text, the end of the sequence being the last id. */
 final class Vocabularies {
-    private static final String[] PIECES = {
-        "\",", "\":", "\": ", "\": \"", "\", \"", "{\"", "{ \"", "\"}", "\"},", "\"}]", "}}", "}]", "]]", "[[", "[[[", "[{\"", "},{", "[]",
-        "{}", ", ", ": ", "\n", "\n  ", "\n    ", "\n        ", "  ", "true", "false", "null", "tr", "ue", "ull", "\\n", "\\\"", "\\u", "\\ud8",
-        "\\u00", "00", "123", "12", "1.", ".5", "e+", "E-1", "-1", "0.", "name", "value", "kind", "id", "é", "ü", "日本", "日", "😀", "Ж",
-        " the", "ing", "ab", "abc", "\"a", "\"name\"", "children", "\"children\":", "red", "green", "\"re", "A", "B",
-        "\u00a0", "\\/", "/", "-01", "T", ":"
-    };
+    private static final String[] PIECES = (""
+                    + "\",§\":§\": §\": \"§\", \"§{\"§{ \"§\"}§\"},§\"}]§}}§}]§]]§[[§[[[§[{\"§},{§[]§{}§, §: §\n§\n  §"
+                    + "\n    §\n        §  §true§false§null§tr§ue§ull§\\n§\\\"§\\u§\\ud8§\\u00§00§123§12§1.§.5§e+§E-1§"
+                    + "-1§0.§name§value§kind§id§é§ü§日本§日§😀§Ж§ the§ing§ab§abc§\"a§\"name\"§children§\"children\":§red§"
+                    + "green§\"re§A§B§\u00a0§\\/§/§-01§T§:")
+            .split("§", -1);
 
     private Vocabularies() {}
 

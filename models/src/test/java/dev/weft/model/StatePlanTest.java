@@ -36,17 +36,22 @@ class StatePlanTest {
     void bytesPerToken(
             String name, ModelConfig c, int layers, int selecting, int heavy, double production, double stored) {
         StatePlan plan = StatePlan.of(c, options());
-        double productionPage = 0;
+        assertThat(plan.caches()).hasSize(2 * selecting + heavy);
+        assertThat((double) productionPage(plan) / LoadOptions.PAGE_TOKENS).isEqualTo(production);
+        assertThat(plan.bytesPerToken()).isEqualTo(stored);
+    }
+
+    /** Bytes of the entries of one page in the production format. */
+    private static long productionPage(StatePlan plan) {
+        long bytes = 0;
         for (StatePlan.Row cache : plan.caches()) {
             boolean index = cache.name().contains("indexer");
             long[] entries = cache.type().shape().maximum();
             assertThat(cache.type().dtype()).isEqualTo(DType.BF16);
             assertThat(entries[1]).isEqualTo(index ? 128 : 512);
-            productionPage += entries[0] * (index ? INDEX_KEY : MAIN_ENTRY);
+            bytes += entries[0] * (index ? INDEX_KEY : MAIN_ENTRY);
         }
-        assertThat(plan.caches()).hasSize(2 * selecting + heavy);
-        assertThat(productionPage / LoadOptions.PAGE_TOKENS).isEqualTo(production);
-        assertThat(plan.bytesPerToken()).isEqualTo(stored);
+        return bytes;
     }
 
     @ParameterizedTest(name = "{0}")
@@ -79,7 +84,7 @@ class StatePlanTest {
         StatePlan plan = StatePlan.of(c, o);
         assertThat(o.pages() * plan.pageBytes()).isEqualTo((long) (MILLION * stored));
         // 3.69 and 5.28 GB in the production format
-        assertThat(MILLION * production / 1e9).isCloseTo(name.equals("Flash") ? 3.69 : 5.28, within(0.01));
+        assertThat(o.pages() * productionPage(plan) / 1e9).isCloseTo(name.equals("Flash") ? 3.69 : 5.28, within(0.01));
     }
 
     @ParameterizedTest(name = "{0}")

@@ -43,8 +43,8 @@ class TokenMaskTest {
     @ParameterizedTest
     @ValueSource(floats = {0, 0.7f})
     void onlyAllowedTokensAreDrawn(float temperature) {
-        TokenSampler sampler = new TokenSampler(
-                Sampling.random(temperature, 0.9f, 1, 1).penalising(1.1f, temperature, 0));
+        TokenSampler sampler =
+                new TokenSampler(Sampling.random(temperature, 0.9f, 1, 1).penalising(1.1f, temperature, 0));
         TokenMask mask = new TokenMask(100);
         mask.allow(17);
         mask.allow(60);

@@ -89,18 +89,24 @@ class CostModelTest {
         }
         ratios.addAll(List.of(0, 0));
         Map<String, Object> keys = Map.of(
-                "compress_ratios", ratios,
-                "dspark_block_size", 5,
-                "dspark_markov_rank", 256,
-                "dspark_target_layer_ids", List.of(40, 41, 42));
+                "compress_ratios",
+                ratios,
+                "dspark_block_size",
+                5,
+                "dspark_markov_rank",
+                256,
+                "dspark_target_layer_ids",
+                List.of(40, 41, 42));
         Architecture a = Architecture.of(ModelConfig.flash().with(keys));
         assertThat(a.checkpointBytes()).isEqualTo(166_878_536_440L);
         assertThat(a.bytes(ParameterGroup::mtp)).isEqualTo(10_862_838_300L);
-        assertThat(CostModel.of(a).flops(MILLION)).isEqualTo(CostModel.of(Architecture.flash()).flops(MILLION));
+        assertThat(CostModel.of(a).flops(MILLION))
+                .isEqualTo(CostModel.of(Architecture.flash()).flops(MILLION));
         ModelConfig incomplete = ModelConfig.flash().with("dspark_block_size", 5);
         assertThatThrownBy(() -> Architecture.of(incomplete))
                 .isInstanceOf(CheckpointException.class)
-                .hasMessageContaining("found dspark_target_layer_ids null and dspark_markov_rank null, expected a list");
+                .hasMessageContaining(
+                        "found dspark_target_layer_ids null and dspark_markov_rank null, expected a list");
     }
 
     @ParameterizedTest

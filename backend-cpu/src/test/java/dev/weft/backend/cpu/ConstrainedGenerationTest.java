@@ -42,7 +42,9 @@ class ConstrainedGenerationTest {
     private static final String SCHEMA = """
             {"type": "object", "properties": {"name": {"type": "string", "maxLength": 9}, "tags": {"type": "array",
              "items": {"enum": ["red", "green"]}, "minItems": 1, "maxItems": 4}}, "required": ["name", "tags"]}""";
-    private static final String[] PIECES = {"{\"", "\":", "\": \"", "\",", "\"}", "\"]", "name", "re", "een", "\", \"", "tags", "\u00e9", "  "};
+    private static final String[] PIECES = {
+        "{\"", "\":", "\": \"", "\",", "\"}", "\"]", "name", "re", "een", "\", \"", "tags", "\u00e9", "  "
+    };
     private static final int END = 300;
     private static final int SIZE = 320;
 

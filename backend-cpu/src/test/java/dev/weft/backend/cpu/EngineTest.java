@@ -239,6 +239,15 @@ class EngineTest {
     }
 
     @Test
+    void aRequestForNoTokenEndsAtOnce() {
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT)) {
+            Generation generation = engine.submit(GenerationRequest.of(new int[] {1}, Sampling.greedy(0)));
+            assertThat(generation.await()).isEmpty();
+            assertThat(generation.reason()).isEqualTo(FinishReason.LENGTH);
+        }
+    }
+
+    @Test
     void aReceiverThatThrowsEndsItsOwnRequestOnly() {
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT)) {
             IllegalStateException cause = new IllegalStateException("receiver");

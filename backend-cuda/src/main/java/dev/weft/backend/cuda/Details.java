@@ -2,9 +2,12 @@ package dev.weft.backend.cuda;
 
 import dev.weft.spi.nativelib.NativeLibraries;
 import java.lang.invoke.MethodHandles;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Locale;
+import java.util.Objects;
+import java.util.stream.Stream;
 
 /** What people who look for a fault need to know: the driver, the devices, the images, and NVIDIA's optional libraries. */
 final class Details {
@@ -50,9 +53,18 @@ final class Details {
 
     private static String optional(Optional wanted) {
         String name = "optional " + wanted.name() + ": ";
-        return switch (NativeLibraries.find(MethodHandles.lookup(), wanted.name(), wanted.files(), List.of())) {
+        return switch (NativeLibraries.find(MethodHandles.lookup(), wanted.name(), wanted.files(), folders())) {
             case NativeLibraries.Found found -> name + "found " + found.library() + ", not used by this version";
             case NativeLibraries.Missing missing -> name + "none, not needed; " + missing.reason();
         };
+    }
+
+    /** Where toolkits put them. */
+    private static List<Path> folders() {
+        return Stream.of(System.getenv("CUDA_HOME"), System.getenv("CUDA_PATH"), "/usr/local/cuda")
+                .filter(Objects::nonNull)
+                .map(home -> Path.of(home, "lib64"))
+                .distinct()
+                .toList();
     }
 }

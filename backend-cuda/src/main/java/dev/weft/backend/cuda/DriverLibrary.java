@@ -8,8 +8,6 @@ import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandles;
 import java.nio.file.Path;
 import java.util.List;
-import java.util.Optional;
-import java.util.stream.Stream;
 
 /**
  * The CUDA driver's library, initialised.
@@ -31,6 +29,12 @@ record DriverLibrary(
 
     private static final List<String> FILES = List.of("libcuda.so.1");
 
+    /**
+     * Where containers and WSL put it. The {@code compat} folders of toolkits are left out: their libraries refuse to work on
+     * most devices, and who needs them has them in {@code LD_LIBRARY_PATH}.
+     */
+    private static final List<Path> FOLDERS = List.of(Path.of("/usr/local/nvidia/lib64"), Path.of("/usr/lib/wsl/lib"));
+
     /** Only the emulator exports it. */
     private static final String EMULATOR = "weftEmulatorConfigure";
 
@@ -45,7 +49,7 @@ record DriverLibrary(
 
     /** Finds and initialises the driver. Never throws for one that is absent, broken or without devices. */
     static Result open() {
-        return switch (NativeLibraries.find(MethodHandles.lookup(), NAME, FILES, folders())) {
+        return switch (NativeLibraries.find(MethodHandles.lookup(), NAME, FILES, FOLDERS)) {
             case NativeLibraries.Missing missing ->
                 new Absent("no libcuda.so.1, part of NVIDIA's driver: " + missing.reason());
             case NativeLibraries.Found found -> {
@@ -88,17 +92,6 @@ record DriverLibrary(
             return new Opened(
                     new DriverLibrary(driver, found.library(), found.searched(), version, emulator, devices));
         }
-    }
-
-    /** Where drivers and containers put the library, beside the system's usual folders. */
-    private static List<Path> folders() {
-        return Stream.concat(
-                        Stream.of("CUDA_HOME", "CUDA_PATH")
-                                .flatMap(variable -> Optional.ofNullable(System.getenv(variable)).stream())
-                                .map(home -> Path.of(home, "compat")),
-                        Stream.of("/usr/local/nvidia/lib64", "/usr/local/cuda/compat", "/usr/lib/wsl/lib")
-                                .map(Path::of))
-                .toList();
     }
 
     /** A version as people write it, {@code 13.0}. */

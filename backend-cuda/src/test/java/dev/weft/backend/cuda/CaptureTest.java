@@ -2,6 +2,13 @@ package dev.weft.backend.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.weft.DType;
+import dev.weft.DeviceId;
+import dev.weft.Dim;
+import dev.weft.Shape;
+import dev.weft.TensorType;
+import dev.weft.op.OpInstance;
+import dev.weft.op.Scale;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
@@ -9,10 +16,19 @@ import dev.weft.runtime.RandomWeights;
 import dev.weft.runtime.StateStore;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
+import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
+import dev.weft.spi.Capturing;
+import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.KernelArguments;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -66,6 +82,56 @@ class CaptureTest {
                     assertThat(Network.step(a, 3, step)).isEqualTo(Network.expected(Network.input(3, step)));
                     assertThat(Network.step(b, 4, step)).isEqualTo(Network.expected(Network.input(4, step)));
                 }
+            }
+        }
+    }
+
+    @Test
+    void launchesMayAskToOverlap() {
+        BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.OVERLAP, "true");
+        try (Weft weft = Weft.of(Backends.of(config, List.of(new CudaProvider())))) {
+            List<float[]> outputs = Network.run(weft.device("cuda:0"), 3, 3, 3);
+            for (int step = 0; step < outputs.size(); step++) {
+                assertThat(outputs.get(step)).isEqualTo(Network.expected(Network.input(3, step)));
+            }
+        }
+    }
+
+    /** The first run with some extents goes call by call, the second is recorded; the least recently used graph gives way. */
+    @Test
+    void graphsAreMadeAndGiveWay() {
+        BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.GRAPHS, "2");
+        TensorType type = TensorType.of(
+                DType.F32, Shape.of(Dim.named("tokens", 1, Network.MOST_TOKENS), Dim.fixed(Network.WIDTH)));
+        OpInstance op = OpInstance.of(new Scale(0.5f), List.of(type));
+        try (CudaBackend backend = emulator.open(config);
+                BackendDevice device = backend.open(DeviceId.parse("cuda:0"));
+                DeviceBuffer buffer = device.allocate(8192, 256);
+                DeviceStream stream = device.createStream();
+                Arena arena = Arena.ofShared()) {
+            KernelArguments arguments = new KernelArguments(op.all(), arena);
+            arguments.bind(0, buffer.address(), 0);
+            arguments.bind(1, buffer.address() + 4096, 0);
+            try (CudaCapture capture = (CudaCapture) ((Capturing) device)
+                    .capture(List.of(new Capturing.Call(device.prepare(op), arguments)))) {
+                List<Integer> graphs = new ArrayList<>();
+                for (int rows : new int[] {3, 3, 3, 5, 5, 7, 3, 7, 5}) {
+                    arguments.extent(0, 0, rows);
+                    arguments.extent(1, 0, rows);
+                    capture.extentsChanged();
+                    float[] x = Network.input(rows, graphs.size());
+                    float[] y = new float[x.length];
+                    stream.copyIn(MemorySegment.ofArray(x), buffer.address());
+                    capture.enqueue(stream);
+                    stream.copyOut(buffer.address() + 4096, MemorySegment.ofArray(y));
+                    stream.synchronize();
+                    for (int i = 0; i < x.length; i++) {
+                        assertThat(y[i]).isEqualTo(x[i] * 0.5f);
+                    }
+                    graphs.add(capture.graphs());
+                }
+                // 7 displaces the graph of 3, 3 that of 5; 7 is then recorded, and 5 displaces 3, which had only run once
+                assertThat(graphs).containsExactly(0, 1, 1, 1, 2, 1, 0, 1, 1);
             }
         }
     }

@@ -5,10 +5,14 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.BackendUnavailableException;
 import dev.weft.ClosedException;
+import dev.weft.DType;
 import dev.weft.DeviceId;
 import dev.weft.DeviceLostException;
 import dev.weft.DeviceMemoryException;
+import dev.weft.TensorType;
 import dev.weft.WeftException;
+import dev.weft.op.OpInstance;
+import dev.weft.op.Scale;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.DeviceBuffer;
@@ -389,6 +393,33 @@ class CudaDeviceTest {
         }
     }
 
+    /** What cannot be freed is a leak, and nothing else. */
+    @ParameterizedTest
+    @ValueSource(
+            strings = {
+                "cuMemFree_v2:1",
+                "cuMemFreeHost:1",
+                "cuStreamDestroy_v2:1",
+                "cuEventDestroy_v2:1",
+                "cuModuleUnload:1",
+                "cuCtxSetCurrent:2",
+                "cuMemGetInfo_v2:1"
+            })
+    void aFailureToFreeKeepsNothingElse(String failure) {
+        emulator.with("fail", failure + ":1");
+        try (CudaBackend backend = emulator.open();
+                BackendDevice device = backend.open(id(0));
+                DeviceBuffer buffer = device.allocate(64, 64);
+                DeviceStream stream = device.createStream()) {
+            OpInstance op = OpInstance.of(new Scale(1), List.of(TensorType.of(DType.F32, 4)));
+            assertThat(device.supports(op).isSupported()).isTrue();
+            assertThat(device.availableBytes().isPresent()).isEqualTo(!failure.startsWith("cuMemGetInfo"));
+            roundTrip(stream, stream, buffer, random(64, 7), new byte[64]);
+        }
+        assertThat(emulator.faults().lines().count()).isLessThanOrEqualTo(1);
+        openAndCopy();
+    }
+
     private static void roundTrip(
             DeviceStream stream, DeviceStream other, DeviceBuffer buffer, byte[] data, byte[] back) {
         stream.copyIn(MemorySegment.ofArray(data), buffer.address());
@@ -435,7 +466,7 @@ class CudaDeviceTest {
                 BackendDevice device = backend.open(id(0));
                 DeviceBuffer buffer = device.allocate(64, 64);
                 DeviceStream stream = device.createStream()) {
-            for (int i = 0; i < 8; i++) { // half a second each
+            for (int i = 0; i < 6; i++) { // half a second each
                 stream.copyIn(MemorySegment.ofArray(new byte[64]), buffer.address());
             }
             assertThatThrownBy(stream::synchronize)
@@ -443,6 +474,10 @@ class CudaDeviceTest {
                     .hasMessageContainingAll("stream 1", "nothing came within 1 s", "-Dweft.cuda.timeout");
             assertThatThrownBy(() -> device.allocate(1, 1)).isInstanceOf(DeviceLostException.class);
         }
+        // nothing was freed, since it would have waited; now the work ends, and so does the context
+        Driver driver = ((DriverLibrary.Opened) DriverLibrary.open()).library().driver();
+        assertThat(driver.cuDevicePrimaryCtxRelease(0)).isZero();
+        assertThat(emulator.faults()).contains("leak", "1 of kind stream");
     }
 
     @Test

@@ -73,6 +73,8 @@ class DriverLibraryTest {
                     driver; 11040;        found a driver for CUDA 11.4; update the driver
                     fail; cuInit:1:803;   cuInit returned 803; reboot
                     fail; cuInit:1:802;   cuInit returned 802; fabric manager
+                    fail; cuDriverGetVersion:1:1; cuDriverGetVersion returned 1; invalid argument
+                    fail; cuDeviceGetCount:1:100; cuDeviceGetCount returned 100; nvidia-smi must list
                     """)
     void aDriverOfNoUse(String key, String value, String found, String remedy) {
         try (Emulator emulator = Emulator.start()) {

@@ -75,7 +75,6 @@ class FailureTest {
                 "cuStreamCreate:2",
                 "cuMemcpyHtoDAsync_v2:1",
                 "cuMemcpyDtoHAsync_v2:1",
-                "cuStreamQuery:999",
                 "cuModuleLoadDataEx:2",
                 "cuModuleGetFunction:999",
                 "cuFuncGetParamInfo:999",

@@ -7,6 +7,7 @@ import dev.weft.DeviceId;
 import dev.weft.Scaling;
 import dev.weft.Shape;
 import dev.weft.TensorType;
+import dev.weft.conformance.BatchInvariance;
 import dev.weft.conformance.Data;
 import dev.weft.conformance.OpCase;
 import dev.weft.conformance.OpRunner;
@@ -14,8 +15,12 @@ import dev.weft.conformance.Operand;
 import dev.weft.conformance.Outcome;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.Gemm;
+import dev.weft.op.GroupedGemm;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
+import java.util.List;
+import java.util.function.BiFunction;
+import java.util.function.Function;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
@@ -39,12 +44,11 @@ class MatrixProductTest {
     }
 
     private static Operand weights(DType format, long... extents) {
-        Scaling scaling =
-                switch (format) {
-                    case F8_E4M3 -> Scaling.FP8_BLOCK_128;
-                    case F4_E2M1 -> Scaling.MXFP4;
-                    default -> Scaling.NONE;
-                };
+        Scaling scaling = switch (format) {
+            case F8_E4M3 -> Scaling.FP8_BLOCK_128;
+            case F4_E2M1 -> Scaling.MXFP4;
+            default -> Scaling.NONE;
+        };
         return Operand.of(new TensorType(format, Shape.of(extents), scaling), Data.random());
     }
 
@@ -55,9 +59,18 @@ class MatrixProductTest {
 
     /** Enough rows of weights for blocks of 32: two for each of the emulated device's multiprocessors. */
     static Stream<OpCase> manyOutputs() {
+        return formats((x, w) -> OpCase.of(new Gemm(DType.F32), activations(x, 3, 160), weights(w, 9000, 160)));
+    }
+
+    /** Rows and outputs that fill a tile and begin another; a block of K that is not whole. */
+    static Stream<OpCase> tiles() {
+        return formats((x, w) -> OpCase.of(new Gemm(DType.F32), activations(x, 70, 160), weights(w, 260, 160)));
+    }
+
+    private static Stream<OpCase> formats(BiFunction<DType, DType, OpCase> product) {
         return Stream.of(DType.BF16, DType.F8_E4M3)
-                .flatMap(x -> Stream.of(DType.BF16, DType.F8_E4M3, DType.F4_E2M1)
-                        .map(w -> OpCase.of(new Gemm(DType.F32), activations(x, 3, 160), weights(w, 9000, 160))));
+                .flatMap(
+                        x -> Stream.of(DType.BF16, DType.F8_E4M3, DType.F4_E2M1).map(w -> product.apply(x, w)));
     }
 
     /** More experts than are looked through at once, with tiles in the last of them; few and many rows. */
@@ -78,9 +91,41 @@ class MatrixProductTest {
     @ParameterizedTest
     @MethodSource({"manyOutputs", "manyExperts"})
     void equalsTheReference(OpCase product) {
+        check(product);
+    }
+
+    /** Before Hopper the tensor cores take both operands from registers. */
+    @ParameterizedTest
+    @MethodSource("tiles")
+    void equalsTheReferenceOnAmpere(OpCase product) {
+        emulator.with("sm", "80");
+        check(product);
+    }
+
+    static Stream<BatchInvariance.Case> rowsAlone() {
+        return BatchInvariance.all().stream().filter(c -> {
+            List<Operand> operands = c.many().operands();
+            return (c.many().op().equals(new Gemm(DType.BF16)) || c.many().op() instanceof GroupedGemm)
+                    && operands.stream().noneMatch(o -> o.type().dtype() == DType.F32);
+        });
+    }
+
+    /** The kernels for few rows and for many form the same sums; the suite sees this on Hopper. */
+    @ParameterizedTest
+    @MethodSource("rowsAlone")
+    void rowsAloneEqualRowsTogetherOnAmpere(BatchInvariance.Case rows) {
+        emulator.with("sm", "80");
+        onDevice(device -> BatchInvariance.run(device, rows));
+    }
+
+    private static void check(OpCase product) {
+        onDevice(device -> OpRunner.run(device, product));
+    }
+
+    private static void onDevice(Function<BackendDevice, Outcome> run) {
         try (Backends backends = Emulator.backends();
                 BackendDevice device = backends.device(new DeviceId("cuda", 0, ""))) {
-            assertThat(OpRunner.run(device, product)).isEqualTo(new Outcome.Passed());
+            assertThat(run.apply(device)).isEqualTo(new Outcome.Passed());
         }
     }
 }

@@ -43,6 +43,18 @@ class NativeLibrariesTest {
     }
 
     @Test
+    void whatFailedBeforeASuccessIsKept(@TempDir Path first, @TempDir Path second) throws IOException {
+        Path broken = Files.writeString(first.resolve("libweft-math.so"), "not a library");
+        Path whole = Path.of(System.getProperty("java.home"), "lib", "libjava.so");
+        Files.createSymbolicLink(second.resolve("libweft-math.so"), whole);
+        assertThat(find("libweft-math.so", first, second))
+                .isInstanceOfSatisfying(NativeLibraries.Found.class, found -> {
+                    assertThat(found.library()).startsWith(second.toString());
+                    assertThat(found.searched()).anyMatch(line -> line.startsWith(broken.toString()));
+                });
+    }
+
+    @Test
     void thePropertyReplacesTheSearch(@TempDir Path folder) throws IOException {
         Path broken = Files.writeString(folder.resolve("libm.so.6"), "not a library");
         System.setProperty(PROPERTY, folder.toString());

@@ -79,7 +79,7 @@ class SessionFileRefusalTest {
         byte[] whole = Files.readAllBytes(file);
         for (int length : new int[] {0, 7, 8, 9, 100, 2000, whole.length / 2, whole.length - 4, whole.length - 1}) {
             Files.write(file, Arrays.copyOf(whole, length));
-            refused();
+            refused(length < 8 ? "expected at least 8" : "truncated?");
         }
         Files.write(file, Arrays.copyOf(whole, whole.length + 1));
         refused();

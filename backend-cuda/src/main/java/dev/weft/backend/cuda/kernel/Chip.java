@@ -13,4 +13,9 @@ public record Chip(int sm, int multiprocessors, int sharedBytes, long cacheBytes
     public boolean hasBf16Mma() {
         return sm >= 80;
     }
+
+    /** Products of warpgroups, which Hopper alone has. */
+    public boolean hasWgmma() {
+        return sm == 90;
+    }
 }

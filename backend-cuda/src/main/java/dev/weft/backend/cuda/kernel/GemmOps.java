@@ -30,7 +30,9 @@ final class GemmOps {
 
     private static void simple(Emit e, String name) {
         KernelArguments a = e.arguments();
-        Grid warpEach = Grid.covering(a.elements(a.count() - 1), THREADS / WARP);
-        e.launch("gemm", name + "_simple", warpEach, THREADS, 0);
+        long outputs = a.dim(a.count() - 1, -1);
+        // a warp per element
+        Grid rowsAndOutputs = Grid.of(a.elements(a.count() - 1) / outputs, Math.ceilDiv(outputs, THREADS / WARP));
+        e.launch("gemm", name + "_simple", rowsAndOutputs, THREADS, 0);
     }
 }

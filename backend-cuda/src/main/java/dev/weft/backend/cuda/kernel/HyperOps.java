@@ -98,7 +98,10 @@ final class HyperOps {
     private static long sums(OpInstance op) {
         Shape fn = op.inputs().get(1).shape();
         long rows = op.inputs().getFirst().shape().dim(0).maximum();
-        return rows * Math.ceilDiv(fn.dim(1).maximum(), (long) CHUNK) * (fn.dim(0).maximum() + 1) * Float.BYTES;
+        return rows
+                * Math.ceilDiv(fn.dim(1).maximum(), (long) CHUNK)
+                * (fn.dim(0).maximum() + 1)
+                * Float.BYTES;
     }
 
     private static void pre(Emit e) {

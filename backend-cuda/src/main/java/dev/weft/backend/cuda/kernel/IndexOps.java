@@ -43,7 +43,7 @@ final class IndexOps {
             List.of(
                     Way.fast("lightningIndex", IndexOps::fast)
                             .attributes(IndexOps::attributes)
-                            .scratch((op, chip) -> scratch(op, Short.BYTES))
+                            .scratch((op, chip) -> wideOffset(op) + wideBytes(op))
                             .refusing(IndexOps::refusal),
                     Way.simple("lightningIndex", IndexOps::simple)
                             .attributes(IndexOps::attributes)
@@ -108,8 +108,50 @@ final class IndexOps {
                         count,
                         groupRows);
             }
-            e.launch("index_mma", "index_picks", Grid.of(count), PICK_THREADS, 0, first, capacity);
+            if (isWide(e.op())) {
+                pickWide(e, first, count, capacity);
+            } else {
+                e.launch("index_mma", "index_picks", Grid.of(count), PICK_THREADS, 0, first, capacity);
+            }
         });
+    }
+
+    private static void pickWide(Emit e, long first, long count, long capacity) {
+        long offset = wideOffset(e.op());
+        Grid parts = Grid.of(Math.ceilDiv(capacity, SelectOps.PART), count);
+        e.launch("index_mma", "index_wide_count", parts, PICK_THREADS, 0, first, capacity, offset);
+        e.launch("index_mma", "index_wide_gather", parts, PICK_THREADS, 0, first, capacity, offset);
+        int sorted = powerOfTwo(topK(e.op()));
+        int bytes = sorted * Long.BYTES;
+        e.launch(
+                "index_mma",
+                "index_wide_picks",
+                Grid.of(count),
+                PICK_THREADS,
+                bytes,
+                first,
+                capacity,
+                offset,
+                sorted);
+    }
+
+    /** Whether the entries of a row are too many for one block, and the picks few enough for one to sort. */
+    private static boolean isWide(OpInstance op) {
+        return needsScores(op) && capacity(op) > SelectOps.PART && topK(op) <= SelectOps.MOST_SORTED;
+    }
+
+    /** Workspaces of wide rows lie behind the scores. */
+    private static long wideOffset(OpInstance op) {
+        return Math.ceilDiv(scratch(op, Short.BYTES), (long) Long.BYTES) * Long.BYTES;
+    }
+
+    private static long wideBytes(OpInstance op) {
+        return isWide(op) ? keptRows(op, Short.BYTES) * SelectOps.wideRowBytes(capacity(op), topK(op)) : 0;
+    }
+
+    /** The least power of two that is not below {@code n}. */
+    private static int powerOfTwo(int n) {
+        return n == 1 ? 1 : 2 * Integer.highestOneBit(n - 1);
     }
 
     /** The keys of a block, and twice the queries of a row and their weights. */
@@ -120,7 +162,11 @@ final class IndexOps {
 
     /** Whether a row may see more entries than it picks. */
     private static boolean needsScores(OpInstance op) {
-        return capacity(op) > ((LightningIndex) op.op()).topK();
+        return capacity(op) > topK(op);
+    }
+
+    private static int topK(OpInstance op) {
+        return ((LightningIndex) op.op()).topK();
     }
 
     /** Entries that the page list of a sequence can hold. */
@@ -134,9 +180,13 @@ final class IndexOps {
         return Math.clamp(fitting, 1, Grid.MOST_YZ);
     }
 
+    /** Rows of the largest wave. */
+    private static long keptRows(OpInstance op, int scoreBytes) {
+        long rows = op.inputs().get(Q).shape().dim(0).maximum();
+        return Math.min(waveRows(op, scoreBytes), rows);
+    }
+
     private static long scratch(OpInstance op, int scoreBytes) {
-        long rows = Math.min(
-                waveRows(op, scoreBytes), op.inputs().get(Q).shape().dim(0).maximum());
-        return needsScores(op) ? rows * capacity(op) * scoreBytes : 0;
+        return needsScores(op) ? keptRows(op, scoreBytes) * capacity(op) * scoreBytes : 0;
     }
 }

@@ -42,9 +42,7 @@ final class PlainOps {
         ways.put(Cast.class, List.of(runs("cast"), elementwise("cast")));
         ways.put(Concat.class, List.of(elementwise("concat")));
         ways.put(Scale.class, List.of(scaled(runs("scale")), scaled(elementwise("scale"))));
-        ways.put(
-                Slice.class,
-                List.of(elementwise("slice").attributes(op -> Attributes.of(((Slice) op.op()).from()))));
+        ways.put(Slice.class, List.of(elementwise("slice").attributes(op -> Attributes.of(((Slice) op.op()).from()))));
         ways.put(AllReduce.class, copy(op -> ((AllReduce) op).ranks()));
         ways.put(AllGather.class, copy(op -> ((AllGather) op).ranks()));
         ways.put(ReduceScatter.class, copy(op -> ((ReduceScatter) op).ranks()));

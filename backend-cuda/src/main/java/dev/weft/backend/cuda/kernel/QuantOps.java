@@ -72,10 +72,7 @@ final class QuantOps {
         KernelArguments a = e.arguments();
         FakeQuantize op = (FakeQuantize) e.op().op();
         long columns = a.dim(0, -1);
-        launch(
-                e,
-                "fake_quantize_simple",
-                a.elements(0) / columns * (op.lanes() / op.block() + columns - op.lanes()));
+        launch(e, "fake_quantize_simple", a.elements(0) / columns * (op.lanes() / op.block() + columns - op.lanes()));
     }
 
     private static Attributes format(OpInstance instance) {

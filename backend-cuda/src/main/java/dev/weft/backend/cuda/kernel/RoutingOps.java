@@ -82,20 +82,20 @@ final class RoutingOps {
     }
 
     private static void swiGlu(Emit e) {
-        e.launch("moe_fast", "swi_glu_" + flow(e), rowsAndRuns(e.arguments(), 0), THREADS, 0);
+        e.launch("moe_fast", "swi_glu_" + flow(e), rowsAndColumns(e.arguments(), 0, RUN), THREADS, 0);
     }
 
     private static String flow(Emit e) {
         return e.arguments().dtype(0) == DType.F32 ? "f32" : "bf16";
     }
 
-    /** Rows of operand {@code i} along x, the columns of a block along y. */
-    private static Grid rowsAndRuns(KernelArguments a, int i) {
-        return Grid.of(a.dim(i, 0), Math.ceilDiv(a.dim(i, 1), THREADS * RUN));
+    /** Rows of operand {@code i} along x, columns along y, so many a thread. */
+    private static Grid rowsAndColumns(KernelArguments a, int i, int columns) {
+        return Grid.of(a.dim(i, 0), Math.ceilDiv(a.dim(i, 1), THREADS * columns));
     }
 
     private static void simpleSwiGlu(Emit e) {
-        e.launch("moe", "swi_glu_simple", Grid.covering(e.arguments().elements(0), THREADS), THREADS, 0);
+        e.launch("moe", "swi_glu_simple", rowsAndColumns(e.arguments(), 0, 1), THREADS, 0);
     }
 
     private static void combine(Emit e) {
@@ -105,7 +105,7 @@ final class RoutingOps {
             places(e);
         }
         int shared = Math.toIntExact(a.dim(1, 0) / a.dim(3, 0) * Integer.BYTES);
-        e.launch("moe_fast", "moe_combine_" + flow(e), rowsAndRuns(a, 3), THREADS, shared, few ? 1 : 0);
+        e.launch("moe_fast", "moe_combine_" + flow(e), rowsAndColumns(a, 3, RUN), THREADS, shared, few ? 1 : 0);
     }
 
     private static void places(Emit e) {
@@ -115,7 +115,7 @@ final class RoutingOps {
     private static void simpleCombine(Emit e) {
         KernelArguments a = e.arguments();
         places(e);
-        e.launch("moe", "moe_combine_simple", Grid.covering(a.elements(3), THREADS), THREADS, 0);
+        e.launch("moe", "moe_combine_simple", rowsAndColumns(a, 3, 1), THREADS, 0);
     }
 
     private static long placeBytes(OpInstance op) {

@@ -16,10 +16,10 @@ final class SelectOps {
     private static final int WIDE_THREADS = 1024;
 
     /** Most values that a block sorts. */
-    private static final int MOST_SORTED = 2048;
+    static final int MOST_SORTED = 2048;
 
     /** Entries of a part of a wide row, bins of its counts, and the most candidates that are written down of a row. */
-    private static final int PART = 16384;
+    static final int PART = 16384;
 
     private static final int BINS = 2048;
     private static final int CANDIDATES = 8192;
@@ -68,10 +68,13 @@ final class SelectOps {
     private static long scratch(OpInstance op) {
         Shape x = op.inputs().getFirst().shape();
         long columns = x.dim(1).maximum();
+        return columns <= PART ? 0 : x.dim(0).maximum() * wideRowBytes(columns, k(op));
+    }
+
+    /** Workspace of a row that several blocks choose from. */
+    static long wideRowBytes(long columns, long k) {
         long counts = Math.ceilDiv(columns, (long) PART) * BINS * Integer.BYTES;
-        return columns <= PART
-                ? 0
-                : x.dim(0).maximum() * (counts + (1L + k(op) + CANDIDATES) * Long.BYTES);
+        return counts + (1L + k + CANDIDATES) * Long.BYTES;
     }
 
     private static void topK(Emit e) {

@@ -7,9 +7,9 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * Matrix products by {@code mma.sync} on BF16, to which FP8 and FP4 are decoded exactly: {@code gemm_decode} while reading
- * the weights is what takes the time, {@code gemm_tile} for many rows. Both form the same sums, so a row's bits do not
- * depend on the choice.
+ * Matrix products on BF16 tensor cores, to which FP8 and FP4 are decoded exactly: {@code gemm_decode} while reading the
+ * weights is what takes the time, {@code gemm_tile} for many rows, {@code gemm_wgmma} in its place on Hopper. All form the
+ * same sums, so a row's bits do not depend on the choice.
  */
 final class TensorCoreGemm {
     /** How rows find their matrix; ordinals are known to the kernels. */
@@ -35,6 +35,13 @@ final class TensorCoreGemm {
     private static final int TILE_STAGES = 3;
     private static final int TILE_BYTES = THREADS * (TILE_STAGES + 1) * 4 * VECTOR_BITS / 8
             + 2 * TILE_TOKENS * (K_BLOCK * Short.BYTES + Integer.BYTES);
+
+    private static final int WGMMA_ROWS = 128;
+    private static final int WGMMA_STAGES = 4;
+    /** Tokens of a block: the tile that experts with few rows do not leave half empty, and the one that reuses weights. */
+    private static final int WGMMA_FEW = 64;
+
+    private static final int WGMMA_MANY = 128;
 
     private TensorCoreGemm() {}
 
@@ -68,6 +75,10 @@ final class TensorCoreGemm {
         if (isFew(a, product) && decodeBytes <= e.chip().sharedBytes()) {
             Grid grid = grid(a, product, rows, DECODE_TOKENS);
             launch(e, product, "gemm_decode", "gemm_decode" + rows, grid, decodeBytes);
+        } else if (e.chip().hasWgmma()) {
+            int tokens = tokens(a) <= WGMMA_FEW * matrices(a, product) ? WGMMA_FEW : WGMMA_MANY;
+            Grid grid = grid(a, product, WGMMA_ROWS, tokens);
+            launch(e, product, "gemm_wgmma", "gemm_wgmma" + tokens, grid, wgmmaBytes(a, tokens));
         } else {
             launch(e, product, "gemm_tile", "gemm_tile", grid(a, product, TILE_ROWS, TILE_TOKENS), TILE_BYTES);
         }
@@ -82,13 +93,17 @@ final class TensorCoreGemm {
     }
 
     private static boolean isAligned(KernelArguments a, int i) {
-        return a.address(i) * Byte.SIZE % VECTOR_BITS == 0 && a.pitch(i) * a.dtype(i).bits() % VECTOR_BITS == 0;
+        return a.address(i) * Byte.SIZE % VECTOR_BITS == 0
+                && a.pitch(i) * a.dtype(i).bits() % VECTOR_BITS == 0;
     }
 
     private static boolean isFew(KernelArguments a, Product product) {
-        long matrices = product == Product.SINGLE ? 1 : a.dim(1, 0);
         // experts share their rows unevenly; where many fall to one, its tiles find the weights in the cache
-        return tokens(a) <= matrices * (product == Product.EXPERTS ? DECODE_TOKENS : FEW);
+        return tokens(a) <= matrices(a, product) * (product == Product.EXPERTS ? DECODE_TOKENS : FEW);
+    }
+
+    private static long matrices(KernelArguments a, Product product) {
+        return product == Product.SINGLE ? 1 : a.dim(1, 0);
     }
 
     /** Rows of x, over all groups. */
@@ -123,6 +138,13 @@ final class TensorCoreGemm {
         int sums = blocks * DECODE_TOKENS * (rows + 4) * Float.BYTES;
         int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * Math.ceilDiv(inputs, MX_BLOCK));
         return queue + sums + scales;
+    }
+
+    /** Alignment, copies of weights under way, tokens as they are and decoded, exponents. */
+    private static int wgmmaBytes(KernelArguments a, int tokens) {
+        int queue = THREADS * WGMMA_STAGES * 2 * VECTOR_BITS / Byte.SIZE;
+        int token = K_BLOCK * (a.dtype(0).bits() / Byte.SIZE + 2 * Short.BYTES) + 2 * Integer.BYTES;
+        return 1024 + queue + tokens * token;
     }
 
     private static String name(DType dtype) {

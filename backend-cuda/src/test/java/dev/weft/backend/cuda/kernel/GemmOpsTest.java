@@ -21,6 +21,7 @@ import org.junit.jupiter.api.Test;
 /** Which kernels multiply, on how many blocks. */
 class GemmOpsTest {
     private static final Chip H200 = new Chip(90, 132, 232_448, 60L << 20);
+    private static final Chip A100 = new Chip(80, 108, 166_912, 40L << 20);
     private static final long ALIGNED = 1L << 40;
 
     private record Launched(String function, Grid grid, int sharedBytes) {}
@@ -58,13 +59,13 @@ class GemmOpsTest {
     }
 
     /** The one launch of an instance at its largest extents, operands at the given distance from a whole vector. */
-    private static Launched launch(OpInstance op, long offset) {
+    private static Launched launch(OpInstance op, Chip chip, long offset) {
         try (Arena arena = Arena.ofConfined()) {
             KernelArguments arguments = new KernelArguments(op.all(), arena);
             for (int i = 0; i < arguments.count(); i++) {
                 arguments.bind(i, ALIGNED + offset, ALIGNED);
             }
-            Recorder recorder = new Recorder(op, arguments, H200, new ArrayList<>());
+            Recorder recorder = new Recorder(op, arguments, chip, new ArrayList<>());
             fast(op).body().emit(recorder);
             assertThat(recorder.launches()).hasSize(1);
             return recorder.launches().getFirst();
@@ -72,7 +73,7 @@ class GemmOpsTest {
     }
 
     private static Launched launch(OpInstance op) {
-        return launch(op, 0);
+        return launch(op, H200, 0);
     }
 
     @Test
@@ -87,18 +88,21 @@ class GemmOpsTest {
 
     @Test
     void manyRowsAreTiled() {
-        Launched tiled = launch(instance(new Gemm(DType.BF16), x(17, 1024), w(32768, 1024)));
-        assertThat(tiled.function()).isEqualTo("gemm_tile_f8_e4m3_f8_e4m3");
-        assertThat(tiled.grid()).isEqualTo(new Grid(1, 128, 1));
-        Launched grouped = launch(instance(new GroupedGemm(DType.BF16), bf16(130, 8, 4096), w(8, 1024, 4096)));
-        assertThat(grouped.function()).isEqualTo("gemm_tile_bf16_f8_e4m3");
-        assertThat(grouped.grid()).isEqualTo(new Grid(3, 4, 8));
+        OpInstance gemm = instance(new Gemm(DType.BF16), x(17, 1024), w(32768, 1024));
+        OpInstance grouped = instance(new GroupedGemm(DType.BF16), bf16(130, 8, 4096), w(8, 1024, 4096));
+        assertThat(launch(gemm).function()).isEqualTo("gemm_wgmma64_f8_e4m3_f8_e4m3");
+        assertThat(launch(gemm).grid()).isEqualTo(new Grid(1, 256, 1));
+        assertThat(launch(grouped).function()).isEqualTo("gemm_wgmma128_bf16_f8_e4m3");
+        assertThat(launch(grouped).grid()).isEqualTo(new Grid(2, 8, 8));
+        assertThat(launch(gemm, A100, 0).function()).isEqualTo("gemm_tile_f8_e4m3_f8_e4m3");
+        assertThat(launch(gemm, A100, 0).grid()).isEqualTo(new Grid(1, 128, 1));
+        assertThat(launch(grouped, A100, 0).grid()).isEqualTo(new Grid(3, 4, 8));
     }
 
     @Test
     void sumsOfTooManyBlocksDoNotFit() {
         Launched deep = launch(instance(new Gemm(DType.BF16), bf16(1, 1 << 16), bf16(256, 1 << 16)));
-        assertThat(deep.function()).isEqualTo("gemm_tile_bf16_bf16");
+        assertThat(deep.function()).isEqualTo("gemm_wgmma64_bf16_bf16");
     }
 
     @Test
@@ -109,14 +113,14 @@ class GemmOpsTest {
         assertThat(few.function()).isEqualTo("gemm_decode32_f8_e4m3_f4_e2m1");
         assertThat(few.grid()).isEqualTo(new Grid(6, 64, 1));
         Launched many = launch(instance(new ExpertGemm(DType.BF16), x(6 * 4096, 4096), experts, offsets));
-        assertThat(many.function()).isEqualTo("gemm_tile_f8_e4m3_f4_e2m1");
-        assertThat(many.grid()).isEqualTo(new Grid(384 + 256, 8, 1));
+        assertThat(many.function()).isEqualTo("gemm_wgmma128_f8_e4m3_f4_e2m1");
+        assertThat(many.grid()).isEqualTo(new Grid(192 + 256, 16, 1));
     }
 
     @Test
     void rowsThatAreNotWholeVectorsAreLeftToTheSimpleKernel() {
         OpInstance op = instance(new Gemm(DType.BF16), x(1, 1024), w(256, 1024));
-        assertThat(launch(op, 8).function()).isEqualTo("gemm_simple");
+        assertThat(launch(op, H200, 8).function()).isEqualTo("gemm_simple");
     }
 
     @Test

@@ -96,7 +96,7 @@ int copy_async(const char *function, const End &to, End from, const Shape &shape
         (void)staged;
         return copy(to, from, shape, function);
     };
-    int code = submit(stream, e, {NodeType::MEMCPY, std::move(work), nullptr, {}});
+    int code = submit(stream, e, {NodeType::MEMCPY, std::move(work), {}});
     if (code == SUCCESS && to.is_pageable && !found->capture) {
         found->wait_until_idle(e.lock);
         code = e.context->error;
@@ -121,7 +121,7 @@ int fill(const char *function, CUdeviceptr address, T value, size_t count, void 
             }
             return at == nullptr ? ILLEGAL_ADDRESS : SUCCESS;
         };
-        return submit(stream, e, {NodeType::MEMSET, std::move(work), nullptr, {}});
+        return submit(stream, e, {NodeType::MEMSET, std::move(work), {}});
     });
 }
 

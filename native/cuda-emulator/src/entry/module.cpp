@@ -122,7 +122,7 @@ int launch(const Config &config, void *handle, void **parameters, void **extra, 
         fault("launch-refused", function->module + "/" + function->kernel.name + ": " + why);
         return code;
     }
-    return submit(config.stream, e, {NodeType::KERNEL, [launch] { return run(*launch); }, launch, {}});
+    return submit(config.stream, e, {NodeType::KERNEL, [launch] { return run(*launch); }, {}});
 }
 
 }  // namespace

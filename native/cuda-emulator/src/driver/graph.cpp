@@ -130,9 +130,9 @@ int forbid_during_capture() {
     int code = SUCCESS;
     for (auto &capture : captures()) {
         bool mine = capture->thread == std::this_thread::get_id();
-        bool forbidden = capture->mode != CaptureMode::RELAXED && thread_capture_mode() != CaptureMode::RELAXED &&
-                         (mine || (capture->mode == CaptureMode::GLOBAL && thread_capture_mode() == CaptureMode::GLOBAL));
-        if (forbidden) {
+        bool everywhere = capture->mode == CaptureMode::GLOBAL && thread_capture_mode() == CaptureMode::GLOBAL;
+        bool relaxed = capture->mode == CaptureMode::RELAXED || thread_capture_mode() == CaptureMode::RELAXED;
+        if (!relaxed && (mine || everywhere)) {
             code = invalidate(*capture, STREAM_CAPTURE_UNSUPPORTED);
         }
     }

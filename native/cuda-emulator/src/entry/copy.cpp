@@ -34,7 +34,8 @@ char *find(const End &end, size_t bytes, const char *function) {
     }
     void *at = reach(end.address, bytes);
     if (at == nullptr) {
-        fault("illegal-address", std::string(function) + " of " + std::to_string(bytes) + " bytes: " + describe(end.address));
+        fault("illegal-address",
+              std::string(function) + " of " + std::to_string(bytes) + " bytes: " + describe(end.address));
     }
     return static_cast<char *>(at);
 }

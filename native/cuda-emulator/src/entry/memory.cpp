@@ -148,8 +148,9 @@ WEFT_DRIVER cuMemPoolSetAttribute(void *pool, int attribute, const void *value) 
         if (!found || attribute < 1 || attribute > release_threshold) {
             return INVALID_VALUE;
         }
-        found->attributes[attribute] = attribute <= last_switch ? static_cast<uint64_t>(*static_cast<const int *>(value))
-                                                                : *static_cast<const uint64_t *>(value);
+        bool is_switch = attribute <= last_switch;
+        found->attributes[attribute] = is_switch ? static_cast<uint64_t>(*static_cast<const int *>(value))
+                                                 : *static_cast<const uint64_t *>(value);
         return SUCCESS;
     });
 }

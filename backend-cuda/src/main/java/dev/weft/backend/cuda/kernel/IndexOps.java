@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The lightning indexer: the scores of a wave of rows, then their picks. Where no row can see more entries than it picks,
- * nothing is scored.
+ * The lightning indexer: the scores of a wave of rows, then their picks. Where no row can see more entries than it
+ * picks, nothing is scored.
  */
 final class IndexOps {
     private static final int SIMPLE_THREADS = 256;
@@ -31,7 +31,7 @@ final class IndexOps {
     /** Most rows that share a block's reading of its keys. */
     private static final long MOST_GROUP_ROWS = 16;
 
-    /** Scores that are kept at a time: a prompt of rows with long lists must not take the memory that the lists need. */
+    /** Scores that are kept at a time: a prompt of rows with long lists must not take the memory the lists need. */
     private static final long MOST_SCORE_BYTES = 64L << 20;
 
     private static final int Q = 0;

@@ -74,7 +74,8 @@ final class BuildCuda {
                     default -> List.of(args[0].split(","));
                 };
         if (!ALL.containsAll(targets)) {
-            System.err.println("weft.cuda.targets: found " + args[0] + ", expected default, all, none or some of " + ALL);
+            System.err.println(
+                    "weft.cuda.targets: found " + args[0] + ", expected default, all, none or some of " + ALL);
             System.exit(2);
         }
         String nvcc = find("nvcc");
@@ -215,7 +216,8 @@ final class BuildCuda {
     private static final Pattern SHARED = Pattern.compile("(\\d+) bytes smem");
     private static final Pattern COMPLAINT = Pattern.compile("warning|\\(C7\\d+\\)");
 
-    private static final String HEAD = "kernel\ttarget\tregisters\tshared\tstack\tspilled\twhy stack or spills are accepted";
+    private static final String HEAD =
+            "kernel\ttarget\tregisters\tshared\tstack\tspilled\twhy stack or spills are accepted";
 
     /** @param why empty for none */
     private record Row(int registers, int shared, int stack, int spilled, String why) {
@@ -274,9 +276,11 @@ final class BuildCuda {
         }
         Map<String, Row> found = reported(images, failures);
         found.forEach((kernel, row) -> {
-            boolean isAccepted = known.containsKey(kernel) && !known.get(kernel).why().isEmpty();
+            boolean isAccepted =
+                    known.containsKey(kernel) && !known.get(kernel).why().isEmpty();
             if ((row.stack() != 0 || row.spilled() != 0) && !isAccepted) {
-                failures.add(kernel + ": " + row.stack() + " bytes of stack, " + row.spilled() + " spilled, and no reason");
+                failures.add(
+                        kernel + ": " + row.stack() + " bytes of stack, " + row.spilled() + " spilled, and no reason");
             }
         });
         String head = "# nvcc " + version;
@@ -297,8 +301,8 @@ final class BuildCuda {
                 }
             }
         } else {
-            System.err.println("registers not compared: " + lines.getFirst().substring(2) + " made the table, this is "
-                    + version);
+            System.err.println(
+                    "registers not compared: " + lines.getFirst().substring(2) + " made the table, this is " + version);
         }
         System.err.println(found.size() + " compiled kernels of " + MACHINES.size() + " targets, " + failures.size()
                 + " failures");

@@ -77,8 +77,8 @@ final class Batch {
         Prefill prefill = cache == null ? null : cache.begin(request.prompt());
         Session session = prefill == null ? model.newSession() : prefill.session();
         generation.startsAt(session.position());
-        Continuation continuation = new Continuation(
-                session, prefill, request, model.options().maxContext(), generation.progress());
+        Continuation continuation =
+                new Continuation(session, prefill, request, model.options().maxContext(), generation.progress());
         Member member = new Member(generation, continuation);
         members.add(member);
         if (continuation.reason() != null) {

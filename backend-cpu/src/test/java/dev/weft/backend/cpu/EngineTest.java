@@ -171,7 +171,8 @@ class EngineTest {
                 Engine engine = new Engine(model, EngineOptions.DEFAULT, cache)) {
             for (int i = 0; i < 12; i++) {
                 int[] question = prompt(random, 20);
-                int[] whole = IntStream.concat(Arrays.stream(system), Arrays.stream(question)).toArray();
+                int[] whole = IntStream.concat(Arrays.stream(system), Arrays.stream(question))
+                        .toArray();
                 GenerationRequest request = GenerationRequest.of(whole, sampling);
                 Generation generation = engine.submit(i % 2 == 0 ? request : request.speculating());
                 int[] answer = ids(generation.await());
@@ -179,7 +180,8 @@ class EngineTest {
                     assertThat(answer).as("question " + i).isEqualTo(alone(whole, sampling));
                 }
                 cached += generation.cached();
-                int[] further = IntStream.concat(Arrays.stream(whole), Arrays.stream(answer)).toArray();
+                int[] further = IntStream.concat(Arrays.stream(whole), Arrays.stream(answer))
+                        .toArray();
                 Generation next = engine.submit(GenerationRequest.of(further, sampling));
                 assertThat(ids(next.await())).as("follow-up " + i).isEqualTo(alone(further, sampling));
                 assertThat(next.cached()).isEqualTo(further.length - 1);

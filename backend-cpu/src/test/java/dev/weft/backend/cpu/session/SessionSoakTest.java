@@ -12,7 +12,6 @@ import dev.weft.model.PrefixCache;
 import dev.weft.model.Sampling;
 import dev.weft.model.Session;
 import java.io.IOException;
-import java.lang.management.ManagementFactory;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
@@ -95,7 +94,7 @@ class SessionSoakTest {
 
     private static long heapBytes() {
         System.gc();
-        return ManagementFactory.getMemoryMXBean().getHeapMemoryUsage().getUsed();
+        return Runtime.getRuntime().totalMemory() - Runtime.getRuntime().freeMemory();
     }
 
     /** Resident bytes of this process, 0 where the system does not tell. */

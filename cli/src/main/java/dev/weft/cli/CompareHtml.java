@@ -252,9 +252,9 @@ final class CompareHtml {
                 + " do not pile up. Its tolerance is that of its operator's contract. Logits are those of the whole model,"
                 + " where errors do pile up; they have no tolerance. nmse is the squared error over the squared reference."
                 + " An ulp is the distance to the next number of the format. Tier says what made the numbers: hardware, an"
-                + " emulator, or the readable reference kernels; times are shown of hardware only. A limit is the faster"
-                + " of what the device was measured to read and to compute between the rounds; operands from a cache can"
-                + " lift a node above 1.</p>\n");
+                + " emulator, or the readable reference kernels; times are shown of hardware only. Of limit is the"
+                + " shortest time that reading and computing would take at the rates measured between the rounds, over the"
+                + " time taken; operands from a cache can lift a node above 1.</p>\n");
     }
 
     /** Begins a table. @param heads those of numbers begin with # */

@@ -38,7 +38,7 @@ final class CompareText {
             worst(mode);
             times(mode);
         }
-        terminal.printf("%n%s%n", sheet.passed() ? "every node within its tolerance" : "FAILED");
+        terminal.printf("%n%s%n", sheet.passed() ? "every node within its tolerance" : "FAILED: not every device passes");
     }
 
     private void devices(ModeReport mode) {

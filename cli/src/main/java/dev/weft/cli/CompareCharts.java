@@ -45,8 +45,8 @@ final class CompareCharts {
     /** Nodes of a step on a device: a row per layer, a cell per node, coloured by what of its tolerance it uses up. */
     static String heatMap(List<NodeReport> nodes, DeviceRun run) {
         Map<String, List<NodeReport>> rows = new LinkedHashMap<>();
-        nodes.forEach(n ->
-                rows.computeIfAbsent(part(n.node().label(), rows.keySet()), p -> new ArrayList<>()).add(n));
+        nodes.forEach(n -> rows.computeIfAbsent(part(n.node().label(), rows.keySet()), p -> new ArrayList<>())
+                .add(n));
         int most = rows.values().stream().mapToInt(List::size).max().orElse(1);
         Svg svg = Svg.inline(NAMES + most * CELL, rows.size() * CELL, "Errors of every node on " + run.id());
         int y = 0;
@@ -90,7 +90,8 @@ final class CompareCharts {
 
     private static String hint(NodeOutcome outcome) {
         return switch (outcome) {
-            case NodeOutcome.Compared c when c.violation().isEmpty() ->
+            case NodeOutcome.Compared c
+            when c.violation().isEmpty() ->
                 c.kernel() + ", " + CompareSheet.share(c.difference().share()) + " of the tolerance, nmse "
                         + CompareSheet.error(c.difference().nmse()) + ", max |diff| "
                         + CompareSheet.error(c.difference().largest().amount());

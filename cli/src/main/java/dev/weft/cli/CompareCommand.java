@@ -143,8 +143,8 @@ final class CompareCommand extends WeftCommand {
         if (tokens != null) {
             int[] given = Json.readIds(tokens);
             if (given.length <= decode) {
-                throw new UsageException("--tokens: found " + given.length + " in " + tokens + ", expected more than the "
-                        + decode + " that --decode takes");
+                throw new UsageException("--tokens: found " + given.length + " in " + tokens
+                        + ", expected more than the " + decode + " that --decode takes");
             }
             return given;
         }
@@ -166,12 +166,14 @@ final class CompareCommand extends WeftCommand {
                     : devices.stream().map(DeviceId::parse).toList();
             List<ModeReport> reports = new ArrayList<>();
             for (NumericMode mode : modes) {
-                ModelComparison.Plan plan =
-                        new ModelComparison.Plan(against, others, mode, ids, decode, timed);
+                ModelComparison.Plan plan = new ModelComparison.Plan(against, others, mode, ids, decode, timed);
                 reports.add(ModelComparison.run(backends, weft, checkpoint, plan, this::progress));
             }
             return new CompareSheet(
-                    "weft " + String.join(" ", spec.root().commandLine().getParseResult().originalArgs()),
+                    "weft "
+                            + String.join(
+                                    " ",
+                                    spec.root().commandLine().getParseResult().originalArgs()),
                     directory.toString(),
                     tokens == null ? seed : -1,
                     ids.length - decode,

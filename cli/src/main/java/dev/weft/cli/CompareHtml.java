@@ -82,7 +82,8 @@ final class CompareHtml {
                             n.node().label(),
                             n.step(),
                             CompareSheet.complaint(n.outcomes().get(run.id()))));
-            run.problem().ifPresent(p -> add("<p class=\"bad\"><b>%s</b> did not run the model: %s</p>\n", run.id(), p));
+            run.problem()
+                    .ifPresent(p -> add("<p class=\"bad\"><b>%s</b> did not run the model: %s</p>\n", run.id(), p));
         }
         heatMaps(mode);
         worst(mode);
@@ -189,7 +190,9 @@ final class CompareHtml {
         endTable();
         add("<h3>Time by layer</h3>\n<p class=\"key\">");
         for (int i = 0; i < timed.size(); i++) {
-            add("<span><i class=\"s%s\"></i>%s</span>", i % CompareCharts.COLOURS, timed.get(i).id());
+            add(
+                    "<span><i class=\"s%s\"></i>%s</span>",
+                    i % CompareCharts.COLOURS, timed.get(i).id());
         }
         add("</p>\n<div class=\"charts\">\n");
         for (String step : mode.work().keySet()) {
@@ -199,10 +202,12 @@ final class CompareHtml {
         add("</div>\n<h3>Slowest nodes</h3>\n");
         table("device", "node", "#median ms", "#p10 ms", "#p90 ms", "#GFLOP", "#MB", "#of limit", "limit");
         for (DeviceRun run : timed) {
-            run.times().forEach((step, times) -> times.nodes().stream()
-                    .sorted(Comparator.comparingDouble(Result::secondsMedian).reversed())
-                    .limit(SLOWEST / timed.size() + 1)
-                    .forEach(r -> time(run, step + " " + r.name(), r)));
+            run.times()
+                    .forEach((step, times) -> times.nodes().stream()
+                            .sorted(Comparator.comparingDouble(Result::secondsMedian)
+                                    .reversed())
+                            .limit(SLOWEST / timed.size() + 1)
+                            .forEach(r -> time(run, step + " " + r.name(), r)));
         }
         endTable();
     }
@@ -248,13 +253,14 @@ final class CompareHtml {
 
     private void notes() {
         add("<h2>How to read this</h2>\n");
-        add("<p class=\"quiet\">Every node ran by itself, fed with the operands that the reference had there, so that errors"
-                + " do not pile up. Its tolerance is that of its operator's contract. Logits are those of the whole model,"
-                + " where errors do pile up; they have no tolerance. nmse is the squared error over the squared reference."
-                + " An ulp is the distance to the next number of the format. Tier says what made the numbers: hardware, an"
-                + " emulator, or the readable reference kernels; times are shown of hardware only. Of limit is the"
-                + " shortest time that reading and computing would take at the rates measured between the rounds, over the"
-                + " time taken; operands from a cache can lift a node above 1.</p>\n");
+        add(
+                "<p class=\"quiet\">Every node ran by itself, fed with the operands that the reference had there, so that errors"
+                        + " do not pile up. Its tolerance is that of its operator's contract. Logits are those of the whole model,"
+                        + " where errors do pile up; they have no tolerance. nmse is the squared error over the squared reference."
+                        + " An ulp is the distance to the next number of the format. Tier says what made the numbers: hardware, an"
+                        + " emulator, or the readable reference kernels; times are shown of hardware only. Of limit is the"
+                        + " shortest time that reading and computing would take at the rates measured between the rounds, over the"
+                        + " time taken; operands from a cache can lift a node above 1.</p>\n");
     }
 
     /** Begins a table. @param heads those of numbers begin with # */

@@ -66,13 +66,17 @@ final class CompareJson {
                                 .put("tier", m.info().tier())
                                 .put("level", m.level())
                                 .put("threads", m.threads()),
-                        () -> to.putNull("hardware").putNull("tier").putNull("level").putNull("threads"));
+                        () -> to.putNull("hardware")
+                                .putNull("tier")
+                                .putNull("level")
+                                .putNull("threads"));
         run.problem().ifPresentOrElse(p -> to.put("problem", p), () -> to.putNull("problem"));
         if (run != mode.reference()) {
             run.endToEnd().ifPresentOrElse(e -> endToEnd(e, to.putObject("endToEnd")), () -> to.putNull("endToEnd"));
         }
         ArrayNode steps = to.putArray("steps");
-        run.times().forEach((name, times) -> time(times.step(), steps.addObject().put("step", name)));
+        run.times()
+                .forEach((name, times) -> time(times.step(), steps.addObject().put("step", name)));
     }
 
     private static void endToEnd(EndToEnd e, ObjectNode to) {

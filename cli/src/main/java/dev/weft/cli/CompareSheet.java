@@ -34,7 +34,8 @@ record CompareSheet(String command, String model, long seed, int prefill, int de
 
     /** The nodes of a device that use up most of their tolerance, largest first; none whose bits are the reference's. */
     static List<Worst> worst(ModeReport mode, DeviceId device, int most) {
-        Comparator<Worst> order = Comparator.comparingDouble((Worst w) -> w.difference().share())
+        Comparator<Worst> order = Comparator.comparingDouble(
+                        (Worst w) -> w.difference().share())
                 .thenComparingDouble(w -> w.difference().nmse())
                 .reversed();
         return mode.nodes().stream()
@@ -68,7 +69,8 @@ record CompareSheet(String command, String model, long seed, int prefill, int de
 
     /** A number of units in the last place. */
     static String ulps(Difference difference) {
-        return difference.ulps()
+        return difference
+                .ulps()
                 .map(u -> u.amount() < 1e6 ? String.format(Locale.ROOT, "%.0f", u.amount()) : error(u.amount()))
                 .orElse("-");
     }

@@ -38,7 +38,8 @@ final class CompareText {
             worst(mode);
             times(mode);
         }
-        terminal.printf("%n%s%n", sheet.passed() ? "every node within its tolerance" : "FAILED: not every device passes");
+        terminal.printf(
+                "%n%s%n", sheet.passed() ? "every node within its tolerance" : "FAILED: not every device passes");
     }
 
     private void devices(ModeReport mode) {
@@ -128,8 +129,7 @@ final class CompareText {
     }
 
     private void times(ModeReport mode) {
-        TextTable table =
-                new TextTable(true, "times", "step", "median ms", "p10 ms", "p90 ms", "of limit", "limit");
+        TextTable table = new TextTable(true, "times", "step", "median ms", "p10 ms", "p90 ms", "of limit", "limit");
         int rows = 0;
         for (DeviceRun run : mode.devices()) {
             for (var step : run.times().entrySet()) {

@@ -38,7 +38,17 @@ final class Svg {
      * @param title what it shows, for those who cannot see it
      */
     static Svg inline(int width, int height, String title) {
-        return new Svg().open("svg", "viewBox", "0 0 " + width + " " + height, "width", width, "role", "img", "aria-label", title);
+        return new Svg()
+                .open(
+                        "svg",
+                        "viewBox",
+                        "0 0 " + width + " " + height,
+                        "width",
+                        width,
+                        "role",
+                        "img",
+                        "aria-label",
+                        title);
     }
 
     /** An element without content. @param attributes names and values in turn */

@@ -79,7 +79,8 @@ class CompareTest {
             assertThat(result.path("largest").path("amount").asDouble())
                     .isEqualTo(d.largest().amount());
             assertThat(result.path("ofTolerance").asDouble()).isEqualTo(d.share());
-            Result time = vector().times().get(node.step()).nodes().get(node.node().index());
+            Result time =
+                    vector().times().get(node.step()).nodes().get(node.node().index());
             assertThat(result.path("seconds").path("median").asDouble())
                     .isEqualTo(time.secondsMedian())
                     .isPositive();
@@ -98,18 +99,25 @@ class CompareTest {
     void thePageHasTheSameNumbersAndNeedsNothingElse() {
         String page = new CompareHtml(sheet).page();
         assertThat(page).contains("weft compare &lt;MODEL&gt;", "cpu:0/vector", "cpu:9", "prefers-color-scheme: dark");
-        assertThat(page).contains(">" + CompareSheet.error(vector().endToEnd().orElseThrow().nmse()) + "<");
         assertThat(page)
-                .contains(">" + CompareSheet.millis(vector().times().get("decode").step().secondsMedian()) + "<");
+                .contains(">"
+                        + CompareSheet.error(vector().endToEnd().orElseThrow().nmse()) + "<");
+        assertThat(page)
+                .contains(">"
+                        + CompareSheet.millis(
+                                vector().times().get("decode").step().secondsMedian()) + "<");
         List<CompareSheet.Worst> worst = CompareSheet.worst(mode, VECTOR, 3);
-        assertThat(worst).hasSize(3).allSatisfy(w -> assertThat(page)
-                .contains(
-                        ">" + w.node().node().label() + "<",
-                        ">" + CompareSheet.share(w.difference().share()) + "<",
-                        ">" + CompareSheet.error(w.difference().nmse()) + "<",
-                        w.node().node().label() + ": " + w.outcome().kernel())); // the hint of its cell
+        assertThat(worst)
+                .hasSize(3)
+                .allSatisfy(w -> assertThat(page)
+                        .contains(
+                                ">" + w.node().node().label() + "<",
+                                ">" + CompareSheet.share(w.difference().share()) + "<",
+                                ">" + CompareSheet.error(w.difference().nmse()) + "<",
+                                w.node().node().label() + ": " + w.outcome().kernel())); // the hint of its cell
         assertThat(page).doesNotContainPattern("https?:|src=|href=|url\\(|@import|<script|<link");
-        assertThat(count(page, "<rect class=\"(same|tiny|small|some|near)\"")).isEqualTo(mode.nodes().size());
+        assertThat(count(page, "<rect class=\"(same|tiny|small|some|near)\""))
+                .isEqualTo(mode.nodes().size());
     }
 
     private static long count(String text, String pattern) {
@@ -120,8 +128,20 @@ class CompareTest {
     void theCommandComparesWhatIsThere() throws IOException {
         Path page = folder.resolve("report.html");
         Run run = Run.of(
-                "compare", MODEL, "--devices", "cpu:0,cpu:0/scalar", "--numerics", "bf16", "--prompt", 6, "--decode", 1,
-                "--rounds", 1, "--html", page);
+                "compare",
+                MODEL,
+                "--devices",
+                "cpu:0,cpu:0/scalar",
+                "--numerics",
+                "bf16",
+                "--prompt",
+                6,
+                "--decode",
+                1,
+                "--rounds",
+                1,
+                "--html",
+                page);
         assertThat(run.err()).isEmpty();
         assertThat(run.code()).isZero();
         assertThat(run.out())

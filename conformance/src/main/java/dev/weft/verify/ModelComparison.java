@@ -87,8 +87,7 @@ public final class ModelComparison {
     private final ModelConfig config;
     private final Consumer<String> progress;
 
-    private ModelComparison(
-            Backends backends, Weft weft, Checkpoint checkpoint, Plan plan, Consumer<String> progress) {
+    private ModelComparison(Backends backends, Weft weft, Checkpoint checkpoint, Plan plan, Consumer<String> progress) {
         this.backends = backends;
         this.weft = weft;
         this.checkpoint = checkpoint;
@@ -174,7 +173,12 @@ public final class ModelComparison {
 
     private static DeviceRun without(DeviceId id, Optional<DeviceRun.Machine> machine, RuntimeException why) {
         return new DeviceRun(
-                id, machine, Optional.of(String.valueOf(why.getMessage())), Optional.empty(), Optional.empty(), Map.of());
+                id,
+                machine,
+                Optional.of(String.valueOf(why.getMessage())),
+                Optional.empty(),
+                Optional.empty(),
+                Map.of());
     }
 
     private static DeviceRun.Machine machine(Device device) {
@@ -191,9 +195,8 @@ public final class ModelComparison {
             for (int i = plan.prefill(); i < plan.tokens().length; i++) {
                 logits.add(session.append(plan.tokens()[i]));
             }
-            Map<String, StepBench> times = device.info().tier().equals(DeviceRun.HARDWARE)
-                    ? times(model, session, device)
-                    : Map.of();
+            Map<String, StepBench> times =
+                    device.info().tier().equals(DeviceRun.HARDWARE) ? times(model, session, device) : Map.of();
             DeviceRun run = new DeviceRun(
                     id,
                     Optional.of(machine(device)),

@@ -42,8 +42,7 @@ public final class NodeWalk {
     private final Map<Integer, HostTensor> states = new HashMap<>();
 
     /** @param devices those to be held against the reference; they stay open */
-    public NodeWalk(
-            Graph graph, WeightSource weights, BackendDevice reference, Map<DeviceId, BackendDevice> devices) {
+    public NodeWalk(Graph graph, WeightSource weights, BackendDevice reference, Map<DeviceId, BackendDevice> devices) {
         this.graph = graph;
         this.weights = weights;
         this.reference = reference;

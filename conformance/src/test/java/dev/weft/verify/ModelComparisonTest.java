@@ -31,11 +31,12 @@ class ModelComparisonTest {
         assertThat(report.count(OTHER, NodeOutcome::isRight))
                 .isEqualTo(report.nodes().size())
                 .isGreaterThan(100);
-        assertThat(report.nodes()).allSatisfy(n -> assertThat(n.outcomes().get(OTHER))
-                .isInstanceOfSatisfying(NodeOutcome.Compared.class, c -> {
-                    assertThat(c.difference().differing()).isZero();
-                    assertThat(c.kernel()).isEqualTo(n.node().op().name() + "/toy");
-                }));
+        assertThat(report.nodes())
+                .allSatisfy(n -> assertThat(n.outcomes().get(OTHER))
+                        .isInstanceOfSatisfying(NodeOutcome.Compared.class, c -> {
+                            assertThat(c.difference().differing()).isZero();
+                            assertThat(c.kernel()).isEqualTo(n.node().op().name() + "/toy");
+                        }));
         DeviceRun run = report.devices().getFirst();
         assertThat(run.endToEnd()).hasValueSatisfying(e -> {
             assertThat(e.largest()).isZero();
@@ -64,8 +65,9 @@ class ModelComparisonTest {
             assertThat(d.ulps()).hasValueSatisfying(u -> assertThat(u.amount()).isEqualTo(1 << 30));
         });
         // fed with the reference's operands, no other operator is wrong
-        assertThat(report.nodes()).allSatisfy(n -> assertThat(n.outcomes().get(OTHER).isWrong())
-                .isEqualTo(n.node().op().name().equals("headNorm")));
+        assertThat(report.nodes())
+                .allSatisfy(n -> assertThat(n.outcomes().get(OTHER).isWrong())
+                        .isEqualTo(n.node().op().name().equals("headNorm")));
         assertThat(report.devices().getFirst().endToEnd())
                 .hasValueSatisfying(e -> assertThat(e.largest()).isPositive());
     }
@@ -76,8 +78,8 @@ class ModelComparisonTest {
         ModeReport report = compare();
         assertThat(report.passed()).isFalse();
         assertThat(report.firstWrong(OTHER)).isEmpty();
-        long refused = report.count(OTHER, o -> o instanceof NodeOutcome.Unsupported u
-                && u.reason().contains("no activation unit"));
+        long refused = report.count(
+                OTHER, o -> o instanceof NodeOutcome.Unsupported u && u.reason().contains("no activation unit"));
         assertThat(refused).isPositive();
         assertThat(report.count(OTHER, NodeOutcome::isRight))
                 .isEqualTo(report.nodes().size() - refused);

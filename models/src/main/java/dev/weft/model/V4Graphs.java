@@ -98,12 +98,18 @@ public final class V4Graphs {
      */
     public static Map<String, int[]> inputs(LoadOptions o, int position, int[] ids, int logits) {
         return Map.of(
-                "ids", ids,
-                "positions", IntStream.range(position, position + ids.length).toArray(),
-                "starts", new int[] {0, ids.length},
-                "slots", new int[] {0},
-                "pages", IntStream.range(0, o.pagesPerSequence()).toArray(),
-                "logitRows", IntStream.range(ids.length - logits, ids.length).toArray());
+                "ids",
+                ids,
+                "positions",
+                IntStream.range(position, position + ids.length).toArray(),
+                "starts",
+                new int[] {0, ids.length},
+                "slots",
+                new int[] {0},
+                "pages",
+                IntStream.range(0, o.pagesPerSequence()).toArray(),
+                "logitRows",
+                IntStream.range(ids.length - logits, ids.length).toArray());
     }
 
     /** The weights of a published checkpoint under the names of these graphs. */

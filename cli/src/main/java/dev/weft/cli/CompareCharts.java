@@ -23,7 +23,8 @@ final class CompareCharts {
 
     private static final Pattern LAYER = Pattern.compile("layers\\.(\\d+)\\..*");
     private static final int NAMES = 84;
-    private static final int CELL = 13;
+    private static final int CELL = 10;
+    private static final int ROW = 13;
     private static final int BAR = 11;
     private static final int BARS = 420;
     private static final int VALUES = 70;
@@ -48,19 +49,19 @@ final class CompareCharts {
         nodes.forEach(n -> rows.computeIfAbsent(part(n.node().label(), rows.keySet()), p -> new ArrayList<>())
                 .add(n));
         int most = rows.values().stream().mapToInt(List::size).max().orElse(1);
-        Svg svg = Svg.inline(NAMES + most * CELL, rows.size() * CELL, "Errors of every node on " + run.id());
+        Svg svg = Svg.inline(NAMES + most * CELL, rows.size() * ROW, "Errors of every node on " + run.id());
         int y = 0;
         for (var row : rows.entrySet()) {
-            svg.text(NAMES - 8, y + CELL - 3, "", "end", row.getKey());
+            svg.text(NAMES - 8, y + ROW - 3, "", "end", row.getKey());
             int x = NAMES;
             for (NodeReport n : row.getValue()) {
                 NodeOutcome outcome = n.outcomes().get(run.id());
                 String hint = n.node().label() + ": " + hint(outcome);
                 svg.hinted(
-                        "rect", hint, "class", colour(outcome), "x", x, "y", y, "width", CELL - 1, "height", CELL - 1);
+                        "rect", hint, "class", colour(outcome), "x", x, "y", y, "width", CELL - 1, "height", ROW - 1);
                 x += CELL;
             }
-            y += CELL;
+            y += ROW;
         }
         return svg.finish();
     }

@@ -10,6 +10,7 @@ import java.io.InputStream;
 import java.io.UncheckedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -18,8 +19,11 @@ import java.util.Objects;
 
 /** A comparison as one HTML page that needs nothing else: no scripts, fonts or files from elsewhere. */
 final class CompareHtml {
-    private static final int WORST = 8;
+    private static final int WORST = 5;
     private static final int SLOWEST = 8;
+
+    /** A cell with more letters may be broken anywhere. */
+    private static final int LONG = 28;
 
     private final CompareSheet sheet;
     private final StringBuilder out = new StringBuilder();
@@ -77,13 +81,14 @@ final class CompareHtml {
         for (DeviceRun run : mode.devices()) {
             mode.firstWrong(run.id())
                     .ifPresent(n -> add(
-                            "<p class=\"bad\"><b>%s</b>: first wrong node <code>%s</code> in %s: %s</p>\n",
+                            "<p class=\"bad reason\"><b>%s</b>: first wrong node <code>%s</code> in %s: %s</p>\n",
                             run.id(),
                             n.node().label(),
                             n.step(),
                             CompareSheet.complaint(n.outcomes().get(run.id()))));
             run.problem()
-                    .ifPresent(p -> add("<p class=\"bad\"><b>%s</b> did not run the model: %s</p>\n", run.id(), p));
+                    .ifPresent(
+                            p -> add("<p class=\"bad reason\"><b>%s</b> did not run the model: %s</p>\n", run.id(), p));
         }
         heatMaps(mode);
         worst(mode);
@@ -113,13 +118,9 @@ final class CompareHtml {
 
     private void row(ModeReport mode, DeviceRun run) {
         boolean reference = run == mode.reference();
-        String kernels = run.machine()
-                .map(m -> (m.level().isEmpty() ? "" : ", " + m.level())
-                        + (m.threads() == 0 ? "" : ", " + m.threads() + " threads"))
-                .orElse("");
         cells(
                 run.id().toString(),
-                run.machine().map(m -> m.info().description()).orElse("absent") + kernels,
+                run.machine().map(m -> m.info().description()).orElse("absent"),
                 run.machine().map(m -> m.info().tier()).orElse("-"),
                 "#" + (reference ? "reference" : mode.count(run.id(), NodeOutcome::isRight)),
                 "#" + (reference ? "-" : mode.count(run.id(), NodeOutcome::isWrong)),
@@ -156,7 +157,7 @@ final class CompareHtml {
                 "kernel",
                 "#nmse",
                 "#max |diff|",
-                "at",
+                "#at",
                 "#found",
                 "#expected",
                 "#max ulp",
@@ -171,7 +172,7 @@ final class CompareHtml {
                         w.outcome().kernel(),
                         "#" + CompareSheet.error(w.difference().nmse()),
                         "#" + CompareSheet.error(largest.amount()),
-                        largest.at(),
+                        "#" + largest.at(),
                         "#" + (float) largest.found(),
                         "#" + (float) largest.expected(),
                         "#" + CompareSheet.ulps(w.difference()),
@@ -229,7 +230,7 @@ final class CompareHtml {
 
     private void placement(ModeReport mode) {
         add("<h3>Placement</h3>\n");
-        table("device", "#nodes", "kernel, or why there is none");
+        table("device", "nodes of both steps by kernel, or why there is none");
         for (DeviceRun run : mode.devices()) {
             Map<String, Integer> kernels = new LinkedHashMap<>();
             for (NodeReport n : mode.nodes()) {
@@ -238,7 +239,9 @@ final class CompareHtml {
                     kernels.merge(kernel(n, outcome), 1, Integer::sum);
                 }
             }
-            kernels.forEach((kernel, count) -> cells(run.id().toString(), "#" + count, kernel));
+            List<String> parts = new ArrayList<>();
+            kernels.forEach((kernel, count) -> parts.add(count + " x " + kernel));
+            cells(run.id().toString(), parts.isEmpty() ? "absent" : String.join(", ", parts));
         }
         endTable();
     }
@@ -277,7 +280,7 @@ final class CompareHtml {
         add("<tr>");
         for (String c : cells) {
             boolean number = c.startsWith("#");
-            String style = number ? "n" : c.length() > 40 ? "w" : "";
+            String style = number ? "n" : c.length() > LONG ? "w" : "";
             add("<td class=\"%s\">%s</td>", style, number ? c.substring(1) : c);
         }
         add("</tr>\n");

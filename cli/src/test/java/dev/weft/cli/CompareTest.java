@@ -2,25 +2,39 @@ package dev.weft.cli;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
+import dev.weft.DType;
 import dev.weft.DeviceId;
+import dev.weft.TensorType;
 import dev.weft.bench.Result;
 import dev.weft.bench.Rounds;
+import dev.weft.bench.Work;
 import dev.weft.conformance.model.GoldenModel;
+import dev.weft.graph.Graph;
+import dev.weft.graph.GraphBuilder;
+import dev.weft.graph.Node;
+import dev.weft.graph.Value;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.NumericMode;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.Backends;
+import dev.weft.spi.HardwareLimit;
 import dev.weft.verify.DeviceRun;
 import dev.weft.verify.Difference;
 import dev.weft.verify.ModeReport;
 import dev.weft.verify.ModelComparison;
 import dev.weft.verify.NodeOutcome;
 import dev.weft.verify.NodeReport;
+import java.io.ByteArrayOutputStream;
 import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
@@ -121,7 +135,46 @@ class CompareTest {
     }
 
     private static long count(String text, String pattern) {
-        return java.util.regex.Pattern.compile(pattern).matcher(text).results().count();
+        return Pattern.compile(pattern).matcher(text).results().count();
+    }
+
+    @Test
+    void whatIsWrongAndWhatHasNoKernelIsNamed() {
+        GraphBuilder g = Graph.builder("two nodes");
+        Value x = g.input("x", TensorType.of(DType.F32, 2, 4));
+        g.output("y", g.add(g.add(x, x), x));
+        List<Node> nodes = g.build().nodes();
+        NodeOutcome wrong = new NodeOutcome.Failed("memory 3 bytes past its end was overwritten");
+        NodeOutcome refused = new NodeOutcome.Unsupported("no adders <here>");
+        DeviceRun broken = new DeviceRun(
+                ABSENT, Optional.empty(), Optional.of("2 nodes"), Optional.empty(), Optional.empty(), Map.of());
+        Work work = new Work(96, 8, HardwareLimit.F32_FMA);
+        ModeReport report = new ModeReport(
+                NumericMode.FP32,
+                mode.reference(),
+                List.of(broken),
+                List.of(
+                        new NodeReport("prefill", nodes.get(0), Map.of(ABSENT, refused)),
+                        new NodeReport("prefill", nodes.get(1), Map.of(ABSENT, wrong))),
+                Map.of("prefill", List.of(work, work)));
+        CompareSheet bad = new CompareSheet("weft compare", "m", -1, 1, 1, List.of(report));
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        new CompareText(new Terminal(new PrintStream(bytes), new PrintStream(bytes), false), bad).print();
+        assertThat(bytes.toString(StandardCharsets.UTF_8))
+                .contains("cpu:9: first wrong node: prefill add#2: memory 3 bytes past its end")
+                .contains("cpu:9: no kernel for 1 nodes, first prefill add: no adders <here>")
+                .containsPattern("cpu:9 +absent +0 +1 +1 ")
+                .contains("tokens as given")
+                .endsWith("FAILED: not every device passes" + System.lineSeparator());
+        assertThat(new CompareHtml(bad).page())
+                .contains("first wrong node <code>add#2</code>", "none for add: no adders &lt;here&gt;")
+                .contains("<rect class=\"over\"", "<rect class=\"none\"")
+                .contains("none, the tokens were given");
+        JsonNode results = CompareJson.of(bad).path("modes").path(0).path("nodes");
+        assertThat(results.path(0).path("results").path(0).path("status").asString())
+                .isEqualTo("unsupported");
+        assertThat(results.path(1).path("results").path(0).path("status").asString())
+                .isEqualTo("failed");
     }
 
     @Test

@@ -4,7 +4,7 @@
 // Every tile has a softmax of its own, and tiles are merged in the order of the list. One block may walk the whole list, or
 // each tile may have a block and a second launch merges them: the arithmetic is the same, so a row's bits do not depend on
 // how many rows the call has.
-#include "weft/cuda/key_list.cuh"
+#include "weft/cuda/split_list.cuh"
 #include "weft/cuda/tile.cuh"
 
 using namespace weft;
@@ -14,62 +14,6 @@ namespace {
 
 constexpr int THREADS = 256;
 constexpr int WARPS = THREADS / WARP;
-constexpr float LOG2_E = 1.44269504f;
-
-// The words of a launch: tiles of keys that are in memory at once, and blocks that share a row's list (0: one block).
-enum LaunchWord { STAGES = ATTRIBUTES, SPLITS };
-
-// ---- a softmax that is not finished: maximum in units of log 2, and sum of exponentials ----
-
-struct Softmax {
-    float most;
-    float sum;
-};
-
-// Factors of what has been summed and of what is added.
-struct Merge {
-    float kept;
-    float added;
-};
-
-__device__ __forceinline__ float power(float x, float origin) {
-    return x == -infinity() ? 0.0f : exp2f(x - origin);
-}
-
-__device__ __forceinline__ Merge merge(Softmax &all, const Softmax &tile) {
-    const float most = fmaxf(all.most, tile.most);
-    const Merge m = {power(all.most, most), power(tile.most, most)};
-    all = {most, fmaf(tile.sum, m.added, all.sum * m.kept)};
-    return m;
-}
-
-__device__ __forceinline__ float merge(const Merge &m, float all, float tile) {
-    return fmaf(tile, m.added, all * m.kept);
-}
-
-// What the merged values are multiplied by in the end. The sink may exceed every score.
-__device__ __forceinline__ float closing(const Softmax &all, float sink) {
-    sink *= LOG2_E;
-    const float most = fmaxf(all.most, sink);
-    const float kept = power(all.most, most);
-    return kept / fmaf(all.sum, kept, power(sink, most));
-}
-
-// ---- workspace of split lists: per row and split, first the softmax of each head, then its values ----
-
-__device__ __forceinline__ Softmax *split_softmax(const Call &call, i64 row, i64 split) {
-    const i64 heads = call.at[Q].dims[1];
-    return static_cast<Softmax *>(call.workspace) + (row * call.attribute[SPLITS] + split) * heads;
-}
-
-__device__ __forceinline__ float *split_values(const Call &call, i64 row, i64 split, i64 head) {
-    const i64 heads = call.at[Q].dims[1];
-    const i64 lists = call.at[Q].dims[0] * call.attribute[SPLITS];
-    float *values = reinterpret_cast<float *>(static_cast<Softmax *>(call.workspace) + ceil_div(lists * heads, 2) * 2);
-    return values + ((row * call.attribute[SPLITS] + split) * heads + head) * call.at[Q].dims[2];
-}
-
-// ---- one block ----
 
 // The greatest divisor of n that is not above a limit.
 constexpr int divisor(int n, int limit) {

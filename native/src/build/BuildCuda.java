@@ -27,14 +27,17 @@ import java.util.stream.Stream;
  * BuildCuda.java (check|update) SOURCES WORK                         the compile gate
  * </pre>
  *
- * <p>The gate compiles every kernel for every target and compares what each needs with {@code SOURCES/resources.tsv}. It
+ * <p>The gate compiles every kernel for every machine target and compares what each needs with {@code SOURCES/resources.tsv}. It
  * fails on a difference, on a warning, and on a stack frame or spills without a reason in the last column. {@code update}
  * writes the table anew and keeps the reasons. What has not changed is not compiled again: WORK keeps for each image a hash
  * of the command and the files it was made of.
  */
 final class BuildCuda {
-    private static final List<String> ALL = List.of("sm_80", "sm_89", "sm_90a", "sm_100f", "sm_120f", "compute_80");
-    private static final List<String> DEFAULT = List.of("sm_90a", "compute_80");
+    private static final List<String> MACHINES = List.of("sm_80", "sm_89", "sm_90a", "sm_100f", "sm_120f");
+    private static final String PTX = "compute_80";
+    private static final List<String> ALL =
+            Stream.concat(MACHINES.stream(), Stream.of(PTX)).toList();
+    private static final List<String> DEFAULT = List.of("sm_90a", PTX);
     private static final int AT_ONCE = 2;
 
     private final String nvcc;
@@ -63,11 +66,16 @@ final class BuildCuda {
         if (args[0].equals("none")) {
             return;
         }
-        List<String> targets = gate || args[0].equals("all")
-                ? ALL
-                : args[0].equals("default") ? DEFAULT : List.of(args[0].split(","));
+        List<String> targets = gate
+                ? MACHINES
+                : switch (args[0]) {
+                    case "all" -> ALL;
+                    case "default" -> DEFAULT;
+                    default -> List.of(args[0].split(","));
+                };
         if (!ALL.containsAll(targets)) {
-            System.err.println("weft.cuda.targets: found " + args[0] + ", expected default, all, none or some of " + ALL);
+            System.err.println(
+                    "weft.cuda.targets: found " + args[0] + ", expected default, all, none or some of " + ALL);
             System.exit(2);
         }
         String nvcc = find("nvcc");
@@ -89,7 +97,7 @@ final class BuildCuda {
 
     private record Image(String module, String target) {
         boolean isPtx() {
-            return target.startsWith("compute_");
+            return target.equals(PTX);
         }
 
         String file() {
@@ -208,7 +216,8 @@ final class BuildCuda {
     private static final Pattern SHARED = Pattern.compile("(\\d+) bytes smem");
     private static final Pattern COMPLAINT = Pattern.compile("warning|\\(C7\\d+\\)");
 
-    private static final String HEAD = "kernel\ttarget\tregisters\tshared\tstack\tspilled\twhy stack or spills are accepted";
+    private static final String HEAD =
+            "kernel\ttarget\tregisters\tshared\tstack\tspilled\twhy stack or spills are accepted";
 
     /** @param why empty for none */
     private record Row(int registers, int shared, int stack, int spilled, String why) {
@@ -267,9 +276,11 @@ final class BuildCuda {
         }
         Map<String, Row> found = reported(images, failures);
         found.forEach((kernel, row) -> {
-            boolean isAccepted = known.containsKey(kernel) && !known.get(kernel).why().isEmpty();
+            boolean isAccepted =
+                    known.containsKey(kernel) && !known.get(kernel).why().isEmpty();
             if ((row.stack() != 0 || row.spilled() != 0) && !isAccepted) {
-                failures.add(kernel + ": " + row.stack() + " bytes of stack, " + row.spilled() + " spilled, and no reason");
+                failures.add(
+                        kernel + ": " + row.stack() + " bytes of stack, " + row.spilled() + " spilled, and no reason");
             }
         });
         String head = "# nvcc " + version;
@@ -290,10 +301,10 @@ final class BuildCuda {
                 }
             }
         } else {
-            System.err.println("registers not compared: " + lines.getFirst().substring(2) + " made the table, this is "
-                    + version);
+            System.err.println(
+                    "registers not compared: " + lines.getFirst().substring(2) + " made the table, this is " + version);
         }
-        System.err.println(found.size() + " compiled kernels of " + ALL.size() + " targets, " + failures.size()
+        System.err.println(found.size() + " compiled kernels of " + MACHINES.size() + " targets, " + failures.size()
                 + " failures");
         return failures;
     }

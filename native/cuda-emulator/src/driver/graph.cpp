@@ -34,7 +34,7 @@ bool is_joined(const Capture &capture) {
         size_t node = open.back();
         open.pop_back();
         if (before.insert(node).second) {
-            const auto &after = capture.graph->nodes[node]->after;
+            const auto &after = capture.graph->nodes[node].after;
             open.insert(open.end(), after.begin(), after.end());
         }
     }
@@ -97,7 +97,7 @@ int capture(Stream &stream, Node node) {
         return STREAM_CAPTURE_INVALIDATED;
     }
     node.after = stream.last;
-    c.graph->nodes.push_back(std::make_shared<Node>(std::move(node)));
+    c.graph->nodes.push_back(std::move(node));
     stream.last = {c.graph->nodes.size() - 1};
     return SUCCESS;
 }
@@ -130,9 +130,9 @@ int forbid_during_capture() {
     int code = SUCCESS;
     for (auto &capture : captures()) {
         bool mine = capture->thread == std::this_thread::get_id();
-        bool forbidden = capture->mode != CaptureMode::RELAXED && thread_capture_mode() != CaptureMode::RELAXED &&
-                         (mine || (capture->mode == CaptureMode::GLOBAL && thread_capture_mode() == CaptureMode::GLOBAL));
-        if (forbidden) {
+        bool everywhere = capture->mode == CaptureMode::GLOBAL && thread_capture_mode() == CaptureMode::GLOBAL;
+        bool relaxed = capture->mode == CaptureMode::RELAXED || thread_capture_mode() == CaptureMode::RELAXED;
+        if (!relaxed && (mine || everywhere)) {
             code = invalidate(*capture, STREAM_CAPTURE_UNSUPPORTED);
         }
     }
@@ -142,10 +142,7 @@ int forbid_during_capture() {
 std::shared_ptr<Executable> instantiate(const Graph &graph, const std::shared_ptr<Context> &context) {
     auto executable = std::make_shared<Executable>();
     executable->context = context;
-    for (const auto &node : graph.nodes) {
-        executable->nodes.push_back(*node);
-    }
-    executable->handles = graph.handles;
+    executable->nodes = graph.nodes;
     return executable;
 }
 
@@ -155,7 +152,7 @@ int update(Executable &executable, const Graph &graph) {
         return topology_changed;
     }
     for (size_t i = 0; i < graph.nodes.size(); i++) {
-        const Node &found = *graph.nodes[i], &known = executable.nodes[i];
+        const Node &found = graph.nodes[i], &known = executable.nodes[i];
         if (found.after != known.after) {
             return topology_changed;
         }
@@ -163,9 +160,7 @@ int update(Executable &executable, const Graph &graph) {
             return type_changed;
         }
     }
-    for (size_t i = 0; i < graph.nodes.size(); i++) {
-        executable.nodes[i] = *graph.nodes[i];
-    }
+    executable.nodes = graph.nodes;
     return SUCCESS;
 }
 

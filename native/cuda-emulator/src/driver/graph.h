@@ -7,7 +7,6 @@
 #include <thread>
 #include <vector>
 
-#include "launch.h"
 #include "stream.h"
 
 namespace weft::driver {
@@ -17,19 +16,16 @@ enum class NodeType : int { KERNEL = 0, MEMCPY = 1, MEMSET = 2, HOST = 3, EMPTY 
 struct Node {
     NodeType type;
     Work work;
-    std::shared_ptr<KernelLaunch> launch;  // of a kernel
     std::vector<size_t> after;             // indices of nodes
 };
 
 struct Graph {
-    std::vector<std::shared_ptr<Node>> nodes;
-    std::vector<void *> handles;  // of the nodes; made when they are asked for
+    std::vector<Node> nodes;
 };
 
 struct Executable {
     std::shared_ptr<Context> context;
     std::vector<Node> nodes;
-    std::vector<void *> handles;  // of the nodes of the graph it was made of
 };
 
 enum class CaptureMode : int { GLOBAL = 0, THREAD_LOCAL = 1, RELAXED = 2 };

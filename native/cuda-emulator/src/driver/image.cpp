@@ -29,7 +29,10 @@ std::optional<Stub> parse(const char *text) {
     std::string words(at + sizeof mark - 1);
     words = words.substr(0, words.find('\n'));
     size_t space = words.find(' ');
-    return space == std::string::npos ? std::nullopt : std::optional(Stub{words.substr(0, space), words.substr(space + 1)});
+    if (space == std::string::npos) {
+        return std::nullopt;
+    }
+    return Stub{words.substr(0, space), words.substr(space + 1)};
 }
 
 /** Whether a cubin for "sm_90a", "sm_100f" or "sm_80" runs on the chip. */
@@ -109,7 +112,8 @@ int load_image(const void *data, const std::shared_ptr<Context> &context, std::s
     }
     image = std::make_shared<Image>(Image{context, stub->module, {}});
     for (const simt::Kernel &kernel : *kernels) {
-        image->functions[kernel.name] = world().functions.add(std::make_shared<Function>(Function{image, stub->module, kernel}));
+        auto function = std::make_shared<Function>(Function{image, stub->module, kernel});
+        image->functions[kernel.name] = world().functions.add(function);
     }
     return SUCCESS;
 }

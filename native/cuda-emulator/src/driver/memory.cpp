@@ -76,7 +76,7 @@ std::string hex(uint64_t value) {
 
 }  // namespace
 
-uint64_t allocate(int device, uint64_t bytes, bool stream_ordered) {
+uint64_t allocate(int device, uint64_t bytes) {
     Memory &m = memory();
     uint64_t taken = room(bytes), pages = round_up(taken, page);
     if (bytes > settings().memory || bytes_used(device) + taken > settings().memory) {
@@ -93,7 +93,7 @@ uint64_t allocate(int device, uint64_t bytes, bool stream_ordered) {
     }
     std::memset(real_memory(m.seen + m.next), 0xFF, pages);
     m.next += pages + page;
-    m.live.emplace(address, Allocation{address, bytes, device, stream_ordered});
+    m.live.emplace(address, Allocation{address, bytes, device});
     return address;
 }
 

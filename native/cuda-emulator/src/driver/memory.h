@@ -15,13 +15,12 @@ namespace weft::driver {
 struct Allocation {
     uint64_t begin, bytes;
     int device;
-    bool stream_ordered;
 
     uint64_t end() const { return begin + bytes; }
 };
 
 /** The new allocation's address; 0 when the device has not that much left. */
-uint64_t allocate(int device, uint64_t bytes, bool stream_ordered);
+uint64_t allocate(int device, uint64_t bytes);
 /** Whether something began at this address. */
 bool release(uint64_t address);
 /** The allocation that holds this byte, or ends there. */

@@ -39,7 +39,6 @@ struct Task {
 struct Stream : std::enable_shared_from_this<Stream> {
     std::shared_ptr<Context> context;
     uint64_t number = 0;                      // for the delays
-    int priority = 0;
     std::deque<Task> queue;
     uint64_t submitted = 0, completed = 0;
     bool started = false, stopping = false;

@@ -47,7 +47,6 @@ template class Table<Event>;
 template class Table<Image>;
 template class Table<Function>;
 template class Table<Graph>;
-template class Table<Node>;
 template class Table<Executable>;
 template class Table<Pool>;
 
@@ -98,7 +97,6 @@ void end_context(Device &device, Lock &lock) {
         w.images.clear();
         w.functions.clear();
         w.graphs.clear();
-        w.nodes.clear();
         w.executables.clear();
         w.pools.clear();
         release_all_pinned();

@@ -62,7 +62,6 @@ struct Image;
 struct Function;
 struct Graph;
 struct Executable;
-struct Node;
 struct Pool {
     int device;
     uint64_t attributes[8] = {};
@@ -120,7 +119,6 @@ struct World {
     Table<Image> images{"module"};
     Table<Function> functions{"function"};
     Table<Graph> graphs{"graph"};
-    Table<Node> nodes{"graph node"};
     Table<Executable> executables{"executable graph"};
     Table<Pool> pools{"memory pool"}, default_pools{"memory pool"};
 };

@@ -34,7 +34,8 @@ char *find(const End &end, size_t bytes, const char *function) {
     }
     void *at = reach(end.address, bytes);
     if (at == nullptr) {
-        fault("illegal-address", std::string(function) + " of " + std::to_string(bytes) + " bytes: " + describe(end.address));
+        fault("illegal-address",
+              std::string(function) + " of " + std::to_string(bytes) + " bytes: " + describe(end.address));
     }
     return static_cast<char *>(at);
 }
@@ -96,7 +97,7 @@ int copy_async(const char *function, const End &to, End from, const Shape &shape
         (void)staged;
         return copy(to, from, shape, function);
     };
-    int code = submit(stream, e, {NodeType::MEMCPY, std::move(work), nullptr, {}});
+    int code = submit(stream, e, {NodeType::MEMCPY, std::move(work), {}});
     if (code == SUCCESS && to.is_pageable && !found->capture) {
         found->wait_until_idle(e.lock);
         code = e.context->error;
@@ -121,7 +122,7 @@ int fill(const char *function, CUdeviceptr address, T value, size_t count, void 
             }
             return at == nullptr ? ILLEGAL_ADDRESS : SUCCESS;
         };
-        return submit(stream, e, {NodeType::MEMSET, std::move(work), nullptr, {}});
+        return submit(stream, e, {NodeType::MEMSET, std::move(work), {}});
     });
 }
 

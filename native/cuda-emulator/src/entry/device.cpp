@@ -264,6 +264,9 @@ WEFT_DRIVER cuCtxGetStreamPriorityRange(int *least, int *greatest) {
 
 WEFT_DRIVER cuCtxEnablePeerAccess(void *peer, unsigned flags) {
     return call("cuCtxEnablePeerAccess", CONTEXT, [&](Entered &e) -> int {
-        return peer == nullptr || !is_context(peer, e.function) ? INVALID_CONTEXT : flags == 0 ? SUCCESS : INVALID_VALUE;
+        if (peer == nullptr || !is_context(peer, e.function)) {
+            return INVALID_CONTEXT;
+        }
+        return flags == 0 ? SUCCESS : INVALID_VALUE;
     });
 }

@@ -1,8 +1,6 @@
 // Graphs.
 #include "driver/graph.h"
 
-#include <algorithm>
-
 #include "entry.h"
 
 using namespace weft::driver;
@@ -24,6 +22,10 @@ WEFT_DRIVER cuGraphLaunch(void *handle, void *stream_handle) {
         auto stream = find_stream(stream_handle, e);
         if (!executable || !stream) {
             return INVALID_HANDLE;
+        }
+        if (executable->context != e.context) {
+            fault("wrong-context", "cuGraphLaunch: the graph belongs to another context");
+            return INVALID_CONTEXT;
         }
         if (stream->capture) {
             stream->capture->valid = false;
@@ -62,23 +64,6 @@ WEFT_DRIVER cuGraphExecUpdate_v2(void *handle, void *graph_handle, int *result) 
     });
 }
 
-WEFT_DRIVER cuGraphGetNodes(void *handle, void **nodes, size_t *count) {
-    return call("cuGraphGetNodes", CONTEXT, [&](Entered &e) -> int {
-        auto graph = world().graphs.find(handle, e.function);
-        if (!graph) {
-            return INVALID_VALUE;
-        }
-        while (graph->handles.size() < graph->nodes.size()) {
-            graph->handles.push_back(world().nodes.add(graph->nodes[graph->handles.size()]));
-        }
-        if (nodes != nullptr) {
-            std::copy_n(graph->handles.begin(), std::min(*count, graph->handles.size()), nodes);
-        }
-        *count = graph->handles.size();
-        return SUCCESS;
-    });
-}
-
 WEFT_DRIVER cuGraphExecDestroy(void *handle) {
     return call("cuGraphExecDestroy", CONTEXT, [&](Entered &e) -> int {
         return world().executables.take(handle, e.function) ? SUCCESS : INVALID_VALUE;
@@ -87,13 +72,6 @@ WEFT_DRIVER cuGraphExecDestroy(void *handle) {
 
 WEFT_DRIVER cuGraphDestroy(void *handle) {
     return call("cuGraphDestroy", CONTEXT, [&](Entered &e) -> int {
-        auto graph = world().graphs.take(handle, e.function);
-        if (!graph) {
-            return INVALID_VALUE;
-        }
-        for (void *node : graph->handles) {
-            world().nodes.take(node, e.function);
-        }
-        return SUCCESS;
+        return world().graphs.take(handle, e.function) ? SUCCESS : INVALID_VALUE;
     });
 }

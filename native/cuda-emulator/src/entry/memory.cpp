@@ -29,7 +29,7 @@ int allocate_async(CUdeviceptr *out, size_t bytes, int device, const void *strea
     if (bytes == 0) {
         return INVALID_VALUE;
     }
-    *out = allocate(device, bytes, true);
+    *out = allocate(device, bytes);
     return *out == 0 ? OUT_OF_MEMORY : SUCCESS;
 }
 
@@ -48,7 +48,7 @@ WEFT_DRIVER cuMemAlloc_v2(CUdeviceptr *out, size_t bytes) {
         if (bytes == 0) {
             return INVALID_VALUE;
         }
-        *out = allocate(e.context->device, bytes, false);
+        *out = allocate(e.context->device, bytes);
         return *out == 0 ? OUT_OF_MEMORY : SUCCESS;
     });
 }
@@ -148,8 +148,9 @@ WEFT_DRIVER cuMemPoolSetAttribute(void *pool, int attribute, const void *value) 
         if (!found || attribute < 1 || attribute > release_threshold) {
             return INVALID_VALUE;
         }
-        found->attributes[attribute] = attribute <= last_switch ? static_cast<uint64_t>(*static_cast<const int *>(value))
-                                                                : *static_cast<const uint64_t *>(value);
+        bool is_switch = attribute <= last_switch;
+        found->attributes[attribute] = is_switch ? static_cast<uint64_t>(*static_cast<const int *>(value))
+                                                 : *static_cast<const uint64_t *>(value);
         return SUCCESS;
     });
 }

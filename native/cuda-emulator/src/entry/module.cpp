@@ -122,7 +122,7 @@ int launch(const Config &config, void *handle, void **parameters, void **extra, 
         fault("launch-refused", function->module + "/" + function->kernel.name + ": " + why);
         return code;
     }
-    return submit(config.stream, e, {NodeType::KERNEL, [launch] { return run(*launch); }, launch, {}});
+    return submit(config.stream, e, {NodeType::KERNEL, [launch] { return run(*launch); }, {}});
 }
 
 }  // namespace
@@ -182,7 +182,8 @@ WEFT_DRIVER cuFuncGetParamInfo(void *handle, size_t index, size_t *offset, size_
 }
 
 WEFT_DRIVER cuFuncLoad(void *handle) {
-    return call("cuFuncLoad", CONTEXT, [&](Entered &e) -> int { return find_function(handle, e) ? SUCCESS : INVALID_HANDLE; });
+    return call("cuFuncLoad", CONTEXT,
+                [&](Entered &e) -> int { return find_function(handle, e) ? SUCCESS : INVALID_HANDLE; });
 }
 
 namespace {
@@ -253,7 +254,8 @@ WEFT_DRIVER cuOccupancyMaxActiveBlocksPerMultiprocessor(int *blocks, void *handl
 }
 
 WEFT_DRIVER cuLaunchKernelEx(const Config *config, void *function, void **parameters, void **extra) {
-    return call("cuLaunchKernelEx", CONTEXT, [&](Entered &e) -> int { return launch(*config, function, parameters, extra, e); });
+    return call("cuLaunchKernelEx", CONTEXT,
+                [&](Entered &e) -> int { return launch(*config, function, parameters, extra, e); });
 }
 
 WEFT_DRIVER cuLaunchKernel(void *function, unsigned gx, unsigned gy, unsigned gz, unsigned bx, unsigned by, unsigned bz,

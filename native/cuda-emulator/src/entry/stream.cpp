@@ -18,7 +18,7 @@ std::shared_ptr<Event> find_event(const void *handle, const Entered &e) {
     return event;
 }
 
-int create(void **out, unsigned flags, int priority, const Entered &e) {
+int create(void **out, unsigned flags, const Entered &e) {
     if (flags != 1) {  // non-blocking; the emulator has no default stream to wait for
         fault("default-stream", std::string(e.function) + ": a stream that waits for the default stream");
         return INVALID_VALUE;
@@ -27,7 +27,6 @@ int create(void **out, unsigned flags, int priority, const Entered &e) {
     auto stream = std::make_shared<Stream>();
     stream->context = e.context;
     stream->number = streams++;
-    stream->priority = priority;
     *out = world().streams.add(stream);
     return SUCCESS;
 }
@@ -43,11 +42,11 @@ bool is_capturing(const Stream &stream) {
 }  // namespace
 
 WEFT_DRIVER cuStreamCreate(void **out, unsigned flags) {
-    return call("cuStreamCreate", CONTEXT, [&](Entered &e) -> int { return create(out, flags, 0, e); });
+    return call("cuStreamCreate", CONTEXT, [&](Entered &e) -> int { return create(out, flags, e); });
 }
 
-WEFT_DRIVER cuStreamCreateWithPriority(void **out, unsigned flags, int priority) {
-    return call("cuStreamCreateWithPriority", CONTEXT, [&](Entered &e) -> int { return create(out, flags, priority, e); });
+WEFT_DRIVER cuStreamCreateWithPriority(void **out, unsigned flags, int) {
+    return call("cuStreamCreateWithPriority", CONTEXT, [&](Entered &e) -> int { return create(out, flags, e); });
 }
 
 WEFT_DRIVER cuStreamDestroy_v2(void *handle) {
@@ -223,7 +222,7 @@ WEFT_DRIVER cuLaunchHostFunc(void *stream, void (*function)(void *), void *argum
             function(argument);
             return 0;
         };
-        return submit(stream, e, {NodeType::HOST, std::move(work), nullptr, {}});
+        return submit(stream, e, {NodeType::HOST, std::move(work), {}});
     });
 }
 

@@ -296,7 +296,8 @@ OpenMeeting &Block::meet(Collective what, unsigned mask, const unsigned *words, 
     Warp &warp = warps_[thread.number / 32];
     unsigned lane = thread.number % 32;
     if (!(mask >> lane & 1)) {
-        fail(719, "lane-outside-mask", "lane " + std::to_string(lane) + " takes part in a collective whose mask leaves it out");
+        fail(719, "lane-outside-mask",
+             "lane " + std::to_string(lane) + " takes part in a collective whose mask leaves it out");
     }
     auto found = std::find_if(warp.open.begin(), warp.open.end(), [&](OpenMeeting *m) { return m->mask == mask; });
     OpenMeeting *meeting;

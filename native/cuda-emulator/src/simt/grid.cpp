@@ -35,7 +35,9 @@ public:
         std::unique_lock lock(mutex_);
         jobs_.push_back(&job);
         job.blocks > 1 ? changed_.notify_all() : changed_.notify_one();
-        finished_.wait(lock, [&] { return job.workers == 0 && std::find(jobs_.begin(), jobs_.end(), &job) == jobs_.end(); });
+        finished_.wait(lock, [&] {
+            return job.workers == 0 && std::find(jobs_.begin(), jobs_.end(), &job) == jobs_.end();
+        });
     }
 
 private:
@@ -69,7 +71,8 @@ private:
     static Failure run_block(const Launch &launch, uint64_t number, uint64_t blocks) {
         // any order of the blocks is possible; two are tried
         uint64_t at = launch.seed % 2 == 0 ? number : blocks - 1 - number;
-        uint3 index{static_cast<unsigned>(at % launch.grid.x), static_cast<unsigned>(at / launch.grid.x % launch.grid.y),
+        uint3 index{static_cast<unsigned>(at % launch.grid.x),
+                    static_cast<unsigned>(at / launch.grid.x % launch.grid.y),
                     static_cast<unsigned>(at / launch.grid.x / launch.grid.y)};
         return this_block->run(launch, index, at);
     }

@@ -146,7 +146,9 @@ void multiply(Factor format, float (&d)[4], const unsigned (&a)[4], unsigned b0,
     std::memcpy(words + result_words, a, sizeof a);
     words[result_words + a_words] = b0;
     words[result_words + a_words + 1] = b1;
-    auto finish = format == Factor::BF16 ? multiply_all<Bf16> : format == Factor::F16 ? multiply_all<F16> : multiply_all<E4m3>;
+    auto finish = format == Factor::BF16  ? multiply_all<Bf16>
+                  : format == Factor::F16 ? multiply_all<F16>
+                                          : multiply_all<E4m3>;
     Meeting &m = meet(Collective::MMA, 0xffffffffu, words, static_cast<int>(std::size(words)), finish);
     std::memcpy(d, m.word[lane()], sizeof d);
     leave(m);

@@ -14,10 +14,10 @@ import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.Sampling;
 import dev.weft.model.TokenConstraint;
+import dev.weft.text.StopStrings;
 import java.io.IOException;
 import java.nio.file.Path;
 import java.util.List;
-import dev.weft.text.StopStrings;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
@@ -70,15 +70,10 @@ final class GenerateCommand extends WeftCommand {
     @Mixin
     private SamplingOptions choice = new SamplingOptions();
 
-    @Option(
-            names = "--stop",
-            paramLabel = "TEXT",
-            description = "Ends the text before this string; may be repeated.")
+    @Option(names = "--stop", paramLabel = "TEXT", description = "Ends the text before this string; may be repeated.")
     private List<String> stop = List.of();
 
-    @Option(
-            names = "--speculate",
-            description = "Let the MTP block propose tokens: the same text in fewer steps.")
+    @Option(names = "--speculate", description = "Let the MTP block propose tokens: the same text in fewer steps.")
     private boolean speculate;
 
     @Option(

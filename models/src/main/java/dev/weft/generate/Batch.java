@@ -8,6 +8,7 @@ import dev.weft.model.PrefixCache;
 import dev.weft.model.Session;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.atomic.AtomicInteger;
 import org.jspecify.annotations.Nullable;
 
 /** The sequences of an {@link Engine} that are under way, and their steps. Used by the engine's thread. */
@@ -18,7 +19,8 @@ final class Batch {
     private final int maxTokens;
     private final int promptTokens;
     private final List<Member> members = new ArrayList<>();
-    private volatile int size;
+    /** Sequences under way or about to join. */
+    private final AtomicInteger taken = new AtomicInteger();
 
     // of the step that is being made
     private final List<Member> fed = new ArrayList<>();
@@ -40,14 +42,19 @@ final class Batch {
         this.promptTokens = promptTokens;
     }
 
-    /** Sequences under way; for any thread. */
+    /** Sequences under way or about to join; for any thread. */
     int size() {
-        return size;
+        return taken.get();
     }
 
     /** Sequences that may join; for any thread. */
     int free() {
-        return model.options().maxSequences() - size;
+        return model.options().maxSequences() - taken.get();
+    }
+
+    /** Keeps a place for {@link #join}; for any thread, one at a time. */
+    void reserve() {
+        taken.incrementAndGet();
     }
 
     /** Whether a step would do anything. */
@@ -55,16 +62,25 @@ final class Batch {
         return members.stream().anyMatch(m -> m.isReady() || m.generation().isCancelled());
     }
 
+    /** Begins a generation in the place reserved for it, or ends it by the error that prevents that. */
     void join(Generation generation) {
+        try {
+            begin(generation);
+        } catch (RuntimeException e) {
+            taken.decrementAndGet();
+            generation.fail(e);
+        }
+    }
+
+    private void begin(Generation generation) {
         GenerationRequest request = generation.request();
         Prefill prefill = cache == null ? null : cache.begin(request.prompt());
         Session session = prefill == null ? model.newSession() : prefill.session();
         generation.startsAt(session.position());
-        Continuation continuation = new Continuation(
-                session, prefill, request, model.options().maxContext(), generation.progress());
+        Continuation continuation =
+                new Continuation(session, prefill, request, model.options().maxContext(), generation.progress());
         Member member = new Member(generation, continuation);
         members.add(member);
-        size = members.size();
         if (continuation.reason() != null) {
             leave(member, continuation.reason()); // no token was asked for
         }
@@ -82,7 +98,7 @@ final class Batch {
             return;
         }
         int wanted = feeds.stream().mapToInt(Feed::wanted).sum();
-        reserve(wanted);
+        makeRoom(wanted);
         try {
             model.step(feeds, logits);
         } catch (DeviceMemoryException e) {
@@ -103,7 +119,7 @@ final class Batch {
         if (wanting.isEmpty()) {
             return;
         }
-        reserve(wanting.size());
+        makeRoom(wanting.size());
         model.draft(
                 wanting.stream().map(Continuation::session).toList(),
                 wanting.stream().mapToInt(Continuation::pending).toArray(),
@@ -158,7 +174,7 @@ final class Batch {
         members.addAll(fed);
     }
 
-    private void reserve(int rows) {
+    private void makeRoom(int rows) {
         int needed = Math.multiplyExact(rows, vocabulary);
         if (logits.length < needed) {
             logits = new float[needed];
@@ -181,8 +197,8 @@ final class Batch {
 
     private void close(Member member) {
         members.remove(member);
-        size = members.size();
         member.continuation().session().close();
+        taken.decrementAndGet();
     }
 
     void cancelAll() {

@@ -151,7 +151,8 @@ public final class Engine implements AutoCloseable {
         List<Generation> joining = new ArrayList<>();
         synchronized (this) {
             queue.removeIf(g -> g.isCancelled() && ended.add(g));
-            while (batch.free() > joining.size() && !queue.isEmpty()) {
+            while (batch.free() > 0 && !queue.isEmpty()) {
+                batch.reserve();
                 joining.add(queue.remove());
             }
         }

@@ -212,8 +212,10 @@ final class HeaderParser {
             throw fail(name, "data_offsets: begin " + begin + " exceeds end " + end);
         }
         if (end > dataBytes) {
-            throw fail(name, "bytes [" + begin + ", " + end + ") exceed the data section of " + dataBytes
-                    + " bytes; is the file truncated?");
+            throw fail(
+                    name,
+                    "bytes [" + begin + ", " + end + ") exceed the data section of " + dataBytes
+                            + " bytes; is the file truncated?");
         }
         long expected;
         try {

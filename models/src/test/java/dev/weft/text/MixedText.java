@@ -6,17 +6,38 @@ import java.util.SplittableRandom;
 /** Random text of all kinds: prose, code, Chinese and Japanese, emoji, accents, blanks, broken UTF-8, any code point. */
 final class MixedText {
     private static final String[] SYLLABLES = {
-        "a", "be", "con", "der", "e", "for", "gra", "hen", "in", "ka", "li", "mo", "nu", "or", "per", "qui", "re", "sta",
-        "tion", "un", "ver", "we", "xy", "zo", "th", "ing", "ed", "ly"
+        "a", "be", "con", "der", "e", "for", "gra", "hen", "in", "ka", "li", "mo", "nu", "or", "per", "qui", "re",
+        "sta", "tion", "un", "ver", "we", "xy", "zo", "th", "ing", "ed", "ly"
     };
     private static final String[] CODE = {
-        "if (", ") {\n", "    return ", ";\n", "}\n\n", "for (int i = 0; i < ", "x->y", "::", "&&", "// ", "\"", "\\n",
-        "0x1F", "[i]", "def f(self):\n\t", "#include <", ">\n", "!=", "+=", "=>", "/*", "*/", "<div class='"
+        "if (",
+        ") {\n",
+        "    return ",
+        ";\n",
+        "}\n\n",
+        "for (int i = 0; i < ",
+        "x->y",
+        "::",
+        "&&",
+        "// ",
+        "\"",
+        "\\n",
+        "0x1F",
+        "[i]",
+        "def f(self):\n\t",
+        "#include <",
+        ">\n",
+        "!=",
+        "+=",
+        "=>",
+        "/*",
+        "*/",
+        "<div class='"
     };
-    private static final String[] EMOJI = {
-        "😀", "👩‍👩‍👧‍👦", "🏳️‍🌈", "❤️", "👍🏽", "🇩🇪", "✂", "⌚️", "1️⃣"
+    private static final String[] EMOJI = {"😀", "👩‍👩‍👧‍👦", "🏳️‍🌈", "❤️", "👍🏽", "🇩🇪", "✂", "⌚️", "1️⃣"};
+    private static final String[] BLANKS = {
+        " ", "  ", "\n", "\r\n", "\t", " \n ", "\n\n\n", "\u00a0", "\u3000", "\u2003"
     };
-    private static final String[] BLANKS = {" ", "  ", "\n", "\r\n", "\t", " \n ", "\n\n\n", "\u00a0", "\u3000", "\u2003"};
 
     private final SplittableRandom random;
 

@@ -61,7 +61,9 @@ class TokenizerOracleTest {
                         .toArray();
                 if (!Arrays.equals(ids, expected)) {
                     int at = Arrays.mismatch(ids, expected);
-                    assertThat(around(tokenizer, ids, at)).as("text " + text).isEqualTo(around(tokenizer, expected, at));
+                    assertThat(around(tokenizer, ids, at))
+                            .as("text " + text)
+                            .isEqualTo(around(tokenizer, expected, at));
                 }
                 bytes += text.getBytes(StandardCharsets.UTF_8).length;
                 tokens += ids.length;

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.ClosedException;
+import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
 import dev.weft.conformance.model.GoldenModel;
 import dev.weft.generate.Engine;
@@ -170,7 +171,8 @@ class EngineTest {
                 Engine engine = new Engine(model, EngineOptions.DEFAULT, cache)) {
             for (int i = 0; i < 12; i++) {
                 int[] question = prompt(random, 20);
-                int[] whole = IntStream.concat(Arrays.stream(system), Arrays.stream(question)).toArray();
+                int[] whole = IntStream.concat(Arrays.stream(system), Arrays.stream(question))
+                        .toArray();
                 GenerationRequest request = GenerationRequest.of(whole, sampling);
                 Generation generation = engine.submit(i % 2 == 0 ? request : request.speculating());
                 int[] answer = ids(generation.await());
@@ -178,7 +180,8 @@ class EngineTest {
                     assertThat(answer).as("question " + i).isEqualTo(alone(whole, sampling));
                 }
                 cached += generation.cached();
-                int[] further = IntStream.concat(Arrays.stream(whole), Arrays.stream(answer)).toArray();
+                int[] further = IntStream.concat(Arrays.stream(whole), Arrays.stream(answer))
+                        .toArray();
                 Generation next = engine.submit(GenerationRequest.of(further, sampling));
                 assertThat(ids(next.await())).as("follow-up " + i).isEqualTo(alone(further, sampling));
                 assertThat(next.cached()).isEqualTo(further.length - 1);
@@ -284,21 +287,40 @@ class EngineTest {
 
     @Test
     void aFullQueueRefusesAndCloseCancelsWhatWaits() {
-        Engine engine = new Engine(model, new EngineOptions(96, 2, 4));
         List<Generation> started = new ArrayList<>();
         GenerationRequest endless = GenerationRequest.of(new int[] {1}, Sampling.greedy(300)); // nobody reads
-        assertThatThrownBy(() -> {
-                    for (int i = 0; i < 100; i++) {
-                        started.add(engine.submit(endless));
-                    }
-                })
-                .isInstanceOf(RequestException.class)
-                .hasMessageContaining("waiting");
-        assertThat(started.size()).isBetween(SEQUENCES, SEQUENCES + 2);
-        engine.close();
+        Engine engine = new Engine(model, new EngineOptions(96, 2, 4));
+        try (engine) {
+            assertThatThrownBy(() -> {
+                        for (int i = 0; i < 100; i++) {
+                            started.add(engine.submit(endless));
+                        }
+                    })
+                    .isInstanceOf(RequestException.class)
+                    .hasMessageContaining("waiting");
+            assertThat(started).hasSize(SEQUENCES + 2);
+        }
         engine.close();
         assertThat(started).allSatisfy(g -> assertThat(g.reason()).isEqualTo(FinishReason.CANCELLED));
         assertThatThrownBy(() -> engine.submit(endless)).isInstanceOf(ClosedException.class);
+    }
+
+    @Test
+    void aRequestThatFindsNoSessionFailsAlone() {
+        List<Session> others = new ArrayList<>();
+        for (int i = 0; i < SEQUENCES; i++) {
+            others.add(model.newSession());
+        }
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT)) {
+            GenerationRequest request = GenerationRequest.of(new int[] {1}, Sampling.greedy(3));
+            assertThatThrownBy(() -> engine.submit(request).await())
+                    .isInstanceOf(DeviceMemoryException.class)
+                    .hasMessageContaining("in use");
+            others.removeLast().close();
+            assertThat(engine.submit(request).await()).hasSize(3);
+        } finally {
+            others.forEach(Session::close);
+        }
     }
 
     @Test

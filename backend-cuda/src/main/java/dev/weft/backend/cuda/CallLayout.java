@@ -41,8 +41,8 @@ final class CallLayout {
 
     private static void require(String what, int found, int most) {
         if (found > most) {
-            throw new UnsupportedOpException("call of a CUDA kernel: found " + found + " " + what + ", expected at most "
-                    + most + "; raise the limit in call.cuh and CallLayout");
+            throw new UnsupportedOpException("call of a CUDA kernel: found " + found + " " + what
+                    + ", expected at most " + most + "; raise the limit in call.cuh and CallLayout");
         }
     }
 }

@@ -119,8 +119,7 @@ final class CudaCapture implements Capture {
             return context.instantiate(graph(recorder(arena.allocate(CallLayout.BYTES, 8), stream), stream));
         } catch (WeftException e) {
             device.health().check();
-            throw new CaptureException(
-                    calls.size() + " kernels cannot be recorded as a graph: " + e.getMessage(), e);
+            throw new CaptureException(calls.size() + " kernels cannot be recorded as a graph: " + e.getMessage(), e);
         }
     }
 
@@ -179,7 +178,7 @@ final class CudaCapture implements Capture {
 
     /** Graphs recorded now; for tests. */
     int graphs() {
-        return device.call(
-                () -> (int) runs.values().stream().filter(r -> r.executable != 0).count());
+        return device.call(() ->
+                (int) runs.values().stream().filter(r -> r.executable != 0).count());
     }
 }

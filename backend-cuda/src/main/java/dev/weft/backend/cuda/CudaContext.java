@@ -131,8 +131,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     void zero(long address, long bytes, long stream) {
-        health.require(
-                driver.cuMemsetD8Async(address, 0, bytes, stream), "cuMemsetD8Async(" + bytes + " bytes)");
+        health.require(driver.cuMemsetD8Async(address, 0, bytes, stream), "cuMemsetD8Async(" + bytes + " bytes)");
     }
 
     // streams and events
@@ -192,7 +191,8 @@ final class CudaContext implements PinnedPool.Source {
             int code = driver.cuModuleLoadDataEx(out, image, 2, options, values);
             if (code != CudaErrors.OK) {
                 String text = log.getString(0).strip();
-                throw health.failure(code, "cuModuleLoadDataEx(" + name + ")" + (text.isEmpty() ? "" : ": " + text + ":"));
+                throw health.failure(
+                        code, "cuModuleLoadDataEx(" + name + ")" + (text.isEmpty() ? "" : ": " + text + ":"));
             }
             return handle();
         }

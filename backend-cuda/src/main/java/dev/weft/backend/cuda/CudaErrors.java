@@ -52,9 +52,11 @@ final class CudaErrors {
             case 700, 716 -> "a kernel read or wrote outside its operands";
             case 701 -> "the block needs more registers or shared memory than the device has";
             case 702 -> "a display's watchdog ends long kernels; use a device without a display";
-            case 802 -> "the fabric manager of this machine is not running yet; see systemctl status nvidia-fabricmanager";
-            case 803 -> "the libcuda that was found does not belong to the loaded kernel module; reboot or reinstall the"
-                    + " driver";
+            case 802 ->
+                "the fabric manager of this machine is not running yet; see systemctl status nvidia-fabricmanager";
+            case 803 ->
+                "the libcuda that was found does not belong to the loaded kernel module; reboot or reinstall the"
+                        + " driver";
             case 804 -> "forward compatibility is only for data-centre devices; use a libcuda of the driver's version";
             case 999 -> "see dmesg for the driver's report; loading the nvidia-uvm module anew often helps";
             default -> "";

@@ -13,8 +13,7 @@ import dev.weft.spi.BackendConfig;
  * @param overlap whether a kernel may start while the one before it ends (programmatic dependent launch)
  * @param images folder with kernel images, empty for those in the library
  */
-record CudaOptions(
-        long memoryLimit, long timeoutSeconds, Capture capture, int graphs, boolean overlap, String images) {
+record CudaOptions(long memoryLimit, long timeoutSeconds, Capture capture, int graphs, boolean overlap, String images) {
     /** Seconds, see {@link #timeoutSeconds}. */
     static final String TIMEOUT = "weft.cuda.timeout";
 

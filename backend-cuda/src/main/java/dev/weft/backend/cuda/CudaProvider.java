@@ -31,8 +31,7 @@ public final class CudaProvider implements BackendProvider {
             case DriverLibrary.Absent absent -> new Probe.Absent(absent.reason());
             case DriverLibrary.Opened opened -> {
                 DriverLibrary library = opened.library();
-                yield new Probe.Available(
-                        library.isEmulator() ? EMULATOR_PRIORITY : PRIORITY, library.versionText());
+                yield new Probe.Available(library.isEmulator() ? EMULATOR_PRIORITY : PRIORITY, library.versionText());
             }
         };
     }
@@ -40,7 +39,8 @@ public final class CudaProvider implements BackendProvider {
     @Override
     public Backend open(BackendConfig config) {
         return switch (DriverLibrary.open()) {
-            case DriverLibrary.Absent absent -> throw new BackendUnavailableException("backend cuda: " + absent.reason());
+            case DriverLibrary.Absent absent ->
+                throw new BackendUnavailableException("backend cuda: " + absent.reason());
             case DriverLibrary.Opened opened -> new CudaBackend(config, opened.library());
         };
     }

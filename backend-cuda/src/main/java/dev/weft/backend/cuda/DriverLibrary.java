@@ -89,8 +89,7 @@ record DriverLibrary(
                 return new Absent(subject + "it lists no device; " + CudaErrors.remedy(CudaErrors.NO_DEVICE));
             }
             boolean emulator = found.symbols().find(EMULATOR).isPresent();
-            return new Opened(
-                    new DriverLibrary(driver, found.library(), found.searched(), version, emulator, devices));
+            return new Opened(new DriverLibrary(driver, found.library(), found.searched(), version, emulator, devices));
         }
     }
 

@@ -62,7 +62,8 @@ final class Functions {
             try (Arena arena = Arena.ofConfined()) {
                 Images.Image image = images.of(name);
                 MemorySegment bytes = arena.allocate(image.bytes().length + 1L, 64); // PTX ends with a zero
-                MemorySegment.copy(image.bytes(), 0, bytes, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, image.bytes().length);
+                MemorySegment.copy(
+                        image.bytes(), 0, bytes, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, image.bytes().length);
                 known = new Module(context.loadModule(bytes, image.origin()), image.origin());
             }
             modules.put(name, known);

@@ -91,7 +91,8 @@ final class Images {
         throw new UnsupportedOpException("no image of the kernels '" + module + "' for a device of sm_" + sm + " in "
                 + (folder.isEmpty() ? "this library" : folder) + ": looked for cubins of "
                 + String.join(", ", targets) + "; " + why
-                + "; build this library where nvcc is on the PATH, or set -D" + CudaOptions.IMAGES + " to a folder with "
+                + "; build this library where nvcc is on the PATH, or set -D" + CudaOptions.IMAGES
+                + " to a folder with "
                 + module + ".sm_" + sm + ".cubin");
     }
 

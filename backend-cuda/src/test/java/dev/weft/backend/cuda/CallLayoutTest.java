@@ -44,10 +44,9 @@ class CallLayoutTest {
                 .map(m -> m.group(1) + " " + m.group(2))
                 .toList();
         assertThat(members)
-                .containsExactly(
-                        "at MAX_OPERANDS", "attribute MAX_ATTRIBUTES", "table MAX_TABLES", "workspace null");
-        List<String> operand = MEMBER
-                .matcher(header.substring(header.indexOf("struct Operand {"), header.indexOf("struct Call {")))
+                .containsExactly("at MAX_OPERANDS", "attribute MAX_ATTRIBUTES", "table MAX_TABLES", "workspace null");
+        List<String> operand = MEMBER.matcher(
+                        header.substring(header.indexOf("struct Operand {"), header.indexOf("struct Call {")))
                 .results()
                 .map(m -> m.group(1))
                 .toList();
@@ -101,11 +100,9 @@ class CallLayoutTest {
             assertThatThrownBy(() -> CallLayout.write(call, many, List.of(), new long[0], List.of()))
                     .isInstanceOf(UnsupportedOpException.class)
                     .hasMessageContainingAll("14 operands", "at most 13");
-            assertThatThrownBy(() ->
-                            CallLayout.write(call, one, Collections.nCopies(10, 1L), new long[7], List.of()))
+            assertThatThrownBy(() -> CallLayout.write(call, one, Collections.nCopies(10, 1L), new long[7], List.of()))
                     .hasMessageContainingAll("17 attribute words", "at most 16");
-            assertThatThrownBy(() ->
-                            CallLayout.write(call, one, List.of(), new long[0], Collections.nCopies(5, 1L)))
+            assertThatThrownBy(() -> CallLayout.write(call, one, List.of(), new long[0], Collections.nCopies(5, 1L)))
                     .hasMessageContainingAll("5 tables", "at most 4");
         }
     }

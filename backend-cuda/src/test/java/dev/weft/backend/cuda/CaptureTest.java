@@ -112,8 +112,8 @@ class CaptureTest {
             KernelArguments arguments = new KernelArguments(op.all(), arena);
             arguments.bind(0, buffer.address(), 0);
             arguments.bind(1, buffer.address() + 4096, 0);
-            try (CudaCapture capture = (CudaCapture) ((Capturing) device)
-                    .capture(List.of(new Capturing.Call(device.prepare(op), arguments)))) {
+            try (CudaCapture capture = (CudaCapture)
+                    ((Capturing) device).capture(List.of(new Capturing.Call(device.prepare(op), arguments)))) {
                 List<Integer> graphs = new ArrayList<>();
                 for (int rows : new int[] {3, 3, 3, 5, 5, 7, 3, 7, 5}) {
                     arguments.extent(0, 0, rows);
@@ -130,7 +130,8 @@ class CaptureTest {
                     }
                     graphs.add(capture.graphs());
                 }
-                // 7 displaces the graph of 3, 3 that of 5; 7 is then recorded, and 5 displaces 3, which had only run once
+                // 7 displaces the graph of 3, 3 that of 5; 7 is then recorded, and 5 displaces 3, which had only run
+                // once
                 assertThat(graphs).containsExactly(0, 1, 1, 1, 2, 1, 0, 1, 1);
             }
         }

@@ -433,12 +433,7 @@ class CudaDeviceTest {
 
     @ParameterizedTest
     @ValueSource(
-            strings = {
-                "weft.cuda.timeout=0",
-                "weft.cuda.graphs=x",
-                "weft.cuda.capture=maybe",
-                "weft.cuda.overlap=1"
-            })
+            strings = {"weft.cuda.timeout=0", "weft.cuda.graphs=x", "weft.cuda.capture=maybe", "weft.cuda.overlap=1"})
     void settingsOutOfRangeAreNamed(String setting) {
         String[] parts = setting.split("=");
         assertThatThrownBy(() -> emulator.open(BackendConfig.DEFAULT.with(parts[0], parts[1])))

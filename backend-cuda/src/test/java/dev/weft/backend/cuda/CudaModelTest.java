@@ -46,11 +46,9 @@ class CudaModelTest {
     }
 
     private static float[][] logits(String device, NumericMode mode, int first, int prefill) {
-        int[] ids = new SplittableRandom(7)
-                .ints(prefill + DECODE, 2, VOCABULARY)
-                .toArray();
-        LoadOptions options =
-                LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(prefill);
+        int[] ids =
+                new SplittableRandom(7).ints(prefill + DECODE, 2, VOCABULARY).toArray();
+        LoadOptions options = LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(prefill);
         try (Weft weft = Weft.open();
                 Checkpoint checkpoint = Checkpoint.open(MODEL);
                 DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device(device), options);

@@ -64,10 +64,7 @@ class DriverLibraryTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = ';',
-            textBlock =
-                    """
+    @CsvSource(delimiter = ';', textBlock = """
                     stub; 1;              cuInit returned 34; stub for linking
                     devices; 0;           CUDA_ERROR_NO_DEVICE; nvidia-smi must list
                     driver; 11040;        found a driver for CUDA 11.4; update the driver
@@ -87,11 +84,10 @@ class DriverLibraryTest {
     @Test
     void theEmulatorIsNeverTheBestDevice() {
         try (Emulator emulator = Emulator.start()) {
-            assertThat(new CudaProvider().probe())
-                    .isInstanceOfSatisfying(Probe.Available.class, a -> {
-                        assertThat(a.priority()).isLessThan(10);
-                        assertThat(a.version()).isEqualTo("EMULATOR of CUDA 13.0");
-                    });
+            assertThat(new CudaProvider().probe()).isInstanceOfSatisfying(Probe.Available.class, a -> {
+                assertThat(a.priority()).isLessThan(10);
+                assertThat(a.version()).isEqualTo("EMULATOR of CUDA 13.0");
+            });
         }
     }
 }

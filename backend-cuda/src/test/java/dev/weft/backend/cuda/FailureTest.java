@@ -108,12 +108,7 @@ class FailureTest {
     }
 
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "cuStreamBeginCapture_v2:900",
-                "cuStreamEndCapture:901",
-                "cuGraphInstantiateWithFlags:801"
-            })
+    @ValueSource(strings = {"cuStreamBeginCapture_v2:900", "cuStreamEndCapture:901", "cuGraphInstantiateWithFlags:801"})
     void whatCannotBeCapturedRunsCallByCall(String failure) {
         int code = Integer.parseInt(failure.substring(failure.indexOf(':') + 1));
         String function = failure.substring(0, failure.indexOf(':'));
@@ -198,8 +193,7 @@ class FailureTest {
         try (Weft weft = weft()) {
             Device first = weft.device("cuda:0");
             Device other = weft.device("cuda:1");
-            assertThatThrownBy(() -> Network.run(first, STEPS))
-                    .isInstanceOf(DeviceLostException.class);
+            assertThatThrownBy(() -> Network.run(first, STEPS)).isInstanceOf(DeviceLostException.class);
             assertThat(Network.run(other, 2).getFirst()).isEqualTo(Network.expected(Network.input(2, 0)));
         }
     }

@@ -29,10 +29,7 @@ class ImagesTest {
     }
 
     @ParameterizedTest
-    @CsvSource(
-            delimiter = ';',
-            textBlock =
-                    """
+    @CsvSource(delimiter = ';', textBlock = """
                     80;  sm_80,sm_89,sm_90a,compute_80;        sm_80
                     86;  sm_80,sm_89,sm_90a,compute_80;        sm_80
                     89;  sm_80,sm_89,sm_90a,compute_80;        sm_89

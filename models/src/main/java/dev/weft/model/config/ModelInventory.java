@@ -89,7 +89,8 @@ public final class ModelInventory {
         Object rank = c.extra().get(DSPARK_RANK);
         if (!(targets instanceof List<?> layers && !layers.isEmpty() && rank instanceof Integer r && r > 0)) {
             throw new CheckpointException("inventory of a DSpark drafter: found " + DSPARK_TARGETS + " "
-                    + StrictJson.shortened(targets + " and " + DSPARK_RANK + " " + rank) + ", expected a list of layers and a width");
+                    + StrictJson.shortened(targets + " and " + DSPARK_RANK + " " + rank)
+                    + ", expected a list of layers and a width");
         }
         for (int k = 0; k < ModelConfig.DSPARK_BLOCKS; k++) {
             layer("mtp." + k + ".", c.numHiddenLayers() + k);

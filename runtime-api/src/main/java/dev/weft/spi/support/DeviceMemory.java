@@ -71,8 +71,7 @@ public final class DeviceMemory {
             throw new ClosedException(subject + ": used after close");
         }
         // drivers refuse zero bytes; a buffer of nothing still has an address of its own
-        long size = Math.addExact(
-                source.sizeOf(Math.max(bytes, 1)), Math.max(0, alignment - source.startAlignment()));
+        long size = Math.addExact(source.sizeOf(Math.max(bytes, 1)), Math.max(0, alignment - source.startAlignment()));
         if (size > limit - liveBytes) {
             throw new DeviceMemoryException(subject + ": allocation of " + bytes + " bytes: " + (limit - liveBytes)
                     + " free of the limit of " + limit + " (" + live.size()

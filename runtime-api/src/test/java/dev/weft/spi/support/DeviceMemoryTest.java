@@ -98,7 +98,8 @@ class DeviceMemoryTest {
         memory.allocate(6000, 32);
         assertThatThrownBy(() -> memory.allocate(5000, 32))
                 .isInstanceOf(DeviceMemoryException.class)
-                .hasMessageContainingAll("device: allocation of 5000", "4000 bytes are free", "6000 bytes in 1", "malloc");
+                .hasMessageContainingAll(
+                        "device: allocation of 5000", "4000 bytes are free", "6000 bytes in 1", "malloc");
         DeviceMemory limited = new DeviceMemory("device", thread, 1000, device);
         limited.allocate(600, 32);
         assertThatThrownBy(() -> limited.allocate(500, 32)).hasMessageContainingAll("400 free of the limit of 1000");

@@ -48,7 +48,8 @@ class FailedStepTest {
         float[] shorter;
         try (TinyModel tiny = TinyModel.open(model, options());
                 Session s = tiny.model().newSession()) {
-            assumeThat(tiny.weft().device("cpu:0").level()).isNotIn("vector", "scalar"); // they read no weight on demand
+            assumeThat(tiny.weft().device("cpu:0").level())
+                    .isNotIn("vector", "scalar"); // they read no weight on demand
             s.append(Arrays.copyOf(IDS, BEFORE));
             s.save(file);
             try (Session other = s.fork()) {
@@ -84,7 +85,9 @@ class FailedStepTest {
                 f.write(whole);
             }
             try (Session fork = a.fork()) {
-                assertThat(fork.append(SHORT)).as("a fork of the one that failed").containsExactly(shorter);
+                assertThat(fork.append(SHORT))
+                        .as("a fork of the one that failed")
+                        .containsExactly(shorter);
             }
             assertThat(a.append(Arrays.copyOfRange(IDS, BEFORE, 390))).containsExactly(longer);
             assertThat(a.draft(IDS[390])).containsExactly(draft);

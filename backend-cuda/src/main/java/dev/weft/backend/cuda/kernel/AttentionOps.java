@@ -46,8 +46,9 @@ final class AttentionOps {
     private static Optional<String> refusal(OpInstance op, Chip chip) {
         int width = width(op);
         if (op.inputs().get(Q).dtype() != DType.BF16 || !WIDTHS.contains(width)) {
-            return Optional.of("needs BF16 and heads " + WIDTHS.stream().sorted().toList() + " wide: found "
-                    + op.inputs().get(Q));
+            return Optional.of(
+                    "needs BF16 and heads " + WIDTHS.stream().sorted().toList() + " wide: found "
+                            + op.inputs().get(Q));
         }
         if (!chip.hasBf16Mma() || !AttentionPlan.fits(width, chip)) {
             return Optional.of("needs BF16 tensor cores and shared memory for a tile of keys: found " + chip);

@@ -5,8 +5,8 @@ import java.util.stream.IntStream;
 import java.util.stream.Stream;
 
 /**
- * How the attention kernel on tensor cores is launched. The choice changes no bit of the result: keys come in tiles that are
- * merged in order, whoever computes them.
+ * How the attention kernel on tensor cores is launched. The choice changes no bit of the result: keys come in tiles that
+ * are merged in order, whoever computes them.
  *
  * @param width of a head
  * @param headTiles tiles of 16 heads of a block, which share one reading of the keys

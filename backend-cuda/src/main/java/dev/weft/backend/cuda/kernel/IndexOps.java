@@ -9,8 +9,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * The lightning indexer: the scores of a wave of rows, then their picks. Where no row can see more entries than it picks,
- * nothing is scored.
+ * The lightning indexer: the scores of a wave of rows, then their picks. Where no row can see more entries than it
+ * picks, nothing is scored.
  */
 final class IndexOps {
     private static final int SIMPLE_THREADS = 256;
@@ -31,7 +31,7 @@ final class IndexOps {
     /** Most rows that share a block's reading of its keys. */
     private static final long MOST_GROUP_ROWS = 16;
 
-    /** Scores that are kept at a time: a prompt of rows with long lists must not take the memory that the lists need. */
+    /** Scores that are kept at a time: a prompt of rows with long lists must not take the memory the lists need. */
     private static final long MOST_SCORE_BYTES = 64L << 20;
 
     private static final int Q = 0;
@@ -81,12 +81,15 @@ final class IndexOps {
     }
 
     private static Optional<String> refusal(OpInstance op, Chip chip) {
-        if (op.inputs().get(Q).dtype() != DType.BF16 || op.inputs().get(Q).shape().dim(2).maximum() != WIDTH) {
-            return Optional.of("needs BF16 and heads " + WIDTH + " wide: found " + op.inputs().get(Q));
+        if (op.inputs().get(Q).dtype() != DType.BF16
+                || op.inputs().get(Q).shape().dim(2).maximum() != WIDTH) {
+            return Optional.of("needs BF16 and heads " + WIDTH + " wide: found "
+                    + op.inputs().get(Q));
         }
         return chip.hasBf16Mma() && sharedBytes(op) <= chip.sharedBytes()
                 ? Optional.empty()
-                : Optional.of("needs BF16 tensor cores and " + sharedBytes(op) + " bytes of shared memory: found " + chip);
+                : Optional.of(
+                        "needs BF16 tensor cores and " + sharedBytes(op) + " bytes of shared memory: found " + chip);
     }
 
     private static void fast(Emit e) {
@@ -123,16 +126,7 @@ final class IndexOps {
         e.launch("index_mma", "index_wide_gather", parts, PICK_THREADS, 0, first, capacity, offset);
         int sorted = powerOfTwo(topK(e.op()));
         int bytes = sorted * Long.BYTES;
-        e.launch(
-                "index_mma",
-                "index_wide_picks",
-                Grid.of(count),
-                PICK_THREADS,
-                bytes,
-                first,
-                capacity,
-                offset,
-                sorted);
+        e.launch("index_mma", "index_wide_picks", Grid.of(count), PICK_THREADS, bytes, first, capacity, offset, sorted);
     }
 
     /** Whether the entries of a row are too many for one block, and the picks few enough for one to sort. */

@@ -51,8 +51,7 @@ public record Way(
     /** This way with one more refusal. */
     public Way refusing(Refusal more) {
         Refusal first = refusal;
-        return new Way(
-                name, isSimple, (op, c) -> first.of(op, c).or(() -> more.of(op, c)), scratch, attributes, body);
+        return new Way(name, isSimple, (op, c) -> first.of(op, c).or(() -> more.of(op, c)), scratch, attributes, body);
     }
 
     /** This way with scratch memory. */

@@ -43,6 +43,7 @@ class AttentionPlanTest {
         assertThat(plan(4096, TILES, SMALL).headTiles()).isOne();
         assertThat(plan(4096, TILES, LARGE).stages(LARGE)).isEqualTo(2);
         assertThat(AttentionPlan.fits(WIDTH, SMALL)).isTrue();
-        assertThat(AttentionPlan.fits(WIDTH, new Chip(86, 84, 65_536, 6L << 20))).isFalse();
+        assertThat(AttentionPlan.fits(WIDTH, new Chip(86, 84, 65_536, 6L << 20)))
+                .isFalse();
     }
 }

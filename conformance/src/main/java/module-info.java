@@ -1,4 +1,7 @@
-/** The suite that says whether a backend is right: every operator against the scalar reference, and whole models. */
+/**
+ * Whether a backend is right, and how fast: the suite of every operator against the scalar reference and of whole models,
+ * the comparison of devices node by node, and benchmarks.
+ */
 module dev.weft.conformance {
     requires transitive dev.weft;
     requires transitive dev.weft.models;
@@ -10,4 +13,5 @@ module dev.weft.conformance {
     exports dev.weft.bench;
     exports dev.weft.conformance;
     exports dev.weft.conformance.model;
+    exports dev.weft.verify;
 }

@@ -56,7 +56,7 @@ final class DeviceComparison {
                 "device", "prefill t/s", "decode t/s", "max |diff|", "same argmax", "", "kernels");
         DeviceTrial reference = trial(REFERENCE);
         boolean passed = true;
-        for (DeviceId id : candidates()) {
+        for (DeviceId id : candidates(weft)) {
             passed &= judge(id, reference, results);
         }
         row(reference, reference.difference(reference), "ref", results);
@@ -64,7 +64,7 @@ final class DeviceComparison {
     }
 
     /** Every device, best first, and the rungs of its ladder. */
-    private List<DeviceId> candidates() {
+    static List<DeviceId> candidates(Weft weft) {
         List<DeviceId> all = new ArrayList<>();
         for (DeviceInfo d : weft.deviceInfos()) {
             all.add(d.id());

@@ -53,6 +53,7 @@ public final class Main implements Runnable {
         all.put("tokenize", TokenizeCommand::new);
         all.put("synth", SynthCommand::new);
         all.put("verify", VerifyCommand::new);
+        all.put("compare", CompareCommand::new);
         all.put("bench", BenchCommand::create);
         all.put("plan", PlanCommand::new);
         return all;

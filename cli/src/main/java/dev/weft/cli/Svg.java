@@ -30,6 +30,27 @@ final class Svg {
         open("style").words(style).close("style");
     }
 
+    private Svg() {}
+
+    /**
+     * A drawing within an HTML page, which brings the style sheet.
+     *
+     * @param title what it shows, for those who cannot see it
+     */
+    static Svg inline(int width, int height, String title) {
+        return new Svg()
+                .open(
+                        "svg",
+                        "viewBox",
+                        "0 0 " + width + " " + height,
+                        "width",
+                        width,
+                        "role",
+                        "img",
+                        "aria-label",
+                        title);
+    }
+
     /** An element without content. @param attributes names and values in turn */
     Svg element(String name, Object... attributes) {
         tag(name, attributes);
@@ -47,6 +68,11 @@ final class Svg {
     Svg close(String name) {
         out.append("</").append(name).append(">\n");
         return this;
+    }
+
+    /** An element with nothing but a hint that is shown on hovering. */
+    Svg hinted(String name, String hint, Object... attributes) {
+        return open(name, attributes).open("title").words(hint).close("title").close(name);
     }
 
     /** A line of text. @param anchor {@code start}, {@code middle} or {@code end} */
@@ -84,7 +110,8 @@ final class Svg {
         return String.format(Locale.ROOT, "%.1f", value);
     }
 
-    private static String escaped(String text) {
+    /** Text as it may stand in elements and attributes. */
+    static String escaped(String text) {
         return text.replace("&", "&amp;")
                 .replace("<", "&lt;")
                 .replace(">", "&gt;")

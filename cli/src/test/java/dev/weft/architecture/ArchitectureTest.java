@@ -45,6 +45,7 @@ class ArchitectureTest {
                         "dev.weft.natives..",
                         "dev.weft.conformance..",
                         "dev.weft.bench..",
+                        "dev.weft.verify..",
                         "dev.weft.cli..")
                 .check(CLASSES);
     }
@@ -61,6 +62,7 @@ class ArchitectureTest {
                         "dev.weft.natives..",
                         "dev.weft.conformance..",
                         "dev.weft.bench..",
+                        "dev.weft.verify..",
                         "dev.weft.cli..")
                 .check(CLASSES);
     }
@@ -82,6 +84,7 @@ class ArchitectureTest {
                         "dev.weft.text..",
                         "dev.weft.conformance..",
                         "dev.weft.bench..",
+                        "dev.weft.verify..",
                         "dev.weft.cli..")
                 .check(CLASSES);
     }

@@ -53,6 +53,7 @@ class UsageTest {
                         "tokenize",
                         "synth",
                         "verify",
+                        "compare",
                         "bench",
                         "plan");
     }
@@ -70,6 +71,7 @@ class UsageTest {
                 "tokenize",
                 "synth",
                 "verify",
+                "compare",
                 "bench",
                 "plan"
             })

@@ -47,6 +47,11 @@ public record Result(String name, Work work, double[] seconds, Optional<Limit> l
         return Quantile.median(seconds);
     }
 
+    /** Time that nine in ten rounds do not exceed. */
+    public double secondsP90() {
+        return Quantile.of(0.9, seconds);
+    }
+
     /** Bytes per second in the middle round. */
     public double bytesPerSecond() {
         return work.bytes() / secondsMedian();

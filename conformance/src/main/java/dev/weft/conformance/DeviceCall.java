@@ -18,7 +18,7 @@ import java.util.Optional;
  * One kernel call on a device with everything around the operands watched: guard zones, gaps between rows, operands that
  * are only read, poisoned results and scratch memory.
  */
-final class DeviceCall implements AutoCloseable {
+public final class DeviceCall implements AutoCloseable {
     /** An operand or result on the device. A packed weight has no scale memory. */
     private record Place(Guarded data, Optional<Guarded> scales) {}
 
@@ -27,10 +27,31 @@ final class DeviceCall implements AutoCloseable {
     private final Kernel kernel;
     private final List<Guarded> owned = new ArrayList<>();
 
-    DeviceCall(BackendDevice device, OpInstance op) {
+    /**
+     * Prepares the kernel.
+     *
+     * @param op an instance that the device supports; named axes take the extents of the operands of a run
+     */
+    public DeviceCall(BackendDevice device, OpInstance op) {
         this.device = device;
         this.op = op;
         this.kernel = device.prepare(op);
+    }
+
+    /** Name of the kernel. */
+    public String kernel() {
+        return kernel.name();
+    }
+
+    /**
+     * Runs the kernel once with poisoned scratch memory.
+     *
+     * @param inputs operands, left unchanged
+     * @param results poisoned results, filled in; one that updates an operand starts as a copy of it
+     * @throws RuntimeException if something was touched that must not be
+     */
+    public void run(List<HostTensor> inputs, List<HostTensor> results) {
+        run(inputs, results, HostTensor.POISON);
     }
 
     /**

@@ -30,6 +30,16 @@ public final class HostTensor {
         this.scales = scales;
     }
 
+    /**
+     * A tensor without gaps that is to be filled.
+     *
+     * @param type fixed extents
+     * @param arena owner of its memory
+     */
+    public static HostTensor of(TensorType type, Arena arena) {
+        return poisoned(type, 0, arena);
+    }
+
     /** A poisoned tensor. @param gap elements between consecutive indices of the first axis */
     static HostTensor poisoned(TensorType type, long gap, Arena arena) {
         long[] dims = type.shape().maximum();
@@ -46,8 +56,15 @@ public final class HostTensor {
         return arena.allocate(Math.max(1, size), 64).asSlice(0, size);
     }
 
+    /** The same memory in another shape of as many elements; for tensors without gaps. */
+    public HostTensor seenAs(TensorType other) {
+        long[] extents = other.shape().maximum();
+        long inner = extents.length < 2 ? 1 : Shape.elements(Arrays.copyOfRange(extents, 1, extents.length));
+        return new HostTensor(other, extents, inner, data, scales);
+    }
+
     /** A copy with the same pitch. */
-    HostTensor copy(Arena arena) {
+    public HostTensor copy(Arena arena) {
         return new HostTensor(
                 type,
                 dims,
@@ -90,12 +107,12 @@ public final class HostTensor {
     }
 
     /** Bytes from the first to the last element, gaps included. */
-    MemorySegment data() {
+    public MemorySegment data() {
         return data;
     }
 
     /** Scale bytes. */
-    MemorySegment scales() {
+    public MemorySegment scales() {
         return scales;
     }
 
@@ -152,7 +169,7 @@ public final class HostTensor {
     }
 
     /** Whether two elements have the same bits, all NaN of a format being one. */
-    boolean same(long element, HostTensor other) {
+    public boolean same(long element, HostTensor other) {
         return code(element) == other.code(element)
                 || type.dtype().isFloat() && Double.isNaN(value(element)) && Double.isNaN(other.value(element));
     }
@@ -176,7 +193,7 @@ public final class HostTensor {
     }
 
     /** Coordinate of an element as text. */
-    String coordinate(long element) {
+    public String coordinate(long element) {
         long[] c = new long[dims.length];
         for (int a = dims.length - 1; a >= 0; a--) {
             c[a] = element % dims[a];

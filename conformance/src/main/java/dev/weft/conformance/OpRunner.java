@@ -10,6 +10,7 @@ import dev.weft.spi.Support;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 
 /**
  * Runs a case on a device and on the scalar reference and compares. The device runs it twice, with scratch memory that
@@ -99,7 +100,26 @@ public final class OpRunner {
         }
     }
 
-    static String resultName(OpInstance op, int i) {
+    /**
+     * What of the contract the results of a call break.
+     *
+     * @param inputs operands before the call
+     * @param expected the reference's results
+     * @param found the results to be judged
+     * @return the first broken rule with coordinate, found, expected and limit; empty if there is none
+     */
+    public static Optional<String> violation(
+            OpInstance op, List<HostTensor> inputs, List<HostTensor> expected, List<HostTensor> found) {
+        try {
+            compare(op, inputs, expected, found);
+            return Optional.empty();
+        } catch (Mismatch m) {
+            return Optional.of(m.getMessage());
+        }
+    }
+
+    /** Name of result {@code i} for people. */
+    public static String resultName(OpInstance op, int i) {
         int updated = op.op().updates(i);
         return "result " + i + (updated < 0 ? "" : " (" + op.op().operands().get(updated) + " updated)");
     }
@@ -108,7 +128,7 @@ public final class OpRunner {
      * Limits of result {@code i}. An operator states those of its first result; what follows a float result that is
      * exact is exact too, anything else goes by its own format.
      */
-    private static Tolerance tolerance(OpInstance op, int i) {
+    public static Tolerance tolerance(OpInstance op, int i) {
         Tolerance first = op.op().tolerance(op.inputs());
         boolean decided = op.outputs().getFirst().dtype().isFloat() && first.isExact();
         return i == 0 || decided ? first : Tolerance.of(op.outputs().get(i).dtype());

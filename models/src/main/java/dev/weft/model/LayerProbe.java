@@ -95,13 +95,7 @@ public final class LayerProbe implements AutoCloseable {
      */
     public void rows(int position, int tokens) {
         V4Graphs.extents(tokens, 1, 0).forEach(execution::bind);
-        execution
-                .set("ids", new int[tokens])
-                .set("positions", IntStream.range(position, position + tokens).toArray())
-                .set("starts", 0, tokens)
-                .set("slots", 0)
-                .set("pages", IntStream.range(0, options.pagesPerSequence()).toArray())
-                .set("logitRows", new int[0]);
+        V4Graphs.inputs(options, position, new int[tokens], 0).forEach(execution::set);
     }
 
     /** Residual streams of the rows, BF16 {@code [tokens, hcMult, hidden]}. */

@@ -7,12 +7,15 @@ import dev.weft.TensorType;
 import dev.weft.graph.Graph;
 import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Value;
+import dev.weft.io.Checkpoint;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.op.Add;
 import dev.weft.op.Expand;
 import dev.weft.op.Gather;
 import dev.weft.op.HyperHead;
+import dev.weft.spi.WeightSource;
 import java.util.Map;
+import java.util.stream.IntStream;
 
 /**
  * DeepSeek-V4 as graphs: the backbone, and the multi-token-prediction block, both driven by the fields of the
@@ -84,6 +87,34 @@ public final class V4Graphs {
                 V4Inputs.TOKENS, (long) tokens,
                 V4Inputs.SEQUENCES, (long) sequences,
                 V4Inputs.LOGITS, (long) logits);
+    }
+
+    /**
+     * Inputs of these graphs for a step of a sequence that is alone: it has slot 0 and the first pages.
+     *
+     * @param position tokens before the step
+     * @param ids tokens of the step
+     * @param logits how many of the last rows' logits are wanted
+     */
+    public static Map<String, int[]> inputs(LoadOptions o, int position, int[] ids, int logits) {
+        return Map.of(
+                "ids",
+                ids,
+                "positions",
+                IntStream.range(position, position + ids.length).toArray(),
+                "starts",
+                new int[] {0, ids.length},
+                "slots",
+                new int[] {0},
+                "pages",
+                IntStream.range(0, o.pagesPerSequence()).toArray(),
+                "logitRows",
+                IntStream.range(ids.length - logits, ids.length).toArray());
+    }
+
+    /** The weights of a published checkpoint under the names of these graphs. */
+    public static WeightSource weights(Checkpoint checkpoint) {
+        return new V4Weights(checkpoint);
     }
 
     /** Output with the experts that each row of a layer graph was sent to. */

@@ -18,13 +18,13 @@ final class ToyBackend implements Backend {
     private final List<ToyDevice> opened;
     private final List<DeviceInfo> infos;
 
-    ToyBackend(BackendConfig config, ToyFaults faults, List<ToyDevice> opened) {
+    ToyBackend(String name, BackendConfig config, ToyFaults faults, List<ToyDevice> opened) {
         this.memory = config.memoryLimit() == 0 ? DEFAULT_MEMORY : Math.min(config.memoryLimit(), DEFAULT_MEMORY);
         this.faults = faults;
         this.opened = opened;
         this.infos = java.util.stream.IntStream.range(0, DEVICES)
                 .mapToObj(i ->
-                        new DeviceInfo(new DeviceId("toy", i, ""), "toy accelerator", "emulator", memory, List.of()))
+                        new DeviceInfo(new DeviceId(name, i, ""), "toy accelerator", "emulator", memory, List.of()))
                 .toList();
     }
 

@@ -14,6 +14,7 @@ import java.util.concurrent.CopyOnWriteArrayList;
  * and a leak report; and it breaks on request ({@link ToyFaults}).
  */
 public final class ToyProvider implements BackendProvider {
+    private final String name;
     private final ToyFaults faults;
     private final List<ToyDevice> opened = new CopyOnWriteArrayList<>();
 
@@ -24,12 +25,18 @@ public final class ToyProvider implements BackendProvider {
 
     /** A provider whose devices obey {@code faults}. */
     public ToyProvider(ToyFaults faults) {
+        this(faults, "toy");
+    }
+
+    /** A provider under another name, to stand beside the first one. */
+    public ToyProvider(ToyFaults faults, String name) {
         this.faults = faults;
+        this.name = name;
     }
 
     @Override
     public String name() {
-        return "toy";
+        return name;
     }
 
     @Override
@@ -44,7 +51,7 @@ public final class ToyProvider implements BackendProvider {
 
     @Override
     public Backend open(BackendConfig config) {
-        return new ToyBackend(config, faults, opened);
+        return new ToyBackend(name, config, faults, opened);
     }
 
     /** Every device opened through this provider, closed ones included. */

@@ -1,0 +1,216 @@
+package dev.weft.cli;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.weft.DType;
+import dev.weft.DeviceId;
+import dev.weft.TensorType;
+import dev.weft.bench.Result;
+import dev.weft.bench.Rounds;
+import dev.weft.bench.Work;
+import dev.weft.conformance.model.GoldenModel;
+import dev.weft.graph.Graph;
+import dev.weft.graph.GraphBuilder;
+import dev.weft.graph.Node;
+import dev.weft.graph.Value;
+import dev.weft.io.Checkpoint;
+import dev.weft.model.NumericMode;
+import dev.weft.runtime.Weft;
+import dev.weft.spi.BackendConfig;
+import dev.weft.spi.Backends;
+import dev.weft.spi.HardwareLimit;
+import dev.weft.verify.DeviceRun;
+import dev.weft.verify.Difference;
+import dev.weft.verify.ModeReport;
+import dev.weft.verify.ModelComparison;
+import dev.weft.verify.NodeOutcome;
+import dev.weft.verify.NodeReport;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
+import java.nio.file.Files;
+import java.nio.file.Path;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.regex.Pattern;
+import java.util.stream.IntStream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
+import tools.jackson.databind.JsonNode;
+
+class CompareTest {
+    private static final Path MODEL = GoldenModel.micro().directory();
+    private static final DeviceId REFERENCE = DeviceId.parse("cpu:0/scalar");
+    private static final DeviceId VECTOR = DeviceId.parse("cpu:0/vector");
+    private static final DeviceId ABSENT = DeviceId.parse("cpu:9");
+
+    private static CompareSheet sheet;
+    private static ModeReport mode;
+
+    @TempDir
+    private Path folder;
+
+    @BeforeAll
+    static void compare() {
+        int[] tokens = IntStream.range(0, 22).toArray();
+        try (Backends backends = Backends.load(BackendConfig.DEFAULT);
+                Weft weft = Weft.of(backends);
+                Checkpoint checkpoint = Checkpoint.open(MODEL)) {
+            mode = ModelComparison.run(
+                    backends,
+                    weft,
+                    checkpoint,
+                    new ModelComparison.Plan(
+                            REFERENCE, List.of(VECTOR, ABSENT), NumericMode.FP32, tokens, 2, new Rounds(2, 0)),
+                    what -> {});
+        }
+        sheet = new CompareSheet("weft compare <MODEL>", MODEL.toString(), 5, 20, 2, List.of(mode));
+    }
+
+    private static DeviceRun vector() {
+        return mode.devices().getFirst();
+    }
+
+    @Test
+    void jsonHasTheNumbersOfTheReport() {
+        JsonNode root = CompareJson.of(sheet);
+        assertThat(root.path("passed").asBoolean()).isFalse(); // a device is absent
+        JsonNode shown = root.path("modes").path(0);
+        assertThat(shown.path("nodes").size()).isEqualTo(mode.nodes().size()).isGreaterThan(200);
+        for (int i = 0; i < mode.nodes().size(); i++) {
+            NodeReport node = mode.nodes().get(i);
+            JsonNode json = shown.path("nodes").path(i);
+            assertThat(json.path("node").asString()).isEqualTo(node.node().label());
+            assertThat(json.path("flops").asLong())
+                    .isEqualTo((long) mode.work(node).flops());
+            JsonNode result = json.path("results").path(0);
+            assertThat(result.path("status").asString()).isEqualTo("right");
+            Difference d = ((NodeOutcome.Compared) node.outcomes().get(VECTOR)).difference();
+            assertThat(result.path("nmse").asDouble()).isEqualTo(d.nmse());
+            assertThat(result.path("largest").path("amount").asDouble())
+                    .isEqualTo(d.largest().amount());
+            assertThat(result.path("ofTolerance").asDouble()).isEqualTo(d.share());
+            Result time =
+                    vector().times().get(node.step()).nodes().get(node.node().index());
+            assertThat(result.path("seconds").path("median").asDouble())
+                    .isEqualTo(time.secondsMedian())
+                    .isPositive();
+        }
+        JsonNode device = shown.path("devices").path(0);
+        assertThat(device.path("nodes").path("right").asInt())
+                .isEqualTo(mode.nodes().size());
+        assertThat(device.path("endToEnd").path("nmse").asDouble())
+                .isEqualTo(vector().endToEnd().orElseThrow().nmse())
+                .isBetween(1e-20, 1e-9);
+        assertThat(shown.path("reference").path("steps").isEmpty()).isTrue(); // no hardware
+        assertThat(shown.path("devices").path(1).path("problem").asString()).contains("cpu:9");
+    }
+
+    @Test
+    void thePageHasTheSameNumbersAndNeedsNothingElse() {
+        String page = new CompareHtml(sheet).page();
+        assertThat(page).contains("weft compare &lt;MODEL&gt;", "cpu:0/vector", "cpu:9", "prefers-color-scheme: dark");
+        assertThat(page)
+                .contains(">"
+                        + CompareSheet.error(vector().endToEnd().orElseThrow().nmse()) + "<");
+        assertThat(page)
+                .contains(">"
+                        + CompareSheet.millis(
+                                vector().times().get("decode").step().secondsMedian()) + "<");
+        List<CompareSheet.Worst> worst = CompareSheet.worst(mode, VECTOR, 3);
+        assertThat(worst)
+                .hasSize(3)
+                .allSatisfy(w -> assertThat(page)
+                        .contains(
+                                ">" + w.node().node().label() + "<",
+                                ">" + CompareSheet.share(w.difference().share()) + "<",
+                                ">" + CompareSheet.error(w.difference().nmse()) + "<",
+                                w.node().node().label() + ": " + w.outcome().kernel())); // the hint of its cell
+        assertThat(page).doesNotContainPattern("https?:|src=|href=|url\\(|@import|<script|<link");
+        assertThat(count(page, "<rect class=\"(same|tiny|small|some|near)\""))
+                .isEqualTo(mode.nodes().size());
+    }
+
+    private static long count(String text, String pattern) {
+        return Pattern.compile(pattern).matcher(text).results().count();
+    }
+
+    @Test
+    void whatIsWrongAndWhatHasNoKernelIsNamed() {
+        GraphBuilder g = Graph.builder("two nodes");
+        Value x = g.input("x", TensorType.of(DType.F32, 2, 4));
+        g.output("y", g.add(g.add(x, x), x));
+        List<Node> nodes = g.build().nodes();
+        NodeOutcome wrong = new NodeOutcome.Failed("memory 3 bytes past its end was overwritten");
+        NodeOutcome refused = new NodeOutcome.Unsupported("no adders <here>");
+        DeviceRun broken = new DeviceRun(
+                ABSENT, Optional.empty(), Optional.of("2 nodes"), Optional.empty(), Optional.empty(), Map.of());
+        Work work = new Work(96, 8, HardwareLimit.F32_FMA);
+        ModeReport report = new ModeReport(
+                NumericMode.FP32,
+                mode.reference(),
+                List.of(broken),
+                List.of(
+                        new NodeReport("prefill", nodes.get(0), Map.of(ABSENT, refused)),
+                        new NodeReport("prefill", nodes.get(1), Map.of(ABSENT, wrong))),
+                Map.of("prefill", List.of(work, work)));
+        CompareSheet bad = new CompareSheet("weft compare", "m", -1, 1, 1, List.of(report));
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        new CompareText(new Terminal(new PrintStream(bytes), new PrintStream(bytes), false), bad).print();
+        assertThat(bytes.toString(StandardCharsets.UTF_8))
+                .contains("cpu:9: first wrong node: prefill add#2: memory 3 bytes past its end")
+                .contains("cpu:9: no kernel for 1 nodes, first prefill add: no adders <here>")
+                .containsPattern("cpu:9 +absent +0 +1 +1 ")
+                .contains("tokens as given")
+                .endsWith("FAILED: not every device passes" + System.lineSeparator());
+        assertThat(new CompareHtml(bad).page())
+                .contains("first wrong node <code>add#2</code>", "none for add: no adders &lt;here&gt;")
+                .contains("<rect class=\"over\"", "<rect class=\"none\"")
+                .contains("none, the tokens were given");
+        JsonNode results = CompareJson.of(bad).path("modes").path(0).path("nodes");
+        assertThat(results.path(0).path("results").path(0).path("status").asString())
+                .isEqualTo("unsupported");
+        assertThat(results.path(1).path("results").path(0).path("status").asString())
+                .isEqualTo("failed");
+    }
+
+    @Test
+    void theCommandComparesWhatIsThere() throws IOException {
+        Path page = folder.resolve("report.html");
+        Run run = Run.of(
+                "compare",
+                MODEL,
+                "--devices",
+                "cpu:0,cpu:0/scalar",
+                "--numerics",
+                "bf16",
+                "--prompt",
+                6,
+                "--decode",
+                1,
+                "--rounds",
+                1,
+                "--html",
+                page);
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        assertThat(run.out())
+                .contains("numerics bf16, against cpu:0/scalar", "every node within its tolerance")
+                .containsPattern("cpu:0 +hardware +[1-9][0-9]* +0 +0 ");
+        assertThat(Files.readString(page)).contains("compare " + MODEL + " --devices cpu:0,cpu:0/scalar");
+    }
+
+    @Test
+    void whatCannotBeComparedIsAUsageError() throws IOException {
+        Path ids = Files.writeString(folder.resolve("ids.json"), "[1, 2]");
+        Run few = Run.of("compare", MODEL, "--tokens", ids, "--decode", 2);
+        assertThat(few.code()).isEqualTo(2);
+        assertThat(few.err()).contains("found 2", "--decode");
+        Run nowhere = Run.of("compare", MODEL, "--html", folder.resolve("absent/report.html"));
+        assertThat(nowhere.code()).isEqualTo(2);
+        assertThat(nowhere.err()).contains("--html", "a folder that exists");
+    }
+}

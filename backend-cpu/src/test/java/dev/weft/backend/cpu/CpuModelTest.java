@@ -18,9 +18,11 @@ import java.util.Arrays;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 
 /** Whole models on every variant that this machine has. */
+@Tag("numbers")
 class CpuModelTest {
     @TestFactory
     Stream<DynamicContainer> goldenModels() {

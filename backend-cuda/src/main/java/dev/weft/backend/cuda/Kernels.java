@@ -30,7 +30,8 @@ final class Kernels {
     /** What became of an instance. */
     private sealed interface Choice {}
 
-    private record Chosen(Way way) implements Choice {}
+    /** @param lacking what kept a faster way from loading, empty if nothing did */
+    private record Chosen(Way way, String lacking) implements Choice {}
 
     /** @param reasons of every way */
     private record None(String reasons) implements Choice {}
@@ -46,15 +47,19 @@ final class Kernels {
 
     private Choice look(OpInstance op) {
         List<String> reasons = new ArrayList<>();
+        List<String> lacking = new ArrayList<>();
         for (Way way : CudaOps.ways(op.op())) {
             if (simple && !way.isSimple()) {
                 continue;
             }
-            Optional<String> refusal = way.refusal().of(op, device.chip()).or(() -> absence(way, op));
-            if (refusal.isEmpty()) {
-                return new Chosen(way);
+            Optional<String> refusal = way.refusal().of(op, device.chip());
+            Optional<String> absence = refusal.isPresent() ? Optional.empty() : absence(way, op);
+            absence.ifPresent(reason -> lacking.add(way.name() + ": " + reason));
+            Optional<String> reason = refusal.or(() -> absence);
+            if (reason.isEmpty()) {
+                return new Chosen(way, String.join("; ", lacking));
             }
-            reasons.add(way.name() + ": " + refusal.get());
+            reasons.add(way.name() + ": " + reason.get());
         }
         return new None(
                 reasons.isEmpty() ? "no CUDA kernel for " + op.op().name() + " yet" : String.join("; ", reasons));
@@ -81,7 +86,10 @@ final class Kernels {
     Support supports(OpInstance op) {
         return switch (choose(op)) {
             case None none -> new Support.Unsupported(none.reasons());
-            case Chosen chosen -> new Support.Native(chosen.way().name());
+            case Chosen(Way way, String lacking) ->
+                lacking.isEmpty()
+                        ? new Support.Native(way.name())
+                        : new Support.Emulated(way.name(), "in place of a faster kernel; " + lacking);
         };
     }
 

@@ -130,9 +130,19 @@ class FailureTest {
     void imagesThatDoNotLoadAreReasons(int code) {
         emulator.with("fail", "cuModuleLoadDataEx:1:" + code);
         try (Weft weft = weft()) {
-            assertThatThrownBy(() -> weft.device("cuda:0").compile(Network.graph()))
+            assertThatThrownBy(() -> weft.device("cuda:0/simple").compile(Network.graph()))
                     .isInstanceOf(UnsupportedOpException.class)
                     .hasMessageContainingAll("cuModuleLoadDataEx(", "plain", "returned " + code);
+        }
+    }
+
+    /** A fast kernel whose image cannot be had is named where its work is placed. */
+    @Test
+    void aSlowerKernelSaysWhatItReplaces() {
+        emulator.with("fail", "cuModuleLoadDataEx:1:200");
+        try (Weft weft = weft()) {
+            assertThat(weft.device("cuda:0").compile(Network.graph()).placement().table())
+                    .contains("/simple", "in place of a faster kernel", "plain_fast", "returned 200");
         }
     }
 

@@ -118,6 +118,6 @@ class FormTest {
         assertThat(missing.err()).contains("none.json: no such file");
         Run few = withInput(SCHEMA, "--json-schema", "-", "--max-tokens", 3);
         assertThat(few.code()).isEqualTo(1);
-        assertThat(few.err()).contains("found maxTokens 3, expected at least ");
+        assertThat(few.err()).contains("found maxTokens 3 and ", "expected at least ");
     }
 }

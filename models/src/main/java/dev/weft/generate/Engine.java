@@ -84,10 +84,11 @@ public final class Engine implements AutoCloseable {
         }
         request.sampling().bias().keySet().forEach(id -> requireToken("biased token", id, vocabulary));
         TokenConstraint constraint = request.constraint();
-        int room = Math.min(request.sampling().maxTokens(), context - request.prompt().length + 1);
-        if (constraint != null && constraint.shortest() > room) {
-            throw new RequestException("request: found room for " + room + " tokens, expected at least "
-                    + constraint.shortest() + ", with which the constraint can be met");
+        int maxTokens = request.sampling().maxTokens();
+        int room = context - request.prompt().length + 1;
+        if (constraint != null && constraint.shortest() > Math.min(maxTokens, room)) {
+            throw new RequestException("request: found maxTokens " + maxTokens + " and a context with room for " + room
+                    + ", expected at least " + constraint.shortest() + ", with which the constraint can be met");
         }
         if (request.speculative() && (!model.options().mtp() || model.options().rollback() < 1)) {
             throw new RequestException(

@@ -141,7 +141,10 @@ class FailureTest {
     void aSlowerKernelSaysWhatItReplaces() {
         emulator.with("fail", "cuModuleLoadDataEx:1:200");
         try (Weft weft = weft()) {
-            assertThat(weft.device("cuda:0").compile(Network.graph()).placement().table())
+            assertThat(weft.device("cuda:0")
+                            .compile(Network.graph())
+                            .placement()
+                            .table())
                     .contains("/simple", "in place of a faster kernel", "plain_fast", "returned 200");
         }
     }

@@ -3,6 +3,7 @@ package dev.weft.model;
 import dev.weft.RequestException;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.Consumer;
 
 /**
  * How tokens are chosen and when generation ends. Logits go through {@code repetitionPenalty}, {@code presencePenalty} and
@@ -80,110 +81,97 @@ public record Sampling(
 
     /** These settings ending at any of the given ids. */
     public Sampling stopAt(Integer... ids) {
-        return new Sampling(
-                temperature,
-                topP,
-                topK,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                bias,
-                maxTokens,
-                seed,
-                Set.of(ids),
-                logprobs);
+        return with(d -> d.stop = Set.of(ids));
     }
 
     /** These settings with two more limits. */
     public Sampling keeping(int topK, float minP) {
-        return new Sampling(
-                temperature,
-                topP,
-                topK,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                bias,
-                maxTokens,
-                seed,
-                stop,
-                logprobs);
+        return with(d -> {
+            d.topK = topK;
+            d.minP = minP;
+        });
     }
 
     /** These settings with penalties. */
     public Sampling penalising(float repetition, float presence, float frequency) {
-        return new Sampling(
-                temperature, topP, topK, minP, repetition, presence, frequency, bias, maxTokens, seed, stop, logprobs);
+        return with(d -> {
+            d.repetitionPenalty = repetition;
+            d.presencePenalty = presence;
+            d.frequencyPenalty = frequency;
+        });
     }
 
     /** These settings with other biases. */
     public Sampling bias(Map<Integer, Float> bias) {
-        return new Sampling(
-                temperature,
-                topP,
-                topK,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                bias,
-                maxTokens,
-                seed,
-                stop,
-                logprobs);
+        return with(d -> d.bias = bias);
     }
 
     /** These settings with log probabilities of the chosen token and of the {@code most} most likely ones. */
     public Sampling logprobs(int most) {
-        return new Sampling(
-                temperature,
-                topP,
-                topK,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                bias,
-                maxTokens,
-                seed,
-                stop,
-                most);
+        return with(d -> d.logprobs = most);
     }
 
     /** These settings with another most of tokens. */
     public Sampling maxTokens(int maxTokens) {
-        return new Sampling(
-                temperature,
-                topP,
-                topK,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                bias,
-                maxTokens,
-                seed,
-                stop,
-                logprobs);
+        return with(d -> d.maxTokens = maxTokens);
     }
 
     /** These settings with another start of the random numbers. */
     public Sampling seed(long seed) {
-        return new Sampling(
-                temperature,
-                topP,
-                topK,
-                minP,
-                repetitionPenalty,
-                presencePenalty,
-                frequencyPenalty,
-                bias,
-                maxTokens,
-                seed,
-                stop,
-                logprobs);
+        return with(d -> d.seed = seed);
+    }
+
+    private Sampling with(Consumer<Draft> change) {
+        Draft draft = new Draft(this);
+        change.accept(draft);
+        return draft.sampling();
+    }
+
+    /** The settings that change after {@link #random}. */
+    private static final class Draft {
+        private final float temperature;
+        private final float topP;
+        private int topK;
+        private float minP;
+        private float repetitionPenalty;
+        private float presencePenalty;
+        private float frequencyPenalty;
+        private Map<Integer, Float> bias;
+        private int maxTokens;
+        private long seed;
+        private Set<Integer> stop;
+        private int logprobs;
+
+        Draft(Sampling s) {
+            temperature = s.temperature;
+            topP = s.topP;
+            topK = s.topK;
+            minP = s.minP;
+            repetitionPenalty = s.repetitionPenalty;
+            presencePenalty = s.presencePenalty;
+            frequencyPenalty = s.frequencyPenalty;
+            bias = s.bias;
+            maxTokens = s.maxTokens;
+            seed = s.seed;
+            stop = s.stop;
+            logprobs = s.logprobs;
+        }
+
+        Sampling sampling() {
+            return new Sampling(
+                    temperature,
+                    topP,
+                    topK,
+                    minP,
+                    repetitionPenalty,
+                    presencePenalty,
+                    frequencyPenalty,
+                    bias,
+                    maxTokens,
+                    seed,
+                    stop,
+                    logprobs);
+        }
     }
 
     /** Whether logits are used as they are. */

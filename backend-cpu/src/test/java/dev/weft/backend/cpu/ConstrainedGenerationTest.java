@@ -149,7 +149,7 @@ class ConstrainedGenerationTest {
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT)) {
             assertThatThrownBy(() -> engine.submit(request))
                     .isInstanceOf(RequestException.class)
-                    .hasMessageContaining("room for " + (shortest - 1) + " tokens, expected at least " + shortest);
+                    .hasMessageContainingAll("maxTokens " + (shortest - 1), "expected at least " + shortest);
         }
         assertThatThrownBy(() -> alone(request))
                 .isInstanceOf(RequestException.class)

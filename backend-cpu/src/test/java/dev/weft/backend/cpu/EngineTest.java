@@ -41,7 +41,7 @@ import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Many sequences at once, with and without speculation, on a random model with an MTP block. */
-@Timeout(120)
+@Timeout(600)
 class EngineTest {
     private static final int VOCABULARY = 256;
     private static final int SEQUENCES = 16;

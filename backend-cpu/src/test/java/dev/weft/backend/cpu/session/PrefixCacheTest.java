@@ -18,12 +18,14 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.function.BooleanSupplier;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** A prompt that begins with something remembered gives the bits of one that does not. */
+@Tag("long")
 class PrefixCacheTest {
     private static final int[] HITS = {100, 1000, 2048, 4095, 4096};
     private static final int TAIL = 6;

@@ -16,10 +16,12 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 
 /** Requests come and go and leave nothing. */
+@Tag("long")
 class SessionSoakTest {
     private static final int REQUESTS = 10_000;
     private static final int WARM = 2_000;

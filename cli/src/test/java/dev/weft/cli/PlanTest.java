@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.within;
 
 import dev.weft.model.config.ModelConfig;
+import dev.weft.runtime.Weft;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -201,6 +202,12 @@ class PlanTest {
 
     @Test
     void thisProcessorIsMeasured() {
+        if (!hasNativeKernels()) {
+            Run refused = Run.of("plan", "--model", DemoModel.locate(null), "--context", "2K", "--hardware", "cpu");
+            assertThat(refused.code()).isEqualTo(1);
+            assertThat(refused.err()).contains("measures no computing; build the native kernels");
+            return;
+        }
         JsonNode root = json("--model", DemoModel.locate(null), "--context", "2K", "--hardware", "cpu");
         JsonNode hardware = root.path("hardware");
         assertThat(hardware.path("kind").asString()).isEqualTo("cpu");
@@ -216,6 +223,13 @@ class PlanTest {
         assertThat(plan.path("roofline").path("stepMs").path("exchange").asDouble())
                 .isZero();
         assertThat(plan.path("roofline").path("tpotMs").asDouble()).isPositive();
+    }
+
+    private static boolean hasNativeKernels() {
+        try (Weft weft = Weft.open()) {
+            String best = weft.device("cpu:0").info().variants().getFirst();
+            return !best.equals("vector") && !best.equals("scalar");
+        }
     }
 
     @Test

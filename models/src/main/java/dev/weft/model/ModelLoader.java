@@ -54,7 +54,7 @@ final class ModelLoader {
                         checkpoint.directory() + ": its MTP tensors are a DSpark drafter, which is not"
                                 + " run; load without MTP: the backbone is the same");
             }
-            LOG.info(
+            LOG.warn(
                     "{}: the DSpark drafter (mtp.*) is not loaded; the backbone runs without it",
                     checkpoint.directory());
         }

@@ -135,7 +135,7 @@ final class Batch {
         feeds.clear();
         int left = maxTokens;
         for (Member m : ready) {
-            if (!m.continuation().isInPrompt() && left >= 2) {
+            if (!m.continuation().isInPrompt() && left >= m.continuation().least()) {
                 left -= add(m, 1);
             }
         }

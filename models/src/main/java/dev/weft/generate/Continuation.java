@@ -98,6 +98,11 @@ final class Continuation {
         draft = sampler.propose(logits, at, vocabulary, allowed(vocabulary));
     }
 
+    /** How many tokens the next step needs at least. */
+    int least() {
+        return draft == NONE ? 1 : 2;
+    }
+
     /** Tokens of the next step. @param most limit for a piece of the prompt, 1 or more; other steps have one or two */
     Feed feed(int most) {
         if (isInPrompt()) {

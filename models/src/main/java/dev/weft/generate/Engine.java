@@ -90,11 +90,12 @@ public final class Engine implements AutoCloseable {
             throw new RequestException("request: found maxTokens " + maxTokens + " and a context with room for " + room
                     + ", expected at least " + constraint.shortest() + ", with which the constraint can be met");
         }
-        if (request.speculative() && (!model.options().mtp() || model.options().rollback() < 1)) {
+        LoadOptions loaded = model.options();
+        if (request.speculative() && (!loaded.mtp() || loaded.rollback() < 1 || loaded.maxTokens() < 2)) {
             throw new RequestException(
-                    "request: speculation needs a model loaded with its MTP block and a rollback of 1"
-                            + " or more, found mtp " + model.options().mtp() + ", rollback "
-                            + model.options().rollback() + "; see LoadOptions.withMtp");
+                    "request: speculation needs a model loaded with its MTP block, a rollback of 1 or"
+                            + " more and steps of 2 tokens or more, found mtp " + loaded.mtp() + ", rollback "
+                            + loaded.rollback() + ", maxTokens " + loaded.maxTokens() + "; see LoadOptions.withMtp");
         }
     }
 

@@ -243,6 +243,28 @@ class EngineTest {
         }
     }
 
+    /** Steps of one token: sequences take turns, and there is no room for a proposal. */
+    @Test
+    void stepsOfOneTokenAreEnough() {
+        LoadOptions narrow = LoadOptions.defaults()
+                .maxContext(64)
+                .maxTokens(1)
+                .maxSequences(2)
+                .withMtp();
+        int[] prompt = {9, 8, 7};
+        try (DeepSeekV4 small = DeepSeekV4.load(checkpoint, weft.device("cpu:0"), narrow);
+                Engine engine = new Engine(small, EngineOptions.DEFAULT)) {
+            GenerationRequest request = GenerationRequest.of(prompt, Sampling.greedy(6));
+            Generation first = engine.submit(request);
+            Generation second = engine.submit(request);
+            assertThat(ids(first.await())).isEqualTo(alone(prompt, Sampling.greedy(6)));
+            assertThat(ids(second.await())).isEqualTo(ids(first.await()));
+            assertThatThrownBy(() -> engine.submit(request.speculating()))
+                    .isInstanceOf(RequestException.class)
+                    .hasMessageContaining("maxTokens 1");
+        }
+    }
+
     @Test
     void aRequestForNoTokenEndsAtOnce() {
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT)) {

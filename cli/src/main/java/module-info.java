@@ -4,6 +4,7 @@ module dev.weft.cli {
     requires dev.weft.conformance;
     requires dev.weft.models;
     requires java.management;
+    requires jdk.jfr;
     requires info.picocli;
     requires tools.jackson.databind;
     requires static org.jspecify;

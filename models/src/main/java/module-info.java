@@ -1,6 +1,7 @@
 /** Model files, tokenizers, DeepSeek-V4 as a graph, and what models cost. */
 module dev.weft.models {
     requires transitive dev.weft;
+    requires jdk.jfr;
     requires org.slf4j;
     requires tools.jackson.core;
     requires tools.jackson.databind;

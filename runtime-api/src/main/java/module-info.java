@@ -1,5 +1,6 @@
 /** Graphs of tensor operators, the backends that run them, and the scalar reference of every operator. */
 module dev.weft {
+    requires jdk.jfr;
     requires org.slf4j;
     requires static org.jspecify;
 

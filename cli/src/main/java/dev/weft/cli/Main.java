@@ -55,6 +55,7 @@ public final class Main implements Runnable {
         all.put("verify", VerifyCommand::new);
         all.put("compare", CompareCommand::new);
         all.put("bench", BenchCommand::create);
+        all.put("trace", TraceCommand::new);
         all.put("plan", PlanCommand::new);
         return all;
     }

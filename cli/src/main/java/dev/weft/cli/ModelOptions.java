@@ -49,6 +49,11 @@ final class ModelOptions {
                     + " others as memory demands) or auto (packed if it fits). Default: ${DEFAULT-VALUE}.")
     private WeightRoute weights = WeightRoute.AUTO;
 
+    /** What was given as the model, whatever it is. */
+    Path path() {
+        return directory;
+    }
+
     /** Folder of the checkpoint. @throws UsageException if there is none */
     Path directory() {
         return requireDirectory(directory);

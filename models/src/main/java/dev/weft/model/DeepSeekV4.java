@@ -179,6 +179,8 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     private void compute(List<Feed> feeds) {
+        StepEvent event = new StepEvent();
+        event.begin();
         requireOpen();
         rules.check(this, feeds);
         for (int i = 0; i < feeds.size(); i++) {
@@ -192,6 +194,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
         }
         backbone.run(MemorySegment.NULL);
+        event.end(backbone.compiled().device(), feeds);
     }
 
     /** Computes a session again if a step that failed has overwritten rows of its rings that it needs. */

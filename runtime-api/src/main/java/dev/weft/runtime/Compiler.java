@@ -35,9 +35,30 @@ final class Compiler {
     }
 
     static CompiledGraph compile(Device device, Graph graph, CompileOptions options) {
-        Compiler c = new Compiler(device, graph, options);
-        graph.nodes().forEach(c::place);
-        return c.finish();
+        CompileEvent event = new CompileEvent();
+        event.begin();
+        event.graph = graph.name();
+        event.device = device.id().toString();
+        try {
+            Compiler c = new Compiler(device, graph, options);
+            graph.nodes().forEach(c::place);
+            CompiledGraph compiled = c.finish();
+            report(event, compiled.placement());
+            return compiled;
+        } finally {
+            event.commit();
+        }
+    }
+
+    private static void report(CompileEvent event, Placement placement) {
+        event.nodes = placement.rows().size();
+        event.onHost = (int) placement.hostNodes();
+        event.weightBytes = placement.weightBytes();
+        event.valueBytes = placement.valueBytes() + placement.workspaceBytes();
+        event.stateBytes = placement.stateBytes();
+        if (LOG.isDebugEnabled()) {
+            LOG.debug("{}", placement.summary());
+        }
     }
 
     private void place(Node node) {

@@ -17,6 +17,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.function.LongConsumer;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -60,6 +61,8 @@ public final class DeviceWeights implements AutoCloseable {
         WeightPlan plan = WeightPlan.of(graphs, source);
         DeviceBuffer buffer = device.spi().allocate(Math.max(plan.bytes(), 1), MemoryPlan.ALIGNMENT);
         WeightPager pager = null;
+        LoadEvent event = new LoadEvent();
+        event.begin();
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment staging = arena.allocate(STAGING_BYTES, MemoryPlan.ALIGNMENT);
             if (plan.isPaged() && device.spi() instanceof WeightLayout layout) {
@@ -83,6 +86,14 @@ public final class DeviceWeights implements AutoCloseable {
                     done += item.type().maxDataBytes();
                     progress.accept(done);
                 }
+            }
+            if (event.shouldCommit()) {
+                event.device = device.id().toString();
+                event.graphs = graphs.stream().map(g -> g.graph().name()).collect(Collectors.joining(", "));
+                event.weights = places.size();
+                event.bytes = done;
+                event.onDemand = pager != null;
+                event.commit();
             }
             return new DeviceWeights(device, buffer, pager, places);
         } catch (RuntimeException | Error e) {

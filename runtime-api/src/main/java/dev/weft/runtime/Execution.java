@@ -233,13 +233,25 @@ public final class Execution implements AutoCloseable {
     }
 
     private void enqueue() {
+        RunEvent event = new RunEvent();
+        event.begin();
         try {
             feedAll();
-            launches.enqueue(stream);
+            if (new KernelEvent().isEnabled()) {
+                launches.record(stream);
+            } else {
+                launches.enqueue(stream);
+            }
             stream.synchronize();
         } catch (RuntimeException | Error e) {
             drain(e);
             throw e;
+        }
+        if (event.shouldCommit()) {
+            event.graph = compiled.graph().name();
+            event.device = compiled.device().id().toString();
+            event.extents = extents.toString();
+            event.commit();
         }
     }
 

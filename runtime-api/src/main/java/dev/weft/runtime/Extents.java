@@ -8,6 +8,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 
 /** Named dimensions of one execution: what each is bound to and which operand extents follow it. Not thread-safe. */
 final class Extents {
@@ -88,5 +89,13 @@ final class Extents {
     /** Changes with every change of an extent. */
     int version() {
         return version;
+    }
+
+    /** As in {@code tokens=3, sequences=1}. */
+    @Override
+    public String toString() {
+        return dims.entrySet().stream()
+                .map(d -> d.getKey() + "=" + d.getValue().extent)
+                .collect(Collectors.joining(", "));
     }
 }

@@ -96,6 +96,22 @@ final class Launches implements AutoCloseable {
         }
     }
 
+    /** Runs the nodes one by one, waiting for each, and tells the flight recorder. */
+    void record(DeviceStream stream) {
+        for (int i = 0; i < arguments.size(); i++) {
+            Step step = compiled.steps().get(i);
+            KernelEvent event = new KernelEvent();
+            event.begin();
+            enqueue(stream, step, arguments.get(i));
+            stream.synchronize();
+            event.graph = compiled.graph().name();
+            event.device = compiled.device().id().toString();
+            event.node = step.node().label();
+            event.kernel = compiled.placement().rows().get(i).kernel();
+            event.commit();
+        }
+    }
+
     /** Runs the nodes one by one, waiting for each, and stores their times. */
     void profile(DeviceStream stream, long[] nanos) {
         for (int i = 0; i < nanos.length; i++) {

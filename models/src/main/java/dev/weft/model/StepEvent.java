@@ -1,0 +1,48 @@
+package dev.weft.model;
+
+import dev.weft.runtime.Device;
+import java.util.List;
+import jdk.jfr.Category;
+import jdk.jfr.Description;
+import jdk.jfr.Event;
+import jdk.jfr.Label;
+import jdk.jfr.Name;
+import jdk.jfr.StackTrace;
+
+/** A step of a model: rows of one or more sequences ran through the backbone once. */
+@Name("dev.weft.Step")
+@Label("Model step")
+@Category("Weft")
+@StackTrace(false)
+final class StepEvent extends Event {
+    @Label("Kind")
+    @Description("decode if every sequence has one row; prefill if some has more: prompts in chunks, guesses to verify")
+    String kind = "";
+
+    @Label("Device")
+    String device = "";
+
+    @Label("Sequences")
+    int sequences;
+
+    @Label("Tokens")
+    @Description("Rows of all sequences")
+    int tokens;
+
+    @Label("Logits")
+    @Description("Rows whose logits were wanted")
+    int logits;
+
+    void end(Device on, List<Feed> feeds) {
+        if (shouldCommit()) {
+            device = on.id().toString();
+            sequences = feeds.size();
+            for (Feed f : feeds) {
+                tokens += f.tokens().length;
+                logits += f.wanted();
+            }
+            kind = tokens > sequences ? "prefill" : "decode";
+            commit();
+        }
+    }
+}

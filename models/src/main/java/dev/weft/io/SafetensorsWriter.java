@@ -1,5 +1,7 @@
 package dev.weft.io;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.weft.CheckpointException;
 import dev.weft.DType;
 import dev.weft.Shape;
@@ -9,6 +11,7 @@ import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
 import java.nio.channels.FileChannel;
+import java.nio.channels.WritableByteChannel;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -19,20 +22,21 @@ import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ThreadLocalRandom;
 import java.util.zip.CRC32C;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Writes a safetensors file as a stream: all tensors are declared first, then their bytes follow in that order. The
  * file appears under its name only when {@link #finish} has seen every byte; until then, and after a failure, there is
- * none. Not thread-safe.
+ * none. The bytes may also go to a channel, which gets them as they come and stays open. Not thread-safe.
  */
 public final class SafetensorsWriter implements AutoCloseable {
     private static final int ALIGNMENT = 8;
     private static final int CHUNK_BYTES = 1 << 20;
 
-    private final Path path;
-    private final Path temporary;
-    private final FileChannel channel;
+    private final String subject;
+    private final WritableByteChannel channel;
+    private final @Nullable NewFile file;
     private final List<TensorEntry> tensors;
     private final ByteBuffer buffer = ByteBuffer.allocateDirect(CHUNK_BYTES).order(ByteOrder.LITTLE_ENDIAN);
     private final CRC32C checksum = new CRC32C();
@@ -40,30 +44,62 @@ public final class SafetensorsWriter implements AutoCloseable {
     private long written;
     private boolean finished;
 
-    private SafetensorsWriter(Path path, List<TensorEntry> tensors, byte[] head) throws IOException {
-        this.path = path;
+    private SafetensorsWriter(
+            String subject, WritableByteChannel channel, @Nullable NewFile file, List<TensorEntry> tensors, byte[] head)
+            throws IOException {
+        this.subject = subject;
+        this.channel = channel;
+        this.file = file;
         this.tensors = tensors;
-        // in the same folder, so that the final move is atomic; unlike a system temporary file it has usual permissions
-        String suffix = "." + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".part";
-        this.temporary = path.resolveSibling(path.getFileName() + suffix);
-        this.channel = FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE);
-        writeHead(head);
+        put(ByteBuffer.wrap(head));
         skipComplete();
+    }
+
+    /** A file that gets its name when it is whole. */
+    private record NewFile(Path path, Path temporary, FileChannel channel) {
+        static NewFile create(Path path) throws IOException {
+            // in the same folder, so that the final move is atomic; unlike a system temporary file it has usual
+            // permissions
+            String suffix = "." + Long.toHexString(ThreadLocalRandom.current().nextLong()) + ".part";
+            Path temporary = path.resolveSibling(path.getFileName() + suffix);
+            return new NewFile(
+                    path,
+                    temporary,
+                    FileChannel.open(temporary, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE));
+        }
+
+        void publish() throws IOException {
+            channel.force(true);
+            channel.close();
+            Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
+        }
+
+        void discard() throws IOException {
+            channel.close();
+            Files.deleteIfExists(temporary);
+        }
     }
 
     /** Begins the declaration of a file at {@code path}. */
     public static Declaration to(Path path) {
-        return new Declaration(path);
+        return new Declaration(path.toString(), path);
+    }
+
+    /** Begins the declaration of a file whose bytes go to a channel. @param subject what it is, for messages */
+    public static Declaration named(String subject) {
+        return new Declaration(subject, null);
     }
 
     /** The tensors and metadata of a file to be written. */
     public static final class Declaration {
-        private final Path path;
+        private final String subject;
+        private final @Nullable Path path;
         private final Map<String, TensorEntry> tensors = new LinkedHashMap<>();
         private final Map<String, String> metadata = new LinkedHashMap<>();
         private long bytes;
 
-        private Declaration(Path path) {
+        private Declaration(String subject, @Nullable Path path) {
+            this.subject = subject;
             this.path = path;
         }
 
@@ -72,7 +108,7 @@ public final class SafetensorsWriter implements AutoCloseable {
             long size = dtype.bytes(Shape.elements(shape));
             boolean reserved = name.isEmpty() || name.equals("__metadata__");
             if (reserved || tensors.put(name, new TensorEntry(name, dtype, shape, bytes, size)) != null) {
-                throw new CheckpointException(path + ": tensor name '" + name + "' is reserved or declared twice");
+                throw new CheckpointException(subject + ": tensor name '" + name + "' is reserved or declared twice");
             }
             bytes = Math.addExact(bytes, size);
             return this;
@@ -89,12 +125,33 @@ public final class SafetensorsWriter implements AutoCloseable {
             return bytes;
         }
 
+        /** Bytes of the whole file, header included. */
+        public long fileBytes() {
+            return head().length + bytes;
+        }
+
         /** Creates the file and writes its header. @throws CheckpointException if it cannot be written */
+        @SuppressWarnings("StreamResourceLeak") // the writer closes the file
         public SafetensorsWriter open() {
             try {
-                return new SafetensorsWriter(path, List.copyOf(tensors.values()), head());
+                NewFile file = NewFile.create(requireNonNull(path, "a file without a path: open it with a channel"));
+                try {
+                    return new SafetensorsWriter(subject, file.channel(), file, List.copyOf(tensors.values()), head());
+                } catch (IOException e) {
+                    file.discard();
+                    throw e;
+                }
             } catch (IOException e) {
-                throw unwritable(path, e);
+                throw unwritable(subject, e);
+            }
+        }
+
+        /** Writes the header to a channel, which gets all further bytes. @throws CheckpointException if it refuses them */
+        public SafetensorsWriter open(WritableByteChannel channel) {
+            try {
+                return new SafetensorsWriter(subject, channel, null, List.copyOf(tensors.values()), head());
+            } catch (IOException e) {
+                throw unwritable(subject, e);
             }
         }
 
@@ -177,11 +234,11 @@ public final class SafetensorsWriter implements AutoCloseable {
 
     private void claim(String name, long bytes) {
         if (current == tensors.size()) {
-            throw new CheckpointException(path + ": tensor " + name + ": all declared tensors are written already");
+            throw new CheckpointException(subject + ": tensor " + name + ": all declared tensors are written already");
         }
         TensorEntry t = tensors.get(current);
         if (!t.name().equals(name) || bytes > t.bytes() - written) {
-            throw new CheckpointException(path + ": found " + bytes + " bytes for tensor " + name
+            throw new CheckpointException(subject + ": found " + bytes + " bytes for tensor " + name
                     + ", expected the next " + (t.bytes() - written) + " bytes of tensor " + t.name());
         }
         written += bytes;
@@ -194,21 +251,11 @@ public final class SafetensorsWriter implements AutoCloseable {
         }
     }
 
-    private void writeHead(byte[] head) throws IOException {
-        try {
-            put(ByteBuffer.wrap(head));
-        } catch (IOException e) {
-            channel.close();
-            Files.deleteIfExists(temporary);
-            throw e;
-        }
-    }
-
     private void flush(int bytes) {
         try {
             put(buffer.limit(bytes).position(0));
         } catch (IOException e) {
-            throw unwritable(path, e);
+            throw unwritable(subject, e);
         }
     }
 
@@ -223,54 +270,61 @@ public final class SafetensorsWriter implements AutoCloseable {
     public void finish() {
         if (current < tensors.size()) {
             throw new CheckpointException(
-                    path + ": tensor " + tensors.get(current).name() + " is incomplete: found " + written + " of "
+                    subject + ": tensor " + tensors.get(current).name() + " is incomplete: found " + written + " of "
                             + tensors.get(current).bytes() + " bytes");
         }
         publish();
     }
 
-    /** Declares the remaining bytes zero without writing them, where the file system has sparse files. */
+    /**
+     * Declares the remaining bytes zero without writing them, where the file system has sparse files.
+     *
+     * @throws CheckpointException if the disk fails, or the bytes go to a channel
+     */
     public void finishSparse() {
+        if (file == null) {
+            throw new CheckpointException(subject + ": a channel cannot be sparse; write the zeros");
+        }
         long missing = -written;
         for (TensorEntry t : tensors.subList(current, tensors.size())) {
             missing += t.bytes();
         }
         try {
             if (missing > 0) {
-                channel.write(ByteBuffer.wrap(new byte[1]), channel.position() + missing - 1);
+                FileChannel out = file.channel();
+                out.write(ByteBuffer.wrap(new byte[1]), out.position() + missing - 1);
             }
         } catch (IOException e) {
-            throw unwritable(path, e);
+            throw unwritable(subject, e);
         }
         publish();
     }
 
     private void publish() {
         try {
-            channel.force(true);
-            channel.close();
-            Files.move(temporary, path, StandardCopyOption.ATOMIC_MOVE);
+            if (file != null) {
+                file.publish();
+            }
             finished = true;
         } catch (IOException e) {
-            throw unwritable(path, e);
+            throw unwritable(subject, e);
         }
     }
 
-    /** Removes the unfinished file; does nothing after {@link #finish}. */
+    /** Removes the unfinished file; does nothing after {@link #finish}, nor to a channel. */
     @Override
     public void close() {
-        if (finished) {
+        if (finished || file == null) {
             return;
         }
         try {
-            channel.close();
-            Files.deleteIfExists(temporary);
+            file.discard();
         } catch (IOException e) {
-            throw unwritable(path, e);
+            throw unwritable(subject, e);
         }
     }
 
-    private static CheckpointException unwritable(Path path, IOException e) {
-        return new CheckpointException(path + ": cannot be written: " + e, e);
+    private static CheckpointException unwritable(String subject, IOException e) {
+        return new CheckpointException(subject + ": cannot be written: " + e, e);
     }
 }

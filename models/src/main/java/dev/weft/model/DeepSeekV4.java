@@ -13,6 +13,7 @@ import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
+import dev.weft.spi.Communicator;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -355,6 +356,33 @@ public final class DeepSeekV4 implements AutoCloseable {
                 reader.readStates(s);
                 locked(() -> s.resume(reader.progress()));
             });
+        }
+    }
+
+    void send(Session session, Communicator ranks, int to) {
+        Snapshot snapshot = snapshot(session);
+        try {
+            SessionTransfer.send(sessionFormat, snapshot, ranks, to);
+        } finally {
+            release(snapshot);
+        }
+    }
+
+    /**
+     * A new session with the tokens and states that another rank hands over by {@link Session#send}. The bytes are kept in
+     * a temporary file meanwhile.
+     *
+     * @param from the rank that sends
+     * @throws dev.weft.CommunicatorException if the other rank does not answer in time
+     * @throws dev.weft.CheckpointException as {@link #loadSession}
+     * @throws DeviceMemoryException as {@link #loadSession}
+     */
+    public Session receiveSession(Communicator ranks, int from) {
+        Path file = SessionTransfer.receive(ranks, from);
+        try {
+            return loadSession(file);
+        } finally {
+            SessionTransfer.delete(file);
         }
     }
 

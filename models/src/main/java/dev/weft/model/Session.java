@@ -2,6 +2,7 @@ package dev.weft.model;
 
 import dev.weft.ClosedException;
 import dev.weft.RequestException;
+import dev.weft.spi.Communicator;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
@@ -122,6 +123,18 @@ public final class Session implements AutoCloseable {
      */
     public void save(Path file) {
         model.save(this, file);
+    }
+
+    /**
+     * Hands tokens and states to a rank that calls {@link DeepSeekV4#receiveSession}: there the sequence goes on with the
+     * same bits. This session stays as it is. Steps of this and other sessions may run meanwhile.
+     *
+     * @param ranks the group; nobody else uses it meanwhile
+     * @param to the rank that receives
+     * @throws dev.weft.CommunicatorException if the other rank does not answer in time
+     */
+    public void send(Communicator ranks, int to) {
+        model.send(this, ranks, to);
     }
 
     /** What the session holds now. */

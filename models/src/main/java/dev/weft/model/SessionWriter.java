@@ -1,13 +1,15 @@
 package dev.weft.model;
 
 import dev.weft.io.SafetensorsWriter;
+import dev.weft.io.SafetensorsWriter.Declaration;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.ByteBuffer;
 import java.nio.ByteOrder;
+import java.nio.channels.WritableByteChannel;
 import java.nio.file.Path;
 
-/** Writes a snapshot to a file. Steps may run meanwhile: pages of a snapshot are not written to by anybody. */
+/** Writes a snapshot to a file or a channel. Steps may run meanwhile: pages of a snapshot are not written to by anybody. */
 final class SessionWriter {
     private final SessionFormat format;
     private final Snapshot snapshot;
@@ -25,20 +27,33 @@ final class SessionWriter {
      * @throws dev.weft.CheckpointException if it cannot be written
      */
     static void write(SessionFormat format, Snapshot snapshot, Path path) {
-        Progress progress = snapshot.progress();
-        int streams = progress.streamsKept();
         try (SafetensorsWriter file =
-                format.declare(SafetensorsWriter.to(path), progress, streams).open()) {
-            SessionWriter w = new SessionWriter(format, snapshot, file);
-            if (progress.position() > 0) { // a tensor without elements is complete from the start
-                file.write(SessionFormat.TOKENS, progress.tokens());
-            }
-            w.rings();
-            w.caches();
-            w.streams(streams);
-            w.checksum();
-            file.finish();
+                declare(format, snapshot, SafetensorsWriter.to(path)).open()) {
+            new SessionWriter(format, snapshot, file).write();
         }
+    }
+
+    /** What a file of the snapshot will hold. */
+    static Declaration declare(SessionFormat format, Snapshot snapshot, Declaration file) {
+        return format.declare(file, snapshot.progress(), snapshot.progress().streamsKept());
+    }
+
+    /** Writes the bytes of a file to a channel. @param declared as {@link #declare} returned it */
+    static void write(SessionFormat format, Snapshot snapshot, Declaration declared, WritableByteChannel channel) {
+        try (SafetensorsWriter file = declared.open(channel)) {
+            new SessionWriter(format, snapshot, file).write();
+        }
+    }
+
+    private void write() {
+        if (snapshot.progress().position() > 0) { // a tensor without elements is complete from the start
+            file.write(SessionFormat.TOKENS, snapshot.progress().tokens());
+        }
+        rings();
+        caches();
+        streams(snapshot.progress().streamsKept());
+        checksum();
+        file.finish();
     }
 
     private void rings() {

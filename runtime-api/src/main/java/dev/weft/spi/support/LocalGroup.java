@@ -1,0 +1,226 @@
+package dev.weft.spi.support;
+
+import dev.weft.CommunicatorException;
+import dev.weft.RequestException;
+import dev.weft.spi.Communicator;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.Consumer;
+import java.util.stream.IntStream;
+
+/**
+ * Ranks that are threads of this process: several devices of one machine under one JVM, and tests. Every rank copies what
+ * it receives straight from the others' memory.
+ */
+public final class LocalGroup implements Communicator {
+    private final Meeting meeting;
+    private final int rank;
+    private long step;
+
+    private LocalGroup(Meeting meeting, int rank) {
+        this.meeting = meeting;
+        this.rank = rank;
+    }
+
+    /**
+     * All ranks of a new group, each for one thread.
+     *
+     * @param deadline how long a call waits for the others
+     */
+    public static List<Communicator> of(int size, Duration deadline) {
+        if (size < 1) {
+            throw new RequestException("local group: found " + size + " ranks, expected 1 or more");
+        }
+        Meeting meeting = new Meeting("world", size, deadline);
+        return IntStream.range(0, size)
+                .<Communicator>mapToObj(rank -> new LocalGroup(meeting, rank))
+                .toList();
+    }
+
+    @Override
+    public String name() {
+        return meeting.name();
+    }
+
+    @Override
+    public int rank() {
+        return rank;
+    }
+
+    @Override
+    public int size() {
+        return meeting.size();
+    }
+
+    @Override
+    public String transport() {
+        return "threads of one process";
+    }
+
+    @Override
+    public void step(long number) {
+        step = number;
+    }
+
+    /** What a rank brings to a meeting. */
+    private sealed interface Part {}
+
+    private record Arrival() implements Part {}
+
+    private record Sent(MemorySegment data, long[] bytes, long[] offsets) implements Part {}
+
+    private record Wish(int color, int key) implements Part {}
+
+    private record Founded(Meeting meeting) implements Part {}
+
+    /** Brings a part, and takes from what the others brought while none of them goes on. */
+    private void meet(String operation, String what, Part part, Consumer<List<Object>> taking) {
+        List<Object> all = meeting.meet(rank, operation + " " + what, step, part);
+        try {
+            taking.accept(all);
+        } finally {
+            meeting.read();
+        }
+    }
+
+    private List<Object> meet(String operation, String what, Part part) {
+        List<Object> all = new ArrayList<>();
+        meet(operation, what, part, all::addAll);
+        return all;
+    }
+
+    @Override
+    public Communicator split(String name, int color, int key) {
+        List<Object> wishes = meet("split", name, new Wish(color, key));
+        List<Integer> members = new ArrayList<>();
+        for (int i = 0; i < wishes.size(); i++) {
+            if (wishes.get(i) instanceof Wish w && w.color() == color) {
+                members.add(i);
+            }
+        }
+        members.sort(Comparator.comparingInt(i -> ((Wish) wishes.get(i)).key()));
+        // the first member founds the group for the others
+        Meeting founded = new Meeting(name, members.size(), meeting.deadline());
+        List<Object> all = meet("split", name, new Founded(founded));
+        return new LocalGroup(((Founded) all.get(members.getFirst())).meeting(), members.indexOf(rank));
+    }
+
+    @Override
+    public void barrier(String what) {
+        meet("barrier", what, new Arrival());
+    }
+
+    @Override
+    public void broadcast(String what, MemorySegment data, int root) {
+        requireRank("broadcast", root);
+        Sent mine = new Sent(shared("broadcast", data), new long[0], new long[0]);
+        meet("broadcast", what, mine, all -> {
+            MemorySegment source = ((Sent) all.get(root)).data();
+            requireSame("broadcast " + what, root, source.byteSize(), data.byteSize());
+            if (rank != root) {
+                MemorySegment.copy(source, 0, data, 0, data.byteSize());
+            }
+        });
+    }
+
+    @Override
+    public void allGather(String what, MemorySegment send, MemorySegment receive) {
+        requireSize("allGather " + what, receive, size() * send.byteSize());
+        meet("allGather", what, new Sent(shared("allGather", send), new long[0], new long[0]), all -> {
+            for (int i = 0; i < all.size(); i++) {
+                MemorySegment source = ((Sent) all.get(i)).data();
+                requireSame("allGather " + what, i, source.byteSize(), send.byteSize());
+                MemorySegment.copy(source, 0, receive, i * send.byteSize(), send.byteSize());
+            }
+        });
+    }
+
+    @Override
+    public void allToAllV(
+            String what,
+            MemorySegment send,
+            long[] sendBytes,
+            long[] sendOffsets,
+            MemorySegment receive,
+            long[] receiveBytes,
+            long[] receiveOffsets) {
+        requireRanges("allToAllV " + what + ": send", send, sendBytes, sendOffsets);
+        requireRanges("allToAllV " + what + ": receive", receive, receiveBytes, receiveOffsets);
+        Sent mine = new Sent(shared("allToAllV", send), sendBytes, sendOffsets);
+        meet("allToAllV", what, mine, all -> {
+            for (int i = 0; i < all.size(); i++) {
+                Sent from = (Sent) all.get(i);
+                requireSame("allToAllV " + what, i, from.bytes()[rank], receiveBytes[i]);
+                MemorySegment.copy(from.data(), from.offsets()[rank], receive, receiveOffsets[i], receiveBytes[i]);
+            }
+        });
+    }
+
+    @Override
+    public void send(String what, MemorySegment data, int to) {
+        requireRank("send", to);
+        meeting.send(rank, to, "send " + what, step, shared("send", data));
+    }
+
+    @Override
+    public void receive(String what, MemorySegment data, int from) {
+        requireRank("receive", from);
+        meeting.receive(from, rank, "receive " + what, step, data);
+    }
+
+    @Override
+    public void abort(String reason) {
+        meeting.fail(reason);
+    }
+
+    @Override
+    public void close() {
+        meeting.leave(rank);
+    }
+
+    /** The same bytes for other threads, whatever thread the arena belongs to: the owner waits until all have read. */
+    private static MemorySegment shared(String operation, MemorySegment data) {
+        if (!data.isNative()) {
+            throw new RequestException(operation + ": found a segment on the heap, expected a native one");
+        }
+        return MemorySegment.ofAddress(data.address()).reinterpret(data.byteSize());
+    }
+
+    private void requireRank(String operation, int other) {
+        if (other < 0 || other >= size()) {
+            throw new RequestException(operation + ": found rank " + other + ", expected 0 to " + (size() - 1));
+        }
+    }
+
+    private static void requireSize(String subject, MemorySegment segment, long expected) {
+        if (segment.byteSize() != expected) {
+            throw new RequestException(
+                    subject + ": found room for " + segment.byteSize() + " bytes, expected " + expected);
+        }
+    }
+
+    private void requireRanges(String subject, MemorySegment segment, long[] bytes, long[] offsets) {
+        if (bytes.length != size() || offsets.length != size()) {
+            throw new RequestException(subject + ": found " + bytes.length + " sizes and " + offsets.length
+                    + " offsets, expected one per rank of " + size());
+        }
+        for (int i = 0; i < bytes.length; i++) {
+            if (bytes[i] < 0 || offsets[i] < 0 || offsets[i] > segment.byteSize() - bytes[i]) {
+                throw new RequestException(subject + ": rank " + i + ": found " + bytes[i] + " bytes at " + offsets[i]
+                        + ", expected a range within " + segment.byteSize());
+            }
+        }
+    }
+
+    /** Two ranks that disagree about a size are a defect on one of them; all must end. */
+    private void requireSame(String subject, int other, long theirs, long mine) {
+        if (theirs != mine) {
+            meeting.fail(
+                    subject + ": rank " + other + " sends " + theirs + " bytes, rank " + rank + " expects " + mine);
+            throw new CommunicatorException(meeting.failure());
+        }
+    }
+}

@@ -11,7 +11,7 @@ build='-B -ntp -q -DskipTests -Dweft.native=require -Dweft.cuda.targets=none'
 ./mvnw $build -Pdist install
 
 jars() { # FOLDER
-  (cd "$1" && find . -path './*/target/*' -name 'weft-*.jar' ! -path './target/*' ! -path '*/benchmarks/*' ! -path '*/weft/lib/*' \
+  (cd "$1" && find . -path './*/target/*' -name 'weft-*.jar' ! -path './target/*' ! -path './examples/*' ! -path '*/benchmarks/*' ! -path '*/weft/lib/*' \
     ! -path '*/lint/*' ! -path '*/weft-[0-9]*/*' -o -path './cli/target/weft/lib/weft-cli-*.jar' | LC_ALL=C sort | xargs sha256sum)
 }
 second=$root/target/second-checkout

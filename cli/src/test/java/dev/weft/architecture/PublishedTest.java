@@ -30,7 +30,8 @@ class PublishedTest {
 
     @Test
     void theBomHasTheVersionOfTheOthers() {
-        String version = first("<artifactId>weft-parent</artifactId>\\s*<version>([^<]+)<", read(ROOT.resolve("pom.xml")));
+        String version =
+                first("<artifactId>weft-parent</artifactId>\\s*<version>([^<]+)<", read(ROOT.resolve("pom.xml")));
         assertThat(first("<artifactId>weft-bom</artifactId>\\s*<version>([^<]+)<", read(ROOT.resolve("bom/pom.xml"))))
                 .isEqualTo(version);
         assertThat(first("<weft.version>([^<]+)<", read(ROOT.resolve("examples/consumer/pom.xml"))))

@@ -180,8 +180,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     private void compute(List<Feed> feeds) {
-        StepEvent event = new StepEvent();
-        event.begin();
+        StepEvent event = StepEvent.started();
         requireOpen();
         rules.check(this, feeds);
         for (int i = 0; i < feeds.size(); i++) {

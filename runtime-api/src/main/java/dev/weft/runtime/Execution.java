@@ -233,11 +233,25 @@ public final class Execution implements AutoCloseable {
     }
 
     private void enqueue() {
+        if (!RunEvent.NONE.isEnabled()) {
+            work();
+            return;
+        }
         RunEvent event = new RunEvent();
         event.begin();
+        work();
+        if (event.shouldCommit()) {
+            event.graph = compiled.graph().name();
+            event.device = compiled.device().id().toString();
+            event.extents = extents.toString();
+            event.commit();
+        }
+    }
+
+    private void work() {
         try {
             feedAll();
-            if (new KernelEvent().isEnabled()) {
+            if (KernelEvent.NONE.isEnabled()) {
                 launches.record(stream);
             } else {
                 launches.enqueue(stream);
@@ -246,12 +260,6 @@ public final class Execution implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             drain(e);
             throw e;
-        }
-        if (event.shouldCommit()) {
-            event.graph = compiled.graph().name();
-            event.device = compiled.device().id().toString();
-            event.extents = extents.toString();
-            event.commit();
         }
     }
 

@@ -17,13 +17,15 @@ import org.jspecify.annotations.Nullable;
  * @param localRank number on this host, -1 if no variable says it
  * @param leader host of rank 0, null if no variable says it
  * @param port where rank 0 listens for a {@link Rendezvous}, 0 if no variable says it
+ * @param mpi the launcher through which a library of MPI finds the other ranks, {@link Launcher#NONE} if there is none
  */
-public record Launch(Launcher launcher, int rank, int size, int localRank, @Nullable String leader, int port) {
+public record Launch(
+        Launcher launcher, int rank, int size, int localRank, @Nullable String leader, int port, Launcher mpi) {
     private static final int MAX_PORT = 65535;
 
     /** No launcher: one process alone. */
     public static Launch alone() {
-        return new Launch(Launcher.NONE, 0, 1, 0, null, 0);
+        return new Launch(Launcher.NONE, 0, 1, 0, null, 0, Launcher.NONE);
     }
 
     /**
@@ -44,7 +46,12 @@ public record Launch(Launcher launcher, int rank, int size, int localRank, @Null
         }
         Launch first = all.getFirst();
         all.stream().skip(1).filter(first::isComparable).forEach(first::requireSame);
-        return first;
+        Launcher mpi = all.stream()
+                .map(Launch::launcher)
+                .filter(Launcher::startsMpi)
+                .findFirst()
+                .orElse(Launcher.NONE);
+        return new Launch(first.launcher, first.rank, first.size, first.localRank, first.leader, first.port, mpi);
     }
 
     /** Whether there is somebody to talk to. */
@@ -86,7 +93,8 @@ public record Launch(Launcher launcher, int rank, int size, int localRank, @Null
                         size.getAsInt(),
                         0,
                         value(environment, "LWS_LEADER_ADDRESS"),
-                        port(environment));
+                        port(environment),
+                        Launcher.NONE);
             default ->
                 new Launch(
                         launcher,
@@ -94,7 +102,8 @@ public record Launch(Launcher launcher, int rank, int size, int localRank, @Null
                         size.getAsInt(),
                         local,
                         value(environment, "MASTER_ADDR"),
-                        port(environment));
+                        port(environment),
+                        Launcher.NONE);
         };
     }
 

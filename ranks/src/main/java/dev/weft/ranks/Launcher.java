@@ -48,9 +48,14 @@ public enum Launcher {
         return localRank;
     }
 
-    /** Whether it starts processes by MPI's rules, so that an MPI library knows its rank. */
+    /** Whether it is an MPI library's own launcher. */
     boolean isMpi() {
         return this == OPEN_MPI || this == MPICH;
+    }
+
+    /** Whether a library of MPI finds its ranks through it. */
+    boolean startsMpi() {
+        return isMpi() || this == SLURM;
     }
 
     /**

@@ -25,28 +25,29 @@ class LaunchTest {
         "SLURM, SLURM_PROCID, SLURM_NTASKS, SLURM_LOCALID",
     })
     void everyLauncherSaysRankSizeAndLocalRank(Launcher launcher, String rank, String size, String local) {
+        Launcher mpi = launcher == Launcher.VARIABLES ? Launcher.NONE : launcher;
         assertThat(Launch.of(Map.of(rank, "5", size, "8", local, "1")))
-                .isEqualTo(new Launch(launcher, 5, 8, 1, null, 0));
-        assertThat(Launch.of(Map.of(rank, "0", size, " 1 "))).isEqualTo(new Launch(launcher, 0, 1, -1, null, 0));
+                .isEqualTo(new Launch(launcher, 5, 8, 1, null, 0, mpi));
+        assertThat(Launch.of(Map.of(rank, "0", size, " 1 "))).isEqualTo(new Launch(launcher, 0, 1, -1, null, 0, mpi));
     }
 
     @Test
     void theLeaderIsTakenFromWhatNamesIt() {
         assertThat(Launch.of(Map.of("RANK", "1", "WORLD_SIZE", "2", "MASTER_ADDR", "node0", "MASTER_PORT", "29500")))
-                .isEqualTo(new Launch(Launcher.VARIABLES, 1, 2, -1, "node0", 29500));
+                .isEqualTo(new Launch(Launcher.VARIABLES, 1, 2, -1, "node0", 29500, Launcher.NONE));
         assertThat(Launch.of(Map.of(
                         "LWS_WORKER_INDEX", "3", "LWS_GROUP_SIZE", "4", "LWS_LEADER_ADDRESS", "weft-0.weft.default")))
-                .isEqualTo(new Launch(Launcher.LEADER_WORKER_SET, 3, 4, 0, "weft-0.weft.default", 0));
+                .isEqualTo(new Launch(Launcher.LEADER_WORKER_SET, 3, 4, 0, "weft-0.weft.default", 0, Launcher.NONE));
         assertThat(Launch.of(Map.of(
                         "JOB_COMPLETION_INDEX", "1", "WEFT_JOB_SIZE", "2", "MASTER_ADDR", "job-0", "MASTER_PORT", "1")))
-                .isEqualTo(new Launch(Launcher.INDEXED_JOB, 1, 2, -1, "job-0", 1));
+                .isEqualTo(new Launch(Launcher.INDEXED_JOB, 1, 2, -1, "job-0", 1, Launcher.NONE));
     }
 
     @Test
     void theFirstOfSeveralCountsIfAllAgree() {
-        assertThat(Launch.of(Map.of("RANK", "1", "WORLD_SIZE", "2", "PMI_RANK", "1", "PMI_SIZE", "2"))
-                        .launcher())
-                .isEqualTo(Launcher.VARIABLES);
+        Launch both = Launch.of(Map.of("RANK", "1", "WORLD_SIZE", "2", "PMI_RANK", "1", "PMI_SIZE", "2"));
+        assertThat(both.launcher()).isEqualTo(Launcher.VARIABLES);
+        assertThat(both.mpi()).isEqualTo(Launcher.MPICH);
         assertThat(Launch.of(Map.of("SLURM_PROCID", "1", "SLURM_NTASKS", "2", "PMI_RANK", "1", "PMI_SIZE", "2"))
                         .launcher())
                 .isEqualTo(Launcher.MPICH);

@@ -1,0 +1,4 @@
+/** Programs that use Weft as a dependency. */
+module example {
+    requires dev.weft.models;
+}

@@ -9,6 +9,7 @@ import java.lang.foreign.Linker;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
 import java.lang.foreign.ValueLayout;
+import java.lang.invoke.MethodHandle;
 import java.lang.invoke.MethodHandles;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Path;
@@ -38,6 +39,7 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
      * @throws MpiException if there is none, or one of an unknown convention
      */
     static MpiLibrary open(Launcher launcher) {
+        leaveSignalsToTheJvm();
         List<String> files = files(launcher);
         return switch (NativeLibraries.find(MethodHandles.lookup(), "mpi", files, folders())) {
             case NativeLibraries.Missing missing ->
@@ -69,23 +71,54 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
 
     /** Open MPI's plug-ins resolve their symbols against it, so it must be visible to all; the JVM opens it privately. */
     private static void makeGlobal(String file) {
-        MemorySegment dlopen = Linker.nativeLinker()
-                .defaultLookup()
-                .find("dlopen")
-                .orElseThrow(() -> new MpiException("dlopen: not found; MPI needs Linux with glibc or musl"));
         try (Arena arena = Arena.ofConfined()) {
-            MemorySegment handle = (MemorySegment) Linker.nativeLinker()
-                    .downcallHandle(
-                            dlopen,
+            MemorySegment handle = (MemorySegment) libc(
+                            "dlopen",
                             FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT))
                     .invokeExact(arena.allocateFrom(file), NOW_GLOBAL);
             if (handle.address() == 0) {
                 throw new MpiException(file + ": opened once, but not a second time with its symbols visible to all");
             }
-        } catch (RuntimeException | Error e) {
-            throw e;
         } catch (Throwable e) {
-            throw new IllegalStateException(e);
+            throw rethrown(e);
+        }
+    }
+
+    /**
+     * UCX, on which libraries of MPI build, takes over the signals of memory faults as soon as it is loaded. The JVM lives by
+     * them: a null pointer in compiled code would end the process. What the user has set stays.
+     */
+    private static void leaveSignalsToTheJvm() {
+        try (Arena arena = Arena.ofConfined()) {
+            int code = (int) libc(
+                            "setenv",
+                            FunctionDescriptor.of(
+                                    ValueLayout.JAVA_INT,
+                                    ValueLayout.ADDRESS,
+                                    ValueLayout.ADDRESS,
+                                    ValueLayout.JAVA_INT))
+                    .invokeExact(arena.allocateFrom("UCX_ERROR_SIGNALS"), arena.allocateFrom(""), 0);
+            if (code != 0) {
+                throw new MpiException("setenv UCX_ERROR_SIGNALS: failed; set it to nothing before the start");
+            }
+        } catch (Throwable e) {
+            throw rethrown(e);
+        }
+    }
+
+    private static MethodHandle libc(String name, FunctionDescriptor type) {
+        MemorySegment function = Linker.nativeLinker()
+                .defaultLookup()
+                .find(name)
+                .orElseThrow(() -> new MpiException(name + ": the C library has no such function; MPI needs Linux"));
+        return Linker.nativeLinker().downcallHandle(function, type);
+    }
+
+    private static RuntimeException rethrown(Throwable e) {
+        switch (e) {
+            case RuntimeException r -> throw r;
+            case Error error -> throw error;
+            default -> throw new IllegalStateException(e);
         }
     }
 

@@ -118,8 +118,7 @@ public final class Execution implements AutoCloseable {
 
     private KernelArguments arguments(Step step) {
         KernelArguments args = new KernelArguments(step.instance().all(), arena);
-        List<Value> operands = new ArrayList<>(step.node().inputs());
-        operands.addAll(step.node().outputs());
+        List<Value> operands = step.node().operands();
         for (int i = 0; i < operands.size(); i++) {
             Value v = operands.get(i);
             if (CompiledGraph.isWeight(v)) {
@@ -130,10 +129,8 @@ public final class Execution implements AutoCloseable {
                 long address = address(v);
                 args.bind(i, address, v.type().scaling().isNone() ? 0 : address + MemoryPlan.scaleOffset(v.type()));
             }
-            if (v.type().shape().rank() > 0 && !v.type().shape().dim(0).isFixed()) {
-                extents.follow(v.type().shape().dim(0), args, i);
-            }
         }
+        extents.follow(step.node(), args);
         args.workspace(memory.address() + compiled.plan().valueBytes());
         return args;
     }

@@ -234,9 +234,7 @@ final class CompareHtml {
     private void roofline(DeviceRun run, String step, StepBench times, Roof roof, List<Node> nodes) {
         RooflineChart chart = RooflineChart.of(times, roof, nodes);
         add("<figure><figcaption>%s, %s</figcaption><p class=\"key\">", run.id(), step);
-        for (int i = 0; i < chart.operators().size(); i++) {
-            add("<span><i class=\"s%s\"></i>%s</span>", i, chart.operators().get(i));
-        }
+        chart.key().forEach((style, op) -> add("<span><i class=\"%s\"></i>%s</span>", style, op));
         add("</p>\n");
         out.append(chart.draw("Roofline of " + run.id() + ", " + step));
         add(

@@ -4,20 +4,21 @@ import dev.weft.bench.Result;
 import dev.weft.bench.Roof;
 import dev.weft.bench.StepBench;
 import dev.weft.graph.Node;
-import dev.weft.spi.HardwareLimit;
 import java.math.BigDecimal;
+import java.math.MathContext;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.DoubleStream;
+import java.util.stream.Stream;
 
 /**
  * The nodes of a step under the roof of their device: how much they compute per byte, and how fast. Both axes are
  * logarithmic. Nodes that compute nothing have no place on them. For a page whose style sheet has the classes.
  */
 final class RooflineChart {
-    /** Operators with a colour of their own; the last colour is left to all others together. */
+    /** Operators with a colour of their own. */
     private static final int NAMED = CompareCharts.COLOURS - 1;
 
     private static final int WIDTH = 580;
@@ -63,14 +64,16 @@ final class RooflineChart {
         return results.stream().mapToDouble(Result::secondsMedian).sum();
     }
 
-    /** Operators in the order of their colours, those that take most time first. */
-    List<String> operators() {
-        List<String> named =
-                new ArrayList<>(byOperator.keySet().stream().limit(NAMED).toList());
-        if (byOperator.size() > NAMED) {
-            named.add("others");
-        }
-        return named;
+    /** Operators by the class of their marks, those that take most time first. */
+    Map<String, String> key() {
+        Map<String, String> key = new LinkedHashMap<>();
+        byOperator.keySet().forEach(op -> key.merge(style(key.size()), op, (first, more) -> "others"));
+        return key;
+    }
+
+    /** Class of the marks of an operator, by its place among the slowest. */
+    private static String style(int place) {
+        return place < NAMED ? "s" + place : "rest";
     }
 
     /** How many nodes are drawn. */
@@ -99,7 +102,7 @@ final class RooflineChart {
         LogAxis across = across();
         LogAxis up = up();
         axes(svg, across, up);
-        roof.units().forEach((unit, rate) -> roof(svg, across, up, unit, rate));
+        roof.units().forEach((unit, rate) -> roof(svg, across, up, rate));
         double whole = seconds(step.nodes());
         int operator = 0;
         for (List<Result> marks : byOperator.values()) {
@@ -110,7 +113,7 @@ final class RooflineChart {
                         "circle",
                         hint(r),
                         "class",
-                        "mark s" + Math.min(operator, NAMED),
+                        "mark " + style(operator),
                         "cx",
                         across.at(intensity(r)),
                         "cy",
@@ -120,6 +123,7 @@ final class RooflineChart {
             }
             operator++;
         }
+        names(svg, up);
         return svg.finish();
     }
 
@@ -139,7 +143,7 @@ final class RooflineChart {
         return LogAxis.around(sorted[0], sorted[sorted.length - 1], HEIGHT - BOTTOM, TOP);
     }
 
-    private java.util.stream.Stream<Result> results() {
+    private Stream<Result> results() {
         return byOperator.values().stream().flatMap(List::stream);
     }
 
@@ -162,17 +166,24 @@ final class RooflineChart {
 
     /** A tick without the noise of its computation. */
     private static String plain(double value) {
-        return new BigDecimal(value).round(new java.math.MathContext(1)).stripTrailingZeros().toPlainString();
+        return new BigDecimal(value).round(new MathContext(1)).stripTrailingZeros().toPlainString();
     }
 
     /** A slope as far as memory bounds, then flat. What lies below the paper is cut. */
-    private void roof(Svg svg, LogAxis across, LogAxis up, HardwareLimit unit, double rate) {
+    private void roof(Svg svg, LogAxis across, LogAxis up, double rate) {
         double from = Math.max(across.low(), up.low() / roof.read());
         double ridge = Math.clamp(rate / roof.read(), from, across.high());
         String path = "M" + point(across, up, from, Math.min(rate, roof.read() * from)) + "L" + point(across, up, ridge, rate)
                 + "L" + point(across, up, across.high(), rate);
         svg.element("path", "class", "roof", "d", path);
-        svg.text(WIDTH - RIGHT - 4, up.at(rate) - 4, "", "end", unit.title());
+    }
+
+    /** The fastest unit above its line, slower ones below theirs. */
+    private void names(Svg svg, LogAxis up) {
+        double fastest = roof.units().values().stream().mapToDouble(r -> r).max().orElse(0);
+        roof.units()
+                .forEach((unit, rate) -> svg.text(
+                        WIDTH - RIGHT - 4, up.at(rate) + (rate == fastest ? -5 : 14), "halo", "end", unit.title()));
     }
 
     private static String point(LogAxis across, LogAxis up, double x, double y) {

@@ -13,6 +13,7 @@ import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
+import dev.weft.spi.support.HostScratch;
 import dev.weft.spi.Communicator;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;

@@ -24,8 +24,12 @@ import org.jspecify.annotations.Nullable;
  * are closed by whoever created them, or by the device at the latest.
  */
 public final class CompiledGraph {
-    /** A node with its kernel; without one it runs on the host. */
-    record Step(Node node, OpInstance instance, @Nullable Kernel kernel) {}
+    /** A node with its kernel; without one the runtime runs it: a collective by the group, another on the host. */
+    record Step(
+            Node node,
+            OpInstance instance,
+            @Nullable Kernel kernel,
+            boolean isCollective) {}
 
     private final Device device;
     private final Graph graph;

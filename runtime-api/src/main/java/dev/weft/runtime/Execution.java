@@ -1,12 +1,15 @@
 package dev.weft.runtime;
 
+import dev.weft.CommunicatorException;
 import dev.weft.DType;
 import dev.weft.GraphException;
+import dev.weft.RequestException;
 import dev.weft.TensorType;
 import dev.weft.graph.Value;
 import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Closing;
+import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
@@ -80,7 +83,7 @@ public final class Execution implements AutoCloseable {
         compiled.graph()
                 .outputs()
                 .forEach((name, v) -> outputs.put(name, new Output(v, new BoundType(v.type(), extents), address(v))));
-        this.launches = new Launches(compiled, arguments, memory);
+        this.launches = new Launches(compiled, arguments, memory, extents);
         this.lifetime = new Lifetime(subject, this::release);
         compiled.device().own(this);
     }
@@ -298,8 +301,15 @@ public final class Execution implements AutoCloseable {
         }
     }
 
-    /** What was enqueued before a failure still uses weights and states, which may be closed after this run. */
+    /**
+     * What was enqueued before a failure still uses weights and states, which may be closed after this run. Other ranks
+     * would wait for this one: their group ends, unless they have all refused the same or it has ended.
+     */
     private void drain(Throwable failure) {
+        Communicator group = compiled.options().group();
+        if (group != null && !(failure instanceof RequestException || failure instanceof CommunicatorException)) {
+            group.abort(subject + " on rank " + group.rank() + ": " + failure);
+        }
         try {
             stream.synchronize();
         } catch (RuntimeException e) {

@@ -31,7 +31,8 @@ class CompileTest {
 
     @Test
     void textForAFolderNamesTheKernels() {
-        Run run = Run.of("compile", "--model", Path.of("../examples/demo-model"), "--device", "cpu:0/scalar", "--nodes");
+        Path model = Path.of("../examples/demo-model");
+        Run run = Run.of("compile", "--model", model, "--device", "cpu:0/scalar", "--nodes");
         assertThat(run.code()).isZero();
         assertThat(run.out()).contains("0 on host", "layers.0.attn", "launches are not counted on this device");
     }

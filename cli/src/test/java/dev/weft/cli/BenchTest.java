@@ -144,7 +144,7 @@ class BenchTest {
             delimiter = '|',
             value = {
                 "bench                             | a form of bench is missing",
-                "bench conv                        | no command 'conv', expected one of gemm, op, layer, model,
+                "bench conv                        | no command 'conv', expected one of gemm, op, layer, model",
                 "bench gemm --weights int2         | --weights: found 'int2', expected one of mxfp4",
                 "bench gemm --activations mxfp4    | --activations: found 'mxfp4', expected one of fp8",
                 "bench gemm --m 0                  | --m: found 0",

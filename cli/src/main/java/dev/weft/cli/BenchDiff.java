@@ -33,13 +33,40 @@ import tools.jackson.databind.node.ObjectNode;
 record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySecond, List<String> warnings) {
     /** Fields that say which row it is: rows with equal ones are held against each other. */
     private static final List<String> IDENTITY = List.of(
-            "work", "device", "threads", "numerics", "op", "kind", "weights", "activations", "m", "k", "n", "copies",
-            "tokens", "context", "prompt", "generate", "depth", "batch");
+            "work",
+            "device",
+            "threads",
+            "numerics",
+            "op",
+            "kind",
+            "weights",
+            "activations",
+            "m",
+            "k",
+            "n",
+            "copies",
+            "tokens",
+            "context",
+            "prompt",
+            "generate",
+            "depth",
+            "batch");
 
     /** Fields that ought to be equal, or explain a difference. */
     private static final List<String> SETTINGS = List.of(
-            "model", "hardware", "tier", "level", "kernel", "weft", "java", "system", "rounds", "warmUp", "seed",
-            "bytes", "flops");
+            "model",
+            "hardware",
+            "tier",
+            "level",
+            "kernel",
+            "weft",
+            "java",
+            "system",
+            "rounds",
+            "warmUp",
+            "seed",
+            "bytes",
+            "flops");
 
     /**
      * A row of both.
@@ -65,7 +92,8 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
         try {
             JsonNode root = new JsonMapper().readTree(Files.readAllBytes(file));
             if (!root.path("results").isArray()) {
-                throw new UsageException(file + ": found no results, expected what weft bench --output FILE.json writes");
+                throw new UsageException(
+                        file + ": found no results, expected what weft bench --output FILE.json writes");
             }
             for (JsonNode result : root.path("results")) {
                 JsonNode samples = result.path("seconds").path("samples");
@@ -108,8 +136,14 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
         });
         return new BenchDiff(
                 pairs,
-                a.keySet().stream().filter(k -> !b.containsKey(k)).map(k -> name(k, varying)).toList(),
-                b.keySet().stream().filter(k -> !a.containsKey(k)).map(k -> name(k, varying)).toList(),
+                a.keySet().stream()
+                        .filter(k -> !b.containsKey(k))
+                        .map(k -> name(k, varying))
+                        .toList(),
+                b.keySet().stream()
+                        .filter(k -> !a.containsKey(k))
+                        .map(k -> name(k, varying))
+                        .toList(),
                 warnings.stream().distinct().toList());
     }
 
@@ -138,9 +172,9 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
     }
 
     /** Fields of the identity that tell rows apart; the others need not be shown. */
-    private static List<String> varying(Map<Map<String, JsonNode>, JsonNode> a, Map<Map<String, JsonNode>, JsonNode> b) {
-        return Stream.of(
-                        "device", "threads", "numerics", "m", "k", "n", "context", "batch", "occurrence")
+    private static List<String> varying(
+            Map<Map<String, JsonNode>, JsonNode> a, Map<Map<String, JsonNode>, JsonNode> b) {
+        return Stream.of("device", "threads", "numerics", "m", "k", "n", "context", "batch", "occurrence")
                 .filter(f -> Stream.concat(a.keySet().stream(), b.keySet().stream())
                                 .map(k -> String.valueOf(k.get(f)))
                                 .distinct()
@@ -193,7 +227,9 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
                     number("%.4f", p.before() * 1e3),
                     number("%.4f", p.after() * 1e3),
                     p.ratio().map(r -> number("%.3f", r.ratio())).orElse("-"),
-                    p.ratio().map(r -> number("%.3f", r.low()) + " to " + number("%.3f", r.high())).orElse("-"),
+                    p.ratio()
+                            .map(r -> number("%.3f", r.low()) + " to " + number("%.3f", r.high()))
+                            .orElse("-"),
                     p.ratio().map(r -> number("%.2g", r.p())).orElse("-"),
                     p.verdict());
         }
@@ -212,10 +248,11 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
         for (Pair p : pairs) {
             ObjectNode row = rows.addObject().put("name", p.name());
             row.put("secondsA", p.before()).put("secondsB", p.after());
-            p.ratio().ifPresent(r -> row.put("ratio", r.ratio())
-                    .put("low", r.low())
-                    .put("high", r.high())
-                    .put("p", r.p()));
+            p.ratio()
+                    .ifPresent(r -> row.put("ratio", r.ratio())
+                            .put("low", r.low())
+                            .put("high", r.high())
+                            .put("p", r.p()));
             row.put("verdict", p.verdict());
         }
         onlyFirst.forEach(root.putArray("onlyA")::add);

@@ -72,7 +72,8 @@ final class BenchLayerCommand extends WeftCommand {
             report.add(device, layer.whole(rounds, progress::accept), Json.object());
             if (ops) {
                 for (Part p : layer.nodes(rounds, node -> true, n -> progress.accept(rounds.total() + n))) {
-                    report.add(device, p.result(), Json.object().put("op", p.op()).put("kernel", p.kernel()));
+                    report.add(
+                            device, p.result(), Json.object().put("op", p.op()).put("kernel", p.kernel()));
                 }
             }
         }

@@ -75,8 +75,8 @@ final class BenchModelCommand extends WeftCommand {
         try {
             BenchReport report = new BenchReport("model", options, Json.object().put("model", name()));
             try (Checkpoint checkpoint = Checkpoint.open(folder(made))) {
-                options.eachDevice(device -> numerics.forEach(
-                        mode -> measure(checkpoint, device, mode, all, rounds, report)));
+                options.eachDevice(
+                        device -> numerics.forEach(mode -> measure(checkpoint, device, mode, all, rounds, report)));
             }
             report.write(terminal);
         } finally {
@@ -109,7 +109,10 @@ final class BenchModelCommand extends WeftCommand {
             BenchReport report) {
         int total = all.size() * rounds.total();
         try (DeepSeekV4 model = LoadedModel.load(
-                        terminal, checkpoint, device, ModelBench.loadOptions(all).mode(mode));
+                        terminal,
+                        checkpoint,
+                        device,
+                        ModelBench.loadOptions(all).mode(mode));
                 Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, total)) {
             for (int i = 0; i < all.size(); i++) {
                 ModelBench test = all.get(i);

@@ -81,8 +81,8 @@ final class BenchOpCommand extends WeftCommand {
         ObjectNode settings = Json.object();
         settings.put("model", layerOptions.model()).put("m", m).put("context", context);
         BenchReport report = new BenchReport("op", options, settings);
-        options.eachDevice(device ->
-                wanted.forEach((kind, ops) -> measure(device, config, kind, context, rounds, ops, report)));
+        options.eachDevice(
+                device -> wanted.forEach((kind, ops) -> measure(device, config, kind, context, rounds, ops, report)));
         report.write(terminal);
         return ExitCode.OK;
     }

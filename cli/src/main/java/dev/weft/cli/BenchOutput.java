@@ -53,7 +53,8 @@ final class BenchOutput {
         return spec == null
                 ? ""
                 : "weft "
-                        + String.join(" ", spec.root().commandLine().getParseResult().originalArgs());
+                        + String.join(
+                                " ", spec.root().commandLine().getParseResult().originalArgs());
     }
 
     /** Writes everywhere. */

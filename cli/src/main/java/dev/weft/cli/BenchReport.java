@@ -76,7 +76,8 @@ final class BenchReport {
         root.setAll(settings);
         for (String field : SHARED) {
             JsonNode value = results.getFirst().path(field);
-            if (!value.isMissingNode() && results.stream().allMatch(r -> r.path(field).equals(value))) {
+            if (!value.isMissingNode()
+                    && results.stream().allMatch(r -> r.path(field).equals(value))) {
                 root.set(field, value);
                 results.forEach(r -> r.remove(field));
             }

@@ -23,8 +23,30 @@ class BenchDiffTest {
         Path json = folder.resolve("run.json");
         Path arrow = folder.resolve("run.arrow");
         Run run = Run.of(
-                "bench", "run", "--synthetic", "tiny", "-p", "6,9", "-n", 2, "-pg", "4,2", "-d", "0,5", "-b", "1,2",
-                "-t", 1, "-r", 2, "-o", "csv", "--output", json, "--arrow", arrow);
+                "bench",
+                "run",
+                "--synthetic",
+                "tiny",
+                "-p",
+                "6,9",
+                "-n",
+                2,
+                "-pg",
+                "4,2",
+                "-d",
+                "0,5",
+                "-b",
+                "1,2",
+                "-t",
+                1,
+                "-r",
+                2,
+                "-o",
+                "csv",
+                "--output",
+                json,
+                "--arrow",
+                arrow);
         assertThat(run.err()).isEmpty();
         assertThat(run.code()).isZero();
         JsonNode root = new JsonMapper().readTree(Files.readAllBytes(json));
@@ -48,7 +70,8 @@ class BenchDiffTest {
             assertThat(table.rows().get(i)).containsEntry("rate.mean", mean).containsEntry("threads", 1L);
             assertThat(lines.get(i + 1)).contains("," + mean + ",");
         }
-        assertThat(heads).isEqualTo(table.columns().stream().map(ArrowTable.Column::name).toList());
+        assertThat(heads)
+                .isEqualTo(table.columns().stream().map(ArrowTable.Column::name).toList());
     }
 
     @Test
@@ -58,15 +81,21 @@ class BenchDiffTest {
         Run run = Run.of("bench", "diff", a, b);
         assertThat(run.code()).isZero();
         assertThat(run.err()).contains("hardware: x86, then arm");
-        assertThat(run.out().lines().filter(l -> l.startsWith("pp8"))).singleElement().asString().endsWith("slower");
+        assertThat(run.out().lines().filter(l -> l.startsWith("pp8")))
+                .singleElement()
+                .asString()
+                .endsWith("slower");
         assertThat(run.out().lines().filter(l -> l.startsWith("tg8")))
                 .singleElement()
                 .asString()
                 .endsWith("no difference seen");
         assertThat(run.out()).contains("only in A: gone", "only in B: new");
-        assertThat(Run.of("bench", "diff", a, b, "--fail-on-regression", 10).code()).isEqualTo(1);
-        assertThat(Run.of("bench", "diff", a, b, "--fail-on-regression", 25).code()).isZero();
-        assertThat(Run.of("bench", "diff", b, a, "--fail-on-regression", 0).code()).isZero();
+        assertThat(Run.of("bench", "diff", a, b, "--fail-on-regression", 10).code())
+                .isEqualTo(1);
+        assertThat(Run.of("bench", "diff", a, b, "--fail-on-regression", 25).code())
+                .isZero();
+        assertThat(Run.of("bench", "diff", b, a, "--fail-on-regression", 0).code())
+                .isZero();
         JsonNode rows = Run.of("bench", "diff", b, a, "--json").json().path("rows");
         assertThat(rows.path(0).path("verdict").asString()).isEqualTo("faster");
         assertThat(rows.path(0).path("ratio").asDouble()).isBetween(1.199, 1.201);

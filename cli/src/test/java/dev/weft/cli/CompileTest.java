@@ -13,7 +13,9 @@ class CompileTest {
         JsonNode one = json("--max-tokens", 1);
         JsonNode many = json("--max-tokens", 64);
         assertThat(one.path("hostNodes").asInt()).isZero();
-        assertThat(one.path("nodes").size()).isEqualTo(many.path("nodes").size()).isGreaterThan(100);
+        assertThat(one.path("nodes").size())
+                .isEqualTo(many.path("nodes").size())
+                .isGreaterThan(100);
         assertThat(one.path("weightBytes").asLong())
                 .isEqualTo(many.path("weightBytes").asLong())
                 .isPositive();

@@ -50,21 +50,21 @@ class DocumentedProgramsTest {
 
     private static String run(Path source) throws IOException, InterruptedException {
         String nativeLibrary = System.getProperty("weft.native.library", "");
-        List<String> command = new ArrayList<>(List.of(
-                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                "-XX:TieredStopAtLevel=1",
-                "-p",
-                path(),
-                "--add-modules",
-                "dev.weft.models,dev.weft.backend.cpu,dev.weft.backend.cuda",
-                "--enable-native-access=dev.weft,dev.weft.models,dev.weft.natives,dev.weft.backend.cpu,dev.weft.backend.cuda"));
+        List<String> command = new ArrayList<>(
+                List.of(
+                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                        "-XX:TieredStopAtLevel=1",
+                        "-p",
+                        path(),
+                        "--add-modules",
+                        "dev.weft.models,dev.weft.backend.cpu,dev.weft.backend.cuda",
+                        "--enable-native-access=dev.weft,dev.weft.models,dev.weft.natives,dev.weft.backend.cpu,dev.weft.backend.cuda"));
         if (!nativeLibrary.isEmpty()) {
             command.add("-Dweft.native.library=" + nativeLibrary);
         }
         command.add(source.toString());
         command.add(DemoModel.locate(null).toString());
-        Process process =
-                new ProcessBuilder(command).redirectErrorStream(true).start();
+        Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(printed).isZero();
         return printed;
@@ -97,7 +97,10 @@ class DocumentedProgramsTest {
 
     private static String location(Class<?> type) {
         try {
-            return Path.of(type.getProtectionDomain().getCodeSource().getLocation().toURI())
+            return Path.of(type.getProtectionDomain()
+                            .getCodeSource()
+                            .getLocation()
+                            .toURI())
                     .toString();
         } catch (URISyntaxException e) {
             throw new IllegalStateException(e);
@@ -133,7 +136,8 @@ class DocumentedProgramsTest {
     @Test
     void messagesThatAreExplainedExist() throws IOException {
         StringBuilder sources = new StringBuilder();
-        for (String module : List.of("native", "runtime-api", "models", "backend-cpu", "backend-cuda", "backend-ascend", "cli")) {
+        for (String module :
+                List.of("native", "runtime-api", "models", "backend-cpu", "backend-cuda", "backend-ascend", "cli")) {
             try (Stream<Path> files = Files.walk(ROOT.resolve(module).resolve("src"))) {
                 for (Path file : files.filter(f -> f.toString().matches(".*/src/(main|build)/.*\\.java"))
                         .toList()) {

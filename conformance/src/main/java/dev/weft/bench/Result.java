@@ -71,7 +71,10 @@ public record Result(String name, Work work, double[] seconds, Optional<Limit> l
     /** How many of {@code things} done in every round are done per second. */
     public Rate rate(double things) {
         double[] rates = Arrays.stream(seconds).map(s -> things / s).toArray();
-        return new Rate(Sample.mean(rates), Sample.deviation(rates), Arrays.stream(rates).min().orElseThrow());
+        return new Rate(
+                Sample.mean(rates),
+                Sample.deviation(rates),
+                Arrays.stream(rates).min().orElseThrow());
     }
 
     /**

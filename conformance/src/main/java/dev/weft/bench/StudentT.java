@@ -59,8 +59,7 @@ final class StudentT {
         if (x > (a + 1) / (a + b + 2)) {
             return 1 - beta(1 - x, b, a); // the fraction converges slowly there
         }
-        double front = Math.exp(
-                logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x));
+        double front = Math.exp(logGamma(a + b) - logGamma(a) - logGamma(b) + a * Math.log(x) + b * Math.log1p(-x));
         return front / a / fraction(x, a, b);
     }
 

@@ -15,8 +15,14 @@ class SpeedRatioTest {
     /** Critical values as printed in statistical tables, and the Cauchy distribution, whose form is closed. */
     @ParameterizedTest
     @CsvSource({
-        "0.05, 1, 12.706", "0.05, 4, 2.776", "0.01, 4, 4.604", "0.05, 10, 2.228", "0.001, 10, 4.587", "0.05, 30, 2.042",
-        "0.10, 120, 1.658", "0.5, 1, 1.000"
+        "0.05, 1, 12.706",
+        "0.05, 4, 2.776",
+        "0.01, 4, 4.604",
+        "0.05, 10, 2.228",
+        "0.001, 10, 4.587",
+        "0.05, 30, 2.042",
+        "0.10, 120, 1.658",
+        "0.5, 1, 1.000"
     })
     void criticalValuesAreThoseOfTheTables(double p, double freedom, double t) {
         assertThat(StudentT.critical(p, freedom)).isCloseTo(t, within(5e-4));
@@ -40,7 +46,8 @@ class SpeedRatioTest {
         assertThat(r.p()).isCloseTo(0.021, within(5e-4));
         assertThat(Math.log(r.ratio())).isCloseTo(Sample.mean(a) - Sample.mean(b), within(1e-9));
         assertThat(r.verdict()).isEqualTo(Verdict.SLOWER);
-        assertThat(SpeedRatio.of(exponentials(a), exponentials(b), 0.99).verdict()).isEqualTo(Verdict.SAME);
+        assertThat(SpeedRatio.of(exponentials(a), exponentials(b), 0.99).verdict())
+                .isEqualTo(Verdict.SAME);
     }
 
     @Test

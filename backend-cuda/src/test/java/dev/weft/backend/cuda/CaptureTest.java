@@ -101,9 +101,8 @@ class CaptureTest {
                 Files.copy(image, folder.resolve(image.getFileName()));
             }
         }
-        BackendConfig config = BackendConfig.DEFAULT
-                .with(CudaOptions.OVERLAP, "true")
-                .with(CudaOptions.IMAGES, folder.toString());
+        BackendConfig config =
+                BackendConfig.DEFAULT.with(CudaOptions.OVERLAP, "true").with(CudaOptions.IMAGES, folder.toString());
         try (Weft weft = Weft.of(Backends.of(config, List.of(new CudaProvider())))) {
             List<float[]> outputs = Network.run(weft.device("cuda:0"), 3, 3, 3);
             for (int step = 0; step < outputs.size(); step++) {

@@ -58,7 +58,10 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
     }
 
     private static List<Path> folders() {
-        return List.of(Path.of("/opt/openmpi/lib"), Path.of("/opt/mpich/lib"), Path.of("/usr/lib64/openmpi/lib"),
+        return List.of(
+                Path.of("/opt/openmpi/lib"),
+                Path.of("/opt/mpich/lib"),
+                Path.of("/usr/lib64/openmpi/lib"),
                 Path.of("/usr/lib64/mpich/lib"));
     }
 

@@ -62,6 +62,7 @@ public final class Main implements Runnable {
         all.put("trace", TraceCommand::new);
         all.put("plan", PlanCommand::new);
         all.put("ranks", RanksCommand::new);
+        all.put("compile", CompileCommand::new);
         return all;
     }
 

@@ -34,6 +34,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.arrow..",
                         "dev.weft.chat..",
                         "dev.weft.generate..",
                         "dev.weft.grammar..",
@@ -59,6 +60,7 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage(
                         "dev.weft.ranks..",
+                        "dev.weft.arrow..",
                         "dev.weft.backend..",
                         "dev.weft.natives..",
                         "dev.weft.conformance..",
@@ -76,6 +78,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.arrow..",
                         "dev.weft.chat..",
                         "dev.weft.generate..",
                         "dev.weft.grammar..",
@@ -101,6 +104,21 @@ class ArchitectureTest {
                 .orShould()
                 .dependOnClassesThat()
                 .resideInAnyPackage("dev.weft.backend..", "dev.weft.natives..", "dev.weft.cli..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void arrowKnowsTheRuntimeAlone() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.weft.arrow..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(MODELS)
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "dev.weft.backend..", "dev.weft.natives..", "dev.weft.conformance..", "dev.weft.bench..", "dev.weft.cli..")
                 .check(CLASSES);
     }
 

@@ -59,6 +59,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.ranks..",
                         "dev.weft.arrow..",
                         "dev.weft.backend..",
                         "dev.weft.natives..",
@@ -89,6 +90,20 @@ class ArchitectureTest {
                         "dev.weft.bench..",
                         "dev.weft.verify..",
                         "dev.weft.cli..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void ranksKnowNeitherModelsNorBackends() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.weft.ranks..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(MODELS)
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAnyPackage("dev.weft.backend..", "dev.weft.natives..", "dev.weft.cli..")
                 .check(CLASSES);
     }
 

@@ -13,6 +13,7 @@ import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
+import dev.weft.spi.support.HostScratch;
 import dev.weft.spi.Communicator;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
@@ -180,8 +181,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     private void compute(List<Feed> feeds) {
-        StepEvent event = new StepEvent();
-        event.begin();
+        StepEvent event = StepEvent.started();
         requireOpen();
         rules.check(this, feeds);
         for (int i = 0; i < feeds.size(); i++) {

@@ -27,6 +27,13 @@ import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
 import dev.weft.op.Mul;
 import dev.weft.op.NewtonSchulz;
+import dev.weft.op.GatherRows;
+import dev.weft.op.GatherColumns;
+import dev.weft.op.MoeReturn;
+import dev.weft.op.MoeSend;
+import dev.weft.op.RowCounts;
+import dev.weft.op.ScatterColumns;
+import dev.weft.op.Collective;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.op.Quantize;
@@ -72,18 +79,11 @@ public final class Reference {
 
     /** Why the reference cannot run an instance; empty if it can. It is one rank, so collectives of more have no peers. */
     public static Optional<String> unsupported(OpInstance op) {
-        int ranks = switch (op.op()) {
-            case AllReduce c -> c.ranks();
-            case AllGather c -> c.ranks();
-            case ReduceScatter c -> c.ranks();
-            case AllToAllV c -> c.ranks();
-            case Broadcast c -> c.ranks();
-            default -> 1;
-        };
+        int ranks = op.op() instanceof Collective c ? c.ranks() : 1;
         return ranks == 1
                 ? Optional.empty()
                 : Optional.of(
-                        "the reference is a single rank: found " + ranks + " ranks; use a device with a communicator");
+                        "the reference is a single rank: found " + ranks + " ranks; compile with a group");
     }
 
     private static void run(Op op, HostOperand[] o) {
@@ -126,6 +126,12 @@ public final class Reference {
             case ReduceScatter _ -> PlainReference.copy(o[0], o[1]);
             case Broadcast _ -> PlainReference.copy(o[0], o[1]);
             case AllToAllV _ -> PlainReference.copy(o[0], o[2]);
+            case MoeSend _ -> MoeReference.send(o);
+            case MoeReturn _ -> PlainReference.copy(o[0], o[3]);
+            case RowCounts _ -> o[1].setLongs(0, o[0].dim(0));
+            case GatherRows _ -> PlainReference.copy(o[0], o[2]);
+            case ScatterColumns _ -> PlainReference.copy(o[0], o[2]);
+            case GatherColumns _ -> PlainReference.copy(o[0], o[2]);
         }
     }
 }

@@ -105,28 +105,32 @@ public final class CData {
     public static void exportDeviceArray(TensorMemory memory, MemorySegment array) {
         MemorySegment struct = DEVICE.at(array).fill((byte) 0);
         fill(memory, struct.asSlice(DEVICE.offset("array"), ARRAY.size()));
-        DEVICE.set(struct, "device_id", memory.place().isHost() ? -1 : memory.place().ordinal());
+        DEVICE.set(
+                struct,
+                "device_id",
+                memory.place().isHost() ? -1 : memory.place().ordinal());
         DEVICE.set(struct, "device_type", memory.place().type());
     }
 
     private static void fill(TensorMemory memory, MemorySegment struct) {
         TensorLayout layout = TensorLayout.of(memory.type());
         MemorySegment data = MemorySegment.ofAddress(memory.address());
+        TensorMemory.Hold hold = memory.hold();
         if (layout.listSize() == TensorLayout.NO_LIST) {
-            array(struct, layout.length(), memory, Arena.ofShared(), MemorySegment.NULL, data);
+            array(struct, layout.length(), hold::close, Arena.ofShared(), MemorySegment.NULL, data);
             return;
         }
         Arena arena = Arena.ofShared();
         MemorySegment child = arena.allocate(ARRAY.layout());
         long values = layout.length() * layout.listSize();
-        array(child, values, memory, Arena.ofShared(), MemorySegment.NULL, data);
-        array(struct, layout.length(), memory, arena, MemorySegment.NULL);
+        array(child, values, hold::close, Arena.ofShared(), MemorySegment.NULL, data);
+        array(struct, layout.length(), () -> {}, arena, MemorySegment.NULL);
         children(ARRAY, struct, arena, child);
     }
 
     /** @param buffers the bitmap, absent as nothing is null, and the values */
     private static void array(
-            MemorySegment struct, long length, TensorMemory memory, Arena arena, MemorySegment... buffers) {
+            MemorySegment struct, long length, Runnable release, Arena arena, MemorySegment... buffers) {
         struct.fill((byte) 0);
         ARRAY.set(struct, "length", length);
         ARRAY.set(struct, "n_buffers", buffers.length);
@@ -136,7 +140,7 @@ public final class CData {
         }
         ARRAY.set(struct, "buffers", pointers);
         ARRAY.set(struct, "release", Exports.RELEASE_ARRAY);
-        ARRAY.set(struct, "private_data", Exports.add(arena, memory.hold()::close));
+        ARRAY.set(struct, "private_data", Exports.add(arena, release));
     }
 
     /**
@@ -166,8 +170,7 @@ public final class CData {
         }
         int type = (int) DEVICE.get(struct, "device_type");
         Place place = new Place(type, (int) Math.max(0, DEVICE.get(struct, "device_id")));
-        return CImport.take(
-                struct.asSlice(DEVICE.offset("array"), ARRAY.size()), SCHEMA.at(schema), place);
+        return CImport.take(struct.asSlice(DEVICE.offset("array"), ARRAY.size()), SCHEMA.at(schema), place);
     }
 
     /** Metadata of a schema, as text. */

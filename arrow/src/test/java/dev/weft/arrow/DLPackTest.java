@@ -14,8 +14,18 @@ class DLPackTest {
     /** Type codes and bits of {@code dlpack.h} 1.1. */
     @ParameterizedTest
     @CsvSource({
-        "F32, 2, 32", "F16, 2, 16", "BF16, 4, 16", "F8_E4M3, 10, 8", "F8_E5M2, 12, 8", "F8_E8M0, 14, 8", "F4_E2M1, 17, 4",
-        "I8, 0, 8", "U8, 1, 8", "I16, 0, 16", "I32, 0, 32", "I64, 0, 64"
+        "F32, 2, 32",
+        "F16, 2, 16",
+        "BF16, 4, 16",
+        "F8_E4M3, 10, 8",
+        "F8_E5M2, 12, 8",
+        "F8_E8M0, 14, 8",
+        "F4_E2M1, 17, 4",
+        "I8, 0, 8",
+        "U8, 1, 8",
+        "I16, 0, 16",
+        "I32, 0, 32",
+        "I64, 0, 64"
     })
     void everyTypeHasItsCode(DType dtype, int code, int bits) {
         Memory memory = Memory.of(dtype, 2, 3, 4);
@@ -40,9 +50,7 @@ class DLPackTest {
     }
 
     private static long[] longs(long address, int count) {
-        return MemorySegment.ofAddress(address)
-                .reinterpret(count * Long.BYTES)
-                .toArray(ValueLayout.JAVA_LONG);
+        return MemorySegment.ofAddress(address).reinterpret(count * Long.BYTES).toArray(ValueLayout.JAVA_LONG);
     }
 
     @Test

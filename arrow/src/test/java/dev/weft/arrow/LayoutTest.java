@@ -15,8 +15,7 @@ import org.junit.jupiter.api.io.TempDir;
 /** Sizes and offsets as a C compiler has them. */
 class LayoutTest {
     /** The structures as the two interfaces define them: names, types and order are the interface. */
-    private static final String STRUCTURES =
-            """
+    private static final String STRUCTURES = """
             #include <stddef.h>
             #include <stdint.h>
             #include <stdio.h>
@@ -69,23 +68,56 @@ class LayoutTest {
     private record Struct(String name, CStruct ours, List<String> fields) {}
 
     private static final List<String> TENSOR = Stream.of(
-                    "data", "device.device_type", "device.device_id", "ndim", "dtype.code", "dtype.bits",
-                    "dtype.lanes", "shape", "strides", "byte_offset")
+                    "data",
+                    "device.device_type",
+                    "device.device_id",
+                    "ndim",
+                    "dtype.code",
+                    "dtype.bits",
+                    "dtype.lanes",
+                    "shape",
+                    "strides",
+                    "byte_offset")
             .map(f -> "dl_tensor." + f)
             .toList();
 
     private static final List<Struct> ALL = List.of(
-            new Struct("ArrowSchema", CStruct.SCHEMA, List.of(
-                    "format", "name", "metadata", "flags", "n_children", "children", "dictionary", "release",
-                    "private_data")),
-            new Struct("ArrowArray", CStruct.ARRAY, List.of(
-                    "length", "null_count", "offset", "n_buffers", "n_children", "buffers", "children", "dictionary",
-                    "release", "private_data")),
-            new Struct("ArrowDeviceArray", CStruct.DEVICE_ARRAY, List.of(
-                    "array", "array.release", "device_id", "device_type", "sync_event", "reserved")),
+            new Struct(
+                    "ArrowSchema",
+                    CStruct.SCHEMA,
+                    List.of(
+                            "format",
+                            "name",
+                            "metadata",
+                            "flags",
+                            "n_children",
+                            "children",
+                            "dictionary",
+                            "release",
+                            "private_data")),
+            new Struct(
+                    "ArrowArray",
+                    CStruct.ARRAY,
+                    List.of(
+                            "length",
+                            "null_count",
+                            "offset",
+                            "n_buffers",
+                            "n_children",
+                            "buffers",
+                            "children",
+                            "dictionary",
+                            "release",
+                            "private_data")),
+            new Struct(
+                    "ArrowDeviceArray",
+                    CStruct.DEVICE_ARRAY,
+                    List.of("array", "array.release", "device_id", "device_type", "sync_event", "reserved")),
             new Struct("DLManagedTensor", CStruct.DL_MANAGED, with(List.of("manager_ctx", "deleter"))),
-            new Struct("DLManagedTensorVersioned", CStruct.DL_VERSIONED, with(List.of(
-                    "version.major", "version.minor", "manager_ctx", "deleter", "flags"))));
+            new Struct(
+                    "DLManagedTensorVersioned",
+                    CStruct.DL_VERSIONED,
+                    with(List.of("version.major", "version.minor", "manager_ctx", "deleter", "flags"))));
 
     private static List<String> with(List<String> own) {
         return Stream.concat(own.stream(), TENSOR.stream()).toList();
@@ -104,13 +136,24 @@ class LayoutTest {
         StringBuilder source = new StringBuilder(STRUCTURES).append("int main(void) {\n");
         StringBuilder expected = new StringBuilder();
         for (Struct s : ALL) {
-            source.append("printf(\"%s %zu\\n\", \"").append(s.name()).append("\", sizeof(struct ").append(s.name())
+            source.append("printf(\"%s %zu\\n\", \"")
+                    .append(s.name())
+                    .append("\", sizeof(struct ")
+                    .append(s.name())
                     .append("));\n");
             expected.append(s.name()).append(' ').append(s.ours().size()).append('\n');
             for (String field : s.fields()) {
-                source.append("printf(\"%s %zu\\n\", \"").append(field).append("\", offsetof(struct ")
-                        .append(s.name()).append(", ").append(field).append("));\n");
-                expected.append(field).append(' ').append(s.ours().offset(field)).append('\n');
+                source.append("printf(\"%s %zu\\n\", \"")
+                        .append(field)
+                        .append("\", offsetof(struct ")
+                        .append(s.name())
+                        .append(", ")
+                        .append(field)
+                        .append("));\n");
+                expected.append(field)
+                        .append(' ')
+                        .append(s.ours().offset(field))
+                        .append('\n');
             }
         }
         Path c = Files.writeString(folder.resolve("layout.c"), source.append("return 0; }\n"));

@@ -48,7 +48,9 @@ class TensorMemoryTest {
     void useAfterCloseIsRefused() {
         Memory memory = Memory.of(DType.F32, 4);
         memory.tensor.close();
-        assertThatThrownBy(memory.tensor::data).isInstanceOf(ClosedException.class).hasMessageContaining("[4] f32");
+        assertThatThrownBy(memory.tensor::data)
+                .isInstanceOf(ClosedException.class)
+                .hasMessageContaining("[4] f32");
         assertThatThrownBy(memory.tensor::address).isInstanceOf(ClosedException.class);
         assertThatThrownBy(memory.tensor::scales).isInstanceOf(ClosedException.class);
         assertThatThrownBy(() -> DLPack.export(memory.tensor)).isInstanceOf(ClosedException.class);
@@ -108,7 +110,8 @@ class TensorMemoryTest {
     @Test
     void aTensorMayBeClosedBeforeItsLoanAndTheDeviceMayNot() {
         Weft weft = Weft.open();
-        Tensor tensor = weft.device("cpu:0/scalar").tensor(TensorType.of(DType.F32, 3)).copyFrom(new float[] {1, 2, 3});
+        Tensor tensor =
+                weft.device("cpu:0/scalar").tensor(TensorType.of(DType.F32, 3)).copyFrom(new float[] {1, 2, 3});
         TensorMemory memory = TensorMemory.of(tensor);
         TensorLoan loan = tensor.lend();
         assertThat(loan.address()).isEqualTo(memory.address());

@@ -1,6 +1,7 @@
 /** The {@code weft} command. */
 module dev.weft.cli {
     requires dev.weft;
+    requires dev.weft.arrow;
     requires dev.weft.conformance;
     requires dev.weft.models;
     requires java.management;

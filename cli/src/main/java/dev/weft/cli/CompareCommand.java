@@ -108,6 +108,9 @@ final class CompareCommand extends WeftCommand {
     @Option(names = "--html", paramLabel = "FILE", description = "Also write a report that stands alone.")
     private @Nullable Path html;
 
+    @Option(names = "--arrow", paramLabel = "FILE", description = "Also write the nodes and times as an Arrow IPC file.")
+    private @Nullable Path arrow;
+
     CompareCommand(Terminal terminal) {
         super(terminal);
     }
@@ -116,12 +119,18 @@ final class CompareCommand extends WeftCommand {
     public Integer call() throws IOException {
         ModelOptions.requireDirectory(directory);
         if (html != null) {
-            requireFile(html);
+            requireFile("--html", html);
+        }
+        if (arrow != null) {
+            requireFile("--arrow", arrow);
         }
         int[] ids = tokens();
         CompareSheet sheet = sheet(ids);
         if (html != null) {
             Files.writeString(html, new CompareHtml(sheet).page());
+        }
+        if (arrow != null) {
+            CompareArrow.of(CompareJson.of(sheet)).write(arrow);
         }
         if (json) {
             Json.print(terminal, CompareJson.of(sheet));
@@ -131,10 +140,10 @@ final class CompareCommand extends WeftCommand {
         return sheet.passed() ? ExitCode.OK : ExitCode.FAILED;
     }
 
-    private static void requireFile(Path file) {
+    private static void requireFile(String option, Path file) {
         Path folder = file.toAbsolutePath().getParent();
         if (folder == null || !Files.isDirectory(folder) || Files.isDirectory(file)) {
-            throw new UsageException("--html: found " + file + ", expected a file in a folder that exists");
+            throw new UsageException(option + ": found " + file + ", expected a file in a folder that exists");
         }
     }
 

@@ -1,6 +1,9 @@
 package dev.weft.cli;
 
 import dev.weft.bench.Result;
+import dev.weft.bench.Roof;
+import dev.weft.bench.StepBench;
+import dev.weft.graph.Node;
 import dev.weft.verify.DeviceRun;
 import dev.weft.verify.ModeReport;
 import dev.weft.verify.NodeOutcome;
@@ -200,7 +203,9 @@ final class CompareHtml {
             add("<figure><figcaption>%s, sum of the medians of a layer's nodes</figcaption>", step);
             out.append(CompareCharts.bars(step, timed)).append("</figure>\n");
         }
-        add("</div>\n<h3>Slowest nodes</h3>\n");
+        add("</div>\n");
+        rooflines(mode, timed);
+        add("<h3>Slowest nodes</h3>\n");
         table("device", "node", "#median ms", "#p10 ms", "#p90 ms", "#GFLOP", "#MB", "#of limit", "limit");
         for (DeviceRun run : timed) {
             run.times()
@@ -211,6 +216,30 @@ final class CompareHtml {
                             .forEach(r -> time(run, step + " " + r.name(), r)));
         }
         endTable();
+    }
+
+    private void rooflines(ModeReport mode, List<DeviceRun> timed) {
+        if (timed.stream().allMatch(d -> d.times().values().stream().allMatch(t -> t.roof().isEmpty()))) {
+            return;
+        }
+        add("<h3>Roofline</h3>\n<div class=\"charts\">\n");
+        for (DeviceRun run : timed) {
+            run.times()
+                    .forEach((step, times) ->
+                            times.roof().ifPresent(r -> roofline(run, step, times, r, mode.nodesOf(step))));
+        }
+        add("</div>\n");
+    }
+
+    private void roofline(DeviceRun run, String step, StepBench times, Roof roof, List<Node> nodes) {
+        RooflineChart chart = RooflineChart.of(times, roof, nodes);
+        add("<figure><figcaption>%s, %s</figcaption><p class=\"key\">", run.id(), step);
+        chart.key().forEach((style, op) -> add("<span><i class=\"%s\"></i>%s</span>", style, op));
+        add("</p>\n");
+        out.append(chart.draw("Roofline of " + run.id() + ", " + step));
+        add(
+                "<p class=\"quiet small-print\">%s. %s of %s nodes compute; the others only move data.</p></figure>\n",
+                chart.rates(), chart.marks(), nodes.size());
     }
 
     private void time(DeviceRun run, String what, Result r) {

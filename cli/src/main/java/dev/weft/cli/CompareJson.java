@@ -76,7 +76,21 @@ final class CompareJson {
         }
         ArrayNode steps = to.putArray("steps");
         run.times()
-                .forEach((name, times) -> time(times.step(), steps.addObject().put("step", name)));
+                .forEach((name, times) -> step(times, steps.addObject().put("step", name)));
+    }
+
+    private static void step(StepBench times, ObjectNode to) {
+        to.put("flops", (long) times.step().work().flops())
+                .put("bytes", (long) times.step().work().bytes());
+        time(times.step(), to);
+        times.roof()
+                .ifPresentOrElse(
+                        roof -> {
+                            ObjectNode rates = to.putObject("roof");
+                            roof.perSecond().forEach((kind, rate) -> rates.put(kind.key(), rate));
+                            rates.put("measuredBy", roof.measuredBy());
+                        },
+                        () -> to.putNull("roof"));
     }
 
     private static void endToEnd(EndToEnd e, ObjectNode to) {
@@ -109,7 +123,7 @@ final class CompareJson {
 
     private static void nodeTime(@Nullable StepBench times, NodeReport report, ObjectNode to) {
         if (times == null) {
-            to.putNull("seconds").putNull("ofLimit");
+            to.putNull("seconds").putNull("flopsPerSecond").putNull("ofLimit");
         } else {
             time(times.nodes().get(report.node().index()), to);
         }
@@ -152,6 +166,7 @@ final class CompareJson {
                 .put("median", r.secondsMedian())
                 .put("p10", r.secondsP10())
                 .put("p90", r.secondsP90());
+        to.put("flopsPerSecond", r.flopsPerSecond());
         r.limit()
                 .ifPresentOrElse(
                         l -> to.putObject("ofLimit")

@@ -57,6 +57,7 @@ public final class Main implements Runnable {
         all.put("bench", BenchCommand::create);
         all.put("trace", TraceCommand::new);
         all.put("plan", PlanCommand::new);
+        all.put("compile", CompileCommand::new);
         return all;
     }
 

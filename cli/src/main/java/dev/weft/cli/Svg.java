@@ -45,6 +45,8 @@ final class Svg {
                         "0 0 " + width + " " + height,
                         "width",
                         width,
+                        "height",
+                        height,
                         "role",
                         "img",
                         "aria-label",

@@ -34,6 +34,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.arrow..",
                         "dev.weft.chat..",
                         "dev.weft.generate..",
                         "dev.weft.grammar..",
@@ -58,6 +59,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.arrow..",
                         "dev.weft.backend..",
                         "dev.weft.natives..",
                         "dev.weft.conformance..",
@@ -75,6 +77,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.arrow..",
                         "dev.weft.chat..",
                         "dev.weft.generate..",
                         "dev.weft.grammar..",
@@ -86,6 +89,21 @@ class ArchitectureTest {
                         "dev.weft.bench..",
                         "dev.weft.verify..",
                         "dev.weft.cli..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void arrowKnowsTheRuntimeAlone() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.weft.arrow..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(MODELS)
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "dev.weft.backend..", "dev.weft.natives..", "dev.weft.conformance..", "dev.weft.bench..", "dev.weft.cli..")
                 .check(CLASSES);
     }
 

@@ -6,23 +6,16 @@ import dev.weft.DType;
 import dev.weft.DeviceId;
 import dev.weft.TensorType;
 import dev.weft.bench.Result;
-import dev.weft.bench.Rounds;
 import dev.weft.bench.Work;
-import dev.weft.conformance.model.GoldenModel;
 import dev.weft.graph.Graph;
 import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
-import dev.weft.io.Checkpoint;
 import dev.weft.model.NumericMode;
-import dev.weft.runtime.Weft;
-import dev.weft.spi.BackendConfig;
-import dev.weft.spi.Backends;
 import dev.weft.spi.HardwareLimit;
 import dev.weft.verify.DeviceRun;
 import dev.weft.verify.Difference;
 import dev.weft.verify.ModeReport;
-import dev.weft.verify.ModelComparison;
 import dev.weft.verify.NodeOutcome;
 import dev.weft.verify.NodeReport;
 import java.io.ByteArrayOutputStream;
@@ -35,42 +28,22 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.regex.Pattern;
-import java.util.stream.IntStream;
-import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
 class CompareTest {
-    private static final Path MODEL = GoldenModel.micro().directory();
-    private static final DeviceId REFERENCE = DeviceId.parse("cpu:0/scalar");
-    private static final DeviceId VECTOR = DeviceId.parse("cpu:0/vector");
-    private static final DeviceId ABSENT = DeviceId.parse("cpu:9");
+    private static final Path MODEL = ComparedMicro.MODEL;
+    private static final DeviceId VECTOR = ComparedMicro.VECTOR;
+    private static final DeviceId ABSENT = ComparedMicro.ABSENT;
 
-    private static CompareSheet sheet;
-    private static ModeReport mode;
+    private final CompareSheet sheet = ComparedMicro.sheet();
+    private final ModeReport mode = sheet.modes().getFirst();
 
     @TempDir
     private Path folder;
 
-    @BeforeAll
-    static void compare() {
-        int[] tokens = IntStream.range(0, 22).toArray();
-        try (Backends backends = Backends.load(BackendConfig.DEFAULT);
-                Weft weft = Weft.of(backends);
-                Checkpoint checkpoint = Checkpoint.open(MODEL)) {
-            mode = ModelComparison.run(
-                    backends,
-                    weft,
-                    checkpoint,
-                    new ModelComparison.Plan(
-                            REFERENCE, List.of(VECTOR, ABSENT), NumericMode.FP32, tokens, 2, new Rounds(2, 0)),
-                    what -> {});
-        }
-        sheet = new CompareSheet("weft compare <MODEL>", MODEL.toString(), 5, 20, 2, List.of(mode));
-    }
-
-    private static DeviceRun vector() {
+    private DeviceRun vector() {
         return mode.devices().getFirst();
     }
 
@@ -131,7 +104,9 @@ class CompareTest {
                                 w.node().node().label() + ": " + w.outcome().kernel())); // the hint of its cell
         assertThat(page).doesNotContainPattern("https?:|src=|href=|url\\(|@import|<script|<link");
         assertThat(count(page, "<rect class=\"(same|tiny|small|some|near)\""))
-                .isEqualTo(mode.nodes().size());
+                .isEqualTo(sheet.modes().stream()
+                        .mapToLong(m -> m.nodes().size())
+                        .sum());
     }
 
     private static long count(String text, String pattern) {

@@ -2,7 +2,9 @@ package dev.weft.bench;
 
 import dev.weft.bench.Ceilings.Rates;
 import dev.weft.spi.HardwareLimit;
+import java.util.EnumMap;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /** Times of rounds, with the ceilings measured in the same rounds. */
@@ -26,6 +28,20 @@ public final class Series {
     /** A part of the rounds held against what that part had to do. @param seconds one entry per round */
     public Result result(String name, Work work, double[] seconds) {
         return new Result(name, work, seconds, rates.isEmpty() ? Optional.empty() : Optional.of(limit(work, seconds)));
+    }
+
+    /** The ceilings of the rounds; empty if the device measures none. */
+    public Optional<Roof> roof() {
+        if (rates.isEmpty()) {
+            return Optional.empty();
+        }
+        Map<HardwareLimit, Double> medians = new EnumMap<>(HardwareLimit.class);
+        for (HardwareLimit kind : rates.getFirst().perSecond().keySet()) {
+            medians.put(
+                    kind,
+                    Quantile.median(rates.stream().mapToDouble(r -> r.rate(kind)).toArray()));
+        }
+        return Optional.of(new Roof(medians, measuredBy));
     }
 
     private Result.Limit limit(Work work, double[] taken) {

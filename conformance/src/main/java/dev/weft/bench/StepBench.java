@@ -11,21 +11,22 @@ import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Optional;
 
 /**
- * The last step of a loaded model, run again and again: whole, then node by node. All of the step's logits are wanted.
- * Rerunning a step gives its states the values they have.
+ * A step of a graph, run again and again: whole, then node by node. Rerunning a step gives its states the values they have.
  *
  * @param step the whole step
  * @param nodes every node, in the graph's order; their times contain some microseconds of waiting
+ * @param roof what both were held against, measured between the rounds; empty if the device measures no ceiling
  */
-public record StepBench(Result step, List<Result> nodes) {
+public record StepBench(Result step, List<Result> nodes, Optional<Roof> roof) {
     public StepBench {
         nodes = List.copyOf(nodes);
     }
 
     /**
-     * Times the step that {@code model} ran last.
+     * Times the step that {@code model} ran last, all of whose logits are wanted.
      *
      * @param device where the model is
      * @param position tokens of its only sequence before the step
@@ -33,9 +34,22 @@ public record StepBench(Result step, List<Result> nodes) {
      */
     public static StepBench of(DeepSeekV4 model, Device device, int position, int tokens, Rounds rounds) {
         Graph graph = model.graph();
-        Execution execution = model.execution();
         Span span = span(model.config(), position, tokens);
-        long[] nanos = new long[graph.nodes().size()];
+        List<Work> nodes =
+                graph.nodes().stream().map(n -> NodeCost.of(n, span).work()).toList();
+        return of(model.execution(), device, graph, GraphCost.of(graph, span), nodes, rounds);
+    }
+
+    /**
+     * Times the step that {@code execution} is set up for.
+     *
+     * @param graph what it runs, on {@code device}
+     * @param whole what the step has to do
+     * @param work what every node of it has to do, in the graph's order
+     */
+    public static StepBench of(
+            Execution execution, Device device, Graph graph, Work whole, List<Work> work, Rounds rounds) {
+        long[] nanos = new long[work.size()];
         double[][] seconds = new double[nanos.length][rounds.count()];
         Rounds.Trial trial = new Rounds.Trial() {
             @Override
@@ -51,15 +65,13 @@ public record StepBench(Result step, List<Result> nodes) {
                 }
             }
         };
-        Work whole = GraphCost.of(graph, span);
         EnumSet<HardwareLimit> units = EnumSet.of(HardwareLimit.BF16_DOT, HardwareLimit.F32_FMA);
         Series series = rounds.run(device, whole.bytes(), units, trial, round -> {});
         List<Result> nodes = new ArrayList<>();
         for (Node node : graph.nodes()) {
-            Work work = NodeCost.of(node, span).work();
-            nodes.add(series.result(node.label(), work, seconds[node.index()]));
+            nodes.add(series.result(node.label(), work.get(node.index()), seconds[node.index()]));
         }
-        return new StepBench(series.result("step", whole), nodes);
+        return new StepBench(series.result("step", whole), nodes, series.roof());
     }
 
     /** What every node of a backbone has to do in such a step, if its rows choose experts by chance. */

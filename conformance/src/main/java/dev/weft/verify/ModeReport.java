@@ -2,6 +2,7 @@ package dev.weft.verify;
 
 import dev.weft.DeviceId;
 import dev.weft.bench.Work;
+import dev.weft.graph.Node;
 import dev.weft.model.NumericMode;
 import java.util.Collections;
 import java.util.LinkedHashMap;
@@ -45,6 +46,14 @@ public record ModeReport(
                 .map(n -> n.outcomes().get(device))
                 .filter(o -> o != null && what.test(o))
                 .count();
+    }
+
+    /** The nodes of a step in the graph's order. */
+    public List<Node> nodesOf(String step) {
+        return nodes.stream()
+                .filter(n -> n.step().equals(step))
+                .map(NodeReport::node)
+                .toList();
     }
 
     /** Work of a node in its step. */

@@ -210,8 +210,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     private void compute(List<Feed> feeds) {
-        StepEvent event = new StepEvent();
-        event.begin();
+        StepEvent event = StepEvent.started();
         requireOpen();
         if (ranks == null || !feeds.isEmpty()) {
             rules.check(this, feeds);

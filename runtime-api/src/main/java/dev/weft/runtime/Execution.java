@@ -121,8 +121,7 @@ public final class Execution implements AutoCloseable {
 
     private KernelArguments arguments(Step step) {
         KernelArguments args = new KernelArguments(step.instance().all(), arena);
-        List<Value> operands = new ArrayList<>(step.node().inputs());
-        operands.addAll(step.node().outputs());
+        List<Value> operands = step.node().operands();
         for (int i = 0; i < operands.size(); i++) {
             Value v = operands.get(i);
             if (CompiledGraph.isWeight(v)) {
@@ -133,10 +132,8 @@ public final class Execution implements AutoCloseable {
                 long address = address(v);
                 args.bind(i, address, v.type().scaling().isNone() ? 0 : address + MemoryPlan.scaleOffset(v.type()));
             }
-            if (v.type().shape().rank() > 0 && !v.type().shape().dim(0).isFixed()) {
-                extents.follow(v.type().shape().dim(0), args, i);
-            }
         }
+        extents.follow(step.node(), args);
         args.workspace(memory.address() + compiled.plan().valueBytes());
         return args;
     }
@@ -236,11 +233,25 @@ public final class Execution implements AutoCloseable {
     }
 
     private void enqueue() {
+        if (!RunEvent.NONE.isEnabled()) {
+            work();
+            return;
+        }
         RunEvent event = new RunEvent();
         event.begin();
+        work();
+        if (event.shouldCommit()) {
+            event.graph = compiled.graph().name();
+            event.device = compiled.device().id().toString();
+            event.extents = extents.toString();
+            event.commit();
+        }
+    }
+
+    private void work() {
         try {
             feedAll();
-            if (new KernelEvent().isEnabled()) {
+            if (KernelEvent.NONE.isEnabled()) {
                 launches.record(stream);
             } else {
                 launches.enqueue(stream);
@@ -249,12 +260,6 @@ public final class Execution implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             drain(e);
             throw e;
-        }
-        if (event.shouldCommit()) {
-            event.graph = compiled.graph().name();
-            event.device = compiled.device().id().toString();
-            event.extents = extents.toString();
-            event.commit();
         }
     }
 

@@ -2,8 +2,10 @@ package dev.weft.runtime;
 
 import dev.weft.Dim;
 import dev.weft.GraphException;
+import dev.weft.Shape;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
+import dev.weft.graph.Value;
 import dev.weft.op.Collective;
 import dev.weft.spi.KernelArguments;
 import java.util.ArrayList;
@@ -61,6 +63,17 @@ final class Extents {
     /** Makes the first extent of an operand follow {@code dim}, a multiple of a named dimension. */
     void follow(Dim dim, KernelArguments arguments, int operand) {
         dims.get(dim.name()).followers.add(new Follower(arguments, operand, dim));
+    }
+
+    /** As {@link #follow(Dim, KernelArguments, int)}, for every operand and result of a node that has such an extent. */
+    void follow(Node node, KernelArguments arguments) {
+        List<Value> operands = node.operands();
+        for (int i = 0; i < operands.size(); i++) {
+            Shape shape = operands.get(i).type().shape();
+            if (shape.rank() > 0 && !shape.dim(0).isFixed()) {
+                follow(shape.dim(0), arguments, i);
+            }
+        }
     }
 
     /** Refuses a name or an extent that the graph does not have. */

@@ -4,6 +4,7 @@ module dev.weft.cli {
     requires dev.weft.arrow;
     requires dev.weft.conformance;
     requires dev.weft.models;
+    requires dev.weft.ranks;
     requires java.management;
     requires jdk.jfr;
     requires info.picocli;

@@ -60,6 +60,7 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage(
                         "dev.weft.arrow..",
+                        "dev.weft.ranks..",
                         "dev.weft.backend..",
                         "dev.weft.natives..",
                         "dev.weft.conformance..",
@@ -104,6 +105,20 @@ class ArchitectureTest {
                 .dependOnClassesThat()
                 .resideInAnyPackage(
                         "dev.weft.backend..", "dev.weft.natives..", "dev.weft.conformance..", "dev.weft.bench..", "dev.weft.cli..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void ranksKnowNeitherModelsNorBackends() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.weft.ranks..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(MODELS)
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAnyPackage("dev.weft.backend..", "dev.weft.natives..", "dev.weft.cli..")
                 .check(CLASSES);
     }
 

@@ -2,7 +2,6 @@ package dev.weft.ranks;
 
 import dev.weft.CommunicatorException;
 import dev.weft.WeftException;
-import dev.weft.ranks.mpi.MpiException;
 import dev.weft.ranks.mpi.MpiGroup;
 import dev.weft.ranks.mpi.MpiWorld;
 import dev.weft.spi.Communicator;
@@ -69,8 +68,8 @@ public final class Ranks {
     /**
      * The group of all ranks. Closing it waits for the others.
      *
-     * @throws LaunchException if what started the ranks gives them no transport
-     * @throws MpiException if there is no library of MPI, or it is not the launcher's
+     * @throws LaunchException if what started the ranks gives them no transport, if there is no library of MPI, or if it is not
+     *     the launcher's
      * @throws CommunicatorException if the others do not come
      */
     public static Communicator connect(Launch launch, Duration deadline) {

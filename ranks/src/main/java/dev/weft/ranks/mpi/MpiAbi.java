@@ -1,5 +1,6 @@
 package dev.weft.ranks.mpi;
 
+import dev.weft.ranks.LaunchException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SymbolLookup;
@@ -34,7 +35,7 @@ record MpiAbi(String title, boolean pointers, long world, long bytes, long error
                 MemorySegment minor = arena.allocate(ValueLayout.JAVA_INT);
                 mpi.MPI_Abi_get_version(major, minor);
                 if (major.get(ValueLayout.JAVA_INT, 0) >= 1) {
-                    throw new MpiException(library + ": found the standard ABI of MPI-5, version "
+                    throw new LaunchException(library + ": found the standard ABI of MPI-5, version "
                             + major.get(ValueLayout.JAVA_INT, 0) + "." + minor.get(ValueLayout.JAVA_INT, 0)
                             + ", which has not been tried with Weft; give Open MPI's or MPICH's own library with"
                             + " -Dweft.mpi.path=FILE");
@@ -46,7 +47,7 @@ record MpiAbi(String title, boolean pointers, long world, long bytes, long error
 
     private static long address(SymbolLookup symbols, String name) {
         return symbols.find(name)
-                .orElseThrow(() -> new MpiException("the MPI library has no symbol '" + name + "' that Open MPI has"))
+                .orElseThrow(() -> new LaunchException("the MPI library has no symbol '" + name + "' that Open MPI has"))
                 .address();
     }
 

@@ -1,5 +1,6 @@
 package dev.weft.ranks.mpi;
 
+import dev.weft.ranks.LaunchException;
 import dev.weft.ranks.Launcher;
 import dev.weft.spi.nativelib.NativeBinder;
 import dev.weft.spi.nativelib.NativeLibraries;
@@ -36,14 +37,14 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
     /**
      * Opens the library that belongs to a launcher; {@code -Dweft.mpi.path=FILE-OR-FOLDER} replaces the search.
      *
-     * @throws MpiException if there is none, or one of an unknown convention
+     * @throws LaunchException if there is none, or one of an unknown convention
      */
     static MpiLibrary open(Launcher launcher) {
         leaveSignalsToTheJvm();
         List<String> files = files(launcher);
         return switch (NativeLibraries.find(MethodHandles.lookup(), "mpi", files, folders())) {
             case NativeLibraries.Missing missing ->
-                throw new MpiException("MPI for launcher " + launcher.title() + ": " + missing.reason()
+                throw new LaunchException("MPI for launcher " + launcher.title() + ": " + missing.reason()
                         + "; install it, on Debian as libopenmpi3 or libmpich12");
             case NativeLibraries.Found found -> bind(found.symbols(), found.library());
         };
@@ -77,7 +78,7 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
                             FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT))
                     .invokeExact(arena.allocateFrom(file), NOW_GLOBAL);
             if (handle.address() == 0) {
-                throw new MpiException(file + ": opened once, but not a second time with its symbols visible to all");
+                throw new LaunchException(file + ": opened once, but not a second time with its symbols visible to all");
             }
         } catch (Throwable e) {
             throw rethrown(e);
@@ -99,7 +100,7 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
                                     ValueLayout.JAVA_INT))
                     .invokeExact(arena.allocateFrom("UCX_ERROR_SIGNALS"), arena.allocateFrom(""), 0);
             if (code != 0) {
-                throw new MpiException("setenv UCX_ERROR_SIGNALS: failed; set it to nothing before the start");
+                throw new LaunchException("setenv UCX_ERROR_SIGNALS: failed; set it to nothing before the start");
             }
         } catch (Throwable e) {
             throw rethrown(e);
@@ -110,7 +111,7 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
         MemorySegment function = Linker.nativeLinker()
                 .defaultLookup()
                 .find(name)
-                .orElseThrow(() -> new MpiException(name + ": the C library has no such function; MPI needs Linux"));
+                .orElseThrow(() -> new LaunchException(name + ": the C library has no such function; MPI needs Linux"));
         return Linker.nativeLinker().downcallHandle(function, type);
     }
 

@@ -2,6 +2,7 @@ package dev.weft.ranks.mpi;
 
 import dev.weft.CommunicatorException;
 import dev.weft.ranks.Launch;
+import dev.weft.ranks.LaunchException;
 import dev.weft.ranks.Ranks;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -63,7 +64,7 @@ public final class MpiWorld {
     /**
      * Starts MPI, once per process, and returns the group of all ranks. Closing it ends MPI.
      *
-     * @throws MpiException if there is no library, or it does not belong to the launcher
+     * @throws LaunchException if there is no library, or it does not belong to the launcher
      * @throws CommunicatorException if the other ranks do not come
      */
     public static MpiGroup open(Launch launch, Duration deadline) {
@@ -82,7 +83,7 @@ public final class MpiWorld {
         Mpi mpi = library.calls();
         mpi.MPI_Initialized(out);
         if (out.get(ValueLayout.JAVA_INT, 0) != 0) {
-            throw new MpiException("MPI is in use in this process already; it starts once per process");
+            throw new LaunchException("MPI is in use in this process already; it starts once per process");
         }
         rank = launch.rank();
         size = launch.size();
@@ -92,7 +93,7 @@ public final class MpiWorld {
                 () -> mpi.MPI_Init_thread(MemorySegment.NULL, MemorySegment.NULL, THREAD_MULTIPLE, out));
         int provided = out.get(ValueLayout.JAVA_INT, 0);
         if (provided != THREAD_MULTIPLE) {
-            throw new MpiException(library.version() + " (" + library.file() + "): found thread level " + provided
+            throw new LaunchException(library.version() + " (" + library.file() + "): found thread level " + provided
                     + ", expected " + THREAD_MULTIPLE + " (MPI_THREAD_MULTIPLE); use a library built with it");
         }
         long all = library.abi().world();
@@ -110,7 +111,7 @@ public final class MpiWorld {
     /** A library that another launcher started thinks it is alone, and would compute everything alone. */
     private void requireSame(Launch launch, int mpiRank, int mpiSize) {
         if (mpiRank != launch.rank() || mpiSize != launch.size()) {
-            throw new MpiException("launcher and MPI library do not match: " + launch.mpi().title()
+            throw new LaunchException("launcher and MPI library do not match: " + launch.mpi().title()
                     + " says rank " + launch.rank() + " of " + launch.size() + ", " + library.version() + " ("
                     + library.file() + ") says rank " + mpiRank + " of " + mpiSize
                     + "; start with the mpirun of this library, or give the launcher's library with -Dweft.mpi.path=FILE");

@@ -108,7 +108,7 @@ class MpiTest {
         for (int rank = 0; rank < 2; rank++) {
             assertThat(run.said(rank))
                     .contains("started differently: options is 'seed 0' on rank 0, 'seed 1' on rank 1;")
-                    .doesNotContain("model");
+                    .doesNotContain("golden");
         }
     }
 

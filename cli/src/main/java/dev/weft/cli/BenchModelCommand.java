@@ -6,9 +6,13 @@ import dev.weft.bench.Rounds;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
+import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.Weft;
+import dev.weft.spi.Communicator;
+import java.io.IOException;
 import java.nio.file.Path;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -25,6 +29,9 @@ final class BenchModelCommand extends WeftCommand {
 
     @Mixin
     private final BenchOptions options = new BenchOptions(ROUNDS);
+
+    @Mixin
+    private final RankOptions ranks = new RankOptions();
 
     @Parameters(index = "0", paramLabel = "MODEL", description = "Folder of the checkpoint.")
     private Path directory = Path.of("");
@@ -55,7 +62,7 @@ final class BenchModelCommand extends WeftCommand {
     }
 
     @Override
-    public Integer call() {
+    public Integer call() throws IOException {
         BenchOptions.positive("--prompt", prompt);
         BenchOptions.positive("--generate", generate);
         BenchOptions.positive("--batch", batch);
@@ -65,10 +72,18 @@ final class BenchModelCommand extends WeftCommand {
                 .maxContext(Math.addExact(prompt, generate))
                 .maxSequences(batch)
                 .maxTokens(Math.max(batch, Math.min(MOST_TOKENS, Math.multiplyExact(prompt, batch))));
+        return ranks.run(terminal, world -> run(folder, load, rounds, world));
+    }
+
+    private int run(Path folder, LoadOptions load, Rounds rounds, @Nullable Communicator world) {
         try (Checkpoint checkpoint = Checkpoint.open(folder);
                 Weft weft = options.openWeft()) {
             Device device = options.device(weft);
-            try (DeepSeekV4 model = LoadedModel.load(terminal, checkpoint, device, load)) {
+            try (DeepSeekV4 model = LoadedModel.load(
+                    terminal, checkpoint, device, load, CompileOptions.DEFAULT, ranks, world)) {
+                if (LoadedModel.follows(model, world)) {
+                    return ExitCode.OK;
+                }
                 ObjectNode settings = Json.object();
                 settings.put("model", folder.toString()).put("numerics", "bf16");
                 settings.put("prompt", prompt).put("generate", generate).put("batch", batch);

@@ -102,8 +102,9 @@ public record ArrowTable(List<Column> columns, List<Map<String, @Nullable Object
             Map<String, @Nullable Object> row, int index, List<Column> columns, Set<String> names) {
         for (String name : row.keySet()) {
             if (!names.contains(name)) {
-                throw new ArrowException("arrow table: row " + index + ": found a value for " + name
-                        + ", expected one of the columns " + columns.stream().map(Column::name).toList());
+                throw new ArrowException(
+                        "arrow table: row " + index + ": found a value for " + name + ", expected one of the columns "
+                                + columns.stream().map(Column::name).toList());
             }
         }
         Map<String, @Nullable Object> copy = new LinkedHashMap<>();

@@ -118,7 +118,10 @@ public final class ArrowTensors {
         ArrowBuf data = values.getDataBuffer();
         data.getReferenceManager().retain();
         return TensorMemory.at(
-                type, Place.HOST, data.memoryAddress(), 0, () -> data.getReferenceManager()
-                        .release());
+                type,
+                Place.HOST,
+                data.memoryAddress(),
+                0,
+                () -> data.getReferenceManager().release());
     }
 }

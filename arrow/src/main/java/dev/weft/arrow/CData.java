@@ -105,7 +105,10 @@ public final class CData {
     public static void exportDeviceArray(TensorMemory memory, MemorySegment array) {
         MemorySegment struct = DEVICE.at(array).fill((byte) 0);
         fill(memory, struct.asSlice(DEVICE.offset("array"), ARRAY.size()));
-        DEVICE.set(struct, "device_id", memory.place().isHost() ? -1 : memory.place().ordinal());
+        DEVICE.set(
+                struct,
+                "device_id",
+                memory.place().isHost() ? -1 : memory.place().ordinal());
         DEVICE.set(struct, "device_type", memory.place().type());
     }
 
@@ -166,8 +169,7 @@ public final class CData {
         }
         int type = (int) DEVICE.get(struct, "device_type");
         Place place = new Place(type, (int) Math.max(0, DEVICE.get(struct, "device_id")));
-        return CImport.take(
-                struct.asSlice(DEVICE.offset("array"), ARRAY.size()), SCHEMA.at(schema), place);
+        return CImport.take(struct.asSlice(DEVICE.offset("array"), ARRAY.size()), SCHEMA.at(schema), place);
     }
 
     /** Metadata of a schema, as text. */

@@ -47,8 +47,7 @@ final class CImport {
             throw new ArrowException(subject + ": found a list without its values; the structures are broken");
         }
         String values = string(SCHEMA.get(child(SCHEMA, schema), "format"));
-        return new TensorLayout(
-                values, length, Long.parseLong(format.substring(LIST.length())), CData.decode(schema));
+        return new TensorLayout(values, length, Long.parseLong(format.substring(LIST.length())), CData.decode(schema));
     }
 
     /** Of the first element, offsets applied. */
@@ -66,17 +65,23 @@ final class CImport {
             throw new ArrowException(subject + ": found " + ARRAY.get(values, "n_buffers")
                     + " buffers, expected a bitmap and values; the structures are broken");
         }
-        long data = pointers(ARRAY.get(values, "buffers"), 2).getAtIndex(ValueLayout.ADDRESS, 1).address();
+        long data = pointers(ARRAY.get(values, "buffers"), 2)
+                .getAtIndex(ValueLayout.ADDRESS, 1)
+                .address();
         ElementFormat element = ElementFormat.of(type.dtype());
         return data + offset * type.dtype().bits() * element.perValue() / Byte.SIZE;
     }
 
     private void requireNoNulls(MemorySegment of) {
         long nulls = ARRAY.get(of, "null_count");
-        boolean bitmap = pointers(ARRAY.get(of, "buffers"), 1).getAtIndex(ValueLayout.ADDRESS, 0).address() != 0;
+        boolean bitmap = pointers(ARRAY.get(of, "buffers"), 1)
+                        .getAtIndex(ValueLayout.ADDRESS, 0)
+                        .address()
+                != 0;
         if (nulls > 0 || nulls < 0 && bitmap) {
-            throw new ArrowException(subject + ": found " + (nulls > 0 ? nulls + " nulls" : "an unknown number of nulls")
-                    + ", expected none: tensors have no nulls");
+            throw new ArrowException(
+                    subject + ": found " + (nulls > 0 ? nulls + " nulls" : "an unknown number of nulls")
+                            + ", expected none: tensors have no nulls");
         }
     }
 
@@ -98,6 +103,8 @@ final class CImport {
     }
 
     private static String string(long address) {
-        return address == 0 ? "" : MemorySegment.ofAddress(address).reinterpret(Long.MAX_VALUE).getString(0);
+        return address == 0
+                ? ""
+                : MemorySegment.ofAddress(address).reinterpret(Long.MAX_VALUE).getString(0);
     }
 }

@@ -63,8 +63,8 @@ record CStruct(StructLayout layout) {
             ADDRESS.withName("strides"),
             JAVA_LONG.withName("byte_offset"));
 
-    static final CStruct DL_MANAGED = of(
-            DL_TENSOR.layout.withName("dl_tensor"), ADDRESS.withName("manager_ctx"), ADDRESS.withName("deleter"));
+    static final CStruct DL_MANAGED =
+            of(DL_TENSOR.layout.withName("dl_tensor"), ADDRESS.withName("manager_ctx"), ADDRESS.withName("deleter"));
 
     static final CStruct DL_VERSIONED = of(
             MemoryLayout.structLayout(JAVA_INT.withName("major"), JAVA_INT.withName("minor"))

@@ -63,5 +63,4 @@ enum ElementFormat {
     int perValue() {
         return dtype == DType.F4_E2M1 ? 2 : 1;
     }
-
 }

@@ -50,7 +50,8 @@ final class IpcReader {
             throw e;
         } catch (RuntimeException e) { // the generated accessors check nothing
             throw new ArrowException(
-                    subject + ": found an offset that leads astray in its " + bytes.length + " bytes; the file is broken",
+                    subject + ": found an offset that leads astray in its " + bytes.length
+                            + " bytes; the file is broken",
                     e);
         }
         return new ArrowTable(reader.columns, reader.rows, reader.metadata);
@@ -166,7 +167,8 @@ final class IpcReader {
             throw new ArrowException(subject + ": found a record batch before its schema; the file is broken");
         }
         if (batch.compression() != null) {
-            throw new ArrowException(subject + ": found compressed buffers, expected plain ones; write it uncompressed");
+            throw new ArrowException(
+                    subject + ": found compressed buffers, expected plain ones; write it uncompressed");
         }
         int count = Math.toIntExact(batch.length());
         List<@Nullable Object[]> values = new ArrayList<>();

@@ -54,8 +54,9 @@ final class IpcWriter {
     }
 
     void write(ArrowTable table, Form form) throws IOException {
-        List<ColumnBuffers> columns =
-                table.columns().stream().map(c -> ColumnBuffers.of(c, table.rows())).toList();
+        List<ColumnBuffers> columns = table.columns().stream()
+                .map(c -> ColumnBuffers.of(c, table.rows()))
+                .toList();
         if (form == Form.FILE) {
             bytes(MAGIC);
             pad(8);
@@ -78,8 +79,7 @@ final class IpcWriter {
         int[] pairs = new int[table.metadata().size()];
         int count = 0;
         for (Map.Entry<String, String> e : table.metadata().entrySet()) {
-            pairs[count++] =
-                    KeyValue.createKeyValue(to, to.createString(e.getKey()), to.createString(e.getValue()));
+            pairs[count++] = KeyValue.createKeyValue(to, to.createString(e.getKey()), to.createString(e.getValue()));
         }
         return Schema.createSchema(
                 to,
@@ -92,20 +92,18 @@ final class IpcWriter {
     private static int field(FlatBufferBuilder to, Column column) {
         int name = to.createString(column.name());
         int children = Field.createChildrenVector(to, new int[0]);
-        byte kind =
-                switch (column.kind()) {
-                    case TEXT -> Type.Utf8;
-                    case INTEGER -> Type.Int;
-                    case REAL -> Type.FloatingPoint;
-                    case FLAG -> Type.Bool;
-                };
-        int type =
-                switch (column.kind()) {
-                    case TEXT -> empty(to, Utf8::startUtf8, Utf8::endUtf8);
-                    case INTEGER -> Int.createInt(to, Long.SIZE, true);
-                    case REAL -> FloatingPoint.createFloatingPoint(to, Precision.DOUBLE);
-                    case FLAG -> empty(to, Bool::startBool, Bool::endBool);
-                };
+        byte kind = switch (column.kind()) {
+            case TEXT -> Type.Utf8;
+            case INTEGER -> Type.Int;
+            case REAL -> Type.FloatingPoint;
+            case FLAG -> Type.Bool;
+        };
+        int type = switch (column.kind()) {
+            case TEXT -> empty(to, Utf8::startUtf8, Utf8::endUtf8);
+            case INTEGER -> Int.createInt(to, Long.SIZE, true);
+            case REAL -> FloatingPoint.createFloatingPoint(to, Precision.DOUBLE);
+            case FLAG -> empty(to, Bool::startBool, Bool::endBool);
+        };
         return Field.createField(to, name, true, kind, type, 0, children, 0);
     }
 
@@ -144,7 +142,10 @@ final class IpcWriter {
         }
         int nodes = to.endVector();
         Place place = message(
-                to, MessageHeader.RecordBatch, RecordBatch.createRecordBatch(to, rows, nodes, bufferVector, 0, 0), length);
+                to,
+                MessageHeader.RecordBatch,
+                RecordBatch.createRecordBatch(to, rows, nodes, bufferVector, 0, 0),
+                length);
         long start = position;
         for (byte[] buffer : buffers) {
             bytes(buffer);

@@ -81,7 +81,8 @@ record TensorLayout(String format, long length, long listSize, Map<String, Strin
 
     private DType dtype(String subject) {
         String named = metadata.get(DTYPE);
-        @Nullable DType dtype = named == null
+        @Nullable
+        DType dtype = named == null
                 ? ElementFormat.plain(format)
                 : Arrays.stream(DType.values())
                         .filter(d -> d.name().equalsIgnoreCase(named))
@@ -128,7 +129,10 @@ record TensorLayout(String format, long length, long listSize, Map<String, Strin
         try {
             return text.isBlank()
                     ? new long[0]
-                    : Arrays.stream(text.split(",")).map(String::strip).mapToLong(Long::parseLong).toArray();
+                    : Arrays.stream(text.split(","))
+                            .map(String::strip)
+                            .mapToLong(Long::parseLong)
+                            .toArray();
         } catch (NumberFormatException e) {
             throw new ArrowException(subject + ": found a shape of [" + text + "], expected numbers", e);
         }

@@ -98,7 +98,8 @@ public final class TensorMemory implements AutoCloseable {
      * @throws ArrowException if the memory is in the Java heap
      */
     public static TensorMemory host(TensorType type, MemorySegment data, MemorySegment scales, Runnable release) {
-        if (!type.shape().isFixed() || data.byteSize() != type.maxDataBytes()
+        if (!type.shape().isFixed()
+                || data.byteSize() != type.maxDataBytes()
                 || scales.byteSize() != type.maxScaleBytes()) {
             throw new ShapeException("tensor memory " + type + ": found " + data.byteSize() + " bytes and "
                     + scales.byteSize() + " of scales, expected fixed extents, " + type.maxDataBytes() + " and "
@@ -134,7 +135,8 @@ public final class TensorMemory implements AutoCloseable {
     }
 
     private static TensorType scaleType(TensorType type) {
-        return TensorType.of(DType.F8_E8M0, type.scaling().scaleDims(type.shape().maximum()));
+        return TensorType.of(
+                DType.F8_E8M0, type.scaling().scaleDims(type.shape().maximum()));
     }
 
     /** What is in it. */

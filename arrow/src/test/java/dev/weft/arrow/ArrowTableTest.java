@@ -43,7 +43,8 @@ class ArrowTableTest {
         SplittableRandom random = new SplittableRandom(count);
         List<Map<String, @Nullable Object>> rows = new ArrayList<>();
         for (int i = 0; i < count; i++) {
-            @Nullable Object[] values = {
+            @Nullable
+            Object[] values = {
                 "n\u00f6de \ud83e\uddf5".repeat(random.nextInt(4)),
                 random.nextLong(),
                 i == 3 ? Double.NaN : i == 4 ? Double.POSITIVE_INFINITY : random.nextDouble(),

@@ -79,8 +79,8 @@ final class BenchModelCommand extends WeftCommand {
         try (Checkpoint checkpoint = Checkpoint.open(folder);
                 Weft weft = options.openWeft()) {
             Device device = options.device(weft);
-            try (DeepSeekV4 model = LoadedModel.load(
-                    terminal, checkpoint, device, load, CompileOptions.DEFAULT, ranks, world)) {
+            try (DeepSeekV4 model =
+                    LoadedModel.load(terminal, checkpoint, device, load, CompileOptions.DEFAULT, ranks, world)) {
                 if (LoadedModel.follows(model, world)) {
                     return ExitCode.OK;
                 }

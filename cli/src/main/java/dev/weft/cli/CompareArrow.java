@@ -63,8 +63,10 @@ final class CompareArrow {
         CompareArrow table = new CompareArrow();
         comparison.path("modes").forEach(table::mode);
         Map<String, String> metadata = new LinkedHashMap<>();
-        comparison.propertyStream().filter(e -> e.getValue().isValueNode()).forEach(e -> metadata.put(
-                e.getKey(), e.getValue().asString()));
+        comparison
+                .propertyStream()
+                .filter(e -> e.getValue().isValueNode())
+                .forEach(e -> metadata.put(e.getKey(), e.getValue().asString()));
         return new ArrowTable(COLUMNS, table.rows, metadata);
     }
 
@@ -74,8 +76,7 @@ final class CompareArrow {
         mode.path("devices").forEach(d -> devices.put(d.path("device").asString(), d));
         for (JsonNode node : mode.path("nodes")) {
             for (JsonNode result : node.path("results")) {
-                JsonNode device =
-                        devices.getOrDefault(result.path("device").asString(), MissingNode.getInstance());
+                JsonNode device = devices.getOrDefault(result.path("device").asString(), MissingNode.getInstance());
                 row(result, node, device, mode);
             }
         }

@@ -108,7 +108,10 @@ final class CompareCommand extends WeftCommand {
     @Option(names = "--html", paramLabel = "FILE", description = "Also write a report that stands alone.")
     private @Nullable Path html;
 
-    @Option(names = "--arrow", paramLabel = "FILE", description = "Also write the nodes and times as an Arrow IPC file.")
+    @Option(
+            names = "--arrow",
+            paramLabel = "FILE",
+            description = "Also write the nodes and times as an Arrow IPC file.")
     private @Nullable Path arrow;
 
     CompareCommand(Terminal terminal) {

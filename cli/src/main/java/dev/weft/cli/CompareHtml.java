@@ -219,7 +219,9 @@ final class CompareHtml {
     }
 
     private void rooflines(ModeReport mode, List<DeviceRun> timed) {
-        if (timed.stream().allMatch(d -> d.times().values().stream().allMatch(t -> t.roof().isEmpty()))) {
+        if (timed.stream()
+                .allMatch(
+                        d -> d.times().values().stream().allMatch(t -> t.roof().isEmpty()))) {
             return;
         }
         add("<h3>Roofline</h3>\n<div class=\"charts\">\n");

@@ -148,13 +148,16 @@ final class CompileCommand extends WeftCommand {
         root.put("weightBytes", placement.weightBytes()).put("valueBytes", placement.valueBytes());
         root.put("workspaceBytes", placement.workspaceBytes()).put("stateBytes", placement.stateBytes());
         ArrayNode list = root.putArray("nodes");
-        placement.rows().forEach(r -> list.addObject()
-                .put("node", r.node())
-                .put("kernel", r.kernel())
-                .put("onHost", r.onHost())
-                .put("note", r.note()));
+        placement
+                .rows()
+                .forEach(r -> list.addObject()
+                        .put("node", r.node())
+                        .put("kernel", r.kernel())
+                        .put("onHost", r.onHost())
+                        .put("note", r.note()));
         launches.ifPresent(count -> {
-            ObjectNode counted = root.putObject("launches").put("tokens", tokens).put("total", count.total());
+            ObjectNode counted =
+                    root.putObject("launches").put("tokens", tokens).put("total", count.total());
             count.layers().forEach(counted.put("outside", count.outside()).putArray("layers")::add);
         });
         Json.print(terminal, root);

@@ -146,8 +146,7 @@ final class GenerateCommand extends WeftCommand {
         StopStrings stops = stop.isEmpty() ? null : stops(requireNonNull(text));
         StreamedText streamed = new StreamedText(
                 text == null ? null : text.decoder(), stops, (json ? terminal.muted() : terminal)::stream);
-        TimedConstraint constraint =
-                wanted == null ? null : constraint(wanted, requireNonNull(text), loaded.model());
+        TimedConstraint constraint = wanted == null ? null : constraint(wanted, requireNonNull(text), loaded.model());
         GenerationRequest request = new GenerationRequest(
                 ids,
                 sampling.stopAt(eos),

@@ -19,8 +19,9 @@ final class RankOptions {
             names = "--spread",
             paramLabel = "PART",
             split = ",",
-            description = "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
-                    + " and output head), output (output projections of attention).")
+            description =
+                    "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
+                            + " and output head), output (output projections of attention).")
     private List<String> spread = List.of();
 
     @Option(

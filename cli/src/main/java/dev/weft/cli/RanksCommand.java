@@ -79,7 +79,8 @@ final class RanksCommand extends WeftCommand {
 
     private void list(Launch launch, Communicator world) {
         String local = launch.localRank() < 0 ? "?" : Integer.toString(launch.localRank());
-        String mine = String.join(TAB, host(), local, Long.toString(ProcessHandle.current().pid()));
+        String mine = String.join(
+                TAB, host(), local, Long.toString(ProcessHandle.current().pid()));
         List<String> all = Agreement.texts(world, "ranks", mine);
         if (all.size() != world.size()) {
             throw new CommunicatorException("ranks: found " + all.size() + " answers, expected " + world.size());

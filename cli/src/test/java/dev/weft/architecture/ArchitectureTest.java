@@ -104,7 +104,11 @@ class ArchitectureTest {
                 .orShould()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
-                        "dev.weft.backend..", "dev.weft.natives..", "dev.weft.conformance..", "dev.weft.bench..", "dev.weft.cli..")
+                        "dev.weft.backend..",
+                        "dev.weft.natives..",
+                        "dev.weft.conformance..",
+                        "dev.weft.bench..",
+                        "dev.weft.cli..")
                 .check(CLASSES);
     }
 

@@ -46,9 +46,7 @@ class PublishedTest {
             assertThat(read(ROOT.resolve(own))).as(own).contains("<url>", "<licenses>", "<developers>", "<scm");
         }
         for (String module : modules()) {
-            assertThat(read(ROOT.resolve(module).resolve("pom.xml")))
-                    .as(module)
-                    .contains("<name>", "<description>");
+            assertThat(read(ROOT.resolve(module).resolve("pom.xml"))).as(module).contains("<name>", "<description>");
         }
     }
 

@@ -39,15 +39,15 @@ class CompareArrowTest {
                 BufferAllocator allocator = new RootAllocator()) {
             in.skipNBytes(8);
             ReadChannel copying = new ReadChannel(Channels.newChannel(in)) { // wrapping needs java.nio opened
-                @Override
-                public long readFully(ArrowBuf to, long length) throws IOException {
-                    byte[] bytes = new byte[(int) length];
-                    long count = readFully(ByteBuffer.wrap(bytes));
-                    to.setBytes(0, bytes, 0, count);
-                    to.writerIndex(count);
-                    return count;
-                }
-            };
+                        @Override
+                        public long readFully(ArrowBuf to, long length) throws IOException {
+                            byte[] bytes = new byte[(int) length];
+                            long count = readFully(ByteBuffer.wrap(bytes));
+                            to.setBytes(0, bytes, 0, count);
+                            to.writerIndex(count);
+                            return count;
+                        }
+                    };
             try (ArrowStreamReader reader =
                     new ArrowStreamReader(new MessageChannelReader(copying, allocator), allocator)) {
                 VectorSchemaRoot root = reader.getVectorSchemaRoot();
@@ -71,8 +71,21 @@ class CompareArrowTest {
     void theTableHasTheNumbersOfTheJson() throws IOException {
         Path file = folder.resolve("compare.arrow");
         Run run = Run.of(
-                "compare", GoldenModel.micro().directory(), "--devices", "cpu:0,cpu:0/scalar", "--numerics", "bf16",
-                "--prompt", 6, "--decode", 1, "--rounds", 2, "--json", "--arrow", file);
+                "compare",
+                GoldenModel.micro().directory(),
+                "--devices",
+                "cpu:0,cpu:0/scalar",
+                "--numerics",
+                "bf16",
+                "--prompt",
+                6,
+                "--decode",
+                1,
+                "--rounds",
+                2,
+                "--json",
+                "--arrow",
+                file);
         assertThat(run.err()).isEmpty();
         assertThat(run.code()).isZero();
         JsonNode json = run.json();
@@ -98,8 +111,11 @@ class CompareArrowTest {
                         .containsEntry("kernel", result.path("kernel").asString())
                         .containsEntry("differing", result.path("differing").asLong())
                         .containsEntry("nmse", result.path("nmse").asDouble())
-                        .containsEntry("largest.amount", result.path("largest").path("amount").asDouble())
-                        .containsEntry("largest.at", result.path("largest").path("at").asString())
+                        .containsEntry(
+                                "largest.amount",
+                                result.path("largest").path("amount").asDouble())
+                        .containsEntry(
+                                "largest.at", result.path("largest").path("at").asString())
                         .containsEntry("ofTolerance", result.path("ofTolerance").asDouble())
                         .containsEntry("seconds.median", seconds(result, "median"))
                         .containsEntry("seconds.p90", seconds(result, "p90"));
@@ -115,7 +131,8 @@ class CompareArrowTest {
                     .containsEntry("step", step.path("step").asString())
                     .containsEntry("node", null)
                     .containsEntry("seconds.median", seconds(step, "median"))
-                    .containsEntry("ofLimit.share", step.path("ofLimit").path("share").asDouble());
+                    .containsEntry(
+                            "ofLimit.share", step.path("ofLimit").path("share").asDouble());
         }
         assertThat(read.rows()).hasSize(at);
     }

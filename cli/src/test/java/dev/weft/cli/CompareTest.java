@@ -104,9 +104,8 @@ class CompareTest {
                                 w.node().node().label() + ": " + w.outcome().kernel())); // the hint of its cell
         assertThat(page).doesNotContainPattern("https?:|src=|href=|url\\(|@import|<script|<link");
         assertThat(count(page, "<rect class=\"(same|tiny|small|some|near)\""))
-                .isEqualTo(sheet.modes().stream()
-                        .mapToLong(m -> m.nodes().size())
-                        .sum());
+                .isEqualTo(
+                        sheet.modes().stream().mapToLong(m -> m.nodes().size()).sum());
     }
 
     private static long count(String text, String pattern) {

@@ -13,7 +13,9 @@ class CompileTest {
         JsonNode one = json("--max-tokens", 1);
         JsonNode many = json("--max-tokens", 64);
         assertThat(one.path("hostNodes").asInt()).isZero();
-        assertThat(one.path("nodes").size()).isEqualTo(many.path("nodes").size()).isGreaterThan(100);
+        assertThat(one.path("nodes").size())
+                .isEqualTo(many.path("nodes").size())
+                .isGreaterThan(100);
         assertThat(one.path("weightBytes").asLong())
                 .isEqualTo(many.path("weightBytes").asLong())
                 .isPositive();
@@ -31,7 +33,8 @@ class CompileTest {
 
     @Test
     void textForAFolderNamesTheKernels() {
-        Run run = Run.of("compile", "--model", Path.of("../examples/demo-model"), "--device", "cpu:0/scalar", "--nodes");
+        Run run =
+                Run.of("compile", "--model", Path.of("../examples/demo-model"), "--device", "cpu:0/scalar", "--nodes");
         assertThat(run.code()).isZero();
         assertThat(run.out()).contains("0 on host", "layers.0.attn", "launches are not counted on this device");
     }

@@ -118,7 +118,8 @@ final class ModelLoader {
         long available = device.availableBytes().orElse(Long.MAX_VALUE);
         if (needed > available) {
             throw new DeviceMemoryException(checkpoint.directory() + " on " + device.id() + ": this rank's share needs "
-                    + needed + " bytes in memory (of weights " + p.weightBytes() + ", states " + p.stateBytes() + ", values "
+                    + needed + " bytes in memory (of weights " + p.weightBytes() + ", states " + p.stateBytes()
+                    + ", values "
                     + (p.valueBytes() + p.workspaceBytes()) + "), found " + available
                     + "; use more ranks, fewer sequences, fewer tokens per step or a smaller capacity");
         }

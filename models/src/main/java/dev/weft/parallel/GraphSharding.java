@@ -85,7 +85,9 @@ final class GraphSharding {
                 continue;
             }
             if (node.op() instanceof ExpertGemm) {
-                shards.put(v.name(), new WeightShard.Experts(v.type(), table.ranks().get(rank)));
+                shards.put(
+                        v.name(),
+                        new WeightShard.Experts(v.type(), table.ranks().get(rank)));
             } else {
                 switch (plan.split(v.name())) {
                     case NONE -> {}
@@ -100,13 +102,19 @@ final class GraphSharding {
     private int declare(int from, int to) {
         for (int i = from; i < to; i++) {
             Value v = source.values().get(i);
-            mapped.put(i, switch (v.kind()) {
-                case INPUT -> g.input(v.name(), v.type().shaped(open(v.type().shape())));
-                case WEIGHT -> g.weight(v.name(), share(v));
-                case STATE -> g.state(v.name(), v.type());
-                case VIEW -> g.reshape(requireNonNull(mapped.get(v.root())), open(v.type().shape()));
-                case RESULT, UPDATE -> throw new AssertionError(v + " is computed");
-            });
+            mapped.put(
+                    i,
+                    switch (v.kind()) {
+                        case INPUT ->
+                            g.input(v.name(), v.type().shaped(open(v.type().shape())));
+                        case WEIGHT -> g.weight(v.name(), share(v));
+                        case STATE -> g.state(v.name(), v.type());
+                        case VIEW ->
+                            g.reshape(
+                                    requireNonNull(mapped.get(v.root())),
+                                    open(v.type().shape()));
+                        case RESULT, UPDATE -> throw new AssertionError(v + " is computed");
+                    });
         }
         return to;
     }
@@ -115,7 +123,8 @@ final class GraphSharding {
         TensorType t = weight.type();
         return switch (shards.get(weight.name())) {
             case null -> t;
-            case WeightShard.Experts e -> t.shaped(t.shape().with(0, Dim.fixed(e.held().size())));
+            case WeightShard.Experts e ->
+                t.shaped(t.shape().with(0, Dim.fixed(e.held().size())));
             case WeightShard.Rows _ -> t.shaped(divided(t.shape(), 0));
             case WeightShard.Columns _ -> t.shaped(divided(t.shape(), -1));
         };

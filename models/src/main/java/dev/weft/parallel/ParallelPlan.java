@@ -21,11 +21,7 @@ import org.jspecify.annotations.Nullable;
  * @param capacity most rows that one rank receives in one layer of a step, 0 for as many as can ever arrive
  */
 public record ParallelPlan(
-        int ranks,
-        boolean head,
-        boolean output,
-        @Nullable ExpertTable placement,
-        long capacity) {
+        int ranks, boolean head, boolean output, @Nullable ExpertTable placement, long capacity) {
     /** One device. */
     public static final ParallelPlan ALONE = new ParallelPlan(1, false, false, null, 0);
 
@@ -89,8 +85,8 @@ public record ParallelPlan(
                     "gives no whole FP8 blocks of " + FP8_BLOCK + " rows to each");
         }
         if (!wrong.isEmpty()) {
-            throw new RequestException(
-                    "parallel plan of " + ranks + " ranks: " + String.join("; ", wrong) + "; use another number of ranks");
+            throw new RequestException("parallel plan of " + ranks + " ranks: " + String.join("; ", wrong)
+                    + "; use another number of ranks");
         }
     }
 

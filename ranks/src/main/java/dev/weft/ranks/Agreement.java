@@ -44,9 +44,10 @@ public final class Agreement {
                         .add(i);
             }
             if (ranks.size() > 1) {
-                differences.add(name + " is " + ranks.entrySet().stream()
-                        .map(e -> "'" + e.getKey() + "' on " + ranksText(e.getValue()))
-                        .collect(Collectors.joining(", ")));
+                differences.add(name + " is "
+                        + ranks.entrySet().stream()
+                                .map(e -> "'" + e.getKey() + "' on " + ranksText(e.getValue()))
+                                .collect(Collectors.joining(", ")));
             }
         }
         if (!differences.isEmpty()) {

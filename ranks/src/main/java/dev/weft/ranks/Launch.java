@@ -20,7 +20,13 @@ import org.jspecify.annotations.Nullable;
  * @param mpi the launcher through which a library of MPI finds the other ranks, {@link Launcher#NONE} if there is none
  */
 public record Launch(
-        Launcher launcher, int rank, int size, int localRank, @Nullable String leader, int port, Launcher mpi) {
+        Launcher launcher,
+        int rank,
+        int size,
+        int localRank,
+        @Nullable String leader,
+        int port,
+        Launcher mpi) {
     private static final int MAX_PORT = 65535;
 
     /** No launcher: one process alone. */

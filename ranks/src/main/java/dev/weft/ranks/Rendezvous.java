@@ -94,7 +94,8 @@ public final class Rendezvous {
             }
             return List.of(brought);
         } catch (IOException e) {
-            throw new CommunicatorException(subject() + ": " + e.getMessage() + "; give a free port with MASTER_PORT", e);
+            throw new CommunicatorException(
+                    subject() + ": " + e.getMessage() + "; give a free port with MASTER_PORT", e);
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw new CommunicatorException(subject() + ": interrupted", e);
@@ -139,15 +140,22 @@ public final class Rendezvous {
             int size = in.readInt();
             int length = in.readInt();
             if (size != launch.size() || rank < 1 || rank >= size || length < 0 || length > MAX_BYTES) {
-                LOG.error("rendezvous: {} says it is rank {} of {} with {} bytes, expected a rank of {}",
-                        socket.getRemoteSocketAddress(), rank, size, length, launch.size());
+                LOG.error(
+                        "rendezvous: {} says it is rank {} of {} with {} bytes, expected a rank of {}",
+                        socket.getRemoteSocketAddress(),
+                        rank,
+                        size,
+                        length,
+                        launch.size());
                 return false;
             }
             byte[] bytes = in.readNBytes(length);
             synchronized (sockets) {
                 if (bytes.length < length || sockets[rank] != null) {
-                    LOG.error("rendezvous: {} as rank {}, which has come already or has broken off",
-                            socket.getRemoteSocketAddress(), rank);
+                    LOG.error(
+                            "rendezvous: {} as rank {}, which has come already or has broken off",
+                            socket.getRemoteSocketAddress(),
+                            rank);
                     return false;
                 }
                 sockets[rank] = socket;

@@ -67,7 +67,17 @@ class LaunchTest {
     @Test
     void aContradictingLocalRankIsRefused() {
         Map<String, String> environment = Map.of(
-                "RANK", "1", "WORLD_SIZE", "2", "LOCAL_RANK", "1", "PMI_RANK", "1", "PMI_SIZE", "2", "MPI_LOCALRANKID",
+                "RANK",
+                "1",
+                "WORLD_SIZE",
+                "2",
+                "LOCAL_RANK",
+                "1",
+                "PMI_RANK",
+                "1",
+                "PMI_SIZE",
+                "2",
+                "MPI_LOCALRANKID",
                 "0");
         assertThatThrownBy(() -> Launch.of(environment)).hasMessageContaining("local rank 0");
     }

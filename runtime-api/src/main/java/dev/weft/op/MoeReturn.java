@@ -31,7 +31,9 @@ public record MoeReturn(ExpertTable table, Dim rows) implements Op, Collective {
     public List<TensorType> infer(List<TensorType> in) {
         Rules r = new Rules(this, in).rank(0, 2).flow(0).rank(1, 2).dtype(1, DType.I64);
         r.fixed(1, 0, table.size(), "one row of counts per rank").fixed(1, 1, table.slots(), "one count per expert");
-        r.rank(2, 1).dtype(2, DType.I32).fixed(2, 0, table.experts() + 1L, "one offset per expert and one past the end");
+        r.rank(2, 1)
+                .dtype(2, DType.I32)
+                .fixed(2, 0, table.experts() + 1L, "one offset per expert and one past the end");
         return List.of(r.at(0).shaped(r.at(0).shape().with(0, rows)));
     }
 

@@ -53,7 +53,9 @@ public record MoeSend(ExpertTable table, Dim received) implements Op, Collective
         Rules r = new Rules(this, in).rank(0, 2).dtype(0, DType.F32, DType.BF16, DType.F8_E4M3);
         r.scaling(0, r.at(0).dtype() == DType.F8_E4M3 ? Scaling.FP8_GROUP_128 : Scaling.NONE);
         r.rank(1, 1).dtype(1, DType.F32).same(1, 0, r.dim(0, 0), "one weight per row");
-        r.rank(2, 1).dtype(2, DType.I32).fixed(2, 0, table.experts() + 1L, "one offset per expert and one past the end");
+        r.rank(2, 1)
+                .dtype(2, DType.I32)
+                .fixed(2, 0, table.experts() + 1L, "one offset per expert and one past the end");
         return List.of(
                 r.at(0).shaped(r.at(0).shape().with(0, received)),
                 TensorType.of(DType.F32, Shape.of(received)),

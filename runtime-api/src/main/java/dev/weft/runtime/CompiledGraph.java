@@ -26,11 +26,7 @@ import org.jspecify.annotations.Nullable;
  */
 public final class CompiledGraph {
     /** A node with its kernel; without one the runtime runs it: a collective by the group, another on the host. */
-    record Step(
-            Node node,
-            OpInstance instance,
-            @Nullable Kernel kernel,
-            boolean isCollective) {}
+    record Step(Node node, OpInstance instance, @Nullable Kernel kernel, boolean isCollective) {}
 
     private final Device device;
     private final Graph graph;

@@ -101,8 +101,7 @@ final class RowExchange {
         }
     }
 
-    private static void copy(
-            Column c, int other, long first, long rows, MemorySegment messages, long at, boolean out) {
+    private static void copy(Column c, int other, long first, long rows, MemorySegment messages, long at, boolean out) {
         MemorySegment memory = out ? c.from() : c.to();
         long pitch = out ? c.fromPitch() : c.toPitch();
         long start = first * pitch + other * (out ? c.fromPerRank() : c.toPerRank());

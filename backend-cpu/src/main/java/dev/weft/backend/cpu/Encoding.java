@@ -37,8 +37,8 @@ import dev.weft.op.RingWrite;
 import dev.weft.op.RmsNorm;
 import dev.weft.op.Rotary;
 import dev.weft.op.RotaryParameters;
-import dev.weft.op.Sample;
 import dev.weft.op.RowCounts;
+import dev.weft.op.Sample;
 import dev.weft.op.Scale;
 import dev.weft.op.ScatterColumns;
 import dev.weft.op.Slice;
@@ -152,7 +152,8 @@ record Encoding(int opcode, MemorySegment attributes) {
             case TopK o -> w.add(o.k()).as(Code.TOP_K);
             case Sample _, NewtonSchulz _ -> Optional.empty();
             case AllReduce _, AllGather _, ReduceScatter _, AllToAllV _, Broadcast _ -> Optional.empty();
-            case MoeSend _, MoeReturn _, RowCounts _, GatherRows _, ScatterColumns _, GatherColumns _ -> Optional.empty();
+            case MoeSend _, MoeReturn _, RowCounts _, GatherRows _, ScatterColumns _, GatherColumns _ ->
+                Optional.empty();
         };
         return code.map(c -> new Encoding(c.ordinal(), w.words));
     }

@@ -63,7 +63,8 @@ class V4CompileTest {
 
     private static void requireFast(Placement placement) {
         assertThat(placement.hostNodes()).isZero();
-        assertThat(placement.rows()).allSatisfy(row -> assertThat(row.note()).as(row.node()).isEmpty());
+        assertThat(placement.rows())
+                .allSatisfy(row -> assertThat(row.note()).as(row.node()).isEmpty());
         assertThat(placement.rows().stream()
                         .map(Placement.Row::kernel)
                         .filter(kernel -> kernel.endsWith("/simple"))
@@ -81,8 +82,7 @@ class V4CompileTest {
     }
 
     private static void requireLaunches(ModelConfig config, CompiledGraph compiled, int tokens) {
-        LaunchCount count = LaunchCount.of(
-                        compiled, config.numHiddenLayers(), V4Graphs.extents(tokens, 1, 1))
+        LaunchCount count = LaunchCount.of(compiled, config.numHiddenLayers(), V4Graphs.extents(tokens, 1, 1))
                 .orElseThrow();
         for (int i = 0; i < config.numHiddenLayers(); i++) {
             int most = MOST.get(config.kind(i));

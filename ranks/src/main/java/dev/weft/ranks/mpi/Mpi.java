@@ -60,6 +60,5 @@ interface Mpi {
 
     int MPI_Iprobe(int from, int tag, long comm, MemorySegment outFlag, MemorySegment outStatus);
 
-    int MPI_Recv(
-            MemorySegment data, int count, long type, int from, int tag, long comm, MemorySegment outStatus);
+    int MPI_Recv(MemorySegment data, int count, long type, int from, int tag, long comm, MemorySegment outStatus);
 }

@@ -47,7 +47,8 @@ record MpiAbi(String title, boolean pointers, long world, long bytes, long error
 
     private static long address(SymbolLookup symbols, String name) {
         return symbols.find(name)
-                .orElseThrow(() -> new LaunchException("the MPI library has no symbol '" + name + "' that Open MPI has"))
+                .orElseThrow(
+                        () -> new LaunchException("the MPI library has no symbol '" + name + "' that Open MPI has"))
                 .address();
     }
 

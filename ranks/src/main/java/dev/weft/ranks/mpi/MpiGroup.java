@@ -162,8 +162,11 @@ public final class MpiGroup implements Communicator {
         Call call = begin("allGather", what, bytes);
         if (receive.byteSize() <= world.chunk()) { // the same on all ranks
             int each = (int) bytes;
-            start(call, Requests.ALL, Requests.NO_SIZE, r ->
-                    mpi.MPI_Iallgather(send, each, type, receive, each, type, comm, r));
+            start(
+                    call,
+                    Requests.ALL,
+                    Requests.NO_SIZE,
+                    r -> mpi.MPI_Iallgather(send, each, type, receive, each, type, comm, r));
             await(call);
             return;
         }
@@ -189,8 +192,9 @@ public final class MpiGroup implements Communicator {
         RankArguments.requireRanges("allToAllV " + what + ": receive", receive, receiveBytes, receiveOffsets, size());
         Call call = begin("allToAllV", what, Arrays.stream(sendBytes).sum());
         if (sendBytes[rank] != receiveBytes[rank]) {
-            throw world.failed(call, "rank " + rank + " sends itself " + sendBytes[rank] + " bytes and expects "
-                    + receiveBytes[rank]);
+            throw world.failed(
+                    call,
+                    "rank " + rank + " sends itself " + sendBytes[rank] + " bytes and expects " + receiveBytes[rank]);
         }
         exchange(call, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets);
     }
@@ -289,8 +293,8 @@ public final class MpiGroup implements Communicator {
             mpi.MPI_Get_count(status, type, count);
             int found = count.get(ValueLayout.JAVA_INT, 0);
             if (found != expected) {
-                throw world.failed(call, "rank " + members[requests.peer(i)] + " sent " + found + " bytes, expected "
-                        + expected);
+                throw world.failed(
+                        call, "rank " + members[requests.peer(i)] + " sent " + found + " bytes, expected " + expected);
             }
         }
         return true;

@@ -59,7 +59,10 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
     }
 
     private static List<Path> folders() {
-        return List.of(Path.of("/opt/openmpi/lib"), Path.of("/opt/mpich/lib"), Path.of("/usr/lib64/openmpi/lib"),
+        return List.of(
+                Path.of("/opt/openmpi/lib"),
+                Path.of("/opt/mpich/lib"),
+                Path.of("/usr/lib64/openmpi/lib"),
                 Path.of("/usr/lib64/mpich/lib"));
     }
 
@@ -78,7 +81,8 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
                             FunctionDescriptor.of(ValueLayout.ADDRESS, ValueLayout.ADDRESS, ValueLayout.JAVA_INT))
                     .invokeExact(arena.allocateFrom(file), NOW_GLOBAL);
             if (handle.address() == 0) {
-                throw new LaunchException(file + ": opened once, but not a second time with its symbols visible to all");
+                throw new LaunchException(
+                        file + ": opened once, but not a second time with its symbols visible to all");
             }
         } catch (Throwable e) {
             throw rethrown(e);

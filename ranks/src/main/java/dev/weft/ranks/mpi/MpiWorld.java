@@ -88,9 +88,7 @@ public final class MpiWorld {
         rank = launch.rank();
         size = launch.size();
         Call start = new Call("start", library.version(), "world", 0, 0, 0);
-        bounded(
-                start,
-                () -> mpi.MPI_Init_thread(MemorySegment.NULL, MemorySegment.NULL, THREAD_MULTIPLE, out));
+        bounded(start, () -> mpi.MPI_Init_thread(MemorySegment.NULL, MemorySegment.NULL, THREAD_MULTIPLE, out));
         int provided = out.get(ValueLayout.JAVA_INT, 0);
         if (provided != THREAD_MULTIPLE) {
             throw new LaunchException(library.version() + " (" + library.file() + "): found thread level " + provided
@@ -98,12 +96,14 @@ public final class MpiWorld {
         }
         long all = library.abi().world();
         mpi.MPI_Comm_set_errhandler(all, library.abi().errorsReturn());
-        requireSame(launch, number(start, out, () -> mpi.MPI_Comm_rank(all, out)), number(start, out, () ->
-                mpi.MPI_Comm_size(all, out)));
+        requireSame(
+                launch,
+                number(start, out, () -> mpi.MPI_Comm_rank(all, out)),
+                number(start, out, () -> mpi.MPI_Comm_size(all, out)));
         side = handle(start, out, () -> mpi.MPI_Comm_dup(all, out));
         notices = new Notices(library, side, rank, size);
-        MpiGroup group = new MpiGroup(
-                this, "world", all, IntStream.range(0, size).toArray(), rank);
+        MpiGroup group =
+                new MpiGroup(this, "world", all, IntStream.range(0, size).toArray(), rank);
         crowded = group.ranksOfHost(host) >= Runtime.getRuntime().availableProcessors();
         return group;
     }
@@ -111,10 +111,11 @@ public final class MpiWorld {
     /** A library that another launcher started thinks it is alone, and would compute everything alone. */
     private void requireSame(Launch launch, int mpiRank, int mpiSize) {
         if (mpiRank != launch.rank() || mpiSize != launch.size()) {
-            throw new LaunchException("launcher and MPI library do not match: " + launch.mpi().title()
-                    + " says rank " + launch.rank() + " of " + launch.size() + ", " + library.version() + " ("
-                    + library.file() + ") says rank " + mpiRank + " of " + mpiSize
-                    + "; start with the mpirun of this library, or give the launcher's library with -Dweft.mpi.path=FILE");
+            throw new LaunchException(
+                    "launcher and MPI library do not match: " + launch.mpi().title()
+                            + " says rank " + launch.rank() + " of " + launch.size() + ", " + library.version() + " ("
+                            + library.file() + ") says rank " + mpiRank + " of " + mpiSize
+                            + "; start with the mpirun of this library, or give the launcher's library with -Dweft.mpi.path=FILE");
         }
     }
 
@@ -223,7 +224,8 @@ public final class MpiWorld {
 
     private String subject(Call call) {
         return String.format(
-                "rank %d of %d on %s: %s (%d bytes, %s)", rank, size, host, call.text(), call.bytes(), library.version());
+                "rank %d of %d on %s: %s (%d bytes, %s)",
+                rank, size, host, call.text(), call.bytes(), library.version());
     }
 
     /** Who has not answered, as far as this rank can know. */

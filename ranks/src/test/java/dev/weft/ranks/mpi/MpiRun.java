@@ -60,8 +60,10 @@ record MpiRun(int status, String output) {
         }
         String token = "weft-test-" + UUID.randomUUID();
         List<String> command = new ArrayList<>(library.launcher);
-        command.addAll(List.of("-n", Integer.toString(ranks), Path.of(System.getProperty("java.home"), "bin", "java")
-                .toString()));
+        command.addAll(List.of(
+                "-n",
+                Integer.toString(ranks),
+                Path.of(System.getProperty("java.home"), "bin", "java").toString()));
         command.addAll(List.of("-XX:+UseSerialGC", "-XX:TieredStopAtLevel=1", "-Xmx128m"));
         command.addAll(List.of("--enable-native-access=ALL-UNNAMED", "-Dtoken=" + token));
         command.addAll(javaOptions);

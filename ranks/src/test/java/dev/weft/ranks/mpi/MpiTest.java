@@ -125,8 +125,7 @@ class MpiTest {
     @EnumSource
     void anotherLauncherThanTheLibrarysIsRefused(Library library) throws Exception {
         Library other = library == Library.OPEN_MPI ? Library.MPICH : Library.OPEN_MPI;
-        String file = MpiLibrary.open(
-                        library == Library.OPEN_MPI ? Launcher.MPICH : Launcher.OPEN_MPI)
+        String file = MpiLibrary.open(library == Library.OPEN_MPI ? Launcher.MPICH : Launcher.OPEN_MPI)
                 .file();
         MpiRun run = MpiRun.of(library, 2, List.of("-Dweft.mpi.path=" + file), "content", "20");
         assertThat(run.status()).as(run.output()).isEqualTo(Ranks.FAILED);

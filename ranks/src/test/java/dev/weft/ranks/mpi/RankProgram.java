@@ -52,8 +52,8 @@ public final class RankProgram {
         switch (what) {
             case "content" -> {
                 MpiContent.check(world);
-                System.out.println("content right on rank " + world.rank() + " of " + world.size() + " over "
-                        + world.transport());
+                System.out.println(
+                        "content right on rank " + world.rank() + " of " + world.size() + " over " + world.transport());
             }
             case "late", "killed", "stopped", "throws", "elsewhere" -> misfortune(what, world);
             case "nulls" -> {

@@ -65,7 +65,9 @@ class ParallelModelTest {
 
     /** Logits of a prompt and of some tokens after it. */
     private static float[][] sequence(DeepSeekV4 model, int index) {
-        int[] ids = new SplittableRandom(index).ints(PROMPTS[index] + DECODED, 0, config.vocabSize()).toArray();
+        int[] ids = new SplittableRandom(index)
+                .ints(PROMPTS[index] + DECODED, 0, config.vocabSize())
+                .toArray();
         try (Session s = model.newSession()) {
             float[][] rows = Arrays.copyOf(s.appendAll(Arrays.copyOf(ids, PROMPTS[index])), ids.length);
             for (int i = PROMPTS[index]; i < ids.length; i++) {
@@ -81,11 +83,11 @@ class ParallelModelTest {
 
     @TestFactory
     Stream<DynamicTest> anyNumberOfRanksGivesTheBitsOfOne() throws Exception {
-        ExpertTable replicas = new ExpertTable(
-                8, List.of(List.of(0, 1, 2, 3, 7), List.of(2, 4, 5, 6, 7)));
+        ExpertTable replicas = new ExpertTable(8, List.of(List.of(0, 1, 2, 3, 7), List.of(2, 4, 5, 6, 7)));
         Stream.Builder<DynamicTest> tests = Stream.builder();
         for (NumericMode mode : NumericMode.values()) {
-            float[][][] alone = ranks(mode).alone((rank, model) -> sequences(model, IntStream.range(0, PROMPTS.length)));
+            float[][][] alone =
+                    ranks(mode).alone((rank, model) -> sequences(model, IntStream.range(0, PROMPTS.length)));
             List<ParallelPlan> plans = mode == NumericMode.BF16
                     ? List.of(
                             ParallelPlan.experts(2),
@@ -96,8 +98,7 @@ class ParallelModelTest {
                     : List.of(ParallelPlan.experts(2).withHead().withOutput(), ParallelPlan.experts(4));
             for (ParallelPlan plan : plans) {
                 tests.add(DynamicTest.dynamicTest(
-                        mode + " " + plan,
-                        () -> assertThat(spread(mode, plan)).isDeepEqualTo(alone)));
+                        mode + " " + plan, () -> assertThat(spread(mode, plan)).isDeepEqualTo(alone)));
             }
         }
         return tests.build();
@@ -137,8 +138,8 @@ class ParallelModelTest {
         Ranks ranks = ranks(NumericMode.BF16);
         long whole = ranks.alone((rank, model) -> model.weights().bytes());
         long experts = expertBytes();
-        List<Future<Long>> shares =
-                ranks.run(ParallelPlan.experts(2), (rank, model) -> model.weights().bytes());
+        List<Future<Long>> shares = ranks.run(
+                ParallelPlan.experts(2), (rank, model) -> model.weights().bytes());
         for (Future<Long> share : shares) {
             assertThat(share.get()).isBetween(whole - experts / 2 - 4096, whole - experts / 2 + 4096);
         }
@@ -171,9 +172,10 @@ class ParallelModelTest {
             model.step(feeds);
             throw new AssertionError("expected a refusal");
         } catch (RequestException e) {
-            assertThat(e).hasMessageMatching(
-                    "layers\\.0\\.ffn\\.moeSend.*: rank [01] would receive \\d+ rows, \\d+ of them for expert [0-7],"
-                            + " expected at most the capacity of 20; .*");
+            assertThat(e)
+                    .hasMessageMatching(
+                            "layers\\.0\\.ffn\\.moeSend.*: rank [01] would receive \\d+ rows, \\d+ of them for expert [0-7],"
+                                    + " expected at most the capacity of 20; .*");
             return e.getMessage();
         }
     }

@@ -13,6 +13,7 @@ module dev.weft.models {
     exports dev.weft.io;
     exports dev.weft.model;
     exports dev.weft.model.config;
+    exports dev.weft.parallel;
     exports dev.weft.plan;
     exports dev.weft.text;
 }

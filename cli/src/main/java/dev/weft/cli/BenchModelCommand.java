@@ -6,8 +6,11 @@ import dev.weft.bench.Rounds;
 import dev.weft.io.Checkpoint;
 import dev.weft.io.SyntheticCheckpoint;
 import dev.weft.model.DeepSeekV4;
+import dev.weft.model.LoadOptions;
 import dev.weft.model.NumericMode;
+import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
+import dev.weft.spi.Communicator;
 import java.io.IOException;
 import java.io.UncheckedIOException;
 import java.nio.file.Files;
@@ -38,6 +41,9 @@ final class BenchModelCommand extends WeftCommand {
 
     @Mixin
     private final BenchModelTests tests = new BenchModelTests();
+
+    @Mixin
+    private final RankOptions ranks = new RankOptions();
 
     @ArgGroup(multiplicity = "1")
     private final Which which = new Which();
@@ -71,14 +77,20 @@ final class BenchModelCommand extends WeftCommand {
     public Integer call() throws IOException {
         List<ModelBench> all = tests.all();
         Rounds rounds = options.rounds();
+        return ranks.run(terminal, world -> run(all, rounds, world));
+    }
+
+    private int run(List<ModelBench> all, Rounds rounds, @Nullable Communicator world) throws IOException {
         Path made = which.synthetic == null ? null : Files.createTempDirectory("weft-bench");
         try {
             BenchReport report = new BenchReport("model", options, Json.object().put("model", name()));
             try (Checkpoint checkpoint = Checkpoint.open(folder(made))) {
-                options.eachDevice(
-                        device -> numerics.forEach(mode -> measure(checkpoint, device, mode, all, rounds, report)));
+                options.eachDevice(device -> numerics.forEach(
+                        mode -> measure(checkpoint, device, mode, all, rounds, report, world)));
             }
-            report.write(terminal);
+            if (world == null || world.rank() == 0) {
+                report.write(terminal);
+            }
         } finally {
             if (made != null) {
                 delete(made);
@@ -106,14 +118,26 @@ final class BenchModelCommand extends WeftCommand {
             NumericMode mode,
             List<ModelBench> all,
             Rounds rounds,
+            BenchReport report,
+            @Nullable Communicator world) {
+        LoadOptions load = ModelBench.loadOptions(all).mode(mode);
+        try (DeepSeekV4 model =
+                LoadedModel.load(terminal, checkpoint, device, load, CompileOptions.DEFAULT, ranks, world)) {
+            if (!LoadedModel.follows(model, world)) {
+                measure(model, device, mode, all, rounds, report);
+            }
+        }
+    }
+
+    private void measure(
+            DeepSeekV4 model,
+            Device device,
+            NumericMode mode,
+            List<ModelBench> all,
+            Rounds rounds,
             BenchReport report) {
         int total = all.size() * rounds.total();
-        try (DeepSeekV4 model = LoadedModel.load(
-                        terminal,
-                        checkpoint,
-                        device,
-                        ModelBench.loadOptions(all).mode(mode));
-                Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, total)) {
+        try (Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, total)) {
             for (int i = 0; i < all.size(); i++) {
                 ModelBench test = all.get(i);
                 int before = i * rounds.total();

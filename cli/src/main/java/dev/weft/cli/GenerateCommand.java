@@ -34,6 +34,9 @@ final class GenerateCommand extends WeftCommand {
     @Mixin
     private ModelOptions options = new ModelOptions();
 
+    @Mixin
+    private RankOptions ranks = new RankOptions();
+
     @ArgGroup(multiplicity = "1")
     private Prompt prompt = new Prompt();
 
@@ -122,25 +125,38 @@ final class GenerateCommand extends WeftCommand {
         if (speculate) {
             load = load.withMtp();
         }
-        try (LoadedModel loaded = options.load(terminal, load)) {
-            int eos = loaded.model().config().eosTokenId();
-            StopStrings stops = stop.isEmpty() ? null : stops(requireNonNull(text));
-            StreamedText streamed = new StreamedText(
-                    text == null ? null : text.decoder(), stops, (json ? terminal.muted() : terminal)::stream);
-            TimedConstraint constraint =
-                    wanted == null ? null : constraint(wanted, requireNonNull(text), loaded.model());
-            GenerationRequest request = new GenerationRequest(
-                    ids,
-                    sampling.stopAt(eos),
-                    speculate,
-                    id -> stops != null && id != eos && stops.test(id),
-                    constraint,
-                    token -> streamed.accept(token.id(), token.id() == eos));
-            Generation generation = generate(loaded.model(), request);
-            streamed.finish();
-            report(loaded, generation, streamed, stops != null && stops.hasStopped(), constraint);
-        }
-        return ExitCode.OK;
+        LoadOptions bounds = load;
+        return ranks.run(terminal, world -> {
+            try (LoadedModel loaded = options.load(terminal, bounds, ranks, world)) {
+                if (!LoadedModel.follows(loaded.model(), world)) {
+                    answer(loaded, ids, sampling, text, wanted);
+                }
+            }
+            return ExitCode.OK;
+        });
+    }
+
+    private void answer(
+            LoadedModel loaded,
+            int[] ids,
+            Sampling sampling,
+            @Nullable ModelText text,
+            FormOptions.@Nullable Wanted wanted) {
+        int eos = loaded.model().config().eosTokenId();
+        StopStrings stops = stop.isEmpty() ? null : stops(requireNonNull(text));
+        StreamedText streamed = new StreamedText(
+                text == null ? null : text.decoder(), stops, (json ? terminal.muted() : terminal)::stream);
+        TimedConstraint constraint = wanted == null ? null : constraint(wanted, requireNonNull(text), loaded.model());
+        GenerationRequest request = new GenerationRequest(
+                ids,
+                sampling.stopAt(eos),
+                speculate,
+                id -> stops != null && id != eos && stops.test(id),
+                constraint,
+                token -> streamed.accept(token.id(), token.id() == eos));
+        Generation generation = generate(loaded.model(), request);
+        streamed.finish();
+        report(loaded, generation, streamed, stops != null && stops.hasStopped(), constraint);
     }
 
     private StopStrings stops(ModelText text) {

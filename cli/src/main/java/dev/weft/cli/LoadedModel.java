@@ -7,8 +7,10 @@ import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.Closing;
+import dev.weft.spi.Communicator;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A model with all it stands on, closed together.
@@ -19,7 +21,13 @@ import java.util.List;
  * @param device the device
  */
 record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device device) implements AutoCloseable {
-    static LoadedModel open(Terminal terminal, ModelOptions options, LoadOptions load) {
+    /** @param world the ranks that share the model, null for one device */
+    static LoadedModel open(
+            Terminal terminal,
+            ModelOptions options,
+            LoadOptions load,
+            RankOptions ranks,
+            @Nullable Communicator world) {
         List<AutoCloseable> opened = new ArrayList<>();
         try {
             Checkpoint checkpoint = Checkpoint.open(options.directory());
@@ -27,24 +35,48 @@ record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device de
             Weft weft = options.openWeft();
             opened.addFirst(weft);
             Device device = options.device(weft);
-            return new LoadedModel(
-                    weft, checkpoint, load(terminal, checkpoint, device, load, options.compileOptions()), device);
+            CompileOptions compile = options.compileOptions();
+            DeepSeekV4 model = load(terminal, checkpoint, device, load, compile, ranks, world);
+            return new LoadedModel(weft, checkpoint, model, device);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;
         }
     }
 
-    /** Loads with progress shown. */
+    /** Loads on one device with progress shown. */
     static DeepSeekV4 load(Terminal terminal, Checkpoint checkpoint, Device device, LoadOptions options) {
-        return load(terminal, checkpoint, device, options, CompileOptions.DEFAULT);
+        return load(terminal, checkpoint, device, options, CompileOptions.DEFAULT, new RankOptions(), null);
     }
 
-    private static DeepSeekV4 load(
-            Terminal terminal, Checkpoint checkpoint, Device device, LoadOptions options, CompileOptions compile) {
-        try (Progress progress = new Progress(terminal, "loading weights", Progress.Unit.BYTES, 0)) {
-            return DeepSeekV4.load(checkpoint, device, options, compile, progress);
+    /** Loads with progress shown, on rank 0 alone. */
+    static DeepSeekV4 load(
+            Terminal terminal,
+            Checkpoint checkpoint,
+            Device device,
+            LoadOptions options,
+            CompileOptions compile,
+            RankOptions ranks,
+            @Nullable Communicator world) {
+        if (world != null && world.rank() > 0) {
+            CompileOptions ours = compile.withGroup(world);
+            return DeepSeekV4.load(checkpoint, device, options, ours, ranks.plan(world.size()), bytes -> {});
         }
+        try (Progress progress = new Progress(terminal, "loading weights", Progress.Unit.BYTES, 0)) {
+            return world == null
+                    ? DeepSeekV4.load(checkpoint, device, options, compile, progress)
+                    : DeepSeekV4.load(
+                            checkpoint, device, options, compile.withGroup(world), ranks.plan(world.size()), progress);
+        }
+    }
+
+    /** Whether another rank works and this one follows it, which is done when this returns. */
+    static boolean follows(DeepSeekV4 model, @Nullable Communicator world) {
+        if (world == null || world.rank() == 0) {
+            return false;
+        }
+        model.follow();
+        return true;
     }
 
     @Override

@@ -3,11 +3,13 @@ package dev.weft.cli;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.Session;
+import dev.weft.spi.Communicator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -26,6 +28,9 @@ import picocli.CommandLine.Option;
 final class LogitsCommand extends WeftCommand {
     @Mixin
     private ModelOptions options = new ModelOptions();
+
+    @Mixin
+    private RankOptions ranks = new RankOptions();
 
     @Option(names = "--tokens", required = true, paramLabel = "FILE", description = "JSON array of token ids.")
     private Path tokens = Path.of("");
@@ -53,8 +58,14 @@ final class LogitsCommand extends WeftCommand {
                     + ", the number of tokens in " + tokens);
         }
         LoadOptions load = LoadOptions.defaults().maxContext(ids.length).maxTokens(split);
-        try (LoadedModel loaded = options.load(terminal, trace ? load.withTrace() : load)) {
-            run(loaded.model(), ids).write(out);
+        return ranks.run(terminal, world -> write(trace ? load.withTrace() : load, ids, world));
+    }
+
+    private int write(LoadOptions load, int[] ids, @Nullable Communicator world) throws IOException {
+        try (LoadedModel loaded = options.load(terminal, load, ranks, world)) {
+            if (!LoadedModel.follows(loaded.model(), world)) {
+                run(loaded.model(), ids).write(out);
+            }
         }
         return ExitCode.OK;
     }

@@ -7,6 +7,7 @@ import dev.weft.runtime.Device;
 import dev.weft.runtime.Weft;
 import dev.weft.runtime.WeightRoute;
 import dev.weft.spi.BackendConfig;
+import dev.weft.spi.Communicator;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import org.jspecify.annotations.Nullable;
@@ -99,6 +100,11 @@ final class ModelOptions {
 
     /** Loads the model for sequences of up to {@code maxContext} tokens, at most {@code maxTokens} of them at once. */
     LoadedModel load(Terminal terminal, LoadOptions options) {
-        return LoadedModel.open(terminal, this, options.mode(numerics));
+        return load(terminal, options, new RankOptions(), null);
+    }
+
+    /** Loads the model, or a rank's share of it. @param world the ranks, null for one device */
+    LoadedModel load(Terminal terminal, LoadOptions options, RankOptions ranks, @Nullable Communicator world) {
+        return LoadedModel.open(terminal, this, options.mode(numerics), ranks, world);
     }
 }

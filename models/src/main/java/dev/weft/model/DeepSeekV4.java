@@ -7,6 +7,7 @@ import dev.weft.RequestException;
 import dev.weft.graph.Graph;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.DeviceWeights;
@@ -35,12 +36,15 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final DeviceWeights weights;
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
+    private final @Nullable RankSteps ranks;
     private final StepRules rules;
     private final SequenceStates states;
     private final SessionFormat sessionFormat;
     private final HostScratch hidden = new HostScratch();
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
+    /** Whether a step has failed on this rank or another: the ranks do not step together any more. */
+    private boolean broken;
 
     DeepSeekV4(
             ModelConfig config,
@@ -48,12 +52,14 @@ public final class DeepSeekV4 implements AutoCloseable {
             String fingerprint,
             DeviceWeights weights,
             StepRunner backbone,
-            @Nullable MtpRunner mtp) {
+            @Nullable MtpRunner mtp,
+            @Nullable RankSteps ranks) {
         this.config = config;
         this.options = options;
         this.weights = weights;
         this.backbone = backbone;
         this.mtp = mtp;
+        this.ranks = ranks;
         List<StepRunner> runners = mtp == null ? List.of(backbone) : List.of(backbone, mtp.runner());
         this.rules = new StepRules(options, config.vocabSize());
         this.states = new SequenceStates(options, runners);
@@ -73,7 +79,28 @@ public final class DeepSeekV4 implements AutoCloseable {
      */
     public static DeepSeekV4 load(
             Checkpoint checkpoint, Device device, LoadOptions options, CompileOptions compile, LongConsumer progress) {
-        return ModelLoader.load(checkpoint, device, options, compile, progress);
+        Communicator group = compile.group();
+        ParallelPlan plan = group == null ? ParallelPlan.ALONE : ParallelPlan.experts(group.size());
+        return load(checkpoint, device, options, compile, plan, progress);
+    }
+
+    /**
+     * Loads this rank's share of a checkpoint. All ranks of {@link CompileOptions#group} call it with the same checkpoint,
+     * options and plan, each with a device of its own; from then on they step together: see {@link #follow}.
+     *
+     * @param progress receives the weight bytes loaded so far
+     * @throws RequestException if the plan does not fit the model or the group
+     * @throws DeviceMemoryException if the states would exceed the limit of the options, or the rank's share its device
+     * @throws dev.weft.CommunicatorException if the ranks were not started alike, or loading fails on another one
+     */
+    public static DeepSeekV4 load(
+            Checkpoint checkpoint,
+            Device device,
+            LoadOptions options,
+            CompileOptions compile,
+            ParallelPlan plan,
+            LongConsumer progress) {
+        return ModelLoader.load(checkpoint, device, options, compile, plan, progress);
     }
 
     /** The configuration of the checkpoint. */
@@ -139,6 +166,8 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     /**
      * Runs one step: every feed appends its tokens to its session. All or nothing: if the step fails no session advances.
+     * On several ranks it is a step of all, and one without feeds takes part in what the others have; if no rank has any,
+     * the common work ends as with {@link #follow}.
      *
      * @return the wanted logits, one array of rows per feed
      * @throws RequestException if a feed is empty, too long, names a session twice, or holds an id outside the vocabulary
@@ -183,19 +212,76 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void compute(List<Feed> feeds) {
         StepEvent event = StepEvent.started();
         requireOpen();
-        rules.check(this, feeds);
+        if (ranks == null || !feeds.isEmpty()) {
+            rules.check(this, feeds);
+        }
+        prepare(feeds);
+        if (meetOthers(!feeds.isEmpty())) {
+            runBackbone(feeds);
+        }
+        event.end(backbone.compiled().device(), feeds);
+    }
+
+    private void prepare(List<Feed> feeds) {
         for (int i = 0; i < feeds.size(); i++) {
             mend(feeds.get(i).session());
         }
         states.makeWritable(feeds);
+    }
+
+    private void runBackbone(List<Feed> feeds) {
         backbone.begin();
         for (int i = 0; i < feeds.size(); i++) {
             Feed f = feeds.get(i);
             f.session().reach(f.tokens().length);
             backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
         }
-        backbone.run(MemorySegment.NULL);
-        event.end(backbone.compiled().device(), feeds);
+        try {
+            backbone.run(MemorySegment.NULL);
+        } catch (RequestException e) {
+            throw e; // all ranks have refused the same
+        } catch (RuntimeException | Error e) {
+            if (ranks != null) {
+                broken = true;
+                ranks.end(e);
+            }
+            throw e;
+        }
+    }
+
+    private boolean meetOthers(boolean working) {
+        if (ranks == null) {
+            return true;
+        }
+        try {
+            return ranks.meet(working);
+        } catch (RuntimeException | Error e) {
+            broken = true;
+            throw e;
+        }
+    }
+
+    /**
+     * Takes part in the steps of the other ranks without work of its own. Returns once no rank has work, which is when all
+     * of them follow or close, and the model runs no steps afterwards; at once for a model on one device. Steps of this
+     * rank's own sessions must not run meanwhile.
+     *
+     * @throws dev.weft.CommunicatorException if a rank fails or does not answer in time
+     */
+    public void follow() {
+        boolean going = ranks != null && !ranks.parted();
+        while (going) {
+            going = followOnce();
+        }
+    }
+
+    private synchronized boolean followOnce() {
+        requireOpen();
+        boolean step = meetOthers(false);
+        if (step) {
+            runBackbone(List.of());
+        }
+        return step;
     }
 
     /** Computes a session again if a step that failed has overwritten rows of its rings that it needs. */
@@ -442,11 +528,28 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
     }
 
+    /** Closes without regard to other ranks. */
+    void abandon() {
+        broken = true;
+        close();
+    }
+
+    /** On several ranks, {@linkplain #follow follows} the others to their end first unless a step has failed. */
     @Override
     public synchronized void close() {
         if (closed) {
             return;
         }
+        try {
+            if (!broken) {
+                follow();
+            }
+        } finally {
+            release();
+        }
+    }
+
+    private void release() {
         List.copyOf(sessions).forEach(Session::close);
         closed = true;
         List<AutoCloseable> all = new ArrayList<>();

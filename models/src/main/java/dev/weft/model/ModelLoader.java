@@ -4,14 +4,20 @@ import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
+import dev.weft.parallel.ShardedGraph;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.DeviceWeights;
+import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
+import dev.weft.spi.Communicator;
+import dev.weft.spi.WeightSource;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongConsumer;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -19,32 +25,129 @@ import org.slf4j.LoggerFactory;
 final class ModelLoader {
     private static final Logger LOG = LoggerFactory.getLogger(ModelLoader.class);
 
-    private ModelLoader() {}
+    private final Checkpoint checkpoint;
+    private final Device device;
+    private final LoadOptions options;
+    private final CompileOptions compile;
+    private final ParallelPlan plan;
+    private final @Nullable RankSteps ranks;
+    private final ModelConfig config;
+    private final List<ShardedGraph> shares = new ArrayList<>();
+    private final List<CompiledGraph> graphs = new ArrayList<>();
+
+    private ModelLoader(
+            Checkpoint checkpoint,
+            Device device,
+            LoadOptions options,
+            CompileOptions compile,
+            ParallelPlan plan,
+            @Nullable RankSteps ranks) {
+        this.checkpoint = checkpoint;
+        this.device = device;
+        this.options = options;
+        this.compile = compile;
+        this.plan = plan;
+        this.ranks = ranks;
+        this.config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
+    }
 
     static DeepSeekV4 load(
-            Checkpoint checkpoint, Device device, LoadOptions options, CompileOptions compile, LongConsumer progress) {
-        ModelConfig config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
-        requireMtp(checkpoint, config, options);
-        List<CompiledGraph> graphs = new ArrayList<>();
-        graphs.add(device.compile(V4Graphs.backbone(config, options), compile));
-        if (options.mtp()) {
-            graphs.add(device.compile(V4Graphs.mtp(config, options), compile));
+            Checkpoint checkpoint,
+            Device device,
+            LoadOptions options,
+            CompileOptions compile,
+            ParallelPlan plan,
+            LongConsumer progress) {
+        Communicator group = requireGroup(plan, compile.group());
+        if (group == null) {
+            return new ModelLoader(checkpoint, device, options, compile, plan, null).load(progress);
         }
+        // whatever one rank refuses, all learn: nobody waits for a rank that is not coming
+        RankSteps ranks = new RankSteps(group);
+        ModelLoader loader = new ModelLoader(checkpoint, device, options, compile, plan, ranks);
+        ranks.together("check of the model", loader::refuse);
+        ranks.requireSame("model", loader.fingerprint());
+        ranks.requireSame("options", options + " " + plan);
+        ranks.together("compilation", loader::compile);
+        List<DeepSeekV4> loaded = new ArrayList<>();
+        try {
+            ranks.together("loading of weights", () -> loaded.add(loader.load(progress)));
+        } catch (RuntimeException | Error e) {
+            loaded.forEach(DeepSeekV4::abandon);
+            throw e;
+        }
+        return loaded.getFirst();
+    }
+
+    private static @Nullable Communicator requireGroup(ParallelPlan plan, @Nullable Communicator group) {
+        int size = group == null ? 1 : group.size();
+        if (size != plan.ranks()) {
+            throw new RequestException("parallel plan of " + plan.ranks() + " ranks: found "
+                    + (group == null ? "no group" : "group " + group.name() + " of " + size)
+                    + "; load with CompileOptions.withGroup of as many ranks");
+        }
+        return size == 1 ? null : group;
+    }
+
+    private void refuse() {
+        requireMtp(checkpoint, config, options);
+        if (ranks != null && options.mtp()) {
+            throw new RequestException(checkpoint.directory()
+                    + ": the MTP block is not run over several ranks; load without MTP: the backbone is the same");
+        }
+        plan.check(config);
+    }
+
+    private void compile() {
+        int rank = compile.group() == null ? 0 : compile.group().rank();
+        shares.add(plan.share(V4Graphs.backbone(config, options), config, rank));
+        if (options.mtp()) {
+            shares.add(plan.share(V4Graphs.mtp(config, options), config, rank));
+        }
+        shares.forEach(s -> graphs.add(device.compile(s.graph(), compile)));
         requireStates(checkpoint, graphs, options);
+        if (ranks != null) {
+            requireMemory();
+        }
+    }
+
+    /** A rank that would run out of memory while it loads keeps all others waiting for minutes. */
+    private void requireMemory() {
+        Placement p = graphs.getFirst().placement();
+        long needed = graphs.getFirst().residentBytes();
+        long available = device.availableBytes().orElse(Long.MAX_VALUE);
+        if (needed > available) {
+            throw new DeviceMemoryException(checkpoint.directory() + " on " + device.id() + ": this rank's share needs "
+                    + needed + " bytes in memory (of weights " + p.weightBytes() + ", states " + p.stateBytes()
+                    + ", values "
+                    + (p.valueBytes() + p.workspaceBytes()) + "), found " + available
+                    + "; use more ranks, fewer sequences, fewer tokens per step or a smaller capacity");
+        }
+    }
+
+    private DeepSeekV4 load(LongConsumer progress) {
+        if (ranks == null) {
+            refuse();
+            compile();
+        }
         List<AutoCloseable> opened = new ArrayList<>();
         try {
-            DeviceWeights weights = CompiledGraph.loadWeights(graphs, new V4Weights(checkpoint), progress);
+            WeightSource source = shares.getFirst().weights(new V4Weights(checkpoint));
+            DeviceWeights weights = CompiledGraph.loadWeights(graphs, source, progress);
             opened.addFirst(weights);
             StepRunner backbone = new StepRunner(graphs.getFirst(), weights, options);
             opened.addFirst(backbone);
             long rowBytes = streamBytes(config, options);
             MtpRunner mtp = options.mtp() ? new MtpRunner(graphs.get(1), weights, options, rowBytes) : null;
-            String fingerprint = checkpoint.fingerprint(config.toJson());
-            return new DeepSeekV4(config, options, fingerprint, weights, backbone, mtp);
+            return new DeepSeekV4(config, options, fingerprint(), weights, backbone, mtp, ranks);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;
         }
+    }
+
+    private String fingerprint() {
+        return checkpoint.fingerprint(config.toJson());
     }
 
     private static void requireMtp(Checkpoint checkpoint, ModelConfig config, LoadOptions options) {

@@ -11,6 +11,7 @@ import dev.weft.spi.WeightLayout;
 import dev.weft.spi.WeightSource;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
@@ -62,6 +63,25 @@ public final class CompiledGraph {
     /** Which node runs where. */
     public Placement placement() {
         return placement;
+    }
+
+    /**
+     * Bytes on the device that the graph cannot do without: values, workspace, states, and the weights that its kernels do
+     * not read on demand.
+     */
+    public long residentBytes() {
+        boolean all = options.weights() == WeightRoute.PACKED;
+        Map<String, Long> weights = new HashMap<>();
+        for (Step s : steps) {
+            for (int i = 0; i < s.node().inputs().size(); i++) {
+                Value v = s.node().inputs().get(i);
+                if (isWeight(v) && (all || paging(device.spi(), s, i).isEmpty())) {
+                    weights.put(v.name(), MemoryPlan.storageBytes(v.type()));
+                }
+            }
+        }
+        long stay = weights.values().stream().mapToLong(b -> b).sum();
+        return stay + placement.valueBytes() + placement.workspaceBytes() + placement.stateBytes();
     }
 
     /**

@@ -19,6 +19,7 @@ import java.util.ArrayList;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalLong;
 import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.Supplier;
@@ -59,6 +60,11 @@ public final class Device implements AutoCloseable {
     /** Host threads that a kernel uses, 0 if kernels run elsewhere. */
     public int threads() {
         return spi.threads();
+    }
+
+    /** Bytes that could be allocated now; empty if nobody knows. */
+    public OptionalLong availableBytes() {
+        return using(spi::availableBytes);
     }
 
     /** The ceilings that the device can measure, empty if it measures none. */

@@ -1,0 +1,215 @@
+package dev.weft.backend.cpu.parallel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.weft.CommunicatorException;
+import dev.weft.RequestException;
+import dev.weft.conformance.model.GoldenModel;
+import dev.weft.io.SyntheticCheckpoint;
+import dev.weft.model.DeepSeekV4;
+import dev.weft.model.Feed;
+import dev.weft.model.LoadOptions;
+import dev.weft.model.NumericMode;
+import dev.weft.model.Session;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.op.ExpertTable;
+import dev.weft.parallel.ParallelPlan;
+import java.nio.file.Path;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.ExecutionException;
+import java.util.concurrent.Future;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.DynamicTest;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A model over several ranks gives the bits of one device, and ends cleanly when it cannot go on. */
+@Timeout(300)
+class ParallelModelTest {
+    private static final int DECODED = 3;
+
+    /** Prompts: one in five chunks that fills a block of the heaviest compression, short ones, one token. */
+    private static final int[] PROMPTS = {140, 9, 1};
+
+    @TempDir
+    private static Path checkpoint;
+
+    private static ModelConfig config;
+
+    @BeforeAll
+    static void write() {
+        config = ModelConfig.read(GoldenModel.micro().directory().resolve("config.json"))
+                .with(Map.of(
+                        "hidden_size", 512,
+                        "num_attention_heads", 4,
+                        "o_groups", 4,
+                        "n_routed_experts", 8,
+                        "num_experts_per_tok", 3));
+        SyntheticCheckpoint.of(config, 7).write(checkpoint);
+    }
+
+    private static Ranks ranks(NumericMode mode) {
+        return new Ranks(
+                checkpoint,
+                LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(32).maxSequences(PROMPTS.length),
+                "cpu:0");
+    }
+
+    /** Logits of a prompt and of some tokens after it. */
+    private static float[][] sequence(DeepSeekV4 model, int index) {
+        int[] ids = new SplittableRandom(index)
+                .ints(PROMPTS[index] + DECODED, 0, config.vocabSize())
+                .toArray();
+        try (Session s = model.newSession()) {
+            float[][] rows = Arrays.copyOf(s.appendAll(Arrays.copyOf(ids, PROMPTS[index])), ids.length);
+            for (int i = PROMPTS[index]; i < ids.length; i++) {
+                rows[i] = s.append(ids[i]);
+            }
+            return rows;
+        }
+    }
+
+    private static float[][][] sequences(DeepSeekV4 model, IntStream which) {
+        return which.mapToObj(i -> sequence(model, i)).toArray(float[][][]::new);
+    }
+
+    @TestFactory
+    Stream<DynamicTest> anyNumberOfRanksGivesTheBitsOfOne() throws Exception {
+        ExpertTable replicas = new ExpertTable(8, List.of(List.of(0, 1, 2, 3, 7), List.of(2, 4, 5, 6, 7)));
+        Stream.Builder<DynamicTest> tests = Stream.builder();
+        for (NumericMode mode : NumericMode.values()) {
+            float[][][] alone =
+                    ranks(mode).alone((rank, model) -> sequences(model, IntStream.range(0, PROMPTS.length)));
+            List<ParallelPlan> plans = mode == NumericMode.BF16
+                    ? List.of(
+                            ParallelPlan.experts(2),
+                            ParallelPlan.experts(2).withHead(),
+                            ParallelPlan.experts(2).withPlacement(replicas),
+                            ParallelPlan.experts(2).withOutput(),
+                            ParallelPlan.experts(4).withHead().withOutput())
+                    : List.of(ParallelPlan.experts(2).withHead().withOutput(), ParallelPlan.experts(4));
+            for (ParallelPlan plan : plans) {
+                tests.add(DynamicTest.dynamicTest(
+                        mode + " " + plan, () -> assertThat(spread(mode, plan)).isDeepEqualTo(alone)));
+            }
+        }
+        return tests.build();
+    }
+
+    /** The sequences over the ranks, each rank with its own: of four ranks one has none. */
+    private static float[][][] spread(NumericMode mode, ParallelPlan plan) throws Exception {
+        List<Future<float[][][]>> results = ranks(mode)
+                .run(
+                        plan,
+                        (rank, model) -> sequences(
+                                model, IntStream.range(0, PROMPTS.length).filter(i -> i % plan.ranks() == rank)));
+        float[][][] all = new float[PROMPTS.length][][];
+        for (int i = 0; i < all.length; i++) {
+            all[i] = results.get(i % plan.ranks()).get()[i / plan.ranks()];
+        }
+        return all;
+    }
+
+    @Test
+    void ranksThatFollowServeTheOneThatDrives() throws Exception {
+        Ranks ranks = ranks(NumericMode.BF16);
+        float[][] alone = ranks.alone((rank, model) -> sequence(model, 1));
+        List<Future<float[][]>> results = ranks.run(ParallelPlan.experts(4).withHead(), (rank, model) -> {
+            if (rank != 2) {
+                model.follow();
+                return new float[0][];
+            }
+            return sequence(model, 1);
+        });
+        assertThat(results.get(2).get()).isDeepEqualTo(alone);
+        assertThat(results.get(0).get()).isEmpty();
+    }
+
+    @Test
+    void aRankHoldsOnlyItsExperts() throws Exception {
+        Ranks ranks = ranks(NumericMode.BF16);
+        long whole = ranks.alone((rank, model) -> model.weights().bytes());
+        long experts = expertBytes();
+        List<Future<Long>> shares = ranks.run(
+                ParallelPlan.experts(2), (rank, model) -> model.weights().bytes());
+        for (Future<Long> share : shares) {
+            assertThat(share.get()).isBetween(whole - experts / 2 - 4096, whole - experts / 2 + 4096);
+        }
+    }
+
+    /** Three FP4 matrices per expert and layer, a scale byte per 32 values. */
+    private static long expertBytes() {
+        long values = 3L * config.hiddenSize() * config.moeIntermediateSize() * config.nRoutedExperts();
+        return config.numHiddenLayers() * (values / 2 + values / 32);
+    }
+
+    @Test
+    void moreRowsThanTheCapacityIsRefusedByAllAndNothingAdvances() throws Exception {
+        List<Future<String>> results = ranks(NumericMode.BF16)
+                .run(ParallelPlan.experts(2).withCapacity(20), (rank, model) -> {
+                    try (Session s = model.newSession()) {
+                        List<Feed> large = List.of(new Feed(s, new int[16], Feed.Want.LAST));
+                        String message = assertRefused(model, large);
+                        assertThat(s.position()).isZero();
+                        assertThat(model.step(List.of(new Feed(s, new int[] {5}, Feed.Want.LAST))))
+                                .hasSize(1);
+                        return message;
+                    }
+                });
+        assertThat(results.get(0).get()).isEqualTo(results.get(1).get());
+    }
+
+    private static String assertRefused(DeepSeekV4 model, List<Feed> feeds) {
+        try {
+            model.step(feeds);
+            throw new AssertionError("expected a refusal");
+        } catch (RequestException e) {
+            assertThat(e)
+                    .hasMessageMatching(
+                            "layers\\.0\\.ffn\\.moeSend.*: rank [01] would receive \\d+ rows, \\d+ of them for expert [0-7],"
+                                    + " expected at most the capacity of 20; .*");
+            return e.getMessage();
+        }
+    }
+
+    @Test
+    void aRankThatFailsEndsAll() {
+        List<Future<Integer>> results = ranks(NumericMode.BF16).run(ParallelPlan.experts(2), (rank, model) -> {
+            try (Session s = model.newSession()) {
+                s.append(1);
+                if (rank == 1) {
+                    // the device goes while the other rank waits for this one's rows
+                    model.execution().close();
+                }
+                s.append(2);
+                return s.position();
+            }
+        });
+        assertThatThrownBy(() -> results.get(0).get())
+                .isInstanceOf(ExecutionException.class)
+                .hasCauseInstanceOf(CommunicatorException.class)
+                .hasMessageContaining("rank 1: dev.weft.ClosedException");
+        assertThatThrownBy(() -> results.get(1).get()).isInstanceOf(ExecutionException.class);
+    }
+
+    @Test
+    void plansThatDoNotFitAreRefusedByAll() {
+        List<Future<Integer>> results =
+                ranks(NumericMode.BF16).run(ParallelPlan.experts(3).withOutput(), (rank, model) -> 0);
+        for (Future<Integer> result : results) {
+            assertThatThrownBy(result::get)
+                    .hasCauseInstanceOf(RequestException.class)
+                    .hasMessageContaining("n_routed_experts 8 is no multiple of the ranks")
+                    .hasMessageContaining("o_groups 4")
+                    .hasMessageContaining("hidden_size 512");
+        }
+    }
+}

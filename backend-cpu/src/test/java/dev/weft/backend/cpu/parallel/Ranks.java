@@ -1,0 +1,57 @@
+package dev.weft.backend.cpu.parallel;
+
+import dev.weft.io.Checkpoint;
+import dev.weft.model.DeepSeekV4;
+import dev.weft.model.LoadOptions;
+import dev.weft.parallel.ParallelPlan;
+import dev.weft.runtime.CompileOptions;
+import dev.weft.runtime.Weft;
+import dev.weft.spi.BackendConfig;
+import dev.weft.spi.Communicator;
+import dev.weft.spi.support.LocalGroup;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+
+/** One model over ranks that are threads of this process, each with a device of its own. */
+record Ranks(Path checkpoint, LoadOptions options, String device) {
+    private static final Duration DEADLINE = Duration.ofSeconds(60);
+
+    /** What a rank does with its share of the model. */
+    interface Work<T> {
+        T on(int rank, DeepSeekV4 model) throws Exception;
+    }
+
+    /** What every rank's work returned or threw, once all have ended. */
+    <T> List<Future<T>> run(ParallelPlan plan, Work<T> work) {
+        List<Communicator> groups = LocalGroup.of(plan.ranks(), DEADLINE);
+        List<Future<T>> results = new ArrayList<>();
+        try (ExecutorService threads = Executors.newFixedThreadPool(plan.ranks())) {
+            for (Communicator group : groups) {
+                results.add(threads.submit(() -> {
+                    try (group) {
+                        return alone(plan, CompileOptions.DEFAULT.withGroup(group), group.rank(), work);
+                    }
+                }));
+            }
+        }
+        return results;
+    }
+
+    /** What the work returns on one device. */
+    <T> T alone(Work<T> work) throws Exception {
+        return alone(ParallelPlan.ALONE, CompileOptions.DEFAULT, 0, work);
+    }
+
+    private <T> T alone(ParallelPlan plan, CompileOptions compile, int rank, Work<T> work) throws Exception {
+        try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1));
+                Checkpoint files = Checkpoint.open(checkpoint);
+                DeepSeekV4 model = DeepSeekV4.load(files, weft.device(device), options, compile, plan, bytes -> {})) {
+            return work.on(rank, model);
+        }
+    }
+}

@@ -1,0 +1,67 @@
+package dev.weft.cli;
+
+import dev.weft.parallel.ParallelPlan;
+import dev.weft.ranks.Launch;
+import dev.weft.ranks.Ranks;
+import dev.weft.spi.Communicator;
+import java.io.IOException;
+import java.util.List;
+import java.util.Map;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Option;
+
+/** Options of commands that run a model over ranks when a launcher has started them: rank 0 works, the others follow it. */
+final class RankOptions {
+    private static final String HEAD = "head";
+    private static final String OUTPUT = "output";
+
+    @Option(
+            names = "--spread",
+            paramLabel = "PART",
+            split = ",",
+            description =
+                    "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
+                            + " and output head), output (output projections of attention).")
+    private List<String> spread = List.of();
+
+    @Option(
+            names = "--ranks-deadline",
+            paramLabel = "SECONDS",
+            description = "How long a rank waits for the others, loading included (default: 300).")
+    private @Nullable Double deadline;
+
+    /** What a process does, alone or as a rank. */
+    interface Work {
+        /** @param world the ranks, null for a process alone. @return exit code */
+        int run(@Nullable Communicator world) throws IOException;
+    }
+
+    /** Works as a rank if a launcher says so, else alone. @return exit code */
+    int run(Terminal terminal, Work work) throws IOException {
+        Launch launch = Launch.of(System.getenv());
+        if (!launch.isGroup()) {
+            return work.run(null);
+        }
+        plan(launch.size()); // refused before anybody is waited for
+        return Ranks.run(
+                launch,
+                deadline == null ? Ranks.deadline() : Ranks.seconds(deadline),
+                Map.of("weft", Version.text()),
+                work::run,
+                e -> Errors.rankFailed(terminal, e));
+    }
+
+    /** How the model is laid out. @throws UsageException if a part is unknown */
+    ParallelPlan plan(int ranks) {
+        ParallelPlan plan = ParallelPlan.experts(ranks);
+        for (String part : spread) {
+            plan = switch (part) {
+                case HEAD -> plan.withHead();
+                case OUTPUT -> plan.withOutput();
+                default ->
+                    throw new UsageException("--spread: found '" + part + "', expected " + HEAD + " or " + OUTPUT);
+            };
+        }
+        return plan;
+    }
+}

@@ -1,0 +1,217 @@
+package dev.weft.parallel;
+
+import static java.util.Objects.requireNonNull;
+
+import dev.weft.Dim;
+import dev.weft.Shape;
+import dev.weft.TensorType;
+import dev.weft.graph.Graph;
+import dev.weft.graph.GraphBuilder;
+import dev.weft.graph.Node;
+import dev.weft.graph.Value;
+import dev.weft.op.ExpertGemm;
+import dev.weft.op.ExpertTable;
+import dev.weft.op.Gather;
+import dev.weft.op.GatherColumns;
+import dev.weft.op.GatherRows;
+import dev.weft.op.Gemm;
+import dev.weft.op.GroupedGemm;
+import dev.weft.op.MoeCombine;
+import dev.weft.op.MoeDispatch;
+import dev.weft.op.MoeReturn;
+import dev.weft.op.MoeSend;
+import dev.weft.op.Op;
+import dev.weft.op.RowCounts;
+import dev.weft.op.ScatterColumns;
+import java.util.HashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.function.Supplier;
+
+/**
+ * Rewrites a graph into one rank's share, node by node. A spread operator stands between collectives that bring it the rows
+ * of all ranks and give each rank its own back, so whatever follows sees the value it always saw. Dimensions may become
+ * zero: a rank without work takes part.
+ */
+final class GraphSharding {
+    private final ParallelPlan plan;
+    private final ExpertTable table;
+    private final int rank;
+    private final Graph source;
+    private final GraphBuilder g;
+    private final Map<Integer, Value> mapped = new HashMap<>();
+    private final Map<String, WeightShard> shards = new HashMap<>();
+    /** By the source list of a dispatch: how its rows come back. */
+    private final Map<Integer, WayBack> sent = new HashMap<>();
+    /** By named dimension: the rows of every rank. */
+    private final Map<String, Value> counts = new HashMap<>();
+
+    private record WayBack(Value counts, Value offsets) {}
+
+    GraphSharding(ParallelPlan plan, ExpertTable table, int rank, Graph source) {
+        this.plan = plan;
+        this.table = table;
+        this.rank = rank;
+        this.source = source;
+        this.g = Graph.builder(source.name());
+    }
+
+    ShardedGraph run() {
+        source.nodes().forEach(this::split);
+        int declared = 0;
+        for (Node node : source.nodes()) {
+            declared = declare(declared, node.outputs().getFirst().id());
+            String label = node.label();
+            int end = label.lastIndexOf(node.op().name());
+            List<Value> out = inScope(label.substring(0, Math.max(0, end)), () -> rewrite(node));
+            for (int i = 0; i < out.size(); i++) {
+                mapped.put(node.outputs().get(i).id(), out.get(i));
+            }
+            declared += node.outputs().size();
+        }
+        declare(declared, source.values().size());
+        source.outputs().forEach((name, v) -> g.output(name, at(v)));
+        return new ShardedGraph(g.build(), shards);
+    }
+
+    private <T> T inScope(String prefix, Supplier<T> body) {
+        return prefix.isEmpty() ? body.get() : g.scope(prefix.substring(0, prefix.length() - 1), body);
+    }
+
+    /** Notes which weights of a node are spread. */
+    private void split(Node node) {
+        for (Value v : node.inputs()) {
+            if (v.kind() != Value.Kind.WEIGHT) {
+                continue;
+            }
+            if (node.op() instanceof ExpertGemm) {
+                shards.put(
+                        v.name(),
+                        new WeightShard.Experts(v.type(), table.ranks().get(rank)));
+            } else {
+                switch (plan.split(v.name())) {
+                    case NONE -> {}
+                    case ROWS -> shards.put(v.name(), new WeightShard.Rows(v.type(), rank, plan.ranks()));
+                    case COLUMNS -> shards.put(v.name(), new WeightShard.Columns(v.type(), rank, plan.ranks()));
+                }
+            }
+        }
+    }
+
+    /** Declares values that no node computes. */
+    private int declare(int from, int to) {
+        for (int i = from; i < to; i++) {
+            Value v = source.values().get(i);
+            mapped.put(
+                    i,
+                    switch (v.kind()) {
+                        case INPUT ->
+                            g.input(v.name(), v.type().shaped(open(v.type().shape())));
+                        case WEIGHT -> g.weight(v.name(), share(v));
+                        case STATE -> g.state(v.name(), v.type());
+                        case VIEW ->
+                            g.reshape(
+                                    requireNonNull(mapped.get(v.root())),
+                                    open(v.type().shape()));
+                        case RESULT, UPDATE -> throw new AssertionError(v + " is computed");
+                    });
+        }
+        return to;
+    }
+
+    private TensorType share(Value weight) {
+        TensorType t = weight.type();
+        return switch (shards.get(weight.name())) {
+            case null -> t;
+            case WeightShard.Experts e ->
+                t.shaped(t.shape().with(0, Dim.fixed(e.held().size())));
+            case WeightShard.Rows _ -> t.shaped(divided(t.shape(), 0));
+            case WeightShard.Columns _ -> t.shaped(divided(t.shape(), -1));
+        };
+    }
+
+    private Shape divided(Shape s, int axis) {
+        return s.with(axis, Dim.fixed(s.dim(axis).offset() / plan.ranks()));
+    }
+
+    private static Shape open(Shape s) {
+        return new Shape(s.dims().stream().map(GraphSharding::open).toList());
+    }
+
+    private static Dim open(Dim d) {
+        return d.isFixed() ? d : new Dim(d.name(), d.factor(), d.offset(), 0, d.max());
+    }
+
+    private Value at(Value v) {
+        return requireNonNull(mapped.get(v.id()), v::name);
+    }
+
+    private List<Value> rewrite(Node node) {
+        Value[] in = node.inputs().stream().map(this::at).toArray(Value[]::new);
+        return switch (node.op()) {
+            case MoeDispatch d -> send(node, d, in);
+            case MoeCombine c -> List.of(combine(node, c, in));
+            case Gather op when isSpread(node, 0) -> List.of(spread(op, in[1], rows -> new Value[] {in[0], rows}));
+            case Gemm op when isSpread(node, 1) -> List.of(spread(op, in[0], rows -> new Value[] {rows, in[1]}));
+            case GroupedGemm op when isSpread(node, 1) -> List.of(grouped(op, in));
+            default -> g.nodes(node.op(), in);
+        };
+    }
+
+    private boolean isSpread(Node node, int weight) {
+        return shards.containsKey(node.inputs().get(weight).name());
+    }
+
+    /** Rows go to the ranks of their experts. Everything between dispatch and combine then works on what arrived. */
+    private List<Value> send(Node node, MoeDispatch op, Value[] in) {
+        List<Value> local = g.nodes(op, in);
+        Dim pairs = local.get(2).type().shape().dim(0);
+        long most = (long) plan.ranks() * mostPairsForOne(pairs, in[1].type());
+        long bound = plan.capacity() == 0 ? most : Math.min(plan.capacity(), most);
+        Dim received = Dim.named(local.get(0).name() + ".received", 0, bound);
+        List<Value> there = g.nodes(new MoeSend(table, received), local.get(0), local.get(1), local.get(3));
+        sent.put(node.outputs().get(2).id(), new WayBack(there.get(3), local.get(3)));
+        return List.of(there.get(0), there.get(1), local.get(2), there.get(2));
+    }
+
+    /** A row chooses different experts: one rank gets it at most as often as it holds experts. */
+    private long mostPairsForOne(Dim pairs, TensorType choices) {
+        long k = choices.shape().dim(1).offset();
+        return pairs.maximum() / k * Math.min(k, table.slots());
+    }
+
+    private Value combine(Node node, MoeCombine op, Value[] in) {
+        WayBack way = requireNonNull(sent.get(node.inputs().get(1).id()));
+        MoeReturn back = new MoeReturn(table, in[1].type().shape().dim(0));
+        return g.node(op, g.node(back, in[0], way.counts(), way.offsets()), in[1], in[2]);
+    }
+
+    private interface Operands {
+        Value[] of(Value rows);
+    }
+
+    /** Every rank computes its columns for the rows of all. */
+    private Value spread(Op op, Value x, Operands operands) {
+        Value n = counts(x);
+        Value all = g.node(new GatherRows(plan.ranks(), total(x)), x, n);
+        Value columns = g.node(op, operands.of(all));
+        return g.node(new GatherColumns(plan.ranks(), x.type().shape().dim(0)), columns, n);
+    }
+
+    /** Every rank computes its groups for the rows of all, of which it needs only the columns of its groups. */
+    private Value grouped(GroupedGemm op, Value[] in) {
+        Value n = counts(in[0]);
+        Value mine = g.node(new ScatterColumns(plan.ranks(), total(in[0])), in[0], n);
+        return g.node(new GatherColumns(plan.ranks(), in[0].type().shape().dim(0)), g.node(op, mine, in[1]), n);
+    }
+
+    private Value counts(Value x) {
+        return counts.computeIfAbsent(
+                x.type().shape().dim(0).name(), name -> g.node(new RowCounts(plan.ranks(), total(x)), x));
+    }
+
+    private Dim total(Value x) {
+        Dim rows = x.type().shape().dim(0);
+        return Dim.named(rows.name() + ".all", 0, plan.ranks() * rows.max());
+    }
+}

@@ -1,0 +1,132 @@
+package dev.weft.parallel;
+
+import dev.weft.RequestException;
+import dev.weft.graph.Graph;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.op.ExpertTable;
+import java.util.ArrayList;
+import java.util.List;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * How a DeepSeek-V4 model is laid out over the ranks of a group. Sequences are data parallel: each belongs to one rank. The
+ * routed experts are spread over all ranks; what else is spread is chosen here, and split by output rows only, so that every
+ * sum is formed as on one device and results have the same bits. The rest is replicated. Source: distributed.md 1.
+ *
+ * @param ranks ranks of the group
+ * @param head whether embedding (by columns) and output head (by rows) are spread over the ranks
+ * @param output whether the output projections of attention are spread over the ranks: {@code wo_a} by groups, {@code wo_b}
+ *     by rows
+ * @param placement which rank holds which experts, null for contiguous blocks
+ * @param capacity most rows that one rank receives in one layer of a step, 0 for as many as can ever arrive
+ */
+public record ParallelPlan(
+        int ranks, boolean head, boolean output, @Nullable ExpertTable placement, long capacity) {
+    /** One device. */
+    public static final ParallelPlan ALONE = new ParallelPlan(1, false, false, null, 0);
+
+    /** Rows of an FP8 weight block, which must not be split. */
+    private static final int FP8_BLOCK = 128;
+
+    public ParallelPlan {
+        if (ranks < 1 || capacity < 0) {
+            throw new RequestException("parallel plan: found " + ranks + " ranks and a capacity of " + capacity
+                    + " rows, expected 1 or more ranks and no negative capacity");
+        }
+        if (placement != null && placement.size() != ranks) {
+            throw new RequestException("parallel plan: found an expert placement for " + placement.size()
+                    + " ranks, expected one for " + ranks);
+        }
+    }
+
+    /** Routed experts in contiguous blocks over {@code ranks} ranks. */
+    public static ParallelPlan experts(int ranks) {
+        return new ParallelPlan(ranks, false, false, null, 0);
+    }
+
+    /** This plan with embedding and head spread. */
+    public ParallelPlan withHead() {
+        return new ParallelPlan(ranks, true, output, placement, capacity);
+    }
+
+    /** This plan with the output projections of attention spread. */
+    public ParallelPlan withOutput() {
+        return new ParallelPlan(ranks, head, true, placement, capacity);
+    }
+
+    /** This plan with other places for the experts, some of which may have replicas. */
+    public ParallelPlan withPlacement(ExpertTable placement) {
+        return new ParallelPlan(ranks, head, output, placement, capacity);
+    }
+
+    /** This plan with a bound on the rows that one rank receives, which bounds its memory. */
+    public ParallelPlan withCapacity(long capacity) {
+        return new ParallelPlan(ranks, head, output, placement, capacity);
+    }
+
+    /** @throws RequestException naming everything of the model that cannot be spread like this */
+    public void check(ModelConfig c) {
+        List<String> wrong = new ArrayList<>();
+        if (placement == null) {
+            require(c.nRoutedExperts() % ranks == 0, wrong, "n_routed_experts " + c.nRoutedExperts(), "is no multiple");
+        } else if (placement.experts() != c.nRoutedExperts()) {
+            wrong.add("the placement names " + placement.experts() + " experts, the model has " + c.nRoutedExperts());
+        }
+        if (head) {
+            require(c.vocabSize() % ranks == 0, wrong, "vocab_size " + c.vocabSize(), "is no multiple");
+            require(c.hiddenSize() % ranks == 0, wrong, "hidden_size " + c.hiddenSize(), "is no multiple");
+        }
+        if (output) {
+            require(c.oGroups() % ranks == 0, wrong, "o_groups " + c.oGroups(), "is no multiple");
+            require(
+                    c.hiddenSize() % (FP8_BLOCK * ranks) == 0,
+                    wrong,
+                    "hidden_size " + c.hiddenSize(),
+                    "gives no whole FP8 blocks of " + FP8_BLOCK + " rows to each");
+        }
+        if (!wrong.isEmpty()) {
+            throw new RequestException("parallel plan of " + ranks + " ranks: " + String.join("; ", wrong)
+                    + "; use another number of ranks");
+        }
+    }
+
+    private void require(boolean holds, List<String> wrong, String subject, String what) {
+        if (!holds) {
+            wrong.add(subject + " " + what + " of the ranks");
+        }
+    }
+
+    /** Which rank holds which experts of a model. */
+    public ExpertTable table(ModelConfig c) {
+        return placement == null ? ExpertTable.contiguous(c.nRoutedExperts(), ranks) : placement;
+    }
+
+    /**
+     * One rank's share of a graph of {@code dev.weft.model.V4Graphs}; the graph itself on one rank.
+     *
+     * @throws RequestException as {@link #check}
+     */
+    public ShardedGraph share(Graph graph, ModelConfig c, int rank) {
+        check(c);
+        return ranks == 1 ? ShardedGraph.whole(graph) : new GraphSharding(this, table(c), rank, graph).run();
+    }
+
+    /** How a weight is spread, by its name in the graph. */
+    Split split(String weight) {
+        if (head && weight.equals("embed.weight")) {
+            return Split.COLUMNS;
+        }
+        if (head && weight.equals("head.weight")) {
+            return Split.ROWS;
+        }
+        boolean projection = weight.endsWith(".attn.wo_a.weight") || weight.endsWith(".attn.wo_b.weight");
+        return output && projection ? Split.ROWS : Split.NONE;
+    }
+
+    /** Axis along which a weight is spread over the ranks. */
+    enum Split {
+        NONE,
+        ROWS,
+        COLUMNS
+    }
+}

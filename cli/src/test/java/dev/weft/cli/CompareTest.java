@@ -125,7 +125,8 @@ class CompareTest {
                 ABSENT, Optional.empty(), Optional.of("2 nodes"), Optional.empty(), Optional.empty(), Map.of());
         Work work = new Work(96, 8, HardwareLimit.F32_FMA);
         ModeReport report = new ModeReport(
-                NumericMode.FP32,
+                "two nodes",
+                Optional.of(NumericMode.FP32),
                 mode.reference(),
                 List.of(broken),
                 List.of(

@@ -28,7 +28,7 @@ final class CompareCharts {
     private static final int CELL = 10;
     private static final int ROW = 13;
     private static final int BAR = 11;
-    private static final int BARS = 420;
+    private static final int BARS = 400;
     private static final int VALUES = 70;
 
     private CompareCharts() {}
@@ -125,8 +125,7 @@ final class CompareCharts {
         for (int node = 0; node < parts.size(); node++) {
             for (int i = 0; i < timed.size(); i++) {
                 Result r = timed.get(i).times().get(step).nodes().get(node);
-                rows.computeIfAbsent(parts.get(node), p -> new double[timed.size()])[i] +=
-                        r.secondsMedian();
+                rows.computeIfAbsent(parts.get(node), p -> new double[timed.size()])[i] += r.secondsMedian();
             }
         }
         double longest =

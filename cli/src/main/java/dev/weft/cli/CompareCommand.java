@@ -58,8 +58,9 @@ final class CompareCommand extends WeftCommand {
         @Option(
                 names = "--op",
                 paramLabel = "NAME",
-                description = "Instead of a model: an operator by name, as in gemm or sparseAttention, in all the forms of"
-                        + " the conformance suite.")
+                description =
+                        "Instead of a model: an operator by name, as in gemm or sparseAttention, in all the forms of"
+                                + " the conformance suite.")
         private @Nullable String operator;
     }
 
@@ -147,7 +148,9 @@ final class CompareCommand extends WeftCommand {
         }
         BenchOptions.positive("--rounds", rounds);
         BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
-        CompareSheet sheet = subject.model == null ? ofOperator(requireNonNull(subject.operator), config) : ofModel(subject.model, config);
+        CompareSheet sheet = subject.model == null
+                ? ofOperator(requireNonNull(subject.operator), config)
+                : ofModel(subject.model, config);
         if (html != null) {
             Files.writeString(html, new CompareHtml(sheet).page());
         }
@@ -223,7 +226,8 @@ final class CompareCommand extends WeftCommand {
     }
 
     private String command() {
-        return "weft " + String.join(" ", spec.root().commandLine().getParseResult().originalArgs());
+        return "weft "
+                + String.join(" ", spec.root().commandLine().getParseResult().originalArgs());
     }
 
     private void progress(String what) {

@@ -102,8 +102,8 @@ final class CompareHtml {
                             n.step(),
                             CompareSheet.complaint(n.outcomes().get(run.id()))));
             run.problem()
-                    .ifPresent(
-                            p -> add("<p class=\"bad reason\"><b>%s</b> did not run the whole graph: %s</p>\n", run.id(), p));
+                    .ifPresent(p -> add(
+                            "<p class=\"bad reason\"><b>%s</b> did not run the whole graph: %s</p>\n", run.id(), p));
         }
         heatMaps(mode);
         worst(mode);
@@ -231,7 +231,9 @@ final class CompareHtml {
     }
 
     private void rooflines(ModeReport mode, List<DeviceRun> timed) {
-        if (timed.stream().allMatch(d -> d.times().values().stream().allMatch(t -> t.roof().isEmpty()))) {
+        if (timed.stream()
+                .allMatch(
+                        d -> d.times().values().stream().allMatch(t -> t.roof().isEmpty()))) {
             return;
         }
         add("<h3>Roofline</h3>\n<div class=\"charts\">\n");

@@ -76,8 +76,7 @@ final class CompareJson {
             run.endToEnd().ifPresentOrElse(e -> endToEnd(e, to.putObject("endToEnd")), () -> to.putNull("endToEnd"));
         }
         ArrayNode steps = to.putArray("steps");
-        run.times()
-                .forEach((name, times) -> step(times, steps.addObject().put("step", name)));
+        run.times().forEach((name, times) -> step(times, steps.addObject().put("step", name)));
     }
 
     private static void step(StepBench times, ObjectNode to) {

@@ -35,7 +35,9 @@ record CompareSheet(String command, String model, long seed, int prefill, int de
 
     /** What a report is about, as in {@code numerics fp32}. */
     static String title(ModeReport report) {
-        return report.mode().map(m -> "numerics " + NumericModeConverter.name(m)).orElse("operator " + report.graph());
+        return report.mode()
+                .map(m -> "numerics " + NumericModeConverter.name(m))
+                .orElse("operator " + report.graph());
     }
 
     boolean passed() {

@@ -84,11 +84,12 @@ final class RooflineChart {
     /** What the roof is made of. */
     String rates() {
         StringBuilder text = new StringBuilder("reads " + gigas(roof.read()) + " GB/s");
-        roof.units().forEach((unit, rate) -> text.append(", ")
-                .append(unit.title())
-                .append(' ')
-                .append(gigas(rate))
-                .append(" GFLOP/s"));
+        roof.units()
+                .forEach((unit, rate) -> text.append(", ")
+                        .append(unit.title())
+                        .append(' ')
+                        .append(gigas(rate))
+                        .append(" GFLOP/s"));
         return text.append("; measured by ").append(roof.measuredBy()).toString();
     }
 
@@ -128,14 +129,20 @@ final class RooflineChart {
     }
 
     private LogAxis across() {
-        double ridge = roof.units().values().stream().mapToDouble(rate -> rate / roof.read()).max().orElse(1);
+        double ridge = roof.units().values().stream()
+                .mapToDouble(rate -> rate / roof.read())
+                .max()
+                .orElse(1);
         DoubleStream places = DoubleStream.concat(results().mapToDouble(RooflineChart::intensity), DoubleStream.of(1));
-        double[] sorted = DoubleStream.concat(places, DoubleStream.of(ridge * BEYOND_RIDGE)).sorted().toArray();
+        double[] sorted = DoubleStream.concat(places, DoubleStream.of(ridge * BEYOND_RIDGE))
+                .sorted()
+                .toArray();
         return LogAxis.around(sorted[0], sorted[sorted.length - 1], LEFT, WIDTH - RIGHT);
     }
 
     private LogAxis up() {
-        double highest = roof.units().values().stream().mapToDouble(r -> r).max().orElse(roof.read());
+        double highest =
+                roof.units().values().stream().mapToDouble(r -> r).max().orElse(roof.read());
         double[] sorted = DoubleStream.concat(
                         results().mapToDouble(Result::flopsPerSecond), DoubleStream.of(highest * 1.3))
                 .sorted()
@@ -157,7 +164,8 @@ final class RooflineChart {
             svg.text(LEFT - 6, up.at(v) + 4, "", "end", plain(v / 1e9));
         }
         for (double v : across.ticks()) {
-            svg.element("line", "class", "grid", "x1", across.at(v), "x2", across.at(v), "y1", TOP, "y2", HEIGHT - BOTTOM);
+            svg.element(
+                    "line", "class", "grid", "x1", across.at(v), "x2", across.at(v), "y1", TOP, "y2", HEIGHT - BOTTOM);
             svg.text(across.at(v), HEIGHT - BOTTOM + 16, "", "middle", plain(v));
         }
         svg.text(WIDTH - RIGHT, HEIGHT - 8, "", "end", "FLOP per byte");
@@ -166,21 +174,25 @@ final class RooflineChart {
 
     /** A tick without the noise of its computation. */
     private static String plain(double value) {
-        return new BigDecimal(value).round(new MathContext(1)).stripTrailingZeros().toPlainString();
+        return new BigDecimal(value)
+                .round(new MathContext(1))
+                .stripTrailingZeros()
+                .toPlainString();
     }
 
     /** A slope as far as memory bounds, then flat. What lies below the paper is cut. */
     private void roof(Svg svg, LogAxis across, LogAxis up, double rate) {
         double from = Math.max(across.low(), up.low() / roof.read());
         double ridge = Math.clamp(rate / roof.read(), from, across.high());
-        String path = "M" + point(across, up, from, Math.min(rate, roof.read() * from)) + "L" + point(across, up, ridge, rate)
-                + "L" + point(across, up, across.high(), rate);
+        String path = "M" + point(across, up, from, Math.min(rate, roof.read() * from)) + "L"
+                + point(across, up, ridge, rate) + "L" + point(across, up, across.high(), rate);
         svg.element("path", "class", "roof", "d", path);
     }
 
     /** The fastest unit above its line, slower ones below theirs. */
     private void names(Svg svg, LogAxis up) {
-        double fastest = roof.units().values().stream().mapToDouble(r -> r).max().orElse(0);
+        double fastest =
+                roof.units().values().stream().mapToDouble(r -> r).max().orElse(0);
         roof.units()
                 .forEach((unit, rate) -> svg.text(
                         WIDTH - RIGHT - 4, up.at(rate) + (rate == fastest ? -5 : 14), "halo", "end", unit.title()));

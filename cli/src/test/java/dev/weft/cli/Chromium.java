@@ -93,10 +93,12 @@ final class Chromium implements AutoCloseable {
                         .put("height", height)
                         .put("deviceScaleFactor", 1)
                         .put("mobile", false));
-        call("Emulation.setEmulatedMedia", p -> p.putArray("features")
-                .addObject()
-                .put("name", "prefers-color-scheme")
-                .put("value", scheme));
+        call(
+                "Emulation.setEmulatedMedia",
+                p -> p.putArray("features")
+                        .addObject()
+                        .put("name", "prefers-color-scheme")
+                        .put("value", scheme));
         call("Page.navigate", p -> p.put("url", page.toUri().toString()));
         while (events("Page.loadEventFired").isEmpty()) {
             events.add(next());
@@ -105,8 +107,8 @@ final class Chromium implements AutoCloseable {
 
     /** Value of an expression in the page. */
     JsonNode evaluate(String expression) {
-        JsonNode answer = call(
-                "Runtime.evaluate", p -> p.put("expression", expression).put("returnByValue", true));
+        JsonNode answer =
+                call("Runtime.evaluate", p -> p.put("expression", expression).put("returnByValue", true));
         assertThat(answer.has("exceptionDetails")).as(answer.toString()).isFalse();
         return answer.path("result").path("value");
     }

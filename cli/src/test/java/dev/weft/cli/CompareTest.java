@@ -106,9 +106,8 @@ class CompareTest {
                                 w.node().node().label() + ": " + w.outcome().kernel())); // the hint of its cell
         assertThat(page).doesNotContainPattern("https?:|src=|href=|url\\(|@import|<script|<link");
         assertThat(count(page, "<rect class=\"(same|tiny|small|some|near)\""))
-                .isEqualTo(sheet.modes().stream()
-                        .mapToLong(m -> m.nodes().size())
-                        .sum());
+                .isEqualTo(
+                        sheet.modes().stream().mapToLong(m -> m.nodes().size()).sum());
     }
 
     private static long count(String text, String pattern) {
@@ -197,8 +196,8 @@ class CompareTest {
         Path page = folder.resolve("report.html");
         ByteArrayOutputStream bytes = new ByteArrayOutputStream();
         Terminal terminal = new Terminal(new PrintStream(bytes), new PrintStream(bytes), false);
-        CompareCommand command = new CompareCommand(
-                terminal, config -> Backends.of(config, List.of(PlantedProvider.of("headNorm"))));
+        CompareCommand command =
+                new CompareCommand(terminal, config -> Backends.of(config, List.of(PlantedProvider.of("headNorm"))));
         int code = new CommandLine(command)
                 .execute(
                         MODEL.toString(),
@@ -221,7 +220,16 @@ class CompareTest {
     void anOperatorIsComparedInItsForms() throws IOException {
         Path page = folder.resolve("report.html");
         Run run = Run.of(
-                "compare", "--op", "RINGWRITE", "--devices", "cpu:0/vector,cpu:9", "--rounds", 1, "--json", "--html", page);
+                "compare",
+                "--op",
+                "RINGWRITE",
+                "--devices",
+                "cpu:0/vector,cpu:9",
+                "--rounds",
+                1,
+                "--json",
+                "--html",
+                page);
         assertThat(run.err()).isEmpty();
         assertThat(run.code()).isEqualTo(1); // a device is absent
         JsonNode root = run.json();
@@ -232,7 +240,12 @@ class CompareTest {
         assertThat(mode.path("devices").path(0).path("nodes").path("right").asInt())
                 .isEqualTo(mode.path("nodes").size())
                 .isGreaterThan(2);
-        assertThat(mode.path("devices").path(0).path("steps").path(0).path("step").asString())
+        assertThat(mode.path("devices")
+                        .path(0)
+                        .path("steps")
+                        .path(0)
+                        .path("step")
+                        .asString())
                 .isEqualTo("run");
         assertThat(Files.readString(page)).contains("Operator ringWrite, against cpu:0/scalar", "case 2, ");
         Run unknown = Run.of("compare", "--op", "gem");

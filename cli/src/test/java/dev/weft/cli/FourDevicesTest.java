@@ -46,15 +46,28 @@ class FourDevicesTest {
                 .findFirst()
                 .orElseGet(GoldenModel::micro);
         Run run = Run.of(
-                "compare", model.directory(), "--devices", "cpu:0,cpu:0/vector,ascend:0", "--prompt", 12, "--decode", 1,
-                "--rounds", 1, "--json");
-        assertThat(run.code()).as(run.err() + run.out().lines().limit(40).toList()).isZero();
+                "compare",
+                model.directory(),
+                "--devices",
+                "cpu:0,cpu:0/vector,ascend:0",
+                "--prompt",
+                12,
+                "--decode",
+                1,
+                "--rounds",
+                1,
+                "--json");
+        assertThat(run.code())
+                .as(run.err() + run.out().lines().limit(40).toList())
+                .isZero();
         JsonNode mode = run.json().path("modes").path(0);
         int nodes = mode.path("nodes").size();
         assertThat(nodes).isGreaterThan(200);
         assertThat(mode.path("devices").size()).isEqualTo(3);
         for (JsonNode device : mode.path("devices")) {
-            assertThat(device.path("nodes").path("right").asInt()).as(device.toString()).isEqualTo(nodes);
+            assertThat(device.path("nodes").path("right").asInt())
+                    .as(device.toString())
+                    .isEqualTo(nodes);
             boolean emulated = device.path("device").asString().equals("ascend:0");
             assertThat(device.path("tier").asString()).isEqualTo(emulated ? "emulator" : "hardware");
             assertThat(device.path("steps").size()).as("times shown").isEqualTo(emulated ? 0 : 2);

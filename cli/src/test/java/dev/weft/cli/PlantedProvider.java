@@ -49,7 +49,8 @@ final class PlantedProvider {
                 device,
                 "prepare",
                 (k, op) -> ((OpInstance) op).op().name().equals(operator)
-                        ? new Wrong((Kernel) k, device, ((OpInstance) op).inputs().size())
+                        ? new Wrong(
+                                (Kernel) k, device, ((OpInstance) op).inputs().size())
                         : k);
     }
 
@@ -77,7 +78,8 @@ final class PlantedProvider {
 
     /** The same object, one of whose methods answers with something made of its answer and of its argument. */
     private static <T> T watched(Class<T> type, T target, String name, BiFunction<Object, Object, Object> change) {
-        Class<?>[] interfaces = Stream.concat(Stream.of(type), Stream.of(target.getClass().getInterfaces()))
+        Class<?>[] interfaces = Stream.concat(
+                        Stream.of(type), Stream.of(target.getClass().getInterfaces()))
                 .filter(i -> i.getPackageName().equals("dev.weft.spi"))
                 .distinct()
                 .toArray(Class<?>[]::new);

@@ -77,24 +77,29 @@ class ReportBrowserTest {
     private static void check(Path page, int width, int height, String scheme) throws IOException {
         browser.open(page, width, height, scheme);
         Files.write(
-                PICTURES.resolve(scheme + "-" + width + ".png"), Base64.getDecoder().decode(browser.picture()));
+                PICTURES.resolve(scheme + "-" + width + ".png"),
+                Base64.getDecoder().decode(browser.picture()));
         assertThat(browser.evaluate("window.innerWidth").asInt()).isEqualTo(width);
         assertThat(browser.evaluate("document.documentElement.scrollWidth").asInt())
                 .as("width of the content")
                 .isLessThanOrEqualTo(width);
         assertThat(texts(CUT)).as("texts that are cut").isEmpty();
         assertThat(texts(FAINT)).as("texts of too little contrast").isEmpty();
-        assertThat(browser.evaluate("document.querySelectorAll('circle.mark').length").asInt())
+        assertThat(browser.evaluate("document.querySelectorAll('circle.mark').length")
+                        .asInt())
                 .as("marks under the roof")
                 .isPositive();
-        String paper =
-                browser.evaluate("getComputedStyle(document.body).backgroundColor").asString();
+        String paper = browser.evaluate("getComputedStyle(document.body).backgroundColor")
+                .asString();
         assertThat(paper).isEqualTo(scheme.equals("light") ? "rgb(255, 255, 255)" : "rgb(17, 24, 39)");
         assertThat(browser.complaints()).isEmpty();
         assertThat(browser.requests()).containsExactly(page.toUri().toString());
     }
 
     private static List<String> texts(String expression) {
-        return browser.evaluate(expression).valueStream().map(JsonNode::asString).toList();
+        return browser.evaluate(expression)
+                .valueStream()
+                .map(JsonNode::asString)
+                .toList();
     }
 }

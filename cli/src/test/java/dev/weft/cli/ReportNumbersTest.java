@@ -25,7 +25,8 @@ class ReportNumbersTest {
     private static final Pattern MARK = Pattern.compile(
             "<circle [^>]*><title>(\\S+): (\\S+) ms, (\\S+) FLOP/byte, (\\S+) GFLOP/s, (\\S+) of the roof</title>");
 
-    private final String[] sections = new CompareHtml(ComparedMicro.sheet()).page().split("<h2>");
+    private final String[] sections =
+            new CompareHtml(ComparedMicro.sheet()).page().split("<h2>");
     private final JsonNode modes = CompareJson.of(ComparedMicro.sheet()).path("modes");
     private int compared;
 
@@ -37,9 +38,8 @@ class ReportNumbersTest {
             rows(sections[m + 1]).forEach(row -> row(mode, row));
             assertThat(compared - before).as("numbers in tables").isGreaterThan(100);
             int marks = marks(mode, sections[m + 1]);
-            long computing = nodes(mode)
-                    .filter(n -> n.path("flops").asDouble() > 0)
-                    .count();
+            long computing =
+                    nodes(mode).filter(n -> n.path("flops").asDouble() > 0).count();
             assertThat(marks).isPositive().isEqualTo((int) computing);
         }
     }
@@ -68,7 +68,8 @@ class ReportNumbersTest {
 
     private void row(JsonNode mode, Map<String, String> row) {
         String device = row.get("device");
-        if (row.containsKey("nodes right") && !device.equals(mode.path("reference").path("device").asString())) {
+        if (row.containsKey("nodes right")
+                && !device.equals(mode.path("reference").path("device").asString())) {
             JsonNode json = find(mode.path("devices"), "device", device);
             check(row, "nodes right", json.path("nodes").path("right"), 1);
             check(row, "wrong", json.path("nodes").path("wrong"), 1);
@@ -82,7 +83,8 @@ class ReportNumbersTest {
             check(row, "max ulp", json.path("ulp").path("amount"), 1);
             check(row, "of tolerance", json.path("ofTolerance"), 1);
             assertThat(row.get("at")).isEqualTo(json.path("largest").path("at").asString());
-            assertThat(Float.parseFloat(row.get("found"))).isEqualTo((float) json.path("largest").path("found").asDouble());
+            assertThat(Float.parseFloat(row.get("found")))
+                    .isEqualTo((float) json.path("largest").path("found").asDouble());
         } else if (row.containsKey("median ms")) {
             timed(mode, row, device);
         }
@@ -113,12 +115,18 @@ class ReportNumbersTest {
             for (MatchResult mark : MARK.matcher(figure.group(3)).results().toList()) {
                 JsonNode node = node(mode, figure.group(2), mark.group(1));
                 JsonNode times = result(node, figure.group(1));
-                check(mark.group(), mark.group(2), times.path("seconds").path("median").asDouble() * 1e3);
-                double intensity = node.path("flops").asDouble() / node.path("bytes").asDouble();
-                assertThat(Double.parseDouble(mark.group(3)))
-                        .isCloseTo(intensity, within(0.01 * intensity + 1e-3));
+                check(
+                        mark.group(),
+                        mark.group(2),
+                        times.path("seconds").path("median").asDouble() * 1e3);
+                double intensity =
+                        node.path("flops").asDouble() / node.path("bytes").asDouble();
+                assertThat(Double.parseDouble(mark.group(3))).isCloseTo(intensity, within(0.01 * intensity + 1e-3));
                 check(mark.group(), mark.group(4), times.path("flopsPerSecond").asDouble() / 1e9);
-                check(mark.group(), mark.group(5), times.path("ofLimit").path("share").asDouble());
+                check(
+                        mark.group(),
+                        mark.group(5),
+                        times.path("ofLimit").path("share").asDouble());
                 marks++;
             }
         }
@@ -128,9 +136,13 @@ class ReportNumbersTest {
     private void check(Map<String, String> row, String column, JsonNode number, double scale) {
         String written = row.get(column);
         if (written.equals("-")) {
-            assertThat(number.isMissingNode() || number.isNull()).as(row + ": " + column).isTrue();
+            assertThat(number.isMissingNode() || number.isNull())
+                    .as(row + ": " + column)
+                    .isTrue();
         } else {
-            assertThat(number.isNumber()).as(row + ": " + column + " is " + number).isTrue();
+            assertThat(number.isNumber())
+                    .as(row + ": " + column + " is " + number)
+                    .isTrue();
             check(row + ": " + column, written, number.asDouble() * scale);
         }
     }
@@ -139,7 +151,9 @@ class ReportNumbersTest {
     private void check(String where, String written, double number) {
         BigDecimal value = new BigDecimal(written);
         double half = value.ulp().doubleValue() * 0.5001;
-        assertThat(Math.abs(value.doubleValue() - number)).as(where + " is " + number).isLessThanOrEqualTo(half);
+        assertThat(Math.abs(value.doubleValue() - number))
+                .as(where + " is " + number)
+                .isLessThanOrEqualTo(half);
         compared++;
     }
 

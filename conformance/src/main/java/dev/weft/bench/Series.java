@@ -39,7 +39,8 @@ public final class Series {
         for (HardwareLimit kind : rates.getFirst().perSecond().keySet()) {
             medians.put(
                     kind,
-                    Quantile.median(rates.stream().mapToDouble(r -> r.rate(kind)).toArray()));
+                    Quantile.median(
+                            rates.stream().mapToDouble(r -> r.rate(kind)).toArray()));
         }
         return Optional.of(new Roof(medians, measuredBy));
     }

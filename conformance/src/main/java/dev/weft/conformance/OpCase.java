@@ -64,7 +64,13 @@ public record OpCase(Op op, List<Operand> operands, boolean pitchedResults, Stri
 
     /** The operands in host memory, rows without gaps. */
     public List<HostTensor> tight(Arena arena) {
-        return new OpCase(op, operands.stream().map(o -> Operand.of(o.type(), o.data())).toList(), false, note)
+        return new OpCase(
+                        op,
+                        operands.stream()
+                                .map(o -> Operand.of(o.type(), o.data()))
+                                .toList(),
+                        false,
+                        note)
                 .materialise(arena);
     }
 

@@ -197,7 +197,8 @@ public final class Comparison {
             }
             TensorType type = input.type().bind(extents::get);
             try (QuickWeights random = new QuickWeights(seedOf("input", input.name()))) {
-                MemorySegment bytes = arena.allocate(Math.max(1, type.maxDataBytes()), 64).asSlice(0, type.maxDataBytes());
+                MemorySegment bytes =
+                        arena.allocate(Math.max(1, type.maxDataBytes()), 64).asSlice(0, type.maxDataBytes());
                 bytes.copyFrom(random.values(type, type.maxDataBytes()));
                 all.put(input.name(), bytes);
             }
@@ -232,7 +233,8 @@ public final class Comparison {
                 expected.addAll(found);
             }
             Map<String, StepBench> times = device.info().tier().equals(DeviceRun.HARDWARE)
-                    ? Map.of(STEP, StepBench.of(execution, device, graph, sum(), StepBench.work(graph, extents), rounds))
+                    ? Map.of(
+                            STEP, StepBench.of(execution, device, graph, sum(), StepBench.work(graph, extents), rounds))
                     : Map.of();
             return new DeviceRun(
                     device.id(),
@@ -245,8 +247,7 @@ public final class Comparison {
     }
 
     private Work sum() {
-        return StepBench.work(graph, extents).stream()
-                .reduce(new Work(0, 0, HardwareLimit.BF16_DOT), Work::plus);
+        return StepBench.work(graph, extents).stream().reduce(new Work(0, 0, HardwareLimit.BF16_DOT), Work::plus);
     }
 
     private static void rows(Execution execution, String output, List<float[]> to) {
@@ -260,7 +261,9 @@ public final class Comparison {
                 all[i] = ints[i];
             }
         }
-        int width = type.shape().rank() == 0 ? 1 : Math.toIntExact(type.shape().last().maximum());
+        int width = type.shape().rank() == 0
+                ? 1
+                : Math.toIntExact(type.shape().last().maximum());
         for (int from = 0; from < all.length; from += width) {
             to.add(Arrays.copyOfRange(all, from, from + width));
         }

@@ -65,8 +65,8 @@ public final class NodeWalk {
         Value state = graph.values(Value.Kind.STATE).stream()
                 .filter(v -> v.name().equals(name))
                 .findFirst()
-                .orElseThrow(() -> new GraphException("state '" + name + "': graph " + graph.name() + " has only "
-                        + graph.values(Value.Kind.STATE)));
+                .orElseThrow(() -> new GraphException(
+                        "state '" + name + "': graph " + graph.name() + " has only " + graph.values(Value.Kind.STATE)));
         states.put(state.id(), input(state, Map.of(), data));
     }
 

@@ -10,7 +10,10 @@ final class ReportTable {
 
     static String of(ModeReport report) {
         StringBuilder text = new StringBuilder(String.format(
-                Locale.ROOT, "%s against %s%n", report.graph(), report.reference().id()));
+                Locale.ROOT,
+                "%s against %s%n",
+                report.graph(),
+                report.reference().id()));
         for (DeviceRun run : report.devices()) {
             text.append(String.format(
                     Locale.ROOT,
@@ -20,13 +23,15 @@ final class ReportTable {
                     report.count(run.id(), NodeOutcome::isWrong),
                     report.count(run.id(), o -> o instanceof NodeOutcome.Unsupported),
                     run.problem()
-                            .orElseGet(() -> run.endToEnd().map(ReportTable::whole).orElse(""))));
+                            .orElseGet(
+                                    () -> run.endToEnd().map(ReportTable::whole).orElse(""))));
             report.firstWrong(run.id())
                     .ifPresent(n -> text.append(String.format(
                             "%s: first wrong node: %s %s%n",
                             run.id(), n.step(), n.node().label())));
         }
-        text.append(String.format(ROW, "device", "status", "nmse", "max |diff|", "max ulp", "of limit", "node, and where"));
+        text.append(
+                String.format(ROW, "device", "status", "nmse", "max |diff|", "max ulp", "of limit", "node, and where"));
         for (NodeReport node : report.nodes()) {
             node.outcomes().forEach((id, outcome) -> text.append(row(id.toString(), node, outcome)));
         }

@@ -386,6 +386,7 @@ TEST(launch_attributes, [] {
         return cuLaunchKernelEx(&config, kernels.function("add_number"), parameters, nullptr);
     };
     OK(with(6, 1, 0, 0));
+    FAULT("");
     OK(with(4, 2, 1, 1));
     EQUAL(with(4, 3, 1, 1), 912);   // does not divide the grid
     FAULT("launch-refused");
@@ -395,6 +396,23 @@ TEST(launch_attributes, [] {
     FAULT("launch-refused");
     OK(cuStreamSynchronize(d.stream));
     EQUAL(static_cast<int>(m.floats()[127]), 2);
+});
+
+TEST(an_early_start_needs_an_image_that_waits, [] {
+    Device d;
+    Memory m(std::vector<float>(32, 0.0f));
+    void *module = nullptr, *function = nullptr;
+    std::string ptx = image("kernels", "compute_80.ptx");
+    OK(cuModuleLoadDataEx(&module, ptx.data(), 0, nullptr, nullptr));
+    OK(cuModuleGetFunction(&function, module, "add_number"));
+    Launch launch = adding(m, m, 1);
+    void *parameters[] = {&launch.call};
+    unsigned attribute[18] = {6, 0, 1};
+    CUlaunchConfig config{{1, 1, 1}, {32, 1, 1}, 0, d.stream, attribute, 1};
+    OK(cuLaunchKernelEx(&config, function, parameters, nullptr));
+    FAULT("no-dependency-wait");
+    OK(cuStreamSynchronize(d.stream));
+    OK(cuModuleUnload(module));
 });
 
 TEST(injected_failures, {{"fail", "cuMemAlloc:2:2,kernel:2:719"}}, [] {

@@ -35,9 +35,14 @@ std::optional<Stub> parse(const char *text) {
     return Stub{words.substr(0, space), words.substr(space + 1)};
 }
 
+/** The number in "sm_90a" or "compute_80". */
+int sm_of(const std::string &target) {
+    return std::atoi(target.c_str() + target.find('_') + 1);
+}
+
 /** Whether a cubin for "sm_90a", "sm_100f" or "sm_80" runs on the chip. */
 bool runs_on(const std::string &target, int sm) {
-    int made_for = std::atoi(target.c_str() + 3);
+    int made_for = sm_of(target);
     switch (target.back()) {
         case 'a':
             return made_for == sm;
@@ -112,7 +117,7 @@ int load_image(const void *data, const std::shared_ptr<Context> &context, std::s
     }
     image = std::make_shared<Image>(Image{context, stub->module, {}});
     for (const simt::Kernel &kernel : *kernels) {
-        auto function = std::make_shared<Function>(Function{image, stub->module, kernel});
+        auto function = std::make_shared<Function>(Function{image, stub->module, kernel, sm_of(stub->target)});
         image->functions[kernel.name] = world().functions.add(function);
     }
     return SUCCESS;

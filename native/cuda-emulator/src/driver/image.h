@@ -16,6 +16,7 @@ struct Function {
     std::weak_ptr<Image> image;
     std::string module;
     simt::Kernel kernel;
+    int sm;  // that it was compiled for
     int most_shared_bytes = 48 << 10;
 };
 

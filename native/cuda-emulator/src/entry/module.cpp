@@ -61,7 +61,7 @@ std::shared_ptr<Function> find_function(const void *handle, const Entered &e) {
     return function;
 }
 
-int check_attributes(const Config &config) {
+int check_attributes(const Config &config, const Function &function) {
     for (unsigned i = 0; i < config.attribute_count; i++) {
         const Attribute &a = config.attributes[i];
         switch (a.id) {
@@ -80,6 +80,11 @@ int check_attributes(const Config &config) {
             case PROGRAMMATIC:
                 if (settings().chip->sm < 90 || a.value[0] > 1) {
                     return INVALID_VALUE;
+                }
+                if (a.value[0] == 1 && function.sm < 90) {
+                    fault("no-dependency-wait", function.module + "/" + function.kernel.name + ": compiled for sm_" +
+                                                    std::to_string(function.sm) +
+                                                    ", which cannot wait for the kernel ahead of it");
                 }
                 break;
             case ACCESS_WINDOW:
@@ -115,7 +120,7 @@ int launch(const Config &config, void *handle, void **parameters, void **extra, 
     std::string why;
     int code = check(*launch, why);
     if (code == SUCCESS) {
-        code = check_attributes(config);
+        code = check_attributes(config, *function);
         why = "attributes";
     }
     if (code != SUCCESS) {

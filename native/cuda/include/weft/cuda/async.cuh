@@ -1,5 +1,4 @@
-// Copies from global to shared memory that the thread does not wait for, loads of data that is read once, and the start of
-// a kernel before the one ahead of it has ended.
+// Copies from global to shared memory that the thread does not wait for, and loads of data that is read once.
 #ifndef WEFT_CUDA_ASYNC_CUH
 #define WEFT_CUDA_ASYNC_CUH
 
@@ -26,9 +25,6 @@ __device__ __forceinline__ void wait_copies() {
 __device__ __forceinline__ uint4 load_once(const uint4 *from) {
     return *from;
 }
-
-__device__ __forceinline__ void wait_for_kernels_ahead() {}
-__device__ __forceinline__ void let_next_kernel_start() {}
 
 __device__ __forceinline__ void sync_threads(int barrier, int threads) {
     simt::named_barrier(barrier, threads);
@@ -62,22 +58,6 @@ __device__ __forceinline__ uint4 load_once(const uint4 *from) {
                  : "=r"(v.x), "=r"(v.y), "=r"(v.z), "=r"(v.w)
                  : "l"(from));
     return v;
-}
-
-// Programmatic dependent launch, where the launch asks for it; else both do nothing.
-
-// Before the first access to what kernels ahead write.
-__device__ __forceinline__ void wait_for_kernels_ahead() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.wait;" ::: "memory");
-#endif
-}
-
-// The next kernel may start once all blocks have come here or ended.
-__device__ __forceinline__ void let_next_kernel_start() {
-#if __CUDA_ARCH__ >= 900
-    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
-#endif
 }
 
 // Barrier 1..15 of so many threads of the block, in whole warps.

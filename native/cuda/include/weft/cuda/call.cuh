@@ -7,9 +7,16 @@
 #include "weft/cuda/simt.h"
 #else
 // A kernel: its name as the driver looks it up, the largest number of threads of a block, and, where registers matter, how many
-// blocks a multiprocessor shall hold.
-#define WEFT_KERNEL(name, ...) \
-    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ weft::Call call)
+// blocks a multiprocessor shall hold. Every thread first waits for the kernels ahead to end, so that each kernel may be launched
+// before the one ahead has ended (programmatic dependent launch): then the next one is told that it may be launched.
+#define WEFT_KERNEL(name, ...)                                                                                        \
+    static __device__ __forceinline__ void name##_body(const weft::Call &call);                                       \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ weft::Call call) {         \
+        weft::wait_for_kernels_ahead();                                                                               \
+        weft::let_next_kernel_start();                                                                                \
+        name##_body(call);                                                                                            \
+    }                                                                                                                 \
+    static __device__ __forceinline__ void name##_body([[maybe_unused]] const weft::Call &call)
 // Dynamic shared memory of the block, aligned for every access: WEFT_SHARED_MEMORY(float, row) declares float *row.
 #define WEFT_SHARED_MEMORY(type, name)                          \
     extern __shared__ __align__(1024) unsigned char weft_smem[]; \
@@ -17,6 +24,24 @@
 #endif
 
 namespace weft {
+
+#ifdef __CUDACC__
+
+// Until the kernels ahead have ended and what they wrote is seen. Does nothing where the launch does not ask for an early start.
+__device__ __forceinline__ void wait_for_kernels_ahead() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.wait;" ::: "memory");
+#endif
+}
+
+// The next kernel may start once all blocks have come here or ended.
+__device__ __forceinline__ void let_next_kernel_start() {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("griddepcontrol.launch_dependents;" ::: "memory");
+#endif
+}
+
+#endif
 
 using i8 = signed char;
 using u8 = unsigned char;

@@ -25,7 +25,8 @@ final class BenchCommand extends WeftCommand {
                 .addSubcommand("gemm", new BenchGemmCommand(terminal))
                 .addSubcommand("op", new BenchOpCommand(terminal))
                 .addSubcommand("layer", new BenchLayerCommand(terminal))
-                .addSubcommand("model", new BenchModelCommand(terminal));
+                .addSubcommand("model", new BenchModelCommand(terminal))
+                .addSubcommand("diff", new BenchDiffCommand(terminal));
     }
 
     /** Called without a form. */

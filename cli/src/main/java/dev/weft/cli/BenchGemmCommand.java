@@ -4,7 +4,7 @@ import dev.weft.bench.GemmBench;
 import dev.weft.bench.GemmBench.Format;
 import dev.weft.bench.Rounds;
 import dev.weft.runtime.Device;
-import dev.weft.runtime.Weft;
+import java.io.IOException;
 import java.util.Arrays;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
@@ -58,25 +58,26 @@ final class BenchGemmCommand extends WeftCommand {
     }
 
     @Override
-    public Integer call() {
+    public Integer call() throws IOException {
         GemmBench bench = bench();
         Rounds rounds = options.rounds();
-        try (Weft weft = options.openWeft()) {
-            Device device = options.device(weft);
-            GemmBench.Outcome outcome;
-            try (Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, rounds.total())) {
-                outcome = bench.run(device, rounds, options.seed(), progress::accept);
-            }
-            ObjectNode details = Json.object();
-            details.put("weights", bench.weights().key())
-                    .put("activations", bench.activations().key());
-            details.put("m", m).put("k", k).put("n", n);
-            details.put("copies", outcome.copies()).put("kernel", outcome.kernel());
-            new BenchReport("gemm", device, options, Json.object())
-                    .add(outcome.result(), details)
-                    .print(terminal);
-        }
+        BenchReport report = new BenchReport("gemm", options, Json.object());
+        options.eachDevice(device -> measure(bench, device, rounds, report));
+        report.write(terminal);
         return ExitCode.OK;
+    }
+
+    private void measure(GemmBench bench, Device device, Rounds rounds, BenchReport report) {
+        GemmBench.Outcome outcome;
+        try (Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, rounds.total())) {
+            outcome = bench.run(device, rounds, options.seed(), progress::accept);
+        }
+        ObjectNode details = Json.object();
+        details.put("weights", bench.weights().key())
+                .put("activations", bench.activations().key());
+        details.put("m", m).put("k", k).put("n", n);
+        details.put("copies", outcome.copies()).put("kernel", outcome.kernel());
+        report.add(device, outcome.result(), details);
     }
 
     private GemmBench bench() {

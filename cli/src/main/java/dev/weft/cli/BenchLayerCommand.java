@@ -6,7 +6,7 @@ import dev.weft.bench.Rounds;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.Device;
-import dev.weft.runtime.Weft;
+import java.io.IOException;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -45,34 +45,35 @@ final class BenchLayerCommand extends WeftCommand {
     }
 
     @Override
-    public Integer call() {
+    public Integer call() throws IOException {
         BenchOptions.positive("--tokens", tokens);
         LayerKind wanted = BenchLayerOptions.kind(kind);
         Rounds rounds = options.rounds();
         ModelConfig config = layerOptions.config();
         int context = layerOptions.context(config, tokens);
-        try (Weft weft = options.openWeft()) {
-            Device device = options.device(weft);
+        ObjectNode settings = Json.object();
+        settings.put("model", layerOptions.model()).put("kind", kind);
+        settings.put("tokens", tokens).put("context", context);
+        BenchReport report = new BenchReport("layer", options, settings);
+        options.eachDevice(device -> {
             try (LayerBench layer =
                     BenchLayerOptions.load(terminal, device, config, wanted, context, tokens, options.seed())) {
-                ObjectNode settings = Json.object();
-                settings.put("model", layerOptions.model()).put("kind", kind);
-                settings.put("tokens", tokens).put("context", context).put("weightBytes", layer.weightBytes());
-                BenchReport report = new BenchReport("layer", device, options, settings);
-                measure(layer, rounds, report);
-                report.print(terminal);
+                settings.put("weightBytes", layer.weightBytes());
+                measure(layer, device, rounds, report);
             }
-        }
+        });
+        report.write(terminal);
         return ExitCode.OK;
     }
 
-    private void measure(LayerBench layer, Rounds rounds, BenchReport report) {
+    private void measure(LayerBench layer, Device device, Rounds rounds, BenchReport report) {
         int total = rounds.total() * (ops ? 2 : 1);
         try (Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, total)) {
-            report.add(layer.whole(rounds, progress::accept), Json.object());
+            report.add(device, layer.whole(rounds, progress::accept), Json.object());
             if (ops) {
                 for (Part p : layer.nodes(rounds, node -> true, n -> progress.accept(rounds.total() + n))) {
-                    report.add(p.result(), Json.object().put("op", p.op()).put("kernel", p.kernel()));
+                    report.add(
+                            device, p.result(), Json.object().put("op", p.op()).put("kernel", p.kernel()));
                 }
             }
         }

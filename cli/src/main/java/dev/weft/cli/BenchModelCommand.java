@@ -4,93 +4,147 @@ import dev.weft.bench.ModelBench;
 import dev.weft.bench.Result;
 import dev.weft.bench.Rounds;
 import dev.weft.io.Checkpoint;
+import dev.weft.io.SyntheticCheckpoint;
 import dev.weft.model.DeepSeekV4;
-import dev.weft.model.LoadOptions;
+import dev.weft.model.NumericMode;
 import dev.weft.runtime.Device;
-import dev.weft.runtime.Weft;
+import java.io.IOException;
+import java.io.UncheckedIOException;
+import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Comparator;
+import java.util.List;
+import java.util.Objects;
+import java.util.stream.Stream;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
 import tools.jackson.databind.node.ObjectNode;
 
-/** {@code weft bench model}: tokens per second of a checkpoint. */
-@Command(name = "model", description = "Measure prefill and decode of a checkpoint with random tokens.")
+/** {@code weft bench model}, also {@code run}: tokens per second of a checkpoint. */
+@Command(
+        name = "model",
+        aliases = "run",
+        description = "Measure prefill and decode of a checkpoint with random tokens; lists give every combination.")
 final class BenchModelCommand extends WeftCommand {
-    private static final int MOST_TOKENS = 512;
-
     /** Rounds are long here: each is a whole text. */
     private static final int ROUNDS = 5;
 
     @Mixin
-    private final BenchOptions options = new BenchOptions(ROUNDS);
+    private final BenchOptions options = new BenchOptions(ROUNDS, 1);
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "Folder of the checkpoint.")
-    private Path directory = Path.of("");
+    @Mixin
+    private final BenchModelTests tests = new BenchModelTests();
 
-    @Option(
-            names = "--prompt",
-            paramLabel = "N",
-            defaultValue = "512",
-            description = "Tokens of every prompt. Default: ${DEFAULT-VALUE}.")
-    private int prompt;
+    @ArgGroup(multiplicity = "1")
+    private final Which which = new Which();
 
     @Option(
-            names = "--generate",
-            paramLabel = "N",
-            defaultValue = "128",
-            description = "Tokens to decode after it. Default: ${DEFAULT-VALUE}.")
-    private int generate;
+            names = "--numerics",
+            paramLabel = "MODE",
+            split = ",",
+            defaultValue = "bf16",
+            converter = NumericModeConverter.class,
+            description = "Numeric modes: fp32, qat32, bf16. Default: ${DEFAULT-VALUE}.")
+    private List<NumericMode> numerics = List.of();
 
-    @Option(
-            names = "--batch",
-            paramLabel = "N",
-            defaultValue = "1",
-            description = "Sequences side by side. Default: ${DEFAULT-VALUE}.")
-    private int batch;
+    /** A checkpoint there is, or one made for the run. */
+    private static final class Which {
+        @Parameters(paramLabel = "MODEL", description = "Folder of the checkpoint.")
+        private @Nullable Path directory;
+
+        @Option(
+                names = "--synthetic",
+                paramLabel = "NAME",
+                description = "tiny, flash, pro or the file of a configuration: random weights in a temporary folder.")
+        private @Nullable String synthetic;
+    }
 
     BenchModelCommand(Terminal terminal) {
         super(terminal);
     }
 
     @Override
-    public Integer call() {
-        BenchOptions.positive("--prompt", prompt);
-        BenchOptions.positive("--generate", generate);
-        BenchOptions.positive("--batch", batch);
+    public Integer call() throws IOException {
+        List<ModelBench> all = tests.all();
         Rounds rounds = options.rounds();
-        Path folder = ModelOptions.requireDirectory(directory);
-        LoadOptions load = LoadOptions.defaults()
-                .maxContext(Math.addExact(prompt, generate))
-                .maxSequences(batch)
-                .maxTokens(Math.max(batch, Math.min(MOST_TOKENS, Math.multiplyExact(prompt, batch))));
-        try (Checkpoint checkpoint = Checkpoint.open(folder);
-                Weft weft = options.openWeft()) {
-            Device device = options.device(weft);
-            try (DeepSeekV4 model = LoadedModel.load(terminal, checkpoint, device, load)) {
-                ObjectNode settings = Json.object();
-                settings.put("model", folder.toString()).put("numerics", "bf16");
-                settings.put("prompt", prompt).put("generate", generate).put("batch", batch);
-                BenchReport report = new BenchReport("model", device, options, settings);
-                measure(new ModelBench(model, device, prompt, generate, batch, options.seed()), rounds, report);
-                report.print(terminal);
+        Path made = which.synthetic == null ? null : Files.createTempDirectory("weft-bench");
+        try {
+            BenchReport report = new BenchReport("model", options, Json.object().put("model", name()));
+            try (Checkpoint checkpoint = Checkpoint.open(folder(made))) {
+                options.eachDevice(
+                        device -> numerics.forEach(mode -> measure(checkpoint, device, mode, all, rounds, report)));
+            }
+            report.write(terminal);
+        } finally {
+            if (made != null) {
+                delete(made);
             }
         }
         return ExitCode.OK;
     }
 
-    private void measure(ModelBench bench, Rounds rounds, BenchReport report) {
-        try (Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, 2L * rounds.total())) {
-            Result prefill = bench.prefill(rounds, progress::accept);
-            report.add(prefill, tokens(prefill, prompt));
-            Result decode = bench.decode(rounds, n -> progress.accept(rounds.total() + n));
-            report.add(decode, tokens(decode, generate));
+    private String name() {
+        return which.synthetic == null ? String.valueOf(which.directory) : "synthetic:" + which.synthetic;
+    }
+
+    private Path folder(@Nullable Path made) {
+        if (made == null || which.synthetic == null) {
+            return ModelOptions.requireDirectory(Objects.requireNonNull(which.directory));
+        }
+        SyntheticCheckpoint.of(ConfigPreset.named("--synthetic", which.synthetic), options.seed())
+                .write(made);
+        return made;
+    }
+
+    private void measure(
+            Checkpoint checkpoint,
+            Device device,
+            NumericMode mode,
+            List<ModelBench> all,
+            Rounds rounds,
+            BenchReport report) {
+        int total = all.size() * rounds.total();
+        try (DeepSeekV4 model = LoadedModel.load(
+                        terminal,
+                        checkpoint,
+                        device,
+                        ModelBench.loadOptions(all).mode(mode));
+                Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, total)) {
+            for (int i = 0; i < all.size(); i++) {
+                ModelBench test = all.get(i);
+                int before = i * rounds.total();
+                Result r = test.run(model, device, options.seed(), rounds, n -> progress.accept(before + n));
+                report.add(device, r, details(test, r, mode));
+            }
         }
     }
 
-    private ObjectNode tokens(Result result, int perSequence) {
-        long tokens = (long) perSequence * batch;
-        return Json.object().put("tokens", tokens).put("tokensPerSecond", tokens / result.secondsMedian());
+    private static ObjectNode details(ModelBench test, Result r, NumericMode mode) {
+        ObjectNode details = Json.object().put("numerics", NumericModeConverter.name(mode));
+        details.put("prompt", test.prompt()).put("generate", test.generate());
+        details.put("depth", test.depth()).put("batch", test.batch());
+        details.put("tokens", test.tokens()).put("tokensPerSecond", test.tokens() / r.secondsMedian());
+        Result.Rate rate = r.rate(test.tokens());
+        details.putObject("rate")
+                .put("mean", rate.mean())
+                .put("deviation", rate.deviation())
+                .put("least", rate.least());
+        return details;
+    }
+
+    private static void delete(Path folder) throws IOException {
+        try (Stream<Path> files = Files.walk(folder)) {
+            files.sorted(Comparator.reverseOrder()).forEach(file -> {
+                try {
+                    Files.delete(file);
+                } catch (IOException e) {
+                    throw new UncheckedIOException(e);
+                }
+            });
+        }
     }
 }

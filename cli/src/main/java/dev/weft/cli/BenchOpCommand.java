@@ -13,7 +13,7 @@ import dev.weft.op.MoeGate;
 import dev.weft.op.OpInstance;
 import dev.weft.op.SwiGlu;
 import dev.weft.runtime.Device;
-import dev.weft.runtime.Weft;
+import java.io.IOException;
 import java.util.HashSet;
 import java.util.LinkedHashMap;
 import java.util.List;
@@ -72,26 +72,25 @@ final class BenchOpCommand extends WeftCommand {
     }
 
     @Override
-    public Integer call() {
+    public Integer call() throws IOException {
         BenchOptions.positive("--m", m);
-        ModelConfig config = layerOptions.config();
+        ModelConfig config = config();
         int context = layerOptions.context(config, m);
         Rounds rounds = options.rounds();
-        if (which.name != null && !OF_EXPERTS.contains(which.name.toLowerCase(Locale.ROOT))) {
-            config = config.with(ConfigPreset.experts(config, Math.min(FEW_EXPERTS, config.nRoutedExperts())));
-        }
         Map<LayerKind, Set<OpInstance>> wanted = wanted(config, context);
-        try (Weft weft = options.openWeft()) {
-            Device device = options.device(weft);
-            ObjectNode settings = Json.object();
-            settings.put("model", layerOptions.model()).put("m", m).put("context", context);
-            BenchReport report = new BenchReport("op", device, options, settings);
-            for (var e : wanted.entrySet()) {
-                measure(device, config, e.getKey(), context, rounds, e.getValue(), report);
-            }
-            report.print(terminal);
-        }
+        ObjectNode settings = Json.object();
+        settings.put("model", layerOptions.model()).put("m", m).put("context", context);
+        BenchReport report = new BenchReport("op", options, settings);
+        options.eachDevice(
+                device -> wanted.forEach((kind, ops) -> measure(device, config, kind, context, rounds, ops, report)));
+        report.write(terminal);
         return ExitCode.OK;
+    }
+
+    private ModelConfig config() {
+        ModelConfig all = layerOptions.config();
+        boolean few = which.name != null && !OF_EXPERTS.contains(which.name.toLowerCase(Locale.ROOT));
+        return few ? all.with(ConfigPreset.experts(all, Math.min(FEW_EXPERTS, all.nRoutedExperts()))) : all;
     }
 
     /** Which operators are measured in a layer of which kind: each where it first occurs with its shapes. */
@@ -129,7 +128,7 @@ final class BenchOpCommand extends WeftCommand {
             for (Part p : layer.nodes(rounds, node -> left.remove(node.instance()), progress::accept)) {
                 String key = BenchLayerOptions.key(kind);
                 ObjectNode details = Json.object().put("op", p.op()).put("kernel", p.kernel());
-                report.add(p.result().named(key + " " + p.result().name()), details.put("kind", key));
+                report.add(device, p.result().named(key + " " + p.result().name()), details.put("kind", key));
             }
         }
     }

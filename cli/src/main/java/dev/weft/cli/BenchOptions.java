@@ -6,31 +6,40 @@ import dev.weft.runtime.Device;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.DeviceInfo;
-import org.jspecify.annotations.Nullable;
+import java.util.List;
+import java.util.function.Consumer;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
-/** Options of all benchmarks: where they run and how often. */
+/** Options of all benchmarks: where they run, how often, and what is written. */
 final class BenchOptions {
     /** Rounds before those that count: kernels are compiled and memory is mapped. */
     private static final int WARM_UP = 3;
 
     private static final int ROUNDS = 50;
 
+    private final int warmUp;
+
+    @Mixin
+    private final BenchOutput output = new BenchOutput();
+
     @Option(
             names = "--device",
             paramLabel = "ID",
-            description = "Device, as in cpu:0 or cpu:0/avx2. Default: the best.")
-    private @Nullable String device;
+            split = ",",
+            description = "Devices, as in cpu:0 or cpu:0/avx2. Default: the best.")
+    private List<String> devices = List.of();
 
     @Option(
-            names = "--threads",
+            names = {"-t", "--threads"},
             paramLabel = "N",
+            split = ",",
             defaultValue = "0",
             description = "Worker threads of the CPU. Default: one per processor.")
-    private int threads;
+    private List<Integer> threads = List.of();
 
     @Option(
-            names = "--rounds",
+            names = {"-r", "--rounds", "--repetitions"},
             paramLabel = "N",
             description = "Rounds, each of the work and its limits in turn. Default: 50, for whole models 5.")
     private int rounds;
@@ -42,28 +51,35 @@ final class BenchOptions {
             description = "Seed of the random data. Default: ${DEFAULT-VALUE}.")
     private long seed;
 
-    @Option(names = "--json", description = "Print JSON.")
-    private boolean json;
-
     BenchOptions() {
-        this(ROUNDS);
+        this(ROUNDS, WARM_UP);
     }
 
-    /** @param rounds rounds unless others are asked for */
-    BenchOptions(int rounds) {
+    /**
+     * @param rounds rounds unless others are asked for
+     * @param warmUp rounds before them
+     */
+    BenchOptions(int rounds, int warmUp) {
         this.rounds = rounds;
+        this.warmUp = warmUp;
     }
 
-    /** Finds the backends with the settings given. */
-    Weft openWeft() {
-        return Weft.open(BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads)));
-    }
-
-    /** The device asked for. @throws RequestException if its times would not be those of hardware */
-    Device device(Weft weft) {
-        Device chosen = device == null ? weft.best() : weft.device(device);
-        requireHardware(chosen.info());
-        return chosen;
+    /**
+     * Opens the devices asked for, with each number of threads.
+     *
+     * @throws RequestException if the times of one would not be those of hardware; before anything is measured
+     */
+    void eachDevice(Consumer<Device> measure) {
+        threads.forEach(ModelOptions::requireThreads);
+        for (int count : threads) {
+            try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(count))) {
+                List<Device> chosen = devices.isEmpty()
+                        ? List.of(weft.best())
+                        : devices.stream().map(weft::device).toList();
+                chosen.forEach(d -> requireHardware(d.info()));
+                chosen.forEach(measure);
+            }
+        }
     }
 
     static void requireHardware(DeviceInfo info) {
@@ -75,15 +91,16 @@ final class BenchOptions {
 
     /** The number of rounds. @throws UsageException if it is not positive */
     Rounds rounds() {
-        return new Rounds(positive("--rounds", rounds), WARM_UP);
+        output.check();
+        return new Rounds(positive("--rounds", rounds), warmUp);
     }
 
     long seed() {
         return seed;
     }
 
-    boolean json() {
-        return json;
+    BenchOutput output() {
+        return output;
     }
 
     /** A value given. @throws UsageException if it is not positive */

@@ -2,145 +2,88 @@ package dev.weft.cli;
 
 import dev.weft.bench.Result;
 import dev.weft.runtime.Device;
-import dev.weft.spi.HardwareLimit;
+import java.io.IOException;
+import java.time.Instant;
+import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
-import java.util.Optional;
+import java.util.stream.DoubleStream;
+import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /**
- * Results of benchmarks for people and programs. The JSON fields are described in {@code docs/benchmarks.md} and stay as
- * they are.
+ * Results of a benchmark as one document, from which every form of output is made. Its fields are described in {@code
+ * docs/benchmarks.md} and stay as they are.
  */
 final class BenchReport {
+    /** Fields that stand at the top if they hold for all results, else in each. */
+    private static final List<String> SHARED = List.of("device", "hardware", "tier", "level", "threads", "numerics");
+
     private final String benchmark;
-    private final Device device;
     private final BenchOptions options;
     private final ObjectNode settings;
-    private final List<Row> rows = new ArrayList<>();
-
-    /** A result, and what else is to be told about it. */
-    private record Row(Result result, ObjectNode details) {}
+    private final List<ObjectNode> results = new ArrayList<>();
 
     /** @param settings fields that describe what was asked for; they stand before the results */
-    BenchReport(String benchmark, Device device, BenchOptions options, ObjectNode settings) {
+    BenchReport(String benchmark, BenchOptions options, ObjectNode settings) {
         this.benchmark = benchmark;
-        this.device = device;
         this.options = options;
         this.settings = settings;
     }
 
     /** Adds a result. @param details further fields of its JSON object */
-    BenchReport add(Result result, ObjectNode details) {
-        rows.add(new Row(result, details));
-        return this;
+    void add(Device device, Result r, ObjectNode details) {
+        ObjectNode to = Json.object();
+        to.put("work", r.name());
+        to.put("device", device.id().toString());
+        to.put("hardware", device.info().description());
+        to.put("tier", device.info().tier());
+        to.put("level", device.level());
+        to.put("threads", device.threads());
+        to.setAll(details);
+        to.put("bytes", (long) r.work().bytes());
+        to.put("flops", (long) r.work().flops());
+        ObjectNode seconds = to.putObject("seconds");
+        seconds.put("p10", r.secondsP10()).put("median", r.secondsMedian());
+        seconds.put("mean", r.secondsMean()).put("deviation", r.secondsDeviation());
+        seconds.put("least", r.secondsLeast());
+        ArrayNode samples = seconds.putArray("samples");
+        DoubleStream.of(r.seconds()).forEach(samples::add);
+        to.put("gbps", r.bytesPerSecond() / 1e9);
+        to.put("gflops", r.flopsPerSecond() / 1e9);
+        r.limit().ifPresentOrElse(l -> limit(l, to), () -> to.putNull("limit").putNull("ofLimit"));
+        results.add(to);
     }
 
-    /** Prints in the form asked for. */
-    void print(Terminal terminal) {
-        if (options.json()) {
-            Json.print(terminal, toJson());
-        } else {
-            table(terminal);
-        }
-    }
-
-    private void table(Terminal terminal) {
-        terminal.printf(
-                "%s on %s (%s), tier %s%n",
-                benchmark,
-                device.id(),
-                device.info().description(),
-                device.info().tier());
-        terminal.printf(
-                "Java %s, weft %s, %d rounds%n",
-                javaVersion(), Version.text(), options.rounds().count());
-        rows.getFirst()
-                .result()
-                .limit()
-                .ifPresentOrElse(
-                        l -> terminal.printf("limits measured by %s between the rounds%n", l.measuredBy()),
-                        () -> terminal.printf("limits: none, the device measures no ceiling%n"));
-        int width =
-                rows.stream().mapToInt(r -> r.result().name().length()).max().orElse(4);
-        String name = "%-" + Math.max(4, width) + "s";
-        terminal.printf(
-                "%n" + name + " %10s %10s %10s %10s %8s %8s  %-26s %7s %7s%n",
-                "work",
-                "MB",
-                "MFLOP",
-                "p10 ms",
-                "median ms",
-                "GB/s",
-                "GF/s",
-                "limit",
-                "ofLimit",
-                "p10");
-        for (Row row : rows) {
-            Result r = row.result();
-            terminal.printf(
-                    name + " %10.2f %10.1f %10.4f %10.4f %8.1f %8.1f  %-26s %7s %7s%n",
-                    r.name(),
-                    r.work().bytes() / 1e6,
-                    r.work().flops() / 1e6,
-                    r.secondsP10() * 1e3,
-                    r.secondsMedian() * 1e3,
-                    r.bytesPerSecond() / 1e9,
-                    r.flopsPerSecond() / 1e9,
-                    r.limit().map(BenchReport::text).orElse("none"),
-                    share(r.limit().map(Result.Limit::share)),
-                    share(r.limit().map(Result.Limit::shareP10)));
-        }
-        for (Row row : rows) {
-            if (row.details().has("tokensPerSecond")) {
-                double rate = row.details().get("tokensPerSecond").asDouble();
-                terminal.printf("%s: %.1f tokens/s%n", row.result().name(), rate);
-            }
-        }
-    }
-
-    /** As in {@code memory read 54.1 GB/s}. */
-    private static String text(Result.Limit limit) {
-        String unit = limit.kind() == HardwareLimit.READ ? "GB/s" : "GF/s";
-        return String.format("%s %.1f %s", limit.kind().title(), limit.value() / 1e9, unit);
-    }
-
-    private static String share(Optional<Double> share) {
-        return share.map(s -> String.format("%.3f", s)).orElse("-");
+    /** Writes in the forms asked for. */
+    void write(Terminal terminal) throws IOException {
+        ObjectNode document = toJson();
+        options.output().write(terminal, document, BenchRows.of(document));
     }
 
     private ObjectNode toJson() {
         ObjectNode root = Json.object();
         root.put("benchmark", benchmark);
+        root.put("command", options.output().command());
+        root.put("date", Instant.now().truncatedTo(ChronoUnit.SECONDS).toString());
         root.put("weft", Version.text());
-        root.put("java", javaVersion());
+        root.put("java", System.getProperty("java.runtime.version", "unknown"));
         root.put("system", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
-        root.put("device", device.id().toString());
-        root.put("hardware", device.info().description());
-        root.put("tier", device.info().tier());
-        root.put("level", device.level());
-        root.put("threads", device.threads());
         root.put("rounds", options.rounds().count());
+        root.put("warmUp", options.rounds().warmUp());
         root.put("seed", options.seed());
         root.setAll(settings);
-        ArrayNode results = root.putArray("results");
-        for (Row row : rows) {
-            result(row, results.addObject());
+        for (String field : SHARED) {
+            JsonNode value = results.getFirst().path(field);
+            if (!value.isMissingNode()
+                    && results.stream().allMatch(r -> r.path(field).equals(value))) {
+                root.set(field, value);
+                results.forEach(r -> r.remove(field));
+            }
         }
+        root.putArray("results").addAll(results);
         return root;
-    }
-
-    private static void result(Row row, ObjectNode to) {
-        Result r = row.result();
-        to.put("work", r.name());
-        to.setAll(row.details());
-        to.put("bytes", (long) r.work().bytes());
-        to.put("flops", (long) r.work().flops());
-        to.putObject("seconds").put("p10", r.secondsP10()).put("median", r.secondsMedian());
-        to.put("gbps", r.bytesPerSecond() / 1e9);
-        to.put("gflops", r.flopsPerSecond() / 1e9);
-        r.limit().ifPresentOrElse(l -> limit(l, to), () -> to.putNull("limit").putNull("ofLimit"));
     }
 
     private static void limit(Result.Limit limit, ObjectNode to) {
@@ -151,9 +94,5 @@ final class BenchReport {
                 .put("measuredBy", limit.measuredBy());
         to.put("ofLimit", limit.share());
         to.put("ofLimitP10", limit.shareP10());
-    }
-
-    private static String javaVersion() {
-        return System.getProperty("java.runtime.version", "unknown");
     }
 }

@@ -131,6 +131,12 @@ final class CompareCommand extends WeftCommand {
     @Option(names = "--html", paramLabel = "FILE", description = "Also write a report that stands alone.")
     private @Nullable Path html;
 
+    @Option(
+            names = "--arrow",
+            paramLabel = "FILE",
+            description = "Also write the nodes and times as an Arrow IPC file.")
+    private @Nullable Path arrow;
+
     CompareCommand(Terminal terminal) {
         this(terminal, Backends::load);
     }
@@ -144,7 +150,10 @@ final class CompareCommand extends WeftCommand {
     @Override
     public Integer call() throws IOException {
         if (html != null) {
-            requireFile(html);
+            requireFile("--html", html);
+        }
+        if (arrow != null) {
+            requireFile("--arrow", arrow);
         }
         BenchOptions.positive("--rounds", rounds);
         BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
@@ -154,6 +163,9 @@ final class CompareCommand extends WeftCommand {
         if (html != null) {
             Files.writeString(html, new CompareHtml(sheet).page());
         }
+        if (arrow != null) {
+            CompareArrow.of(CompareJson.of(sheet)).write(arrow);
+        }
         if (json) {
             Json.print(terminal, CompareJson.of(sheet));
         } else {
@@ -162,10 +174,10 @@ final class CompareCommand extends WeftCommand {
         return sheet.passed() ? ExitCode.OK : ExitCode.FAILED;
     }
 
-    private static void requireFile(Path file) {
+    private static void requireFile(String option, Path file) {
         Path folder = file.toAbsolutePath().getParent();
         if (folder == null || !Files.isDirectory(folder) || Files.isDirectory(file)) {
-            throw new UsageException("--html: found " + file + ", expected a file in a folder that exists");
+            throw new UsageException(option + ": found " + file + ", expected a file in a folder that exists");
         }
     }
 

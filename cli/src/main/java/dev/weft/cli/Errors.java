@@ -1,6 +1,8 @@
 package dev.weft.cli;
 
+import dev.weft.CommunicatorException;
 import dev.weft.WeftException;
+import dev.weft.ranks.LaunchException;
 import java.io.IOException;
 import java.io.PrintStream;
 import java.io.PrintWriter;
@@ -48,7 +50,23 @@ final class Errors implements IParameterExceptionHandler, IExecutionExceptionHan
         } else if (!expected) {
             terminal.note("This is a defect of weft; --stacktrace shows where.%n");
         }
-        return e instanceof UsageException ? ExitCode.USAGE : ExitCode.FAILED;
+        return status(e);
+    }
+
+    private static int status(Throwable e) {
+        return switch (e) {
+            case UsageException u -> ExitCode.USAGE;
+            case LaunchException l -> ExitCode.RANKS;
+            case CommunicatorException c -> ExitCode.RANKS;
+            default -> ExitCode.FAILED;
+        };
+    }
+
+    /** Says why a rank has failed. @return exit code */
+    static int rankFailed(Terminal terminal, Throwable e) {
+        terminal.out().flush();
+        terminal.note("weft: %s%n", e instanceof Exception x ? message(x) : e);
+        return status(e);
     }
 
     private static String message(ParameterException e) {

@@ -1,5 +1,7 @@
 package dev.weft.cli;
 
+import dev.weft.ranks.Ranks;
+
 /** Exit codes of every command. */
 final class ExitCode {
     /** Done, and every check passed. */
@@ -10,6 +12,9 @@ final class ExitCode {
 
     /** The command line is wrong. */
     static final int USAGE = 2;
+
+    /** Ranks could not work together: one did not answer, was started differently, or has no transport. */
+    static final int RANKS = Ranks.FAILED;
 
     private ExitCode() {}
 }

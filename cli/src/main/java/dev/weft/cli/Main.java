@@ -18,7 +18,11 @@ import picocli.CommandLine.Spec;
         versionProvider = Version.class,
         synopsisSubcommandLabel = "COMMAND",
         exitCodeListHeading = "%nExit codes:%n",
-        exitCodeList = {"0:done, every check passed", "1:a check failed or something went wrong", "2:wrong command line"
+        exitCodeList = {
+            "0:done, every check passed",
+            "1:a check failed or something went wrong",
+            "2:wrong command line",
+            "3:ranks could not work together"
         })
 public final class Main implements Runnable {
     /** Constructors, so that starting one command loads none of the others. */
@@ -57,6 +61,8 @@ public final class Main implements Runnable {
         all.put("bench", BenchCommand::create);
         all.put("trace", TraceCommand::new);
         all.put("plan", PlanCommand::new);
+        all.put("ranks", RanksCommand::new);
+        all.put("compile", CompileCommand::new);
         return all;
     }
 

@@ -34,6 +34,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.arrow..",
                         "dev.weft.chat..",
                         "dev.weft.generate..",
                         "dev.weft.grammar..",
@@ -58,6 +59,8 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.ranks..",
+                        "dev.weft.arrow..",
                         "dev.weft.backend..",
                         "dev.weft.natives..",
                         "dev.weft.conformance..",
@@ -75,6 +78,7 @@ class ArchitectureTest {
                 .should()
                 .dependOnClassesThat()
                 .resideInAnyPackage(
+                        "dev.weft.arrow..",
                         "dev.weft.chat..",
                         "dev.weft.generate..",
                         "dev.weft.grammar..",
@@ -85,6 +89,39 @@ class ArchitectureTest {
                         "dev.weft.conformance..",
                         "dev.weft.bench..",
                         "dev.weft.verify..",
+                        "dev.weft.cli..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void ranksKnowNeitherModelsNorBackends() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.weft.ranks..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(MODELS)
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAnyPackage("dev.weft.backend..", "dev.weft.natives..", "dev.weft.cli..")
+                .check(CLASSES);
+    }
+
+    @Test
+    void arrowKnowsTheRuntimeAlone() {
+        noClasses()
+                .that()
+                .resideInAPackage("dev.weft.arrow..")
+                .should()
+                .dependOnClassesThat()
+                .resideInAnyPackage(MODELS)
+                .orShould()
+                .dependOnClassesThat()
+                .resideInAnyPackage(
+                        "dev.weft.backend..",
+                        "dev.weft.natives..",
+                        "dev.weft.conformance..",
+                        "dev.weft.bench..",
                         "dev.weft.cli..")
                 .check(CLASSES);
     }

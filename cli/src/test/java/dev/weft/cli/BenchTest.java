@@ -164,9 +164,15 @@ class BenchTest {
                 "bench layer --tokens 0            | --tokens: found 0",
                 "bench layer --context -1          | --context: found -1",
                 "bench layer --context 1048576     | --context: found 1048576, expected 0 to 1048575",
-                "bench model                       | Missing required parameter: 'MODEL'",
+                "bench model                       | MODEL",
                 "bench model no-such-model         | MODEL: no-such-model: no such folder",
-                "bench model . --prompt 0          | --prompt: found 0",
+                "bench model . --prompt -1         | --prompt: found -1",
+                "bench model . -p 0 -n 0           | -p, -n: found 0 of both",
+                "bench model . -pg 5               | -pg: found '5'",
+                "bench model . -o xml              | -o: found 'xml', expected one of table, md, csv, json, jsonl",
+                "bench model . --output a.txt      | --output: found 'txt'",
+                "bench model . --arrow no/a.arrow  | --arrow: found no/a.arrow",
+                "bench diff a.json b.json          | a.json: no such file",
                 "bench model . --batch 0           | --batch: found 0",
             })
     void badArgumentsAreUsageErrors(String line, String message) {

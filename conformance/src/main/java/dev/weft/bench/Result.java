@@ -1,6 +1,7 @@
 package dev.weft.bench;
 
 import dev.weft.spi.HardwareLimit;
+import java.util.Arrays;
 import java.util.Optional;
 
 /**
@@ -51,6 +52,39 @@ public record Result(String name, Work work, double[] seconds, Optional<Limit> l
     public double secondsP90() {
         return Quantile.of(0.9, seconds);
     }
+
+    /** Time of the fastest round. */
+    public double secondsLeast() {
+        return Arrays.stream(seconds).min().orElseThrow();
+    }
+
+    /** Mean time of a round. */
+    public double secondsMean() {
+        return Sample.mean(seconds);
+    }
+
+    /** Standard deviation of the rounds' times, with the divisor {@code n - 1}. */
+    public double secondsDeviation() {
+        return Sample.deviation(seconds);
+    }
+
+    /** How many of {@code things} done in every round are done per second. */
+    public Rate rate(double things) {
+        double[] rates = Arrays.stream(seconds).map(s -> things / s).toArray();
+        return new Rate(
+                Sample.mean(rates),
+                Sample.deviation(rates),
+                Arrays.stream(rates).min().orElseThrow());
+    }
+
+    /**
+     * A rate over the rounds.
+     *
+     * @param mean mean of the rounds' rates
+     * @param deviation their standard deviation, with the divisor {@code n - 1}
+     * @param least rate of the slowest round
+     */
+    public record Rate(double mean, double deviation, double least) {}
 
     /** Bytes per second in the middle round. */
     public double bytesPerSecond() {

@@ -14,6 +14,7 @@ import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -180,8 +181,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     private void compute(List<Feed> feeds) {
-        StepEvent event = new StepEvent();
-        event.begin();
+        StepEvent event = StepEvent.started();
         requireOpen();
         rules.check(this, feeds);
         for (int i = 0; i < feeds.size(); i++) {

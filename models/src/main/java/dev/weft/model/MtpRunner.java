@@ -2,6 +2,7 @@ package dev.weft.model;
 
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
+import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 import java.util.List;
 

@@ -15,6 +15,9 @@ import jdk.jfr.StackTrace;
 @Category("Weft")
 @StackTrace(false)
 final class StepEvent extends Event {
+    /** Asked, and used, while nobody records: a step allocates nothing then. */
+    private static final StepEvent NONE = new StepEvent();
+
     @Label("Kind")
     @Description("decode if every sequence has one row; prefill if some has more: prompts in chunks, guesses to verify")
     String kind = "";
@@ -33,8 +36,19 @@ final class StepEvent extends Event {
     @Description("Rows whose logits were wanted")
     int logits;
 
+    /** An event that has begun, if somebody records. */
+    static StepEvent started() {
+        if (!NONE.isEnabled()) {
+            return NONE;
+        }
+        StepEvent event = new StepEvent();
+        event.begin();
+        return event;
+    }
+
+    /** Records the event unless it is none. */
     void end(Device on, List<Feed> feeds) {
-        if (shouldCommit()) {
+        if (this != NONE && shouldCommit()) {
             device = on.id().toString();
             sequences = feeds.size();
             for (Feed f : feeds) {

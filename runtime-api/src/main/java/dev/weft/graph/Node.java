@@ -4,6 +4,7 @@ import dev.weft.TensorType;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import java.util.List;
+import java.util.stream.Stream;
 
 /**
  * A step of a graph.
@@ -23,6 +24,11 @@ public record Node(int index, String label, Op op, List<Value> inputs, List<Valu
     /** The operator with its operand types, as backends are asked about it. */
     public OpInstance instance() {
         return new OpInstance(op, types(inputs), types(outputs));
+    }
+
+    /** Inputs, then outputs. */
+    public List<Value> operands() {
+        return Stream.concat(inputs.stream(), outputs.stream()).toList();
     }
 
     private static List<TensorType> types(List<Value> values) {

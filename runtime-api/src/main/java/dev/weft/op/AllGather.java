@@ -6,12 +6,11 @@ import java.util.List;
 /**
  * Collective: every rank receives the rows of all ranks in rank order: {@code [ranks*R, ...]}.
  *
- * <p>x F32 or BF16 {@code [R, ...]}. Needs a device with a communicator of {@code ranks} members; on one rank it is a
- * copy. Source: specification 6.3.
+ * <p>x F32 or BF16 {@code [R, ...]}. On one rank it is a copy. Source: specification 6.3.
  *
  * @param ranks size of the group
  */
-public record AllGather(int ranks) implements Op {
+public record AllGather(int ranks) implements Op, Collective {
     public AllGather {
         Rules.attribute(ranks >= 1, "allGather", "ranks must be 1 or more: found " + ranks);
     }

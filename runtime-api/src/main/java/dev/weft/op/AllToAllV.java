@@ -10,12 +10,12 @@ import java.util.List;
  * rows in rank order.
  *
  * <p>x F32 or BF16 {@code [R, ...]}; counts I64 {@code [ranks]} with sum at most R. Result {@code [ranks*R, ...]}, rows
- * past the received ones undefined. Needs a device with a communicator; on one rank it is a copy. Source: specification
+ * past the received ones undefined. On one rank it is a copy. Source: specification
  * 6.4.
  *
  * @param ranks size of the group
  */
-public record AllToAllV(int ranks) implements Op {
+public record AllToAllV(int ranks) implements Op, Collective {
     public AllToAllV {
         Rules.attribute(ranks >= 1, "allToAllV", "ranks must be 1 or more: found " + ranks);
     }

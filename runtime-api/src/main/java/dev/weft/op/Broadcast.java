@@ -6,12 +6,11 @@ import java.util.List;
 /**
  * Collective: every rank receives the x of rank 0.
  *
- * <p>x F32 or BF16 {@code [R, ...]}. Needs a device with a communicator of {@code ranks} members; on one rank it is a
- * copy. Source: specification 6.3.
+ * <p>x F32 or BF16 {@code [R, ...]}. On one rank it is a copy. Source: specification 6.3.
  *
  * @param ranks size of the group
  */
-public record Broadcast(int ranks) implements Op {
+public record Broadcast(int ranks) implements Op, Collective {
     public Broadcast {
         Rules.attribute(ranks >= 1, "broadcast", "ranks must be 1 or more: found " + ranks);
     }

@@ -52,7 +52,13 @@ public sealed interface Op
                 AllGather,
                 ReduceScatter,
                 AllToAllV,
-                Broadcast {
+                Broadcast,
+                MoeSend,
+                MoeReturn,
+                RowCounts,
+                GatherRows,
+                ScatterColumns,
+                GatherColumns {
 
     /** Operator name as in graphs, tables and messages: the record's name in lower camel case. */
     default String name() {

@@ -6,12 +6,11 @@ import java.util.List;
 /**
  * Collective: rank i receives rows {@code [i*R/ranks, (i+1)*R/ranks)} of the F32 sum over ranks in rank order.
  *
- * <p>x F32 or BF16 {@code [R, ...]}. Needs a device with a communicator of {@code ranks} members; on one rank it is a
- * copy. Source: specification 6.3.
+ * <p>x F32 or BF16 {@code [R, ...]}. On one rank it is a copy. Source: specification 6.3.
  *
  * @param ranks size of the group
  */
-public record ReduceScatter(int ranks) implements Op {
+public record ReduceScatter(int ranks) implements Op, Collective {
     public ReduceScatter {
         Rules.attribute(ranks >= 1, "reduceScatter", "ranks must be 1 or more: found " + ranks);
     }

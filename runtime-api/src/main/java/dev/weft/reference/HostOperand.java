@@ -169,6 +169,11 @@ final class HostOperand {
         MemorySegment.copy(values, 0, data, ValueLayout.JAVA_INT_UNALIGNED, 4 * offset(i), columns);
     }
 
+    /** Stores I64 values as row {@code i}. */
+    void setLongs(long i, long... values) {
+        MemorySegment.copy(values, 0, data, ValueLayout.JAVA_LONG_UNALIGNED, 8 * offset(i), columns);
+    }
+
     /** Elements before row {@code i}; rows without columns lie nowhere, whatever the pitch. */
     private long offset(long i) {
         return columns == 0 ? 0 : i / rowsPerIndex * pitch + i % rowsPerIndex * columns;

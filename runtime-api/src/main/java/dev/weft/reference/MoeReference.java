@@ -4,6 +4,7 @@ import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
 import dev.weft.op.SwiGlu;
 import java.util.Arrays;
+import java.util.stream.IntStream;
 
 /** Mixture of experts: choice, dispatch, activation, combination. */
 final class MoeReference {
@@ -93,6 +94,19 @@ final class MoeReference {
         o[4].setRow(0, rowWeights);
         o[5].setInts(0, source);
         o[6].setInts(0, offsets);
+    }
+
+    /** Rows that stay, since one rank holds all experts, and how many each has. */
+    static void send(HostOperand[] o) {
+        PlainReference.copy(o[0], o[3]);
+        PlainReference.copy(o[1], o[4]);
+        PlainReference.copy(o[2], o[5]);
+        int[] offsets = o[2].ints(0);
+        o[6].setLongs(
+                0,
+                IntStream.range(0, offsets.length - 1)
+                        .mapToLong(e -> (long) offsets[e + 1] - offsets[e])
+                        .toArray());
     }
 
     /** {@code y = w * (silu(min(g, limit)) * clamp(u, -limit, limit))}. */

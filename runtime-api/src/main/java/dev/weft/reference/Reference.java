@@ -7,6 +7,7 @@ import dev.weft.op.AllReduce;
 import dev.weft.op.AllToAllV;
 import dev.weft.op.Broadcast;
 import dev.weft.op.Cast;
+import dev.weft.op.Collective;
 import dev.weft.op.Compress;
 import dev.weft.op.Concat;
 import dev.weft.op.Dequantize;
@@ -14,6 +15,8 @@ import dev.weft.op.Expand;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.FakeQuantize;
 import dev.weft.op.Gather;
+import dev.weft.op.GatherColumns;
+import dev.weft.op.GatherRows;
 import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.Hadamard;
@@ -25,6 +28,8 @@ import dev.weft.op.LightningIndex;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
+import dev.weft.op.MoeReturn;
+import dev.weft.op.MoeSend;
 import dev.weft.op.Mul;
 import dev.weft.op.NewtonSchulz;
 import dev.weft.op.Op;
@@ -34,8 +39,10 @@ import dev.weft.op.ReduceScatter;
 import dev.weft.op.RingWrite;
 import dev.weft.op.RmsNorm;
 import dev.weft.op.Rotary;
+import dev.weft.op.RowCounts;
 import dev.weft.op.Sample;
 import dev.weft.op.Scale;
+import dev.weft.op.ScatterColumns;
 import dev.weft.op.Slice;
 import dev.weft.op.Softmax;
 import dev.weft.op.SparseAttention;
@@ -72,18 +79,10 @@ public final class Reference {
 
     /** Why the reference cannot run an instance; empty if it can. It is one rank, so collectives of more have no peers. */
     public static Optional<String> unsupported(OpInstance op) {
-        int ranks = switch (op.op()) {
-            case AllReduce c -> c.ranks();
-            case AllGather c -> c.ranks();
-            case ReduceScatter c -> c.ranks();
-            case AllToAllV c -> c.ranks();
-            case Broadcast c -> c.ranks();
-            default -> 1;
-        };
+        int ranks = op.op() instanceof Collective c ? c.ranks() : 1;
         return ranks == 1
                 ? Optional.empty()
-                : Optional.of(
-                        "the reference is a single rank: found " + ranks + " ranks; use a device with a communicator");
+                : Optional.of("the reference is a single rank: found " + ranks + " ranks; compile with a group");
     }
 
     private static void run(Op op, HostOperand[] o) {
@@ -126,6 +125,12 @@ public final class Reference {
             case ReduceScatter _ -> PlainReference.copy(o[0], o[1]);
             case Broadcast _ -> PlainReference.copy(o[0], o[1]);
             case AllToAllV _ -> PlainReference.copy(o[0], o[2]);
+            case MoeSend _ -> MoeReference.send(o);
+            case MoeReturn _ -> PlainReference.copy(o[0], o[3]);
+            case RowCounts _ -> o[1].setLongs(0, o[0].dim(0));
+            case GatherRows _ -> PlainReference.copy(o[0], o[2]);
+            case ScatterColumns _ -> PlainReference.copy(o[0], o[2]);
+            case GatherColumns _ -> PlainReference.copy(o[0], o[2]);
         }
     }
 }

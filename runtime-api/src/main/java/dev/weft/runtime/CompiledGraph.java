@@ -6,10 +6,15 @@ import dev.weft.graph.Value;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Kernel;
+import dev.weft.spi.KernelArguments;
 import dev.weft.spi.WeightLayout;
 import dev.weft.spi.WeightSource;
+import java.lang.foreign.Arena;
+import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
@@ -19,8 +24,8 @@ import org.jspecify.annotations.Nullable;
  * are closed by whoever created them, or by the device at the latest.
  */
 public final class CompiledGraph {
-    /** A node with its kernel; without one it runs on the host. */
-    record Step(Node node, OpInstance instance, @Nullable Kernel kernel) {}
+    /** A node with its kernel; without one the runtime runs it: a collective by the group, another on the host. */
+    record Step(Node node, OpInstance instance, @Nullable Kernel kernel, boolean isCollective) {}
 
     private final Device device;
     private final Graph graph;
@@ -57,6 +62,36 @@ public final class CompiledGraph {
     /** Which node runs where. */
     public Placement placement() {
         return placement;
+    }
+
+    /**
+     * Launches on the device that each node takes in a step, in the order of {@link Placement#rows}; empty for nodes on the
+     * host and where the device does not count.
+     *
+     * @param dims an extent for every named dimension of the graph
+     * @throws dev.weft.GraphException if a dimension is missing, unknown or out of its bounds
+     */
+    public List<OptionalInt> launches(Map<String, Long> dims) {
+        try (Arena arena = Arena.ofConfined()) {
+            Extents extents = new Extents(graph);
+            List<KernelArguments> arguments = new ArrayList<>();
+            for (Step step : steps) {
+                KernelArguments a = new KernelArguments(step.instance().all(), arena);
+                extents.follow(step.node(), a);
+                arguments.add(a);
+            }
+            dims.forEach((name, extent) -> {
+                extents.check(name, extent);
+                extents.bind(name, extent);
+            });
+            extents.requireAll();
+            List<OptionalInt> launches = new ArrayList<>();
+            for (int i = 0; i < steps.size(); i++) {
+                Kernel kernel = steps.get(i).kernel();
+                launches.add(kernel == null ? OptionalInt.empty() : kernel.launches(arguments.get(i)));
+            }
+            return launches;
+        }
     }
 
     List<Step> steps() {

@@ -4,15 +4,18 @@ import dev.weft.UnsupportedOpException;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
+import dev.weft.op.Collective;
 import dev.weft.op.OpInstance;
 import dev.weft.reference.Reference;
 import dev.weft.runtime.CompiledGraph.Step;
+import dev.weft.spi.Communicator;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -63,6 +66,10 @@ final class Compiler {
 
     private void place(Node node) {
         OpInstance instance = node.instance();
+        if (node.op() instanceof Collective c && (c.ranks() > 1 || options.group() != null)) {
+            placeCollective(node, instance, c, options.group());
+            return;
+        }
         Optional<String> computed = computedButPacked(node, instance);
         switch (computed.<Support>map(Support.Unsupported::new)
                 .orElseGet(() -> device.spi().supports(instance))) {
@@ -70,6 +77,19 @@ final class Compiler {
             case Support.Emulated e -> add(node, instance, "emulated: " + e.note());
             case Support.Unsupported u -> refuse(node, instance, u.reason());
         }
+    }
+
+    private void placeCollective(Node node, OpInstance instance, Collective c, @Nullable Communicator group) {
+        if (group == null || group.size() != c.ranks()) {
+            refusals.add(node.label() + " " + instance + ": a collective of " + c.ranks() + " ranks: found "
+                    + (group == null ? "no group" : "group " + group.name() + " of " + group.size())
+                    + "; compile with CompileOptions.withGroup of as many ranks");
+            return;
+        }
+        steps.add(new Step(node, instance, null, true));
+        String name = "collective/" + node.op().name();
+        rows.add(new Placement.Row(
+                node.index(), node.label(), name, false, group.size() + " ranks over " + group.transport()));
     }
 
     /** Only weights are packed: a kernel that reads an operand packed cannot take a computed one. */
@@ -92,7 +112,7 @@ final class Compiler {
     private void refuse(Node node, OpInstance instance, String reason) {
         var onHost = Reference.unsupported(instance);
         if (options.hostFallback() && onHost.isEmpty()) {
-            steps.add(new Step(node, instance, null));
+            steps.add(new Step(node, instance, null, false));
             rows.add(new Placement.Row(node.index(), node.label(), "host/reference", true, reason));
             firstFallback = firstFallback.isEmpty() ? node.label() + ": " + reason : firstFallback;
         } else {
@@ -104,7 +124,7 @@ final class Compiler {
 
     private void add(Node node, OpInstance instance, String note) {
         Kernel kernel = device.spi().prepare(instance);
-        steps.add(new Step(node, instance, kernel));
+        steps.add(new Step(node, instance, kernel, false));
         rows.add(new Placement.Row(node.index(), node.label(), kernel.name(), false, note));
     }
 

@@ -1,6 +1,8 @@
 package dev.weft.runtime;
 
+import dev.weft.ClosedException;
 import dev.weft.DeviceId;
+import dev.weft.DeviceMemoryException;
 import dev.weft.GraphException;
 import dev.weft.TensorType;
 import dev.weft.graph.Graph;
@@ -30,6 +32,8 @@ public final class Device implements AutoCloseable {
     private final Set<AutoCloseable> owned = new LinkedHashSet<>();
     private final EagerOps ops = new EagerOps(this);
     private final Lifetime lifetime;
+    private int loans;
+    private boolean closing;
 
     Device(DeviceId id, BackendDevice spi) {
         this.id = id;
@@ -140,8 +144,33 @@ public final class Device implements AutoCloseable {
         owned.remove(thing);
     }
 
+    /** A tensor's memory leaves Weft. */
+    synchronized void lend() {
+        if (closing) {
+            throw new ClosedException("device " + id + ": used after close");
+        }
+        loans++;
+    }
+
+    synchronized void giveBack() {
+        loans--;
+    }
+
+    /** Borrowers would read freed memory. */
+    synchronized void requireNothingLent() {
+        if (loans > 0) {
+            throw new DeviceMemoryException("device " + id + ": close: found " + loans
+                    + " loans of tensors, expected none; release what holds their memory, then close again");
+        }
+    }
+
+    /** @throws DeviceMemoryException if a tensor is lent; the device stays open then */
     @Override
     public void close() {
+        synchronized (this) {
+            requireNothingLent();
+            closing = true;
+        }
         lifetime.close();
     }
 

@@ -1,12 +1,15 @@
 package dev.weft.runtime;
 
+import dev.weft.CommunicatorException;
 import dev.weft.DType;
 import dev.weft.GraphException;
+import dev.weft.RequestException;
 import dev.weft.TensorType;
 import dev.weft.graph.Value;
 import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Closing;
+import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
@@ -80,7 +83,7 @@ public final class Execution implements AutoCloseable {
         compiled.graph()
                 .outputs()
                 .forEach((name, v) -> outputs.put(name, new Output(v, new BoundType(v.type(), extents), address(v))));
-        this.launches = new Launches(compiled, arguments, memory);
+        this.launches = new Launches(compiled, arguments, memory, extents);
         this.lifetime = new Lifetime(subject, this::release);
         compiled.device().own(this);
     }
@@ -118,8 +121,7 @@ public final class Execution implements AutoCloseable {
 
     private KernelArguments arguments(Step step) {
         KernelArguments args = new KernelArguments(step.instance().all(), arena);
-        List<Value> operands = new ArrayList<>(step.node().inputs());
-        operands.addAll(step.node().outputs());
+        List<Value> operands = step.node().operands();
         for (int i = 0; i < operands.size(); i++) {
             Value v = operands.get(i);
             if (CompiledGraph.isWeight(v)) {
@@ -130,10 +132,8 @@ public final class Execution implements AutoCloseable {
                 long address = address(v);
                 args.bind(i, address, v.type().scaling().isNone() ? 0 : address + MemoryPlan.scaleOffset(v.type()));
             }
-            if (v.type().shape().rank() > 0 && !v.type().shape().dim(0).isFixed()) {
-                extents.follow(v.type().shape().dim(0), args, i);
-            }
         }
+        extents.follow(step.node(), args);
         args.workspace(memory.address() + compiled.plan().valueBytes());
         return args;
     }
@@ -233,11 +233,25 @@ public final class Execution implements AutoCloseable {
     }
 
     private void enqueue() {
+        if (!RunEvent.NONE.isEnabled()) {
+            work();
+            return;
+        }
         RunEvent event = new RunEvent();
         event.begin();
+        work();
+        if (event.shouldCommit()) {
+            event.graph = compiled.graph().name();
+            event.device = compiled.device().id().toString();
+            event.extents = extents.toString();
+            event.commit();
+        }
+    }
+
+    private void work() {
         try {
             feedAll();
-            if (new KernelEvent().isEnabled()) {
+            if (KernelEvent.NONE.isEnabled()) {
                 launches.record(stream);
             } else {
                 launches.enqueue(stream);
@@ -246,12 +260,6 @@ public final class Execution implements AutoCloseable {
         } catch (RuntimeException | Error e) {
             drain(e);
             throw e;
-        }
-        if (event.shouldCommit()) {
-            event.graph = compiled.graph().name();
-            event.device = compiled.device().id().toString();
-            event.extents = extents.toString();
-            event.commit();
         }
     }
 
@@ -293,8 +301,15 @@ public final class Execution implements AutoCloseable {
         }
     }
 
-    /** What was enqueued before a failure still uses weights and states, which may be closed after this run. */
+    /**
+     * What was enqueued before a failure still uses weights and states, which may be closed after this run. Other ranks
+     * would wait for this one: their group ends, unless they have all refused the same or it has ended.
+     */
     private void drain(Throwable failure) {
+        Communicator group = compiled.options().group();
+        if (group != null && !(failure instanceof RequestException || failure instanceof CommunicatorException)) {
+            group.abort(subject + " on rank " + group.rank() + ": " + failure);
+        }
         try {
             stream.synchronize();
         } catch (RuntimeException e) {

@@ -2,7 +2,11 @@ package dev.weft.runtime;
 
 import dev.weft.Dim;
 import dev.weft.GraphException;
+import dev.weft.Shape;
 import dev.weft.graph.Graph;
+import dev.weft.graph.Node;
+import dev.weft.graph.Value;
+import dev.weft.op.Collective;
 import dev.weft.spi.KernelArguments;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
@@ -25,6 +29,9 @@ final class Extents {
     private static final class Bound {
         private final Dim dim;
         private final List<Follower> followers = new ArrayList<>();
+        /** Label of the node that binds it, empty for one that the caller binds. */
+        private String binder = "";
+
         private long extent = UNBOUND;
 
         Bound(Dim dim) {
@@ -35,7 +42,22 @@ final class Extents {
     Extents(Graph graph) {
         this.graph = graph;
         graph.dims().forEach((name, dim) -> dims.put(name, new Bound(dim)));
-        this.names = List.copyOf(dims.keySet());
+        for (Node node : graph.nodes()) {
+            if (node.op() instanceof Collective c) {
+                c.binds().ifPresent(dim -> boundBy(node, dim));
+            }
+        }
+        this.names = dims.values().stream()
+                .filter(b -> b.binder.isEmpty())
+                .map(b -> b.dim.name())
+                .toList();
+    }
+
+    private void boundBy(Node node, Dim dim) {
+        Bound b = dims.get(dim.name());
+        if (b != null) {
+            b.binder = node.label();
+        }
     }
 
     /** Makes the first extent of an operand follow {@code dim}, a multiple of a named dimension. */
@@ -43,11 +65,25 @@ final class Extents {
         dims.get(dim.name()).followers.add(new Follower(arguments, operand, dim));
     }
 
+    /** As {@link #follow(Dim, KernelArguments, int)}, for every operand and result of a node that has such an extent. */
+    void follow(Node node, KernelArguments arguments) {
+        List<Value> operands = node.operands();
+        for (int i = 0; i < operands.size(); i++) {
+            Shape shape = operands.get(i).type().shape();
+            if (shape.rank() > 0 && !shape.dim(0).isFixed()) {
+                follow(shape.dim(0), arguments, i);
+            }
+        }
+    }
+
     /** Refuses a name or an extent that the graph does not have. */
     void check(String name, long extent) {
         Bound b = dims.get(name);
         if (b == null) {
             throw new GraphException("dimension '" + name + "': graph " + graph.name() + " has only " + dims.keySet());
+        }
+        if (!b.binder.isEmpty()) {
+            throw new GraphException("dimension '" + name + "': is bound by node " + b.binder + " while a run goes on");
         }
         if (extent < b.dim.min() || extent > b.dim.max()) {
             throw new GraphException("dimension '" + name + "': found " + extent + ", expected " + b.dim.min() + " to "
@@ -79,7 +115,7 @@ final class Extents {
         return b.extent;
     }
 
-    /** @throws GraphException if a dimension is not bound */
+    /** @throws GraphException if a dimension that no node binds is not bound */
     void requireAll() {
         for (int i = 0; i < names.size(); i++) {
             at(names.get(i));

@@ -19,6 +19,9 @@ import jdk.jfr.StackTrace;
 @Enabled(false)
 @StackTrace(false)
 final class KernelEvent extends Event {
+    /** Asked whether anybody records. */
+    static final KernelEvent NONE = new KernelEvent();
+
     @Label("Graph")
     String graph = "";
 

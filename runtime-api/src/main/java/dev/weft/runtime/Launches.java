@@ -1,13 +1,19 @@
 package dev.weft.runtime;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.Capturing;
 import dev.weft.spi.Closing;
+import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
 import java.util.ArrayList;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * The nodes of a compiled graph in order: neighbours with kernels are captured where the device can, others are enqueued
@@ -17,7 +23,8 @@ final class Launches implements AutoCloseable {
     /** Puts one or more nodes on the stream. */
     private sealed interface Launch {}
 
-    private record Captured(Capturing.Capture capture) implements Launch {}
+    /** @param dims named dimensions that its operands have */
+    private record Captured(Capturing.Capture capture, Set<String> dims) implements Launch {}
 
     private record Single(Step step, KernelArguments arguments) implements Launch {}
 
@@ -25,13 +32,20 @@ final class Launches implements AutoCloseable {
     private final DeviceBuffer memory;
     private final List<KernelArguments> arguments;
     private final List<Launch> launches = new ArrayList<>();
+    private final Extents extents;
+    private final @Nullable Collectives collectives;
 
     /**
      * @param arguments of every step, with final addresses
      * @param memory of all values, for poisoning
+     * @param extents of the arguments, which collectives change
      */
-    Launches(CompiledGraph compiled, List<KernelArguments> arguments, DeviceBuffer memory) {
+    Launches(CompiledGraph compiled, List<KernelArguments> arguments, DeviceBuffer memory, Extents extents) {
         this.compiled = compiled;
+        this.extents = extents;
+        Communicator group = compiled.options().group();
+        this.collectives =
+                group == null ? null : new Collectives(compiled.device().spi(), group, this::bindLate);
         this.memory = memory;
         this.arguments = arguments;
         try {
@@ -72,7 +86,13 @@ final class Launches implements AutoCloseable {
         for (int i = 0; i < steps.size(); i++) {
             calls.add(new Capturing.Call(steps.get(i).kernel(), arguments.get(i)));
         }
-        return new Captured(((Capturing) compiled.device().spi()).capture(calls));
+        Set<String> dims = new HashSet<>();
+        for (KernelArguments a : arguments) {
+            for (int i = 0; i < a.count(); i++) {
+                a.type(i).shape().dims().forEach(d -> dims.add(d.name()));
+            }
+        }
+        return new Captured(((Capturing) compiled.device().spi()).capture(calls), dims);
     }
 
     /** Enqueues all nodes. */
@@ -89,7 +109,9 @@ final class Launches implements AutoCloseable {
         if (compiled.options().poisonWorkspace()) {
             Poison.fill(compiled, step, stream, arguments, memory);
         }
-        if (step.kernel() == null) {
+        if (step.isCollective()) {
+            requireNonNull(collectives).run(stream, step, arguments);
+        } else if (step.kernel() == null) {
             HostFallback.run(compiled.device().spi(), stream, step, arguments);
         } else {
             step.kernel().enqueue(stream, arguments);
@@ -127,6 +149,17 @@ final class Launches implements AutoCloseable {
         for (Launch launch : launches) {
             if (launch instanceof Captured c) {
                 c.capture().extentsChanged();
+            }
+        }
+    }
+
+    /** Binds a dimension in the middle of a run; captures behind this point learn of it. */
+    private void bindLate(String dim, long extent) {
+        if (!dim.isEmpty() && extents.bind(dim, extent)) {
+            for (Launch launch : launches) {
+                if (launch instanceof Captured c && c.dims().contains(dim)) {
+                    c.capture().extentsChanged();
+                }
             }
         }
     }

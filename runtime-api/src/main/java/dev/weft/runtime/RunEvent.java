@@ -13,6 +13,9 @@ import jdk.jfr.StackTrace;
 @Category("Weft")
 @StackTrace(false)
 final class RunEvent extends Event {
+    /** Asked before one is made: a run that nobody records allocates nothing. */
+    static final RunEvent NONE = new RunEvent();
+
     @Label("Graph")
     String graph = "";
 

@@ -6,13 +6,16 @@ import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.Lifetime;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.concurrent.atomic.AtomicInteger;
 
-/** A value of fixed extents on a device. Thread-safe; close is idempotent. */
+/** A value of fixed extents on a device. Thread-safe; close is idempotent, and frees the memory unless it is lent. */
 public final class Tensor implements AutoCloseable {
     private final Device device;
     private final TensorType type;
     private final DeviceBuffer buffer;
     private final Lifetime lifetime;
+    /** The tensor itself and its loans. */
+    private final AtomicInteger holders = new AtomicInteger(1);
 
     Tensor(Device device, TensorType type) {
         if (!type.shape().isFixed()) {
@@ -21,7 +24,7 @@ public final class Tensor implements AutoCloseable {
         this.device = device;
         this.type = type;
         this.buffer = device.spi().allocate(Math.max(1, MemoryPlan.storageBytes(type)), MemoryPlan.ALIGNMENT);
-        this.lifetime = new Lifetime("tensor " + type + " on " + device.id(), buffer::close);
+        this.lifetime = new Lifetime("tensor " + type + " on " + device.id(), this::drop);
         device.own(this);
     }
 
@@ -68,6 +71,48 @@ public final class Tensor implements AutoCloseable {
             write(bytes, 0);
         }
         return this;
+    }
+
+    /**
+     * Overwrites all bytes.
+     *
+     * @param data elements in the tensor's format, row-major
+     * @param scales its block scales; empty for an unscaled tensor
+     */
+    public Tensor copyFrom(MemorySegment data, MemorySegment scales) {
+        if (data.byteSize() != type.maxDataBytes() || scales.byteSize() != type.maxScaleBytes()) {
+            throw new ShapeException("tensor " + type + ": found " + data.byteSize() + " bytes and "
+                    + scales.byteSize() + " of scales, expected " + type.maxDataBytes() + " and "
+                    + type.maxScaleBytes());
+        }
+        write(data, 0);
+        write(scales, MemoryPlan.scaleOffset(type));
+        return this;
+    }
+
+    /**
+     * Lends the memory to other code. It lives as long as the loan, even if the tensor is closed before; the device cannot be
+     * closed before the loan. Weft's work on the tensor and the borrower's are not ordered by anybody: runs that use it have
+     * to be waited for.
+     */
+    public TensorLoan lend() {
+        lifetime.enter();
+        try {
+            device.lend();
+            holders.incrementAndGet();
+            return new TensorLoan(device.id(), type, address(), scaleAddress(), () -> {
+                drop();
+                device.giveBack();
+            });
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    private void drop() {
+        if (holders.decrementAndGet() == 0) {
+            buffer.close();
+        }
     }
 
     /** Data, then scales at {@link MemoryPlan#scaleOffset}. */

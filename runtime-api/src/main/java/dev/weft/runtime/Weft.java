@@ -87,6 +87,7 @@ public final class Weft implements AutoCloseable {
         return d;
     }
 
+    /** @throws dev.weft.DeviceMemoryException if a tensor is lent; nothing is closed then */
     @Override
     public void close() {
         List<AutoCloseable> all;
@@ -94,6 +95,7 @@ public final class Weft implements AutoCloseable {
             if (closed) {
                 return;
             }
+            devices.values().forEach(Device::requireNothingLent);
             closed = true;
             all = new ArrayList<>(new ArrayList<>(devices.values()).reversed());
         }

@@ -45,6 +45,11 @@ public interface BackendDevice extends AutoCloseable {
         return OptionalLong.empty();
     }
 
+    /** Whether its addresses are addresses of this process, so that others can read and write what it holds in place. */
+    default boolean isHostMemory() {
+        return false;
+    }
+
     /** A new ordered queue of work. */
     DeviceStream createStream();
 

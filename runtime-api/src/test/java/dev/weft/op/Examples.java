@@ -8,6 +8,7 @@ import static dev.weft.DType.I32;
 import static dev.weft.DType.I64;
 
 import dev.weft.DType;
+import dev.weft.Dim;
 import dev.weft.Scaling;
 import dev.weft.TensorType;
 import java.util.List;
@@ -21,6 +22,8 @@ final class Examples {
     private static final TensorType PAGES = type(I32, 2, 4);
     private static final TensorType ROWS = type(F32, 5, 128);
     private static final TensorType STREAMS = type(F32, 5, 4, 32);
+
+    private static final ExpertTable EXPERTS = ExpertTable.contiguous(8, 2);
 
     private Examples() {}
 
@@ -78,7 +81,13 @@ final class Examples {
                 call(new AllGather(2), ROWS),
                 call(new ReduceScatter(2), type(F32, 6, 128)),
                 call(new AllToAllV(2), ROWS, type(I64, 2)),
-                call(new Broadcast(2), ROWS));
+                call(new Broadcast(2), ROWS),
+                call(new MoeSend(EXPERTS, Dim.fixed(20)), ROWS, type(F32, 5), type(I32, 9)),
+                call(new MoeReturn(EXPERTS, Dim.fixed(5)), type(F32, 20, 128), type(I64, 2, 4), type(I32, 9)),
+                call(new RowCounts(2, Dim.fixed(10)), ROWS),
+                call(new GatherRows(2, Dim.fixed(10)), ROWS, type(I64, 2)),
+                call(new ScatterColumns(2, Dim.fixed(10)), ROWS, type(I64, 2)),
+                call(new GatherColumns(2, Dim.fixed(5)), type(F32, 10, 64), type(I64, 2)));
     }
 
     /** Attention with picks, the form with the most operands. */

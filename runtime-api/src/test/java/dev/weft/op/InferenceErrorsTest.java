@@ -4,6 +4,7 @@ import static dev.weft.DType.F32;
 import static dev.weft.DType.F4_E2M1;
 import static dev.weft.DType.F8_E4M3;
 import static dev.weft.DType.I32;
+import static dev.weft.DType.I64;
 import static dev.weft.DType.I8;
 import static dev.weft.op.Examples.type;
 import static org.junit.jupiter.api.Assertions.assertEquals;
@@ -68,7 +69,12 @@ class InferenceErrorsTest {
             new Broken(HyperPre.class, "fn", type(F32, 24, 127), ShapeException.class),
             new Broken(HyperPost.class, "comb", type(F32, 5, 4, 3), ShapeException.class),
             new Broken(HyperHead.class, "scale", type(F32, 3), ShapeException.class),
-            new Broken(ReduceScatter.class, "x", type(F32, 5, 128), ShapeException.class));
+            new Broken(ReduceScatter.class, "x", type(F32, 5, 128), ShapeException.class),
+            new Broken(MoeSend.class, "offsets", type(I32, 8), ShapeException.class),
+            new Broken(MoeReturn.class, "counts", type(I64, 2, 8), ShapeException.class),
+            new Broken(GatherRows.class, "counts", type(I64, 3), ShapeException.class),
+            new Broken(ScatterColumns.class, "x", type(F32, 5, 127), ShapeException.class),
+            new Broken(GatherColumns.class, "counts", type(I64, 3), ShapeException.class));
 
     @TestFactory
     Stream<DynamicTest> shapesAndFormats() {

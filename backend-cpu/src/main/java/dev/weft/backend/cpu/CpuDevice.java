@@ -132,6 +132,11 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
     }
 
     @Override
+    public boolean isHostMemory() {
+        return true;
+    }
+
+    @Override
     public OptionalLong availableBytes() {
         return whileOpen(() -> OptionalLong.of(Math.min(memory.freeBytes(), Processor.availableBytes())));
     }

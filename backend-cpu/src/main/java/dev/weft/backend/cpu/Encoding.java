@@ -13,6 +13,8 @@ import dev.weft.op.Expand;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.FakeQuantize;
 import dev.weft.op.Gather;
+import dev.weft.op.GatherColumns;
+import dev.weft.op.GatherRows;
 import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.Hadamard;
@@ -24,6 +26,8 @@ import dev.weft.op.LightningIndex;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
+import dev.weft.op.MoeReturn;
+import dev.weft.op.MoeSend;
 import dev.weft.op.Mul;
 import dev.weft.op.NewtonSchulz;
 import dev.weft.op.Op;
@@ -33,8 +37,10 @@ import dev.weft.op.RingWrite;
 import dev.weft.op.RmsNorm;
 import dev.weft.op.Rotary;
 import dev.weft.op.RotaryParameters;
+import dev.weft.op.RowCounts;
 import dev.weft.op.Sample;
 import dev.weft.op.Scale;
+import dev.weft.op.ScatterColumns;
 import dev.weft.op.Slice;
 import dev.weft.op.Softmax;
 import dev.weft.op.SparseAttention;
@@ -146,6 +152,8 @@ record Encoding(int opcode, MemorySegment attributes) {
             case TopK o -> w.add(o.k()).as(Code.TOP_K);
             case Sample _, NewtonSchulz _ -> Optional.empty();
             case AllReduce _, AllGather _, ReduceScatter _, AllToAllV _, Broadcast _ -> Optional.empty();
+            case MoeSend _, MoeReturn _, RowCounts _, GatherRows _, ScatterColumns _, GatherColumns _ ->
+                Optional.empty();
         };
         return code.map(c -> new Encoding(c.ordinal(), w.words));
     }

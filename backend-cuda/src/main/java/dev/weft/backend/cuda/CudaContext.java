@@ -45,19 +45,18 @@ final class CudaContext implements PinnedPool.Source {
     private final MemorySegment out = arena.allocate(16, 8);
     private final MemorySegment config = arena.allocate(CONFIG_BYTES, 8);
     private final MemorySegment parameters = arena.allocate(ValueLayout.ADDRESS);
+    private final boolean overlap;
 
-    /** @param overlap whether launches may start while the one before ends */
+    /** @param overlap whether kernels that wait themselves are launched while the one ahead ends */
     CudaContext(Driver driver, Health health, int device, boolean overlap) {
         this.driver = driver;
         this.health = health;
         this.device = device;
-        if (overlap) {
-            MemorySegment attribute = arena.allocate(ATTRIBUTE_BYTES, 8);
-            attribute.set(ValueLayout.JAVA_INT, 0, PROGRAMMATIC_SERIALIZATION);
-            attribute.set(ValueLayout.JAVA_INT, 8, 1);
-            config.set(ValueLayout.ADDRESS, 40, attribute);
-            config.set(ValueLayout.JAVA_INT, 48, 1);
-        }
+        this.overlap = overlap;
+        MemorySegment attribute = arena.allocate(ATTRIBUTE_BYTES, 8);
+        attribute.set(ValueLayout.JAVA_INT, 0, PROGRAMMATIC_SERIALIZATION);
+        attribute.set(ValueLayout.JAVA_INT, 8, 1);
+        config.set(ValueLayout.ADDRESS, 40, attribute);
     }
 
     private long handle() {
@@ -239,6 +238,7 @@ final class CudaContext implements PinnedPool.Source {
         config.set(ValueLayout.JAVA_INT, 20, 1);
         config.set(ValueLayout.JAVA_INT, 24, launch.sharedBytes());
         config.set(ValueLayout.JAVA_LONG, 32, stream);
+        config.set(ValueLayout.JAVA_INT, 48, overlap && launch.function().waits() ? 1 : 0);
         parameters.set(ValueLayout.ADDRESS, 0, launch.call());
         int code = driver.cuLaunchKernelEx(config, launch.function().handle(), parameters, MemorySegment.NULL);
         if (code != CudaErrors.OK) {

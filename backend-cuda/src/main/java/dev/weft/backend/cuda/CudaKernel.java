@@ -6,7 +6,9 @@ import dev.weft.op.OpInstance;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
+import java.lang.foreign.Arena;
 import java.util.List;
+import java.util.OptionalInt;
 
 /** An operator instance and the way that runs it. */
 final class CudaKernel implements Kernel {
@@ -35,6 +37,15 @@ final class CudaKernel implements Kernel {
     @Override
     public long workspaceBytes() {
         return scratchBytes;
+    }
+
+    @Override
+    public OptionalInt launches(KernelArguments arguments) {
+        try (Arena arena = Arena.ofConfined()) {
+            Emission.Counter counter = new Emission.Counter(arena);
+            emit(arguments, counter);
+            return OptionalInt.of(counter.launches());
+        }
     }
 
     @Override

@@ -76,18 +76,29 @@ record Emission(
         return false;
     }
 
-    /** A sink that only looks. @param arena owner of the parameter */
-    static Sink nothing(Arena arena) {
-        MemorySegment call = arena.allocate(CallLayout.BYTES, 8);
-        return new Sink() {
-            @Override
-            public MemorySegment call() {
-                return call;
-            }
+    /** A sink that only counts. */
+    static final class Counter implements Sink {
+        private final MemorySegment call;
+        private int launches;
 
-            @Override
-            public void add(Launch launch) {}
-        };
+        /** @param arena owner of the parameter */
+        Counter(Arena arena) {
+            this.call = arena.allocate(CallLayout.BYTES, 8);
+        }
+
+        int launches() {
+            return launches;
+        }
+
+        @Override
+        public MemorySegment call() {
+            return call;
+        }
+
+        @Override
+        public void add(Launch launch) {
+            launches++;
+        }
     }
 
     /** Arguments at the largest extents and at no place. */

@@ -4,15 +4,23 @@ package dev.weft.backend.cuda;
 final class Function {
     private final String name;
     private final long handle;
+    private final boolean waits;
     private volatile int sharedBytes;
 
     /**
      * @param name module and function, for messages
      * @param handle {@code CUfunction}
+     * @param waits see {@link #waits}
      */
-    Function(String name, long handle) {
+    Function(String name, long handle, boolean waits) {
         this.name = name;
         this.handle = handle;
+        this.waits = waits;
+    }
+
+    /** Whether it waits itself for kernels ahead, so that it may be launched before they have ended. */
+    boolean waits() {
+        return waits;
     }
 
     long handle() {

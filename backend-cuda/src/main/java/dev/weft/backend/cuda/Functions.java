@@ -23,8 +23,8 @@ final class Functions {
 
     private record Name(String module, String function) {}
 
-    /** @param image what was loaded, for messages */
-    private record Module(long handle, String image) {}
+    /** @param image what was loaded */
+    private record Module(long handle, Images.Image image) {}
 
     /**
      * A kernel whose blocks may have {@code sharedBytes} of dynamic shared memory.
@@ -46,7 +46,9 @@ final class Functions {
             Module module = module(name.module());
             known = new Function(
                     name.module() + "/" + name.function(),
-                    context.function(module.handle(), name.function(), module.image()));
+                    context.function(
+                            module.handle(), name.function(), module.image().origin()),
+                    module.image().waits());
             functions.put(name, known);
         }
         if (sharedBytes > known.sharedBytes()) {
@@ -64,7 +66,7 @@ final class Functions {
                 MemorySegment bytes = arena.allocate(image.bytes().length + 1L, 64); // PTX ends with a zero
                 MemorySegment.copy(
                         image.bytes(), 0, bytes, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, image.bytes().length);
-                known = new Module(context.loadModule(bytes, image.origin()), image.origin());
+                known = new Module(context.loadModule(bytes, image.origin()), image);
             }
             modules.put(name, known);
         }

@@ -22,6 +22,9 @@ final class Images {
     private static final String RESOURCES = "/META-INF/weft/cuda/";
     private static final String PTX = "compute_80";
 
+    /** The first chip whose kernels can wait for kernels ahead. */
+    private static final int WAITING_SM = 90;
+
     /** How nvcc says in PTX which toolkit wrote it. */
     private static final Pattern RELEASE = Pattern.compile("release (\\d+)\\.(\\d+)");
 
@@ -47,8 +50,9 @@ final class Images {
      *
      * @param origin where it was found
      * @param bytes a cubin, or text in PTX
+     * @param waits whether its kernels wait themselves for kernels ahead
      */
-    record Image(String origin, byte[] bytes) {}
+    record Image(String origin, byte[] bytes, boolean waits) {}
 
     /**
      * Targets whose images run on a device, best first: of exactly this chip with its own features, of its family, then
@@ -74,13 +78,13 @@ final class Images {
     Image of(String module) {
         List<String> targets = targets(sm);
         for (String target : targets) {
-            Image image = read(module + "." + target + ".cubin");
+            Image image = read(module + "." + target + ".cubin", sm >= WAITING_SM);
             if (image != null) {
                 return image;
             }
         }
         String name = module + "." + PTX + ".ptx";
-        Image ptx = read(name);
+        Image ptx = read(name, false);
         if (ptx != null && toolkit(ptx) <= driverVersion) {
             return ptx;
         }
@@ -103,15 +107,15 @@ final class Images {
         return m.find() ? 1000 * Integer.parseInt(m.group(1)) + 10 * Integer.parseInt(m.group(2)) : 0;
     }
 
-    private @Nullable Image read(String file) {
+    private @Nullable Image read(String file, boolean waits) {
         try {
             if (folder.isEmpty()) {
                 try (InputStream in = Images.class.getResourceAsStream(RESOURCES + file)) {
-                    return in == null ? null : new Image(RESOURCES + file, in.readAllBytes());
+                    return in == null ? null : new Image(RESOURCES + file, in.readAllBytes(), waits);
                 }
             }
             Path path = Path.of(folder, file);
-            return Files.isRegularFile(path) ? new Image(path.toString(), Files.readAllBytes(path)) : null;
+            return Files.isRegularFile(path) ? new Image(path.toString(), Files.readAllBytes(path), waits) : null;
         } catch (IOException e) {
             throw new UncheckedIOException("kernel image " + file + ": " + e.getMessage(), e);
         }

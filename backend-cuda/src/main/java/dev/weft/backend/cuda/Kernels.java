@@ -75,7 +75,7 @@ final class Kernels {
                             List.of(),
                             device.functions(),
                             Emission.nowhere(op, arena),
-                            Emission.nothing(arena))
+                            new Emission.Counter(arena))
                     .run(way);
             return Optional.empty();
         } catch (UnsupportedOpException e) {

@@ -22,13 +22,18 @@ import dev.weft.spi.Capturing;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -86,9 +91,18 @@ class CaptureTest {
         }
     }
 
-    @Test
-    void launchesMayAskToOverlap() {
-        BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.OVERLAP, "true");
+    /** Also on chips and by images that cannot: the emulator reports a launch that asks for it there. */
+    @ParameterizedTest
+    @CsvSource({"90, cubin", "90, ptx", "80, cubin"})
+    void launchesMayAskToOverlap(int sm, String kind, @TempDir Path folder) throws IOException {
+        emulator.with("sm", Integer.toString(sm));
+        try (Stream<Path> images = Files.list(Path.of(System.getProperty(CudaOptions.IMAGES)))) {
+            for (Path image : images.filter(p -> p.toString().endsWith(kind)).toList()) {
+                Files.copy(image, folder.resolve(image.getFileName()));
+            }
+        }
+        BackendConfig config =
+                BackendConfig.DEFAULT.with(CudaOptions.OVERLAP, "true").with(CudaOptions.IMAGES, folder.toString());
         try (Weft weft = Weft.of(Backends.of(config, List.of(new CudaProvider())))) {
             List<float[]> outputs = Network.run(weft.device("cuda:0"), 3, 3, 3);
             for (int step = 0; step < outputs.size(); step++) {

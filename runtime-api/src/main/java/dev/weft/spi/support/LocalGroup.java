@@ -115,7 +115,7 @@ public final class LocalGroup implements Communicator {
 
     @Override
     public void broadcast(String what, MemorySegment data, int root) {
-        requireRank("broadcast", root);
+        RankArguments.requireRank("broadcast " + what, root, size());
         Sent mine = new Sent(shared("broadcast", data), new long[0], new long[0]);
         meet("broadcast", what, mine, all -> {
             MemorySegment source = ((Sent) all.get(root)).data();
@@ -128,7 +128,7 @@ public final class LocalGroup implements Communicator {
 
     @Override
     public void allGather(String what, MemorySegment send, MemorySegment receive) {
-        requireSize("allGather " + what, receive, size() * send.byteSize());
+        RankArguments.requireBytes("allGather " + what + ": receive", receive, size() * send.byteSize());
         meet("allGather", what, new Sent(shared("allGather", send), new long[0], new long[0]), all -> {
             for (int i = 0; i < all.size(); i++) {
                 MemorySegment source = ((Sent) all.get(i)).data();
@@ -147,8 +147,8 @@ public final class LocalGroup implements Communicator {
             MemorySegment receive,
             long[] receiveBytes,
             long[] receiveOffsets) {
-        requireRanges("allToAllV " + what + ": send", send, sendBytes, sendOffsets);
-        requireRanges("allToAllV " + what + ": receive", receive, receiveBytes, receiveOffsets);
+        RankArguments.requireRanges("allToAllV " + what + ": send", send, sendBytes, sendOffsets, size());
+        RankArguments.requireRanges("allToAllV " + what + ": receive", receive, receiveBytes, receiveOffsets, size());
         Sent mine = new Sent(shared("allToAllV", send), sendBytes, sendOffsets);
         meet("allToAllV", what, mine, all -> {
             for (int i = 0; i < all.size(); i++) {
@@ -161,13 +161,13 @@ public final class LocalGroup implements Communicator {
 
     @Override
     public void send(String what, MemorySegment data, int to) {
-        requireRank("send", to);
+        RankArguments.requireRank("send " + what, to, size());
         meeting.send(rank, to, "send " + what, step, shared("send", data));
     }
 
     @Override
     public void receive(String what, MemorySegment data, int from) {
-        requireRank("receive", from);
+        RankArguments.requireRank("receive " + what, from, size());
         meeting.receive(from, rank, "receive " + what, step, data);
     }
 
@@ -183,36 +183,8 @@ public final class LocalGroup implements Communicator {
 
     /** The same bytes for other threads, whatever thread the arena belongs to: the owner waits until all have read. */
     private static MemorySegment shared(String operation, MemorySegment data) {
-        if (!data.isNative()) {
-            throw new RequestException(operation + ": found a segment on the heap, expected a native one");
-        }
+        RankArguments.requireNative(operation, data);
         return MemorySegment.ofAddress(data.address()).reinterpret(data.byteSize());
-    }
-
-    private void requireRank(String operation, int other) {
-        if (other < 0 || other >= size()) {
-            throw new RequestException(operation + ": found rank " + other + ", expected 0 to " + (size() - 1));
-        }
-    }
-
-    private static void requireSize(String subject, MemorySegment segment, long expected) {
-        if (segment.byteSize() != expected) {
-            throw new RequestException(
-                    subject + ": found room for " + segment.byteSize() + " bytes, expected " + expected);
-        }
-    }
-
-    private void requireRanges(String subject, MemorySegment segment, long[] bytes, long[] offsets) {
-        if (bytes.length != size() || offsets.length != size()) {
-            throw new RequestException(subject + ": found " + bytes.length + " sizes and " + offsets.length
-                    + " offsets, expected one per rank of " + size());
-        }
-        for (int i = 0; i < bytes.length; i++) {
-            if (bytes[i] < 0 || offsets[i] < 0 || offsets[i] > segment.byteSize() - bytes[i]) {
-                throw new RequestException(subject + ": rank " + i + ": found " + bytes[i] + " bytes at " + offsets[i]
-                        + ", expected a range within " + segment.byteSize());
-            }
-        }
     }
 
     /** Two ranks that disagree about a size are a defect on one of them; all must end. */

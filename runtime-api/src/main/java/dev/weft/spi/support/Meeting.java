@@ -20,7 +20,7 @@ final class Meeting {
     private final Duration deadline;
     private final @Nullable String[] present;
     private final boolean[] left;
-    private final Map<Long, MemorySegment> sent = new HashMap<>();
+    private final Map<Long, Parcel> sent = new HashMap<>();
     private List<@Nullable Object> parts;
     private long round;
     private int reading;
@@ -114,15 +114,16 @@ final class Meeting {
     synchronized void send(int from, int to, String what, long step, MemorySegment data) {
         long key = key(from, to);
         await(from, what, step, () -> !sent.containsKey(key), () -> List.of(to));
-        sent.put(key, data);
+        Parcel parcel = new Parcel(data);
+        sent.put(key, parcel);
         notifyAll();
-        await(from, what, step, () -> sent.get(key) != data, () -> List.of(to));
+        await(from, what, step, () -> sent.get(key) != parcel, () -> List.of(to));
     }
 
     synchronized void receive(int from, int to, String what, long step, MemorySegment data) {
         long key = key(from, to);
         await(to, what, step, () -> sent.containsKey(key), () -> List.of(from));
-        MemorySegment source = sent.remove(key);
+        MemorySegment source = sent.remove(key).data;
         if (source.byteSize() != data.byteSize()) {
             fail(name + ": rank " + from + " sends " + source.byteSize() + " bytes to rank " + to + ", which " + what
                     + " expects " + data.byteSize());
@@ -134,6 +135,15 @@ final class Meeting {
 
     private long key(int from, int to) {
         return (long) from * size + to;
+    }
+
+    /** Bytes on their way; two of the same memory are not the same. */
+    private static final class Parcel {
+        private final MemorySegment data;
+
+        Parcel(MemorySegment data) {
+            this.data = data;
+        }
     }
 
     private interface Condition {

@@ -1,17 +1,17 @@
-package dev.weft.model;
+package dev.weft.spi.support;
 
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 
 /** Host memory that is used again at every step and grows when one needs more. Not thread-safe. */
-final class HostScratch {
+public final class HostScratch {
     private static final long ALIGNMENT = 64;
 
     private MemorySegment whole = MemorySegment.NULL;
     private MemorySegment used = MemorySegment.NULL;
 
     /** Exactly {@code bytes} bytes, contents undefined; the same memory as the last call's. */
-    MemorySegment bytes(long bytes) {
+    public MemorySegment bytes(long bytes) {
         if (bytes > whole.byteSize()) {
             whole = Arena.ofAuto().allocate(bytes, ALIGNMENT);
         }

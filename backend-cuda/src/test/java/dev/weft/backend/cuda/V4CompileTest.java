@@ -1,0 +1,93 @@
+package dev.weft.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.weft.model.LaunchCount;
+import dev.weft.model.LoadOptions;
+import dev.weft.model.V4Graphs;
+import dev.weft.model.config.LayerKind;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.runtime.CompiledGraph;
+import dev.weft.runtime.Placement;
+import dev.weft.runtime.Weft;
+import java.util.List;
+import java.util.Map;
+import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
+
+/** The graphs of the true models on an emulated H200-class device: which kernels run them, with what memory and launches. */
+class V4CompileTest {
+    /** Operators that have one kernel only: they move few bytes. */
+    private static final List<String> SIMPLE_ALONE = List.of("ringWrite/simple", "moe_dispatch/simple");
+
+    /** Launches that a step takes at most in a layer of each kind; to be lowered with every fusion. */
+    private static final Map<LayerKind, Integer> MOST =
+            Map.of(LayerKind.WINDOW, 42, LayerKind.CSA, 60, LayerKind.HCA, 47);
+
+    private static final int CHUNK = 256;
+
+    private Emulator emulator;
+
+    @BeforeEach
+    void start() {
+        emulator = Emulator.start();
+    }
+
+    @AfterEach
+    void end() {
+        emulator.close();
+    }
+
+    @ParameterizedTest
+    @ValueSource(strings = {"flash", "pro"})
+    void everyNodeRunsOnTheDeviceByItsFastKernel(String name) {
+        ModelConfig config = name.equals("flash") ? ModelConfig.flash() : ModelConfig.pro();
+        try (Weft weft = Weft.of(Emulator.backends())) {
+            CompiledGraph decode = compile(weft, config, 1);
+            CompiledGraph prefill = compile(weft, config, CHUNK);
+            requireFast(decode.placement());
+            requireFast(prefill.placement());
+            requireMemory(decode.placement(), prefill.placement());
+            requireLaunches(config, decode, 1);
+            requireLaunches(config, prefill, 1);
+            requireLaunches(config, prefill, CHUNK);
+        }
+    }
+
+    private static CompiledGraph compile(Weft weft, ModelConfig config, int tokens) {
+        return weft.device("cuda:0")
+                .compile(V4Graphs.backbone(config, LoadOptions.defaults().maxTokens(tokens)));
+    }
+
+    private static void requireFast(Placement placement) {
+        assertThat(placement.hostNodes()).isZero();
+        assertThat(placement.rows())
+                .allSatisfy(row -> assertThat(row.note()).as(row.node()).isEmpty());
+        assertThat(placement.rows().stream()
+                        .map(Placement.Row::kernel)
+                        .filter(kernel -> kernel.endsWith("/simple"))
+                        .distinct())
+                .containsExactlyInAnyOrderElementsOf(SIMPLE_ALONE);
+    }
+
+    /** Weights and states do not depend on the step, values grow with its tokens and stay small beside weights. */
+    private static void requireMemory(Placement decode, Placement prefill) {
+        assertThat(prefill.weightBytes()).isEqualTo(decode.weightBytes());
+        assertThat(decode.valueBytes()).isBetween(1L, prefill.valueBytes() / 16);
+        assertThat(decode.workspaceBytes()).isLessThanOrEqualTo(prefill.workspaceBytes());
+        assertThat(prefill.valueBytes() + prefill.workspaceBytes()).isLessThan(decode.weightBytes() / 100);
+        assertThat(decode.stateBytes()).isBetween(1L, decode.weightBytes() / 100);
+    }
+
+    private static void requireLaunches(ModelConfig config, CompiledGraph compiled, int tokens) {
+        LaunchCount count = LaunchCount.of(compiled, config.numHiddenLayers(), V4Graphs.extents(tokens, 1, 1))
+                .orElseThrow();
+        for (int i = 0; i < config.numHiddenLayers(); i++) {
+            int most = MOST.get(config.kind(i));
+            assertThat(count.layers().get(i)).as("layer " + i).isBetween(1, most);
+        }
+        assertThat(count.outside()).isBetween(1, 7);
+    }
+}

@@ -1,0 +1,185 @@
+#!/usr/bin/env bash
+# Judges the CUDA backend on the machine it runs on: unpack weft-acceptance.tgz, run this. Needs bash, coreutils, awk and a
+# driver; python3 with torch and compute-sanitizer are used where they are, and named as absent where not.
+#
+#   accept.sh [--dry EMULATOR] [--out FOLDER]
+#
+# Phases follow each other with a limit each, all together within ten minutes; one that dies leaves its row. FOLDER (results)
+# receives table.csv, results.json and a log of each phase; the table is printed last. Exit code: number of failed rows, at
+# most 100. --dry runs the recipe on the emulator built in the folder EMULATOR; no speed is measured then.
+set -u
+here=$(CDPATH= cd -- "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+out=results
+emulator=
+while [ $# -gt 0 ]; do
+  case $1 in
+    --dry) emulator=${2:?--dry: the folder of the emulator}; shift 2 ;;
+    --out) out=${2:?--out: a folder}; shift 2 ;;
+    *) echo "accept.sh: found '$1', expected --dry EMULATOR or --out FOLDER" >&2; exit 100 ;;
+  esac
+done
+mkdir -p "$out"
+out=$(CDPATH= cd -- "$out" && pwd -P)
+rows=$out/rows.tsv
+: >"$rows"
+deadline=$((SECONDS + 570))
+device=cuda:0
+weft=$here/weft/weft
+model=$here/weft/examples/demo-model
+emulated=
+[ -z "$emulator" ] || emulated="-Dweft.cuda.path=$emulator/lib -Dweft.cuda.images=$emulator/images"
+export WEFT_JAVA_OPTS=$emulated
+
+row() { # PHASE CASE RESULT OURS_US YARDSTICK_US OF_LIMIT REMARK
+  local IFS=$'\t'
+  echo "$*" >>"$rows"
+}
+
+# phase NAME SECONDS COMMAND...: runs it with a limit, output to NAME.log, and says whether it succeeded.
+phase() {
+  local name=$1 limit=$2 left=$((deadline - SECONDS)) start=$SECONDS code
+  shift 2
+  if [ "$left" -lt 5 ]; then
+    echo "out of time" >"$out/$name.log"
+    return 124
+  fi
+  printf '%4ds %s\n' "$SECONDS" "$name" >&2
+  timeout -k 5 "$((limit < left ? limit : left))" "$@" >"$out/$name.log" 2>&1
+  code=$?
+  took=$((SECONDS - start))
+  return $code
+}
+
+# check NAME SECONDS COMMAND...: a phase whose exit code is the result.
+check() {
+  local code
+  took=0
+  phase "$@"
+  code=$?
+  if [ $code -eq 0 ]; then
+    row "$1" "" pass "" "" "" "$took s"
+  else
+    row "$1" "" FAIL "" "" "" "exit code $code after $took s, see $1.log: $(tail -n 1 "$out/$1.log" | tr '\t' ' ')"
+  fi
+  return $code
+}
+
+finish() {
+  awk -F '\t' 'BEGIN { print "phase,case,result,ours_us,yardstick_us,of_limit,remark" }
+    { for (i = 1; i <= 7; i++) { gsub(/"/, "\"\"", $i); printf "%s\"%s\"", (i > 1 ? "," : ""), $i } print "" }' "$rows" >"$out/table.csv"
+  awk -F '\t' 'BEGIN { split("phase case result ours_us yardstick_us of_limit remark", key, " "); print "["; }
+    { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); printf "%s{", (NR > 1 ? ",\n" : "")
+      for (i = 1; i <= 7; i++) printf "%s\"%s\": \"%s\"", (i > 1 ? ", " : ""), key[i], $i
+      printf "}" } END { print "\n]" }' "$rows" >"$out/results.json"
+  awk -F '\t' 'BEGIN { format = "%-18s %-34s %-7s %10s %12s %9s  %s\n"
+      printf format, "phase", "case", "result", "ours us", "yardstick us", "of limit", "remark" }
+    { printf format, $1, $2, $3, $4, $5, $6, $7 }' "$rows"
+  local failed
+  failed=$(awk -F '\t' '$3 == "FAIL"' "$rows" | wc -l)
+  echo "$(wc -l <"$rows") rows, $failed failed"
+  exit $((failed < 100 ? failed : 100))
+}
+
+# ---- what is here
+
+if ! check devices 30 "$weft" devices --verbose || ! grep -q "$device" "$out/devices.log"; then
+  cat "$out/devices.log"
+  row devices "$device" FAIL "" "" "" "no such device"
+  finish
+fi
+grep "$device" "$out/devices.log" >&2
+if grep -q EMULATOR "$out/devices.log" && [ -z "$emulator" ]; then
+  row devices "$device" FAIL "" "" "" "an emulator, without --dry"
+  finish
+fi
+
+torch=
+if [ -z "$emulator" ] && python3 -c 'import torch; torch.cuda.init()' >"$out/torch.log" 2>&1; then
+  torch=yes
+  # ceilings first, then the shapes of the benchmarks below
+  phase yardstick 60 python3 "$here/yardstick.py" "$out/yardstick.tsv" ||
+    row yardstick "" FAIL "" "" "" "see yardstick.log: $(tail -n 1 "$out/yardstick.log" | tr '\t' ' ')"
+  [ ! -f "$out/yardstick.tsv" ] || while IFS=$'\t' read -r kind m k n us value; do
+    [ "$kind" != ceiling ] || row ceiling "$m" measured "" "$us" "" "$value"
+  done <"$out/yardstick.tsv"
+else
+  row yardstick "" absent "" "" "" "${emulator:+emulator: says nothing of speed; }python3 with torch that finds a device"
+fi
+
+# ---- is it right: before any speed
+
+part=()
+prompt=(--prompt 64 --decode 8)
+if [ -n "$emulator" ]; then
+  part=(--ops norm)
+  prompt=(--prompt 2 --decode 1)
+fi
+check verify 180 "$weft" verify --device "$device" "${part[@]}"
+export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=true"
+check verify-overlap 90 "$weft" verify --device "$device" "${part[@]}"
+for overlap in false true; do
+  export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=$overlap"
+  check "model-overlap-$overlap" 60 "$weft" compare "$model" --devices "$device" --rounds 1 "${prompt[@]}"
+done
+export WEFT_JAVA_OPTS=$emulated
+[ -n "$emulator" ] || check verify-simple 120 "$weft" verify --device "$device/simple"
+check graph 30 "$weft" compile --model flash --device "$device"
+grep -E '^(a step|window|csa|hca)' "$out/graph.log" | while read -r line; do row graph launches info "" "" "" "$line"; done
+
+for tool in memcheck racecheck; do
+  if [ -n "$emulator" ]; then
+    row "$tool" "" absent "" "" "" "the emulator checks memory itself"
+  elif command -v compute-sanitizer >/dev/null; then
+    check "$tool" 60 compute-sanitizer --tool "$tool" --target-processes all --error-exitcode 1 \
+      "$weft" verify --device "$device" --ops gemm
+  else
+    row "$tool" "" absent "" "" "" "compute-sanitizer"
+  fi
+done
+
+# ---- how fast: a step is replayed as a graph from its third run on
+
+# The results of a report in JSON as rows; yardsticks by format, m, k and n.
+report() { # PHASE CASE FILE
+  awk -F '\t' -v phase="$1" -v name="$2" -v sticks="$out/yardstick.tsv" '
+    function value(line) { sub(/^[^:]*: */, "", line); gsub(/[",]/, "", line); return line }
+    BEGIN { while ((getline line < sticks) > 0) { split(line, f, "\t"); stick[f[1] " " f[2] " " f[3] " " f[4]] = f[5] } }
+    /"work" :/ { if (work != "") show(); work = value($0); delete got; share = "" }
+    /"(weights|m|k|n|kernel|gbps|gflops)" :/ { split($0, q, "\""); got[q[2]] = value($0) }
+    /"median" :/ { median = value($0) * 1e6 }
+    /^    "ofLimit" :/ { share = sprintf("%.2f", value($0)) }
+    function show(  shape) {
+      shape = got["weights"] " " got["m"] " " got["k"] " " got["n"]
+      printf "%s\t%s\tmeasured\t%.1f\t%s\t%s\t%s, %.1f GB/s, %.0f GFLOP/s\n", phase, got["m"] == "" ? name : shape, median,
+        stick[shape], share, got["kernel"], got["gbps"], got["gflops"]
+    }
+    END { if (work != "") show() }' "$3" >>"$rows"
+}
+
+bench() { # PHASE CASE SECONDS ARGUMENTS...
+  local name=$1 what=$2 limit=$3
+  shift 3
+  if phase "$name" "$limit" "$weft" bench "$@" --device "$device" --json; then
+    report "${name%%.*}" "$what" "$out/$name.log"
+  else
+    row "$name" "$what" FAIL "" "" "" "see $name.log: $(tail -n 1 "$out/$name.log" | tr '\t' ' ')"
+  fi
+}
+
+if [ -n "$emulator" ]; then
+  row gemm "" absent "" "" "" "emulator: says nothing of speed"
+  row layer "" absent "" "" "" "emulator: says nothing of speed"
+else
+  for weights in mxfp4 fp8 bf16; do
+    for m in 1 32 128 4096; do
+      bench "gemm.$weights.$m" "" 20 gemm --weights $weights --m $m --k 4096 --n 4096
+    done
+  done
+  for kind in window csa hca; do
+    for tokens in 1 32 128; do
+      bench "layer.$kind.$tokens" "$kind, $tokens tokens" 30 layer --kind $kind --tokens $tokens
+    done
+    WEFT_JAVA_OPTS=-Dweft.cuda.overlap=true bench "layer.$kind.overlap" "$kind, 1 token, overlap" 30 layer --kind $kind --tokens 1
+  done
+fi
+finish

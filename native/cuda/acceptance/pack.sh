@@ -1,0 +1,25 @@
+#!/bin/sh
+# Packs what a machine with an NVIDIA device needs to judge the CUDA backend, without Java and without a network: the
+# distribution with its own Java and images for every target, and accept.sh. Usage: pack.sh [FOLDER], default target/acceptance.
+# Needs nvcc. With WEFT_DISTRIBUTION=FOLDER a distribution that was made before is packed, whatever images it has.
+set -eu
+here=$(CDPATH= cd -- "$(dirname "$0")" && pwd -P)
+root=$(CDPATH= cd -- "$here/../../.." && pwd -P)
+out=${1:-$root/target/acceptance}
+most=$((60 * 1024 * 1024))
+
+distribution=${WEFT_DISTRIBUTION-}
+if [ -z "$distribution" ]; then
+  "$root/mvnw" -f "$root/pom.xml" -B -ntp -q -Pdist package -DskipTests -Dweft.native=require -Dweft.cuda.targets=all
+  distribution=$(find "$root/cli/target" -maxdepth 1 -type d -name 'weft-[0-9]*')
+fi
+[ -x "$distribution/weft" ] || { echo "pack.sh: no distribution in '$distribution'" >&2; exit 1; }
+
+rm -rf "$out"
+mkdir -p "$out/pack"
+cp -R "$distribution" "$out/pack/weft"
+cp "$here/accept.sh" "$here/yardstick.py" "$out/pack"
+tar -C "$out/pack" -czf "$out/weft-acceptance.tgz" .
+bytes=$(wc -c <"$out/weft-acceptance.tgz")
+echo "$out/weft-acceptance.tgz: $bytes bytes"
+[ "$bytes" -le "$most" ] || { echo "pack.sh: more than $most bytes" >&2; exit 1; }

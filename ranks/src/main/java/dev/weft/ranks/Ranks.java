@@ -1,0 +1,144 @@
+package dev.weft.ranks;
+
+import dev.weft.CommunicatorException;
+import dev.weft.WeftException;
+import dev.weft.ranks.mpi.MpiGroup;
+import dev.weft.ranks.mpi.MpiWorld;
+import dev.weft.spi.Communicator;
+import dev.weft.spi.support.LocalGroup;
+import java.time.Duration;
+import java.util.Map;
+import java.util.function.ToIntFunction;
+
+/**
+ * Runs work as one rank of a group of processes, and sees to it that all of them end when one fails.
+ *
+ * <p>Ranks that MPI's launchers or Slurm started talk through MPI. A process that nobody started as a rank is a group of one.
+ */
+public final class Ranks {
+    /** System property: seconds that a call waits for the other ranks. */
+    public static final String DEADLINE_PROPERTY = "weft.ranks.deadline";
+
+    /** Exit status of a process that ended because ranks could not work together. */
+    public static final int FAILED = 3;
+
+    private static final Duration DEFAULT_DEADLINE = Duration.ofMinutes(5);
+
+    /** So long the other ranks have to say what they wait for, before all are ended. */
+    private static final Duration LAST_WORDS = Duration.ofSeconds(1);
+
+    /** So long MPI has to end all ranks, before this one ends by itself. */
+    private static final Duration END = Duration.ofSeconds(5);
+
+    private Ranks() {}
+
+    /** What a rank does. */
+    @FunctionalInterface
+    public interface Work {
+        /** @return exit status of this process */
+        int run(Communicator world) throws Exception;
+    }
+
+    /**
+     * What {@link #DEADLINE_PROPERTY} says, else five minutes.
+     *
+     * @throws LaunchException if it is no number of seconds
+     */
+    public static Duration deadline() {
+        String text = System.getProperty(DEADLINE_PROPERTY, "").strip();
+        if (text.isEmpty()) {
+            return DEFAULT_DEADLINE;
+        }
+        try {
+            return seconds(Double.parseDouble(text));
+        } catch (NumberFormatException e) {
+            throw new LaunchException(DEADLINE_PROPERTY + ": found '" + text + "', expected seconds, as in 300");
+        }
+    }
+
+    /** @throws LaunchException if a call could not wait so long, or at all */
+    public static Duration seconds(double seconds) {
+        if (!(seconds > 0 && seconds <= Duration.ofDays(1).toSeconds())) {
+            throw new LaunchException(
+                    "deadline of ranks: found " + seconds + " s, expected more than 0 and at most a day");
+        }
+        return Duration.ofMillis(Math.max(1, Math.round(seconds * 1000)));
+    }
+
+    /**
+     * The group of all ranks. Closing it waits for the others.
+     *
+     * @throws LaunchException if what started the ranks gives them no transport, if there is no library of MPI, or if it is not
+     *     the launcher's
+     * @throws CommunicatorException if the others do not come
+     */
+    public static Communicator connect(Launch launch, Duration deadline) {
+        if (!launch.isGroup()) {
+            return LocalGroup.of(1, deadline).getFirst();
+        }
+        if (launch.mpi() == Launcher.NONE) {
+            throw new LaunchException(launch + ": found no transport, expected one of Open MPI, MPICH or Slurm; on CPUs"
+                    + " ranks talk through MPI: start them with mpirun, mpiexec or srun --mpi=pmix");
+        }
+        return MpiWorld.open(launch, deadline);
+    }
+
+    /**
+     * Connects, requires the same configuration of all ranks, works, and waits for the others.
+     *
+     * <p>If anything is thrown in a group of several, {@code report} says it, all ranks are ended and this process halts:
+     * the method does not return. A process alone returns the status that {@code report} answers.
+     *
+     * @param configuration what must be the same on all ranks, by name
+     * @param report writes one line to standard error and answers an exit status
+     * @return status of the work, {@link #FAILED} if the ranks could not connect
+     */
+    public static int run(
+            Launch launch,
+            Duration deadline,
+            Map<String, String> configuration,
+            Work work,
+            ToIntFunction<Throwable> report) {
+        Communicator world;
+        try {
+            world = connect(launch, deadline);
+        } catch (WeftException e) {
+            report.applyAsInt(e);
+            return FAILED;
+        }
+        try {
+            Agreement.require(world, configuration);
+            int status = work.run(world);
+            world.close();
+            return status;
+        } catch (Throwable t) {
+            int status = report.applyAsInt(t);
+            return world instanceof MpiGroup group ? end(group, t, status) : status;
+        }
+    }
+
+    private static int end(MpiGroup group, Throwable reason, int reported) {
+        boolean together = reason instanceof CommunicatorException;
+        int status = together ? FAILED : reported;
+        Thread.ofPlatform().daemon().start(() -> {
+            sleep(LAST_WORDS.plus(END));
+            Runtime.getRuntime().halt(status);
+        });
+        if (together) {
+            sleep(LAST_WORDS);
+        }
+        System.out.flush();
+        System.err.flush();
+        group.end(reason.toString(), status);
+        Runtime.getRuntime().halt(status);
+        return status;
+    }
+
+    private static void sleep(Duration time) {
+        try {
+            Thread.sleep(time);
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+        }
+    }
+}

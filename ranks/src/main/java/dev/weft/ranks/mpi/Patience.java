@@ -1,0 +1,44 @@
+package dev.weft.ranks.mpi;
+
+import java.time.Duration;
+import java.util.concurrent.locks.LockSupport;
+
+/**
+ * Waiting by polling: at first without giving the processor away, since most answers come within microseconds; then, or at
+ * once where ranks are as many as processors, to others that run; after a while asleep.
+ */
+final class Patience {
+    private static final long SPIN = 50_000;
+    private static final long YIELD = 20_000_000;
+    private static final long NAP = 50_000;
+    private static final long LONG_NAP = 1_000_000;
+    private static final long SECOND = 1_000_000_000;
+
+    private final long start = System.nanoTime();
+    private final long deadline;
+    private final long spin;
+    private long waited;
+
+    /** @param crowded whether ranks of this host are as many as its processors */
+    Patience(Duration deadline, boolean crowded) {
+        this.deadline = deadline.toNanos();
+        this.spin = crowded ? 0 : SPIN;
+    }
+
+    /** Waits a little. @return whether the deadline has not passed */
+    boolean pause() {
+        waited = System.nanoTime() - start;
+        if (waited < spin) {
+            Thread.onSpinWait();
+        } else if (waited < YIELD) {
+            Thread.yield();
+        } else {
+            LockSupport.parkNanos(waited < SECOND ? NAP : LONG_NAP);
+        }
+        return waited < deadline;
+    }
+
+    long waitedNanos() {
+        return waited;
+    }
+}

@@ -1,0 +1,8 @@
+/** Groups of processes that work on one model: who started them, how they talk, and how all of them end. */
+module dev.weft.ranks {
+    requires transitive dev.weft;
+    requires org.slf4j;
+    requires static org.jspecify;
+
+    exports dev.weft.ranks;
+}

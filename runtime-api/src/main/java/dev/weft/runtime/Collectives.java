@@ -1,0 +1,230 @@
+package dev.weft.runtime;
+
+import dev.weft.DType;
+import dev.weft.Shape;
+import dev.weft.op.AllGather;
+import dev.weft.op.AllReduce;
+import dev.weft.op.AllToAllV;
+import dev.weft.op.Broadcast;
+import dev.weft.op.Collective;
+import dev.weft.op.GatherColumns;
+import dev.weft.op.GatherRows;
+import dev.weft.op.MoeReturn;
+import dev.weft.op.MoeSend;
+import dev.weft.op.ReduceScatter;
+import dev.weft.op.RowCounts;
+import dev.weft.op.ScatterColumns;
+import dev.weft.runtime.CompiledGraph.Step;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Communicator;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.KernelArguments;
+import dev.weft.spi.support.HostScratch;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
+import java.util.function.ObjLongConsumer;
+
+/**
+ * Runs the collectives of one execution: waits for the stream, moves bytes by the group, sums in rank order. Extents that
+ * come to light on the way are handed to the execution before results are written. Used by one thread.
+ */
+final class Collectives {
+    private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
+
+    private final Communicator group;
+    private final ObjLongConsumer<String> binder;
+    private final RowExchange exchange;
+    private final MoeRoutes moe;
+    private final Route out;
+    private final Route in;
+    private final HostScratch gathered = new HostScratch();
+    private final HostOperands o;
+    private final long[] sendBytes;
+    private final long[] sendOffsets;
+    private final long[] receiveBytes;
+    private final long[] receiveOffsets;
+
+    /** @param binder receives the name and the extent of a dimension that a node binds */
+    Collectives(BackendDevice device, Communicator group, ObjLongConsumer<String> binder) {
+        this.group = group;
+        this.binder = binder;
+        this.exchange = new RowExchange(group);
+        this.moe = new MoeRoutes(group);
+        this.out = new Route(group.size());
+        this.in = new Route(group.size());
+        this.o = new HostOperands(device);
+        this.sendBytes = new long[group.size()];
+        this.sendOffsets = new long[group.size()];
+        this.receiveBytes = new long[group.size()];
+        this.receiveOffsets = new long[group.size()];
+    }
+
+    void run(DeviceStream stream, Step step, KernelArguments arguments) {
+        stream.synchronize();
+        o.open(arguments, step.node().inputs().size());
+        String what = step.node().label();
+        switch ((Collective) step.node().op()) {
+            case AllReduce _ -> allReduce(what);
+            case AllGather _ -> group.allGather(what, o.data(0), o.data(1));
+            case ReduceScatter _ -> reduceScatter(what);
+            case AllToAllV _ -> allToAllV(what);
+            case Broadcast _ -> broadcast(what);
+            case MoeSend s -> moeSend(what, s);
+            case MoeReturn r -> moeReturn(what, r);
+            case RowCounts c -> rowCounts(what, c);
+            case GatherRows _ -> gatherRows(what);
+            case ScatterColumns s -> scatterColumns(what, s.ranks());
+            case GatherColumns g -> gatherColumns(what, g.ranks());
+        }
+        o.store();
+    }
+
+    private void allReduce(String what) {
+        MemorySegment x = o.data(0);
+        MemorySegment all = gathered.bytes(group.size() * x.byteSize());
+        group.allGather(what, x, all);
+        sum(all, o.data(1));
+    }
+
+    private void reduceScatter(String what) {
+        MemorySegment x = o.data(0);
+        MemorySegment y = o.data(1);
+        long share = y.byteSize();
+        MemorySegment all = gathered.bytes(x.byteSize());
+        for (int r = 0; r < group.size(); r++) {
+            sendOffsets[r] = r * share;
+        }
+        Arrays.fill(sendBytes, share);
+        group.allToAllV(what, x, sendBytes, sendOffsets, all, sendBytes, sendOffsets);
+        sum(all, y);
+    }
+
+    /** Adds the shares of all ranks, one after another, in F32, rounded once. */
+    private void sum(MemorySegment shares, MemorySegment y) {
+        DType dtype = o.arguments().dtype(1);
+        long bytes = dtype.bytes(1);
+        for (long at = 0; at < y.byteSize(); at += bytes) {
+            float sum = get(dtype, shares, at);
+            for (int r = 1; r < group.size(); r++) {
+                sum += get(dtype, shares, r * y.byteSize() + at);
+            }
+            if (dtype == DType.F32) {
+                y.set(ValueLayout.JAVA_FLOAT_UNALIGNED, at, sum);
+            } else {
+                y.set(ValueLayout.JAVA_SHORT_UNALIGNED, at, (short) dtype.encode(sum));
+            }
+        }
+    }
+
+    private static float get(DType dtype, MemorySegment s, long at) {
+        return dtype == DType.F32
+                ? s.get(ValueLayout.JAVA_FLOAT_UNALIGNED, at)
+                : dtype.decode(s.get(ValueLayout.JAVA_SHORT_UNALIGNED, at) & 0xFFFF);
+    }
+
+    private void allToAllV(String what) {
+        int ranks = group.size();
+        MemorySegment counts = o.data(1);
+        MemorySegment all = gathered.bytes((long) ranks * counts.byteSize());
+        group.allGather(what, counts, all);
+        long row = rowBytes(0);
+        long sendAt = 0;
+        long receiveAt = 0;
+        for (int r = 0; r < ranks; r++) {
+            sendBytes[r] = row * counts.getAtIndex(I64, r);
+            sendOffsets[r] = sendAt;
+            sendAt += sendBytes[r];
+            receiveBytes[r] = row * all.getAtIndex(I64, (long) r * ranks + group.rank());
+            receiveOffsets[r] = receiveAt;
+            receiveAt += receiveBytes[r];
+        }
+        group.allToAllV(what, o.data(0), sendBytes, sendOffsets, o.data(2), receiveBytes, receiveOffsets);
+    }
+
+    private void broadcast(String what) {
+        MemorySegment y = o.data(1);
+        y.copyFrom(o.data(0));
+        group.broadcast(what, y, 0);
+    }
+
+    private void moeSend(String what, MoeSend op) {
+        moe.meet(what, op, o.data(2));
+        binder.accept(op.received().name(), moe.received());
+        moe.write(o.data(5), o.data(6));
+        exchange.with(RowExchange.Column.whole(o.data(0), o.data(3), rowBytes(0)));
+        if (!o.arguments().scaling(0).isNone()) {
+            exchange.with(RowExchange.Column.whole(o.scales(0), o.scales(3), scaleBytes(0)));
+        }
+        exchange.with(RowExchange.Column.whole(o.data(1), o.data(4), Float.BYTES));
+        exchange.run(what, moe.atSender(), moe.atHolder());
+    }
+
+    private void moeReturn(String what, MoeReturn op) {
+        moe.resume(op.table(), o.data(2), o.data(1));
+        exchange.with(RowExchange.Column.whole(o.data(0), o.data(3), rowBytes(0)))
+                .run(what, moe.atHolder(), moe.atSender());
+    }
+
+    private void rowCounts(String what, RowCounts op) {
+        MemorySegment counts = o.data(1);
+        MemorySegment mine = gathered.bytes(Long.BYTES);
+        mine.set(I64, 0, o.arguments().dim(0, 0));
+        group.allGather(what, mine, counts);
+        long total = 0;
+        for (int r = 0; r < group.size(); r++) {
+            total += counts.getAtIndex(I64, r);
+        }
+        binder.accept(op.total().name(), total);
+    }
+
+    private void gatherRows(String what) {
+        mineToAll();
+        exchange.with(RowExchange.Column.whole(o.data(0), o.data(2), rowBytes(0)));
+        if (!o.arguments().scaling(0).isNone()) {
+            exchange.with(RowExchange.Column.whole(o.scales(0), o.scales(2), scaleBytes(0)));
+        }
+        exchange.run(what, out, in);
+    }
+
+    private void scatterColumns(String what, int ranks) {
+        mineToAll();
+        long row = rowBytes(0);
+        long share = row / ranks;
+        exchange.with(new RowExchange.Column(o.data(0), row, share, o.data(2), share, 0, share))
+                .run(what, out, in);
+    }
+
+    private void gatherColumns(String what, int ranks) {
+        mineToAll();
+        long share = rowBytes(0);
+        exchange.with(new RowExchange.Column(o.data(0), share, 0, o.data(2), ranks * share, share, share))
+                .run(what, in, out);
+    }
+
+    /** Routes on which my rows go to every rank and everyone's rows come here, in rank order. */
+    private void mineToAll() {
+        MemorySegment counts = o.data(1);
+        out.clear();
+        in.clear();
+        long before = 0;
+        for (int r = 0; r < group.size(); r++) {
+            long rows = counts.getAtIndex(I64, r);
+            out.add(r, 0, counts.getAtIndex(I64, group.rank()));
+            in.add(r, before, rows);
+            before += rows;
+        }
+    }
+
+    /** Bytes of one index of the first axis. */
+    private long rowBytes(int i) {
+        KernelArguments a = o.arguments();
+        return a.dtype(i).bytes(a.pitch(i));
+    }
+
+    private long scaleBytes(int i) {
+        long[] one = o.arguments().dims(i);
+        one[0] = 1;
+        return Shape.elements(o.arguments().scaling(i).scaleDims(one));
+    }
+}

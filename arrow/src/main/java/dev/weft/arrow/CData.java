@@ -115,21 +115,22 @@ public final class CData {
     private static void fill(TensorMemory memory, MemorySegment struct) {
         TensorLayout layout = TensorLayout.of(memory.type());
         MemorySegment data = MemorySegment.ofAddress(memory.address());
+        TensorMemory.Hold hold = memory.hold();
         if (layout.listSize() == TensorLayout.NO_LIST) {
-            array(struct, layout.length(), memory, Arena.ofShared(), MemorySegment.NULL, data);
+            array(struct, layout.length(), hold::close, Arena.ofShared(), MemorySegment.NULL, data);
             return;
         }
         Arena arena = Arena.ofShared();
         MemorySegment child = arena.allocate(ARRAY.layout());
         long values = layout.length() * layout.listSize();
-        array(child, values, memory, Arena.ofShared(), MemorySegment.NULL, data);
-        array(struct, layout.length(), memory, arena, MemorySegment.NULL);
+        array(child, values, hold::close, Arena.ofShared(), MemorySegment.NULL, data);
+        array(struct, layout.length(), () -> {}, arena, MemorySegment.NULL);
         children(ARRAY, struct, arena, child);
     }
 
     /** @param buffers the bitmap, absent as nothing is null, and the values */
     private static void array(
-            MemorySegment struct, long length, TensorMemory memory, Arena arena, MemorySegment... buffers) {
+            MemorySegment struct, long length, Runnable release, Arena arena, MemorySegment... buffers) {
         struct.fill((byte) 0);
         ARRAY.set(struct, "length", length);
         ARRAY.set(struct, "n_buffers", buffers.length);
@@ -139,7 +140,7 @@ public final class CData {
         }
         ARRAY.set(struct, "buffers", pointers);
         ARRAY.set(struct, "release", Exports.RELEASE_ARRAY);
-        ARRAY.set(struct, "private_data", Exports.add(arena, memory.hold()::close));
+        ARRAY.set(struct, "private_data", Exports.add(arena, release));
     }
 
     /**

@@ -68,6 +68,9 @@ final class CImport {
         long data = pointers(ARRAY.get(values, "buffers"), 2)
                 .getAtIndex(ValueLayout.ADDRESS, 1)
                 .address();
+        if (data == 0 && type.maxElements() > 0) {
+            throw new ArrowException(subject + ": found no values, expected those of " + type);
+        }
         ElementFormat element = ElementFormat.of(type.dtype());
         return data + offset * type.dtype().bits() * element.perValue() / Byte.SIZE;
     }

@@ -21,28 +21,36 @@ public final class DLPack {
     /** @return pointer to a {@code DLManagedTensorVersioned} */
     public static MemorySegment export(TensorMemory memory) {
         CStruct kind = CStruct.DL_VERSIONED;
+        long address = memory.address();
+        TensorMemory.Hold hold = memory.hold();
         Arena arena = Arena.ofShared();
         MemorySegment struct = arena.allocate(kind.layout());
         kind.set(struct, "version.major", MAJOR);
         kind.set(struct, "version.minor", MINOR);
         kind.set(struct, "deleter", Exports.DELETE_VERSIONED);
-        return finish(kind, struct, arena, memory);
+        describe(kind, struct, arena, memory, address);
+        kind.set(struct, "manager_ctx", Exports.add(arena, hold::close));
+        return MemorySegment.ofAddress(struct.address());
     }
 
     /** For consumers that know DLPack before 1.0 only. @return pointer to a {@code DLManagedTensor} */
     public static MemorySegment exportManaged(TensorMemory memory) {
         CStruct kind = CStruct.DL_MANAGED;
+        long address = memory.address();
+        TensorMemory.Hold hold = memory.hold();
         Arena arena = Arena.ofShared();
         MemorySegment struct = arena.allocate(kind.layout());
         kind.set(struct, "deleter", Exports.DELETE_MANAGED);
-        return finish(kind, struct, arena, memory);
+        describe(kind, struct, arena, memory, address);
+        kind.set(struct, "manager_ctx", Exports.add(arena, hold::close));
+        return MemorySegment.ofAddress(struct.address());
     }
 
-    private static MemorySegment finish(CStruct kind, MemorySegment struct, Arena arena, TensorMemory memory) {
+    private static void describe(CStruct kind, MemorySegment struct, Arena arena, TensorMemory memory, long address) {
         TensorType type = memory.type();
         long[] shape = type.shape().maximum();
         // a tensor of nothing has no address
-        kind.set(struct, "dl_tensor.data", type.maxElements() == 0 ? 0 : memory.address());
+        kind.set(struct, "dl_tensor.data", type.maxElements() == 0 ? 0 : address);
         kind.set(struct, "dl_tensor.device.device_type", memory.place().type());
         kind.set(struct, "dl_tensor.device.device_id", memory.place().ordinal());
         kind.set(struct, "dl_tensor.ndim", shape.length);
@@ -51,8 +59,6 @@ public final class DLPack {
         kind.set(struct, "dl_tensor.dtype.lanes", 1);
         kind.set(struct, "dl_tensor.shape", arena.allocateFrom(ValueLayout.JAVA_LONG, shape));
         kind.set(struct, "dl_tensor.strides", arena.allocateFrom(ValueLayout.JAVA_LONG, strides(shape)));
-        kind.set(struct, "manager_ctx", Exports.add(arena, memory.hold()::close));
-        return MemorySegment.ofAddress(struct.address());
     }
 
     /** In elements, row-major. */

@@ -26,14 +26,20 @@ public final class TensorMemory implements AutoCloseable {
     private final Share share;
     private final Hold own;
 
-    /** What all holders have in common. */
+    /** What all holders have in common. Its maker is the first of them. */
     private static final class Share {
-        final AtomicInteger holders = new AtomicInteger();
+        final AtomicInteger holders = new AtomicInteger(1);
         final Arena arena = Arena.ofShared();
         final Runnable release;
 
         Share(Runnable release) {
             this.release = release;
+        }
+
+        void join(TensorType type) {
+            if (holders.getAndUpdate(n -> n == 0 ? 0 : n + 1) == 0) {
+                throw closed(type);
+            }
         }
 
         void drop() {
@@ -44,14 +50,13 @@ public final class TensorMemory implements AutoCloseable {
         }
     }
 
-    /** The right to use the memory. Close gives it up, once. */
+    /** The right to use the memory, of one who joined. Close gives it up, once. */
     static final class Hold implements AutoCloseable {
         private final Share share;
         private final AtomicBoolean closed = new AtomicBoolean();
 
         private Hold(Share share) {
             this.share = share;
-            share.holders.incrementAndGet();
         }
 
         @Override
@@ -176,19 +181,25 @@ public final class TensorMemory implements AutoCloseable {
         if (type.scaling().isNone()) {
             return Optional.empty();
         }
+        share.join(type);
         return Optional.of(new TensorMemory(scaleType(type), place, scaleAddress, 0, share));
     }
 
     /** A further right to use the memory. @throws ClosedException after close */
     Hold hold() {
         requireOpen();
+        share.join(type);
         return new Hold(share);
     }
 
     private void requireOpen() {
         if (own.closed.get()) {
-            throw new ClosedException("tensor memory " + type + ": used after close");
+            throw closed(type);
         }
+    }
+
+    private static ClosedException closed(TensorType type) {
+        return new ClosedException("tensor memory " + type + ": used after close");
     }
 
     @Override

@@ -126,9 +126,8 @@ class ArrowTableTest {
         for (int i = 0; i < 2000; i++) {
             byte[] bad = good.clone();
             bad[random.nextInt(bad.length)] = (byte) random.nextInt();
-            Files.write(file, bad);
             try {
-                ArrowTable.read(file);
+                IpcReader.read("broken", bad);
             } catch (ArrowException e) {
                 refused++;
             }

@@ -65,7 +65,7 @@ final class CompareArrow {
         Map<String, String> metadata = new LinkedHashMap<>();
         comparison
                 .propertyStream()
-                .filter(e -> e.getValue().isValueNode())
+                .filter(e -> e.getValue().isValueNode() && !e.getValue().isNull())
                 .forEach(e -> metadata.put(e.getKey(), e.getValue().asString()));
         return new ArrowTable(COLUMNS, table.rows, metadata);
     }

@@ -1,15 +1,16 @@
 package dev.weft.cli;
 
 import dev.weft.bench.Result;
+import dev.weft.graph.Node;
 import dev.weft.verify.DeviceRun;
 import dev.weft.verify.NodeOutcome;
 import dev.weft.verify.NodeReport;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -22,11 +23,12 @@ final class CompareCharts {
     static final Map<String, String> KEY = key();
 
     private static final Pattern LAYER = Pattern.compile("layers\\.(\\d+)\\..*");
-    private static final int NAMES = 84;
+    private static final int MOST_CELLS = 50;
+    private static final int NAMES = 112;
     private static final int CELL = 10;
     private static final int ROW = 13;
     private static final int BAR = 11;
-    private static final int BARS = 420;
+    private static final int BARS = 400;
     private static final int VALUES = 70;
 
     private CompareCharts() {}
@@ -45,9 +47,11 @@ final class CompareCharts {
 
     /** Nodes of a step on a device: a row per layer, a cell per node, coloured by what of its tolerance it uses up. */
     static String heatMap(List<NodeReport> nodes, DeviceRun run) {
+        List<String> parts = parts(nodes.stream().map(NodeReport::node).toList());
         Map<String, List<NodeReport>> rows = new LinkedHashMap<>();
-        nodes.forEach(n -> rows.computeIfAbsent(part(n.node().label(), rows.keySet()), p -> new ArrayList<>())
-                .add(n));
+        for (int i = 0; i < parts.size(); i++) {
+            rows.computeIfAbsent(parts.get(i), p -> new ArrayList<>()).add(nodes.get(i));
+        }
         int most = rows.values().stream().mapToInt(List::size).max().orElse(1);
         Svg svg = Svg.inline(NAMES + most * CELL, rows.size() * ROW, "Errors of every node on " + run.id());
         int y = 0;
@@ -66,13 +70,27 @@ final class CompareCharts {
         return svg.finish();
     }
 
-    /** The row of a node: its layer, or what is before the first or behind the last. @param before rows so far */
-    private static String part(String label, Set<String> before) {
-        Matcher layer = LAYER.matcher(label);
-        if (layer.matches()) {
-            return "layer " + layer.group(1);
+    /**
+     * The rows of nodes: of a model their layers, and what is before the first and behind the last; of other graphs their
+     * operators, so many to a row.
+     */
+    static List<String> parts(List<Node> nodes) {
+        boolean layered = nodes.stream().anyMatch(n -> LAYER.matcher(n.label()).matches());
+        Map<String, Integer> counts = new HashMap<>();
+        List<String> parts = new ArrayList<>();
+        boolean behind = false;
+        for (Node n : nodes) {
+            Matcher layer = LAYER.matcher(n.label());
+            if (layered) {
+                boolean inside = layer.matches();
+                behind |= inside;
+                parts.add(inside ? "layer " + layer.group(1) : behind ? "head" : "embedding");
+            } else {
+                int row = counts.merge(n.op().name(), 1, Integer::sum) / (MOST_CELLS + 1);
+                parts.add(n.op().name() + (row == 0 ? "" : " " + (row + 1)));
+            }
         }
-        return before.stream().noneMatch(p -> p.startsWith("layer")) ? "embedding" : "head";
+        return parts;
     }
 
     private static String colour(NodeOutcome outcome) {
@@ -100,15 +118,14 @@ final class CompareCharts {
         };
     }
 
-    /** Time of every layer in a step: a bar per device. */
-    static String bars(String step, List<DeviceRun> timed) {
+    /** Time of every layer in a step: a bar per device. @param nodes of the step */
+    static String bars(String step, List<DeviceRun> timed, List<Node> nodes) {
         Map<String, double[]> rows = new LinkedHashMap<>();
-        int nodes = timed.getFirst().times().get(step).nodes().size();
-        for (int node = 0; node < nodes; node++) {
+        List<String> parts = parts(nodes);
+        for (int node = 0; node < parts.size(); node++) {
             for (int i = 0; i < timed.size(); i++) {
                 Result r = timed.get(i).times().get(step).nodes().get(node);
-                rows.computeIfAbsent(part(r.name(), rows.keySet()), p -> new double[timed.size()])[i] +=
-                        r.secondsMedian();
+                rows.computeIfAbsent(parts.get(node), p -> new double[timed.size()])[i] += r.secondsMedian();
             }
         }
         double longest =

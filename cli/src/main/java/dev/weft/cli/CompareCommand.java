@@ -1,5 +1,8 @@
 package dev.weft.cli;
 
+import static java.util.Objects.requireNonNull;
+
+import dev.weft.BackendUnavailableException;
 import dev.weft.DeviceId;
 import dev.weft.bench.Rounds;
 import dev.weft.io.Checkpoint;
@@ -8,15 +11,19 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.Backends;
+import dev.weft.verify.Comparison;
 import dev.weft.verify.ModeReport;
 import dev.weft.verify.ModelComparison;
+import dev.weft.verify.OperatorCases;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
+import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.ArgGroup;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
@@ -27,19 +34,35 @@ import picocli.CommandLine.Spec;
 @Command(
         name = "compare",
         description = {
-            "Hold devices against a reference on a model.",
+            "Hold devices against a reference on a model or an operator.",
             "Every node runs by itself, fed with the reference's operands, so that the first wrong one is found by name;"
                     + " then the whole model. Times are shown of hardware only. Exit code 1 if a node breaks its"
-                    + " operator's contract or a device cannot run the model."
+                    + " operator's contract or a device cannot run the whole."
         })
 final class CompareCommand extends WeftCommand {
     private static final int WARM_UP = 2;
 
+    private final Function<BackendConfig, Backends> backends;
+
     @Spec
     private CommandSpec spec;
 
-    @Parameters(index = "0", paramLabel = "MODEL", description = "Folder of the checkpoint.")
-    private Path directory = Path.of("");
+    @ArgGroup(multiplicity = "1")
+    private final Subject subject = new Subject();
+
+    /** A model or an operator. */
+    private static final class Subject {
+        @Parameters(paramLabel = "MODEL", description = "Folder of the checkpoint.")
+        private @Nullable Path model;
+
+        @Option(
+                names = "--op",
+                paramLabel = "NAME",
+                description =
+                        "Instead of a model: an operator by name, as in gemm or sparseAttention, in all the forms of"
+                                + " the conformance suite.")
+        private @Nullable String operator;
+    }
 
     @Option(
             names = "--devices",
@@ -115,20 +138,28 @@ final class CompareCommand extends WeftCommand {
     private @Nullable Path arrow;
 
     CompareCommand(Terminal terminal) {
+        this(terminal, Backends::load);
+    }
+
+    /** @param backends where the devices come from */
+    CompareCommand(Terminal terminal, Function<BackendConfig, Backends> backends) {
         super(terminal);
+        this.backends = backends;
     }
 
     @Override
     public Integer call() throws IOException {
-        ModelOptions.requireDirectory(directory);
         if (html != null) {
             requireFile("--html", html);
         }
         if (arrow != null) {
             requireFile("--arrow", arrow);
         }
-        int[] ids = tokens();
-        CompareSheet sheet = sheet(ids);
+        BenchOptions.positive("--rounds", rounds);
+        BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
+        CompareSheet sheet = subject.model == null
+                ? ofOperator(requireNonNull(subject.operator), config)
+                : ofModel(subject.model, config);
         if (html != null) {
             Files.writeString(html, new CompareHtml(sheet).page());
         }
@@ -150,7 +181,7 @@ final class CompareCommand extends WeftCommand {
         }
     }
 
-    private int[] tokens() throws IOException {
+    private int[] tokens(Path model) throws IOException {
         BenchOptions.positive("--decode", decode);
         if (tokens != null) {
             int[] given = Json.readIds(tokens);
@@ -161,37 +192,54 @@ final class CompareCommand extends WeftCommand {
             return given;
         }
         int count = BenchOptions.positive("--prompt", prompt) + decode;
-        int vocabulary = ModelConfig.read(directory.resolve("config.json")).vocabSize();
+        int vocabulary = ModelConfig.read(model.resolve("config.json")).vocabSize();
         SplittableRandom random = new SplittableRandom(seed);
         return random.ints(count, 0, vocabulary).toArray();
     }
 
-    private CompareSheet sheet(int[] ids) {
-        Rounds timed = new Rounds(BenchOptions.positive("--rounds", rounds), WARM_UP);
-        DeviceId against = DeviceId.parse(reference);
-        BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
-        try (Backends backends = Backends.load(config);
-                Weft weft = Weft.of(backends);
-                Checkpoint checkpoint = Checkpoint.open(directory)) {
-            List<DeviceId> others = devices.isEmpty()
-                    ? DeviceComparison.candidates(weft)
-                    : devices.stream().map(DeviceId::parse).toList();
+    private CompareSheet ofModel(Path model, BackendConfig config) throws IOException {
+        ModelOptions.requireDirectory(model);
+        int[] ids = tokens(model);
+        try (Backends all = backends.apply(config);
+                Weft weft = Weft.of(all);
+                Checkpoint checkpoint = Checkpoint.open(model)) {
             List<ModeReport> reports = new ArrayList<>();
             for (NumericMode mode : modes) {
-                ModelComparison.Plan plan = new ModelComparison.Plan(against, others, mode, ids, decode, timed);
-                reports.add(ModelComparison.run(backends, weft, checkpoint, plan, this::progress));
+                ModelComparison.Plan plan = new ModelComparison.Plan(
+                        DeviceId.parse(reference), others(weft), mode, ids, decode, new Rounds(rounds, WARM_UP));
+                reports.add(ModelComparison.run(all, weft, checkpoint, plan, this::progress));
             }
             return new CompareSheet(
-                    "weft "
-                            + String.join(
-                                    " ",
-                                    spec.root().commandLine().getParseResult().originalArgs()),
-                    directory.toString(),
-                    tokens == null ? seed : -1,
-                    ids.length - decode,
-                    decode,
-                    reports);
+                    command(), model.toString(), tokens == null ? seed : -1, ids.length - decode, decode, reports);
         }
+    }
+
+    private CompareSheet ofOperator(String operator, BackendConfig config) {
+        try (Backends all = backends.apply(config);
+                Weft weft = Weft.of(all);
+                OperatorCases cases = OperatorCases.of(operator)) {
+            Comparison comparison =
+                    cases.comparison().reference(weft.device(reference)).rounds(new Rounds(rounds, WARM_UP));
+            for (DeviceId id : others(weft)) {
+                try {
+                    comparison.candidates(List.of(weft.device(id)));
+                } catch (BackendUnavailableException e) {
+                    comparison.absent(id, String.valueOf(e.getMessage()));
+                }
+            }
+            return new CompareSheet(command(), cases.graph().name(), -1, 0, 0, List.of(comparison.run()));
+        }
+    }
+
+    private List<DeviceId> others(Weft weft) {
+        return devices.isEmpty()
+                ? DeviceComparison.candidates(weft)
+                : devices.stream().map(DeviceId::parse).toList();
+    }
+
+    private String command() {
+        return "weft "
+                + String.join(" ", spec.root().commandLine().getParseResult().originalArgs());
     }
 
     private void progress(String what) {

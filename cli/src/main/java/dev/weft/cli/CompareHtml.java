@@ -17,6 +17,7 @@ import java.util.ArrayList;
 import java.util.Comparator;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 
@@ -59,9 +60,14 @@ final class CompareHtml {
                         : "Not every device passes; see below");
         add("<dl class=\"facts\">\n");
         fact("command", sheet.command());
-        fact("model", sheet.model());
-        fact("tokens", sheet.prefill() + " in the prompt, " + sheet.decode() + " decoded one by one after it");
-        fact("seed", sheet.seed() < 0 ? "none, the tokens were given" : Long.toString(sheet.seed()));
+        if (sheet.isModel()) {
+            fact("model", sheet.model());
+            fact("tokens", sheet.prefill() + " in the prompt, " + sheet.decode() + " decoded one by one after it");
+            fact("seed", sheet.seed() < 0 ? "none, the tokens were given" : Long.toString(sheet.seed()));
+        } else {
+            fact("operator", sheet.model());
+            fact("operands", "those of the conformance suite");
+        }
         fact("weft", Version.text());
         fact("java", System.getProperty("java.runtime.version", "unknown"));
         fact("system", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
@@ -69,6 +75,9 @@ final class CompareHtml {
     }
 
     private String name() {
+        if (!sheet.isModel()) {
+            return "operator " + sheet.model();
+        }
         Path file = Path.of(sheet.model()).toAbsolutePath().normalize().getFileName();
         return file == null ? sheet.model() : file.toString();
     }
@@ -78,8 +87,11 @@ final class CompareHtml {
     }
 
     private void mode(ModeReport mode) {
-        String numerics = NumericModeConverter.name(mode.mode());
-        add("<h2>Numerics %s, against %s</h2>\n", numerics, mode.reference().id());
+        String title = CompareSheet.title(mode);
+        add(
+                "<h2>%s, against %s</h2>\n",
+                title.substring(0, 1).toUpperCase(Locale.ROOT) + title.substring(1),
+                mode.reference().id());
         devices(mode);
         for (DeviceRun run : mode.devices()) {
             mode.firstWrong(run.id())
@@ -90,8 +102,8 @@ final class CompareHtml {
                             n.step(),
                             CompareSheet.complaint(n.outcomes().get(run.id()))));
             run.problem()
-                    .ifPresent(
-                            p -> add("<p class=\"bad reason\"><b>%s</b> did not run the model: %s</p>\n", run.id(), p));
+                    .ifPresent(p -> add(
+                            "<p class=\"bad reason\"><b>%s</b> did not run the whole graph: %s</p>\n", run.id(), p));
         }
         heatMaps(mode);
         worst(mode);
@@ -111,7 +123,7 @@ final class CompareHtml {
                 "#nodes right",
                 "#wrong",
                 "#no kernel",
-                "#logits nmse",
+                sheet.isModel() ? "#logits nmse" : "#outputs nmse",
                 "#max |diff|",
                 "#same argmax");
         row(mode, mode.reference());
@@ -192,7 +204,7 @@ final class CompareHtml {
             run.times().forEach((step, times) -> time(run, step, times.step()));
         }
         endTable();
-        add("<h3>Time by layer</h3>\n<p class=\"key\">");
+        add("<h3>%s</h3>\n<p class=\"key\">", sheet.isModel() ? "Time by layer" : "Time by part");
         for (int i = 0; i < timed.size(); i++) {
             add(
                     "<span><i class=\"s%s\"></i>%s</span>",
@@ -200,8 +212,8 @@ final class CompareHtml {
         }
         add("</p>\n<div class=\"charts\">\n");
         for (String step : mode.work().keySet()) {
-            add("<figure><figcaption>%s, sum of the medians of a layer's nodes</figcaption>", step);
-            out.append(CompareCharts.bars(step, timed)).append("</figure>\n");
+            add("<figure><figcaption>%s, sum of the medians of the nodes</figcaption>", step);
+            out.append(CompareCharts.bars(step, timed, mode.nodesOf(step))).append("</figure>\n");
         }
         add("</div>\n");
         rooflines(mode, timed);
@@ -289,8 +301,8 @@ final class CompareHtml {
         add("<h2>How to read this</h2>\n");
         add(
                 "<p class=\"quiet\">Every node ran by itself, fed with the operands that the reference had there, so that errors"
-                        + " do not pile up. Its tolerance is that of its operator's contract. Logits are those of the whole model,"
-                        + " where errors do pile up; they have no tolerance. nmse is the squared error over the squared reference."
+                        + " do not pile up. Its tolerance is that of its operator's contract. Outputs, of a model its logits, are those of the whole"
+                        + " graph, where errors do pile up; they have no tolerance. nmse is the squared error over the squared reference."
                         + " An ulp is the distance to the next number of the format. Tier says what made the numbers: hardware, an"
                         + " emulator, or the readable reference kernels; times are shown of hardware only. Of limit is the"
                         + " shortest time that reading and computing would take at the rates measured between the rounds, over the"

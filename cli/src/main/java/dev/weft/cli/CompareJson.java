@@ -20,7 +20,7 @@ final class CompareJson {
     static ObjectNode of(CompareSheet sheet) {
         ObjectNode root = Json.object()
                 .put("command", sheet.command())
-                .put("model", sheet.model())
+                .put("model", sheet.isModel() ? sheet.model() : null)
                 .put("weft", Version.text())
                 .put("java", System.getProperty("java.runtime.version", "unknown"))
                 .put("system", System.getProperty("os.name") + " " + System.getProperty("os.arch"));
@@ -36,7 +36,8 @@ final class CompareJson {
     }
 
     private static void mode(ModeReport mode, ObjectNode to) {
-        to.put("numerics", NumericModeConverter.name(mode.mode()));
+        to.put("graph", mode.graph())
+                .put("numerics", mode.mode().map(NumericModeConverter::name).orElse(null));
         device(mode, mode.reference(), to.putObject("reference"));
         ArrayNode devices = to.putArray("devices");
         for (DeviceRun run : mode.devices()) {

@@ -14,11 +14,11 @@ import java.util.stream.Stream;
  * What {@code weft compare} found, and how its numbers are written for people.
  *
  * @param command the command line
- * @param model folder of the model
+ * @param model folder of the model, or the operator
  * @param seed of the prompt; -1 if the tokens were given
- * @param prefill tokens of the prompt
- * @param decode tokens after it
- * @param modes one report per numeric mode
+ * @param prefill tokens of the prompt; 0 if an operator was compared
+ * @param decode tokens after it; 0 if an operator was compared
+ * @param modes one report per numeric mode, or the operator's
  */
 record CompareSheet(String command, String model, long seed, int prefill, int decode, List<ModeReport> modes) {
     /** A node that ran on a device. */
@@ -26,6 +26,18 @@ record CompareSheet(String command, String model, long seed, int prefill, int de
         Difference difference() {
             return outcome.difference();
         }
+    }
+
+    /** Whether a model was compared, and not an operator. */
+    boolean isModel() {
+        return prefill > 0;
+    }
+
+    /** What a report is about, as in {@code numerics fp32}. */
+    static String title(ModeReport report) {
+        return report.mode()
+                .map(m -> "numerics " + NumericModeConverter.name(m))
+                .orElse("operator " + report.graph());
     }
 
     boolean passed() {

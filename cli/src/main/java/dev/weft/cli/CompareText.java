@@ -23,16 +23,18 @@ final class CompareText {
     }
 
     void print() {
-        terminal.printf(
-                "%s: prefill of %d tokens, %d decoded, %s%n",
-                sheet.model(),
-                sheet.prefill(),
-                sheet.decode(),
-                sheet.seed() < 0 ? "tokens as given" : "seed " + sheet.seed());
+        if (sheet.isModel()) {
+            terminal.printf(
+                    "%s: prefill of %d tokens, %d decoded, %s%n",
+                    sheet.model(),
+                    sheet.prefill(),
+                    sheet.decode(),
+                    sheet.seed() < 0 ? "tokens as given" : "seed " + sheet.seed());
+        }
         for (ModeReport mode : sheet.modes()) {
             terminal.printf(
-                    "%nnumerics %s, against %s%n%n",
-                    NumericModeConverter.name(mode.mode()), mode.reference().id());
+                    "%n%s, against %s%n%n",
+                    CompareSheet.title(mode), mode.reference().id());
             devices(mode);
             mode.devices().forEach(d -> problems(mode, d));
             worst(mode);
@@ -50,7 +52,7 @@ final class CompareText {
                 "nodes right",
                 "wrong",
                 "no kernel",
-                "logits nmse",
+                sheet.isModel() ? "logits nmse" : "outputs nmse",
                 "max |diff|",
                 "same argmax",
                 "what it is");
@@ -96,9 +98,9 @@ final class CompareText {
         reasons.forEach((reason, nodes) -> terminal.printf(
                 "%n%s: no kernel for %d nodes, first %s: %s%n", run.id(), nodes.size(), nodes.getFirst(), reason));
         if (reasons.isEmpty()) {
-            run.problem().ifPresent(p -> terminal.printf("%n%s: did not run the model: %s%n", run.id(), p));
+            run.problem().ifPresent(p -> terminal.printf("%n%s: did not run the whole graph: %s%n", run.id(), p));
         } else if (run.problem().isPresent()) {
-            terminal.printf("%s: so it did not run the model%n", run.id());
+            terminal.printf("%s: so it did not run the whole graph%n", run.id());
         }
     }
 

@@ -12,6 +12,7 @@ import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
 import dev.weft.model.NumericMode;
+import dev.weft.spi.Backends;
 import dev.weft.spi.HardwareLimit;
 import dev.weft.verify.DeviceRun;
 import dev.weft.verify.Difference;
@@ -30,6 +31,7 @@ import java.util.Optional;
 import java.util.regex.Pattern;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
+import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
 class CompareTest {
@@ -124,7 +126,8 @@ class CompareTest {
                 ABSENT, Optional.empty(), Optional.of("2 nodes"), Optional.empty(), Optional.empty(), Map.of());
         Work work = new Work(96, 8, HardwareLimit.F32_FMA);
         ModeReport report = new ModeReport(
-                NumericMode.FP32,
+                "two nodes",
+                Optional.of(NumericMode.FP32),
                 mode.reference(),
                 List.of(broken),
                 List.of(
@@ -186,5 +189,68 @@ class CompareTest {
         Run nowhere = Run.of("compare", MODEL, "--html", folder.resolve("absent/report.html"));
         assertThat(nowhere.code()).isEqualTo(2);
         assertThat(nowhere.err()).contains("--html", "a folder that exists");
+    }
+
+    @Test
+    void aPlantedWrongKernelIsNamedAtItsFirstNode() throws IOException {
+        Path page = folder.resolve("report.html");
+        ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+        Terminal terminal = new Terminal(new PrintStream(bytes), new PrintStream(bytes), false);
+        CompareCommand command =
+                new CompareCommand(terminal, config -> Backends.of(config, List.of(PlantedProvider.of("headNorm"))));
+        int code = new CommandLine(command)
+                .execute(
+                        MODEL.toString(),
+                        "--devices=cpu:0/vector",
+                        "--prompt=6",
+                        "--decode=1",
+                        "--rounds=1",
+                        "--html=" + page);
+        String text = bytes.toString(StandardCharsets.UTF_8);
+        assertThat(code).as(text).isEqualTo(1);
+        assertThat(text)
+                .contains("cpu:0/vector: first wrong node: prefill layers.0.attn.headNorm: result 0", "found 1000000")
+                .contains("FAILED: not every device passes");
+        assertThat(Files.readString(page))
+                .contains("first wrong node <code>layers.0.attn.headNorm</code>")
+                .contains("<rect class=\"over\"");
+    }
+
+    @Test
+    void anOperatorIsComparedInItsForms() throws IOException {
+        Path page = folder.resolve("report.html");
+        Run run = Run.of(
+                "compare",
+                "--op",
+                "RINGWRITE",
+                "--devices",
+                "cpu:0/vector,cpu:9",
+                "--rounds",
+                1,
+                "--json",
+                "--html",
+                page);
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isEqualTo(1); // a device is absent
+        JsonNode root = run.json();
+        assertThat(root.path("model").isNull()).isTrue();
+        JsonNode mode = root.path("modes").path(0);
+        assertThat(mode.path("graph").asString()).isEqualTo("ringWrite");
+        assertThat(mode.path("numerics").isNull()).isTrue();
+        assertThat(mode.path("devices").path(0).path("nodes").path("right").asInt())
+                .isEqualTo(mode.path("nodes").size())
+                .isGreaterThan(2);
+        assertThat(mode.path("devices")
+                        .path(0)
+                        .path("steps")
+                        .path(0)
+                        .path("step")
+                        .asString())
+                .isEqualTo("run");
+        assertThat(Files.readString(page)).contains("Operator ringWrite, against cpu:0/scalar", "case 2, ");
+        Run unknown = Run.of("compare", "--op", "gem");
+        assertThat(unknown.code()).isNotZero();
+        assertThat(unknown.err()).contains("found 'gem'", "gemm");
+        assertThat(Run.of("compare", MODEL, "--op", "gemm").code()).isEqualTo(2);
     }
 }

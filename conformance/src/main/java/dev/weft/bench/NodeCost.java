@@ -140,7 +140,7 @@ record NodeCost(double flops, double weightBytes, double stateBytes, double othe
     }
 
     /** F32 weight matrices need F32 arithmetic; everything else is exact in the BF16 unit. */
-    private static HardwareLimit unit(Node node) {
+    static HardwareLimit unit(Node node) {
         boolean wide = node.inputs().stream()
                 .anyMatch(v -> v.kind() == Value.Kind.WEIGHT
                         && v.type().shape().rank() > 1

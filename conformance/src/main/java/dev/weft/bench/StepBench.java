@@ -1,5 +1,6 @@
 package dev.weft.bench;
 
+import dev.weft.TensorType;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
 import dev.weft.model.DeepSeekV4;
@@ -11,6 +12,7 @@ import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 
 /**
@@ -78,6 +80,22 @@ public record StepBench(Result step, List<Result> nodes, Optional<Roof> roof) {
     public static List<Work> work(ModelConfig config, Graph graph, int position, int tokens) {
         Span span = span(config, position, tokens);
         return graph.nodes().stream().map(n -> NodeCost.of(n, span).work()).toList();
+    }
+
+    /**
+     * What every node of any graph has to do in a step, by the cost model of its operator.
+     *
+     * @param extents of the graph's named dimensions
+     */
+    public static List<Work> work(Graph graph, Map<String, Long> extents) {
+        return graph.nodes().stream()
+                .map(n -> {
+                    List<TensorType> in = n.inputs().stream()
+                            .map(v -> v.type().bind(extents::get))
+                            .toList();
+                    return new Work(n.op().bytes(in), n.op().flops(in), NodeCost.unit(n));
+                })
+                .toList();
     }
 
     private static Span span(ModelConfig config, int position, int tokens) {

@@ -62,6 +62,18 @@ public record OpCase(Op op, List<Operand> operands, boolean pitchedResults, Stri
         return tensors;
     }
 
+    /** The operands in host memory, rows without gaps. */
+    public List<HostTensor> tight(Arena arena) {
+        return new OpCase(
+                        op,
+                        operands.stream()
+                                .map(o -> Operand.of(o.type(), o.data()))
+                                .toList(),
+                        false,
+                        note)
+                .materialise(arena);
+    }
+
     /** Elements between the rows of result {@code i}. */
     long resultGap(int i) {
         TensorType type = instance().outputs().get(i);

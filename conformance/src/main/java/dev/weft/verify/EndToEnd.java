@@ -3,17 +3,18 @@ package dev.weft.verify;
 import java.util.List;
 
 /**
- * How far the logits of a run are from the reference's, errors of all nodes piled up.
+ * How far the outputs of a run are from the reference's, errors of all nodes piled up.
  *
- * @param rows rows compared: those of the prefill, then those of the decoded tokens
- * @param agreeing rows whose most likely token is the same
- * @param nmse normalised squared error over all rows
+ * @param rows rows compared: of a model the logits of the prefill, then those of the decoded tokens; of other graphs the
+ *     rows of all outputs
+ * @param agreeing rows whose largest element, of logits the most likely token, is the same
+ * @param nmse normalised squared error over all rows, those elements left out that the reference has as NaN or infinite
  * @param largest largest absolute difference; infinite where NaN or infinities differ
  * @param row where that is
- * @param token where that is
+ * @param token where that is: the column
  */
 public record EndToEnd(int rows, int agreeing, double nmse, double largest, int row, int token) {
-    /** Compares logits, one array per row. */
+    /** Compares outputs, one array per row. */
     static EndToEnd of(List<float[]> expected, List<float[]> found) {
         int agreeing = 0;
         double error = 0;
@@ -28,7 +29,7 @@ public record EndToEnd(int rows, int agreeing, double nmse, double largest, int 
                 double distance = Float.compare(e[i], f[i]) == 0 ? 0 : Math.abs((double) f[i] - e[i]);
                 distance = Double.isNaN(distance) ? Double.POSITIVE_INFINITY : distance;
                 error += distance * distance;
-                norm += (double) e[i] * e[i];
+                norm += Float.isFinite(e[i]) ? (double) e[i] * e[i] : 0;
                 if (distance > largest) {
                     largest = distance;
                     row = r;

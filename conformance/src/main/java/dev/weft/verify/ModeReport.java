@@ -12,16 +12,18 @@ import java.util.Optional;
 import java.util.function.Predicate;
 
 /**
- * One model in one numeric mode on several devices.
+ * One graph on several devices: a model in one numeric mode, or any other.
  *
- * @param mode the numeric mode
+ * @param graph its name
+ * @param mode the numeric mode of a model; empty for other graphs, whose formats are their own
  * @param reference the device that the others are held against
  * @param devices the others, in the order asked for
  * @param nodes every node of every step, in order
  * @param work what every node of a step has to do, by step, in the graph's order
  */
 public record ModeReport(
-        NumericMode mode,
+        String graph,
+        Optional<NumericMode> mode,
         DeviceRun reference,
         List<DeviceRun> devices,
         List<NodeReport> nodes,
@@ -61,7 +63,12 @@ public record ModeReport(
         return work.get(node.step()).get(node.node().index());
     }
 
-    /** Whether every device ran the model and every node on it kept its contract. */
+    /** The report as text: a line per device, then one per node and device. */
+    public String table() {
+        return ReportTable.of(this);
+    }
+
+    /** Whether every device ran the whole graph and every node on it kept its contract. */
     public boolean passed() {
         return devices.stream()
                 .allMatch(d -> d.problem().isEmpty() && count(d.id(), NodeOutcome::isRight) == nodes.size());

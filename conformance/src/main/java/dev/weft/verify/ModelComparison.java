@@ -125,7 +125,7 @@ public final class ModelComparison {
         for (DeviceId id : plan.devices()) {
             runs.add(tried(id, reference.logits()));
         }
-        return new ModeReport(plan.mode(), reference.run(), runs, nodes, work);
+        return new ModeReport(graph.name(), Optional.of(plan.mode()), reference.run(), runs, nodes, work);
     }
 
     private List<NodeReport> walk() {
@@ -165,24 +165,11 @@ public final class ModelComparison {
         try {
             return whole(id, expected).run();
         } catch (BackendUnavailableException e) {
-            return without(id, Optional.empty(), e);
+            return DeviceRun.without(id, Optional.empty(), String.valueOf(e.getMessage()));
         } catch (UnsupportedOpException | DeviceMemoryException e) {
-            return without(id, Optional.of(machine(weft.device(id))), e);
+            DeviceRun.Machine machine = DeviceRun.Machine.of(weft.device(id));
+            return DeviceRun.without(id, Optional.of(machine), String.valueOf(e.getMessage()));
         }
-    }
-
-    private static DeviceRun without(DeviceId id, Optional<DeviceRun.Machine> machine, RuntimeException why) {
-        return new DeviceRun(
-                id,
-                machine,
-                Optional.of(String.valueOf(why.getMessage())),
-                Optional.empty(),
-                Optional.empty(),
-                Map.of());
-    }
-
-    private static DeviceRun.Machine machine(Device device) {
-        return new DeviceRun.Machine(device.info(), device.level(), device.threads());
     }
 
     /** @param expected the reference's logits, null for the reference itself */
@@ -199,7 +186,7 @@ public final class ModelComparison {
                     device.info().tier().equals(DeviceRun.HARDWARE) ? times(model, session, device) : Map.of();
             DeviceRun run = new DeviceRun(
                     id,
-                    Optional.of(machine(device)),
+                    Optional.of(DeviceRun.Machine.of(device)),
                     Optional.empty(),
                     Optional.of(EndToEnd.of(expected == null ? logits : expected, logits)),
                     Optional.of(model.placement()),

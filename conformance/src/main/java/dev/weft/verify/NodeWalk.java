@@ -23,6 +23,7 @@ import java.util.Comparator;
 import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import org.jspecify.annotations.Nullable;
@@ -59,6 +60,16 @@ public final class NodeWalk {
         return t;
     }
 
+    /** Sets what a state holds before the next step. @throws GraphException if it is of another size */
+    public void state(String name, MemorySegment data) {
+        Value state = graph.values(Value.Kind.STATE).stream()
+                .filter(v -> v.name().equals(name))
+                .findFirst()
+                .orElseThrow(() -> new GraphException(
+                        "state '" + name + "': graph " + graph.name() + " has only " + graph.values(Value.Kind.STATE)));
+        states.put(state.id(), input(state, Map.of(), data));
+    }
+
     /**
      * Runs one step.
      *
@@ -86,7 +97,7 @@ public final class NodeWalk {
     private static HostTensor input(Value input, Map<String, Long> extents, @Nullable MemorySegment given) {
         HostTensor t = HostTensor.of(input.type().bind(extents::get), Arena.ofAuto());
         if (given == null || given.byteSize() != t.data().byteSize()) {
-            throw new GraphException("input '" + input.name() + "': found "
+            throw new GraphException(input.kind().name().toLowerCase(Locale.ROOT) + " '" + input.name() + "': found "
                     + (given == null ? "nothing" : given.byteSize() + " bytes") + ", expected "
                     + t.data().byteSize() + " bytes for " + t.type());
         }

@@ -115,8 +115,8 @@ public final class Device implements AutoCloseable {
         return ops;
     }
 
-    /** The backend's device. */
-    BackendDevice spi() {
+    /** The backend's side of it, for tools that run kernels one by one; it lives as long as this device. */
+    public BackendDevice spi() {
         return spi;
     }
 

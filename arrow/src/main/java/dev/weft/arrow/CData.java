@@ -32,6 +32,7 @@ public final class CData {
      *
      * @param schema pointer to the {@code ArrowSchema} to fill
      */
+    @SuppressWarnings("MustBeClosedChecker") // the consumer's release closes the arena
     public static void exportSchema(TensorType type, String name, MemorySegment schema) {
         TensorLayout layout = TensorLayout.of(type);
         boolean list = layout.listSize() != TensorLayout.NO_LIST;
@@ -112,6 +113,7 @@ public final class CData {
         DEVICE.set(struct, "device_type", memory.place().type());
     }
 
+    @SuppressWarnings("MustBeClosedChecker") // the consumer's release closes the arena
     private static void fill(TensorMemory memory, MemorySegment struct) {
         TensorLayout layout = TensorLayout.of(memory.type());
         MemorySegment data = MemorySegment.ofAddress(memory.address());

@@ -19,6 +19,7 @@ public final class DLPack {
     private DLPack() {}
 
     /** @return pointer to a {@code DLManagedTensorVersioned} */
+    @SuppressWarnings("MustBeClosedChecker") // the consumer's release closes the arena
     public static MemorySegment export(TensorMemory memory) {
         CStruct kind = CStruct.DL_VERSIONED;
         long address = memory.address();
@@ -34,6 +35,7 @@ public final class DLPack {
     }
 
     /** For consumers that know DLPack before 1.0 only. @return pointer to a {@code DLManagedTensor} */
+    @SuppressWarnings("MustBeClosedChecker") // the consumer's release closes the arena
     public static MemorySegment exportManaged(TensorMemory memory) {
         CStruct kind = CStruct.DL_MANAGED;
         long address = memory.address();

@@ -85,8 +85,8 @@ final class BenchModelCommand extends WeftCommand {
         try {
             BenchReport report = new BenchReport("model", options, Json.object().put("model", name()));
             try (Checkpoint checkpoint = Checkpoint.open(folder(made))) {
-                options.eachDevice(device -> numerics.forEach(
-                        mode -> measure(checkpoint, device, mode, all, rounds, report, world)));
+                options.eachDevice(device ->
+                        numerics.forEach(mode -> measure(checkpoint, device, mode, all, rounds, report, world)));
             }
             if (world == null || world.rank() == 0) {
                 report.write(terminal);

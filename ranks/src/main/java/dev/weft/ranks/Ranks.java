@@ -103,8 +103,7 @@ public final class Ranks {
         try {
             world = connect(launch, deadline);
         } catch (WeftException e) {
-            report.applyAsInt(e);
-            return FAILED;
+            return Math.max(FAILED, report.applyAsInt(e)); // whatever it was, the ranks did not meet
         }
         try {
             Agreement.require(world, configuration);

@@ -27,6 +27,7 @@ final class PlantedProvider {
 
     /** @param operator name of the operator whose kernel on {@code cpu:0/vector} is wrong */
     static BackendProvider of(String operator) {
+        PlantedProvider.class.getModule().addUses(BackendProvider.class); // the command itself looks for none
         BackendProvider cpu = ServiceLoader.load(BackendProvider.class).stream()
                 .map(ServiceLoader.Provider::get)
                 .filter(p -> p.name().equals("cpu"))

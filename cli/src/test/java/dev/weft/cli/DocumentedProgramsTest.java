@@ -3,7 +3,6 @@ package dev.weft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.model.DeepSeekV4;
-import dev.weft.natives.NativeLibrary;
 import dev.weft.runtime.Weft;
 import java.io.File;
 import java.io.IOException;
@@ -21,10 +20,6 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
-import org.slf4j.Logger;
-import org.slf4j.simple.SimpleLogger;
-import tools.jackson.core.JsonParser;
-import tools.jackson.databind.JsonNode;
 
 /** The documents are true: their programs run, their links lead somewhere, and the messages they explain exist. */
 class DocumentedProgramsTest {
@@ -50,15 +45,14 @@ class DocumentedProgramsTest {
 
     private static String run(Path source) throws IOException, InterruptedException {
         String nativeLibrary = System.getProperty("weft.native.library", "");
-        List<String> command = new ArrayList<>(
-                List.of(
-                        Path.of(System.getProperty("java.home"), "bin", "java").toString(),
-                        "-XX:TieredStopAtLevel=1",
-                        "-p",
-                        path(),
-                        "--add-modules",
-                        "dev.weft.models,dev.weft.backend.cpu,dev.weft.backend.cuda",
-                        "--enable-native-access=dev.weft,dev.weft.models,dev.weft.natives,dev.weft.backend.cpu,dev.weft.backend.cuda"));
+        List<String> command = new ArrayList<>(List.of(
+                Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                "-XX:TieredStopAtLevel=1",
+                "-p",
+                path(),
+                "--add-modules",
+                option("--add-modules "),
+                "--enable-native-access=" + option("--enable-native-access=")));
         if (!nativeLibrary.isEmpty()) {
             command.add("-Dweft.native.library=" + nativeLibrary);
         }
@@ -67,21 +61,32 @@ class DocumentedProgramsTest {
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String printed = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8);
         assertThat(process.waitFor()).as(printed).isZero();
+        assertThat(printed).doesNotContain("A restricted method");
         return printed;
     }
 
-    /** Modules of this build and what they need, wherever this test found them. */
+    /** What the command of the page that starts programs gives for one of its options. */
+    private static String option(String name) throws IOException {
+        String page = Files.readString(ROOT.resolve("docs/getting-started.md"));
+        Matcher option = Pattern.compile("java -p lib .*?" + name + "(\\S+)", Pattern.DOTALL)
+                .matcher(page);
+        assertThat(option.find()).as(name).isTrue();
+        return option.group(1);
+    }
+
+    /** Modules of this build and what they need, wherever this test found them; by name, since it reads few of them. */
     private static String path() {
         return Stream.of(
                         Weft.class,
                         DeepSeekV4.class,
-                        NativeLibrary.class,
+                        type("dev.weft.natives.NativeLibrary"),
                         type("dev.weft.backend.cpu.CpuProvider"),
                         type("dev.weft.backend.cuda.CudaProvider"),
-                        Logger.class,
-                        SimpleLogger.class,
-                        JsonNode.class,
-                        JsonParser.class,
+                        type("dev.weft.backend.ascend.AscendProvider"),
+                        type("org.slf4j.Logger"),
+                        type("org.slf4j.simple.SimpleLogger"),
+                        type("tools.jackson.databind.JsonNode"),
+                        type("tools.jackson.core.JsonParser"),
                         type("com.fasterxml.jackson.annotation.JsonCreator"))
                 .map(DocumentedProgramsTest::location)
                 .collect(Collectors.joining(File.pathSeparator));

@@ -103,7 +103,8 @@ final class RooflineChart {
         LogAxis across = across();
         LogAxis up = up();
         axes(svg, across, up);
-        roof.units().forEach((unit, rate) -> roof(svg, across, up, rate));
+        slope(svg, across, up);
+        roof.units().forEach((unit, rate) -> flat(svg, across, up, rate));
         double whole = seconds(step.nodes());
         int operator = 0;
         for (List<Result> marks : byOperator.values()) {
@@ -180,12 +181,22 @@ final class RooflineChart {
                 .toPlainString();
     }
 
-    /** A slope as far as memory bounds, then flat. What lies below the paper is cut. */
-    private void roof(Svg svg, LogAxis across, LogAxis up, double rate) {
+    /** As far as memory bounds: up to the fastest unit, or to the edge if none was measured. */
+    private void slope(Svg svg, LogAxis across, LogAxis up) {
+        double top = roof.units().values().stream().mapToDouble(r -> r).max().orElse(up.high());
         double from = Math.max(across.low(), up.low() / roof.read());
-        double ridge = Math.clamp(rate / roof.read(), from, across.high());
-        String path = "M" + point(across, up, from, Math.min(rate, roof.read() * from)) + "L"
-                + point(across, up, ridge, rate) + "L" + point(across, up, across.high(), rate);
+        double to = Math.min(across.high(), top / roof.read());
+        if (from < to) {
+            String path =
+                    "M" + point(across, up, from, roof.read() * from) + "L" + point(across, up, to, roof.read() * to);
+            svg.element("path", "class", "roof", "d", path);
+        }
+    }
+
+    /** From where memory no longer bounds. */
+    private void flat(Svg svg, LogAxis across, LogAxis up, double rate) {
+        double ridge = Math.clamp(rate / roof.read(), across.low(), across.high());
+        String path = "M" + point(across, up, ridge, rate) + "L" + point(across, up, across.high(), rate);
         svg.element("path", "class", "roof", "d", path);
     }
 

@@ -4,6 +4,7 @@ import dev.weft.op.OpInstance;
 import dev.weft.spi.Backend;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.BackendProvider;
+import dev.weft.spi.Capturing;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
@@ -82,6 +83,7 @@ final class PlantedProvider {
         Class<?>[] interfaces = Stream.concat(
                         Stream.of(type), Stream.of(target.getClass().getInterfaces()))
                 .filter(i -> i.getPackageName().equals("dev.weft.spi"))
+                .filter(i -> i != Capturing.class) // a wrong kernel waits for the right one, which no recording may
                 .distinct()
                 .toArray(Class<?>[]::new);
         return type.cast(Proxy.newProxyInstance(type.getClassLoader(), interfaces, (proxy, method, args) -> {

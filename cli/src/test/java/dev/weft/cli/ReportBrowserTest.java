@@ -89,6 +89,11 @@ class ReportBrowserTest {
                         .asInt())
                 .as("marks under the roof")
                 .isPositive();
+        assertThat(browser.evaluate(
+                                "[...document.querySelectorAll('path.roof')].filter(p => p.getTotalLength() > 20).length")
+                        .asInt())
+                .as("roofs")
+                .isPositive();
         String paper = browser.evaluate("getComputedStyle(document.body).backgroundColor")
                 .asString();
         assertThat(paper).isEqualTo(scheme.equals("light") ? "rgb(255, 255, 255)" : "rgb(17, 24, 39)");

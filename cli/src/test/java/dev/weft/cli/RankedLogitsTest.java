@@ -47,9 +47,14 @@ class RankedLogitsTest {
         Path directory = golden.get().directory();
         Path ids = Files.writeString(
                 folder.resolve("ids.json"),
-                IntStream.range(0, SPLIT + 4).map(i -> (17 * i + 3) % 90).boxed().toList().toString());
+                IntStream.range(0, SPLIT + 4)
+                        .map(i -> (17 * i + 3) % 90)
+                        .boxed()
+                        .toList()
+                        .toString());
         Path alone = folder.resolve("alone.safetensors");
-        assertThat(Run.of(arguments(directory, ids, mode, alone).toArray()).code()).isZero();
+        assertThat(Run.of(arguments(directory, ids, mode, alone).toArray()).code())
+                .isZero();
 
         Path together = folder.resolve("together.safetensors");
         command.addAll(List.of("-n", Integer.toString(ranks)));
@@ -88,12 +93,13 @@ class RankedLogitsTest {
     /** A script as the real one is: Open MPI edits the options of what is called java. */
     private Path weft() throws IOException {
         String library = System.getProperty("weft.native.library", "");
-        String line = "exec '%s' -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED %s -cp '%s' %s \"$@\"%n"
-                .formatted(
-                        Path.of(System.getProperty("java.home"), "bin", "java"),
-                        library.isEmpty() ? "" : "-Dweft.native.library=" + library,
-                        classPath(),
-                        Main.class.getName());
+        String line =
+                "exec '%s' -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED %s -cp '%s' %s \"$@\"%n"
+                        .formatted(
+                                Path.of(System.getProperty("java.home"), "bin", "java"),
+                                library.isEmpty() ? "" : "-Dweft.native.library=" + library,
+                                classPath(),
+                                Main.class.getName());
         return Files.writeString(folder.resolve("weft.sh"), line);
     }
 

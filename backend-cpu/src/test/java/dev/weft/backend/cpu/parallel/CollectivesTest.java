@@ -152,10 +152,10 @@ class CollectivesTest {
         for (int r = 0; r < RANKS; r++) {
             System.arraycopy(values(r, dtype), 0, all, r * ROWS * WIDTH, ROWS * WIDTH);
         }
-        assertThat(run(new AllGather(RANKS), dtype, new long[0][])).allSatisfy(y -> assertThat(y)
-                .containsExactly(all));
-        assertThat(run(new Broadcast(RANKS), dtype, new long[0][])).allSatisfy(y -> assertThat(y)
-                .containsExactly(values(0, dtype)));
+        assertThat(run(new AllGather(RANKS), dtype, new long[0][]))
+                .allSatisfy(y -> assertThat(y).containsExactly(all));
+        assertThat(run(new Broadcast(RANKS), dtype, new long[0][]))
+                .allSatisfy(y -> assertThat(y).containsExactly(values(0, dtype)));
     }
 
     @Test

@@ -211,6 +211,11 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
                 .toArray();
     }
 
+    /** Whether any work could be judged: it is in both, measured more than once. */
+    boolean hasVerdict() {
+        return pairs.stream().anyMatch(p -> p.ratio().isPresent());
+    }
+
     /** Whether a row is slower, beyond chance, by more than so many percent. */
     boolean slowerThan(double percent) {
         return pairs.stream()

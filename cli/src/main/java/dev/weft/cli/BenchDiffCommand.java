@@ -53,6 +53,10 @@ final class BenchDiffCommand extends WeftCommand {
         } else {
             diff.print(terminal);
         }
+        if (regression != null && !diff.hasVerdict()) {
+            terminal.note("weft: nothing was judged: no work is in both runs and measured more than once in each%n");
+            return ExitCode.FAILED;
+        }
         return regression != null && diff.slowerThan(regression) ? ExitCode.FAILED : ExitCode.OK;
     }
 }

@@ -8,6 +8,8 @@ import dev.weft.io.SyntheticCheckpoint;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.NumericMode;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.model.config.ModelInventory;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
@@ -103,12 +105,29 @@ final class BenchModelCommand extends WeftCommand {
         return which.synthetic == null ? String.valueOf(which.directory) : "synthetic:" + which.synthetic;
     }
 
+    private static long free(Path folder) {
+        try {
+            return Files.getFileStore(folder).getUsableSpace();
+        } catch (IOException e) {
+            return Long.MAX_VALUE; // nobody knows; writing will tell
+        }
+    }
+
     private Path folder(@Nullable Path made) {
         if (made == null || which.synthetic == null) {
             return ModelOptions.requireDirectory(Objects.requireNonNull(which.directory));
         }
-        SyntheticCheckpoint.of(ConfigPreset.named("--synthetic", which.synthetic), options.seed())
-                .write(made);
+        ModelConfig config = ConfigPreset.named("--synthetic", which.synthetic);
+        long bytes = ModelInventory.bytes(ModelInventory.of(config));
+        long free = free(made);
+        if (bytes > free) {
+            throw new UsageException("--synthetic: " + which.synthetic + " needs " + Units.bytes(bytes) + ", found "
+                    + Units.bytes(free) + " free in " + made.getParent() + "; name a folder with more room by"
+                    + " WEFT_JAVA_OPTS=-Djava.io.tmpdir=FOLDER, or the file of a smaller configuration");
+        }
+        try (Progress progress = new Progress(terminal, "writing weights", Progress.Unit.BYTES, bytes)) {
+            SyntheticCheckpoint.of(config, options.seed()).write(made, progress);
+        }
         return made;
     }
 

@@ -109,6 +109,16 @@ class BenchDiffTest {
         assertThat(run.err()).contains("tg8: found no seconds.samples");
     }
 
+    @Test
+    void aGateThatJudgedNothingFails() throws IOException {
+        Path a = write("a.json", "x86", "[1]", "[1]", "one");
+        Path b = write("b.json", "x86", "[1]", "[1]", "two");
+        assertThat(Run.of("bench", "diff", a, b).code()).isZero();
+        Run gate = Run.of("bench", "diff", a, b, "--fail-on-regression", 5);
+        assertThat(gate.code()).isEqualTo(1);
+        assertThat(gate.err()).contains("nothing was judged");
+    }
+
     private Path write(String name, String hardware, String first, String second, String third) throws IOException {
         String row = "{\"work\": \"%s\", \"seconds\": {\"median\": 1, \"samples\": %s}}";
         return Files.writeString(

@@ -62,7 +62,9 @@ class OperatorPageTest {
                 ## Ways
 
                 In order of preference; the first one that takes the instance, whose functions are bound and which the
-                installed operators accept, is used. `ascend:0/composite` uses the composites only.
+                installed operators accept, is used. `ascend:0/composite` uses the composites only. Over ranks the runtime
+                runs the collectives (from `allReduce` on) itself, through host memory; those with none are in no graph of
+                one device.
 
                 | operator | 950DT | 950PR | A3 | A2 |
                 |---|---|---|---|---|

@@ -64,6 +64,7 @@ final class BuildCuda {
             System.exit(2);
         }
         if (args[0].equals("none")) {
+            remove(Path.of(args[3]));
             return;
         }
         List<String> targets = gate
@@ -191,6 +192,17 @@ final class BuildCuda {
     private void deliver(List<Image> images, Path folder) throws IOException {
         Files.createDirectories(folder);
         List<String> wanted = images.stream().map(Image::file).toList();
+        keepOnly(wanted, folder);
+        for (String name : wanted) {
+            Path from = work.resolve(name);
+            Path to = folder.resolve(name);
+            if (!Files.exists(to) || Files.mismatch(from, to) >= 0) {
+                Files.copy(from, to, StandardCopyOption.REPLACE_EXISTING);
+            }
+        }
+    }
+
+    private static void keepOnly(List<String> wanted, Path folder) throws IOException {
         try (Stream<Path> files = Files.list(folder)) {
             for (Path file : files.toList()) {
                 if (!wanted.contains(file.getFileName().toString())) {
@@ -198,12 +210,13 @@ final class BuildCuda {
                 }
             }
         }
-        for (String name : wanted) {
-            Path from = work.resolve(name);
-            Path to = folder.resolve(name);
-            if (!Files.exists(to) || Files.mismatch(from, to) >= 0) {
-                Files.copy(from, to, StandardCopyOption.REPLACE_EXISTING);
-            }
+    }
+
+    /** Images of an earlier build, with their folder: a jar has an entry for it even if it is empty. */
+    private static void remove(Path folder) throws IOException {
+        if (Files.isDirectory(folder)) {
+            keepOnly(List.of(), folder);
+            Files.delete(folder);
         }
     }
 

@@ -212,11 +212,20 @@ final class BuildCuda {
         }
     }
 
-    /** Images of an earlier build, with their folder: a jar has an entry for it even if it is empty. */
+    /** Images of an earlier build, and folders left empty, for which a jar would have entries. */
     private static void remove(Path folder) throws IOException {
         if (Files.isDirectory(folder)) {
             keepOnly(List.of(), folder);
-            Files.delete(folder);
+        }
+        for (Path empty = folder; empty.getNameCount() > 1; empty = empty.getParent()) {
+            if (Files.isDirectory(empty)) {
+                try (Stream<Path> files = Files.list(empty)) {
+                    if (files.findAny().isPresent()) {
+                        return;
+                    }
+                }
+                Files.delete(empty);
+            }
         }
     }
 

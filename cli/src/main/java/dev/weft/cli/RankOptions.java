@@ -39,10 +39,13 @@ final class RankOptions {
     /** Works as a rank if a launcher says so, else alone. @return exit code */
     int run(Terminal terminal, Work work) throws IOException {
         Launch launch = Launch.of(System.getenv());
+        plan(launch.size()); // refused before anybody is waited for
         if (!launch.isGroup()) {
+            if (!spread.isEmpty()) {
+                throw new UsageException("--spread: found one process, expected ranks: start it under mpirun or srun");
+            }
             return work.run(null);
         }
-        plan(launch.size()); // refused before anybody is waited for
         return Ranks.run(
                 launch,
                 deadline == null ? Ranks.deadline() : Ranks.seconds(deadline),

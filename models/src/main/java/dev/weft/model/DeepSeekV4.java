@@ -15,8 +15,6 @@ import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
-import dev.weft.spi.support.HostScratch;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,15 +34,12 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final DeviceWeights weights;
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
-    private final @Nullable RankSteps ranks;
+    private final Stepper stepper;
     private final StepRules rules;
     private final SequenceStates states;
     private final SessionFormat sessionFormat;
-    private final HostScratch hidden = new HostScratch();
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
-    /** Whether a step has failed on this rank or another: the ranks do not step together any more. */
-    private boolean broken;
 
     DeepSeekV4(
             ModelConfig config,
@@ -53,13 +48,13 @@ public final class DeepSeekV4 implements AutoCloseable {
             DeviceWeights weights,
             StepRunner backbone,
             @Nullable MtpRunner mtp,
-            @Nullable RankSteps ranks) {
+            Stepper stepper) {
         this.config = config;
         this.options = options;
         this.weights = weights;
         this.backbone = backbone;
         this.mtp = mtp;
-        this.ranks = ranks;
+        this.stepper = stepper;
         List<StepRunner> runners = mtp == null ? List.of(backbone) : List.of(backbone, mtp.runner());
         this.rules = new StepRules(options, config.vocabSize());
         this.states = new SequenceStates(options, runners);
@@ -133,7 +128,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         return new ModelMemory(
                 weights.bytes(),
                 stateBytes(),
-                backbone.executionBytes() + (mtp == null ? 0 : mtp.runner().executionBytes()),
+                stepper.executionBytes(),
                 states.ringMemory().bytes(),
                 states.pageBytes(),
                 states.pool().size(),
@@ -174,8 +169,11 @@ public final class DeepSeekV4 implements AutoCloseable {
      */
     public synchronized List<float[][]> step(List<Feed> feeds) {
         compute(feeds);
+        if (feeds.isEmpty()) {
+            return List.of();
+        }
         float[][] logits = backbone.logits();
-        advance(feeds);
+        stepper.advance(feeds);
         List<float[][]> out = new ArrayList<>();
         int at = 0;
         for (Feed f : feeds) {
@@ -198,7 +196,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         if (wanted > 0) {
             backbone.logits(logits);
         }
-        advance(feeds);
+        stepper.advance(feeds);
     }
 
     private void requireRoom(float[] logits, long rows) {
@@ -212,13 +210,11 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void compute(List<Feed> feeds) {
         StepEvent event = StepEvent.started();
         requireOpen();
-        if (ranks == null || !feeds.isEmpty()) {
+        if (!stepper.isRanked() || !feeds.isEmpty()) {
             rules.check(this, feeds);
         }
         prepare(feeds);
-        if (meetOthers(!feeds.isEmpty())) {
-            runBackbone(feeds);
-        }
+        stepper.step(feeds);
         event.end(backbone.compiled().device(), feeds);
     }
 
@@ -229,38 +225,6 @@ public final class DeepSeekV4 implements AutoCloseable {
         states.makeWritable(feeds);
     }
 
-    private void runBackbone(List<Feed> feeds) {
-        backbone.begin();
-        for (int i = 0; i < feeds.size(); i++) {
-            Feed f = feeds.get(i);
-            f.session().reach(f.tokens().length);
-            backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
-        }
-        try {
-            backbone.run(MemorySegment.NULL);
-        } catch (RequestException e) {
-            throw e; // all ranks have refused the same
-        } catch (RuntimeException | Error e) {
-            if (ranks != null) {
-                broken = true;
-                ranks.end(e);
-            }
-            throw e;
-        }
-    }
-
-    private boolean meetOthers(boolean working) {
-        if (ranks == null) {
-            return true;
-        }
-        try {
-            return ranks.meet(working);
-        } catch (RuntimeException | Error e) {
-            broken = true;
-            throw e;
-        }
-    }
-
     /**
      * Takes part in the steps of the other ranks without work of its own. Returns once no rank has work, which is when all
      * of them follow or close, and the model runs no steps afterwards; at once for a model on one device. Steps of this
@@ -269,7 +233,7 @@ public final class DeepSeekV4 implements AutoCloseable {
      * @throws dev.weft.CommunicatorException if a rank fails or does not answer in time
      */
     public void follow() {
-        boolean going = ranks != null && !ranks.parted();
+        boolean going = true;
         while (going) {
             going = followOnce();
         }
@@ -277,11 +241,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     private synchronized boolean followOnce() {
         requireOpen();
-        boolean step = meetOthers(false);
-        if (step) {
-            runBackbone(List.of());
-        }
-        return step;
+        return stepper.isTogether() && stepper.takePart();
     }
 
     /** Computes a session again if a step that failed has overwritten rows of its rings that it needs. */
@@ -295,34 +255,6 @@ public final class DeepSeekV4 implements AutoCloseable {
         return session.highWater() - position <= options.rollback();
     }
 
-    /** Appends the tokens of a step that has run to its sessions, to all or none. */
-    private void advance(List<Feed> feeds) {
-        try {
-            advanceAll(feeds);
-        } catch (RuntimeException | Error e) {
-            feeds.forEach(f -> f.session().abandon());
-            throw e;
-        }
-    }
-
-    private void advanceAll(List<Feed> feeds) {
-        MemorySegment streams = MemorySegment.NULL;
-        if (mtp != null) {
-            streams = hidden.bytes(backbone.hiddenBytes());
-            backbone.execution().read(V4Graphs.HIDDEN, streams);
-        }
-        long at = 0;
-        for (int i = 0; i < feeds.size(); i++) {
-            Feed f = feeds.get(i);
-            int first = f.session().position();
-            f.session().advance(f.tokens());
-            if (mtp != null) {
-                mtp.advance(f.session(), first, streams, at);
-                at += f.tokens().length * mtp.rowBytes();
-            }
-        }
-    }
-
     /** Appends in chunks; only the last chunk's logits are returned unless all are wanted. */
     synchronized float[][] append(Session session, int[] ids, Feed.Want want, BooleanSupplier cancelled) {
         requireOpen();
@@ -330,16 +262,31 @@ public final class DeepSeekV4 implements AutoCloseable {
         rules.check(session, ids);
         states.require(List.of(new Feed(session, ids, want)));
         List<float[]> rows = new ArrayList<>();
-        for (int at = 0; at < ids.length; at += options.maxTokens()) {
+        boolean continuing = false;
+        for (int at = 0; at < ids.length; ) {
             if (cancelled.getAsBoolean()) {
                 throw new CancelledException("prefill: cancelled after " + at + " of " + ids.length + " tokens");
             }
-            int end = Math.min(ids.length, at + options.maxTokens());
-            Feed.Want w = want == Feed.Want.LAST && end < ids.length ? Feed.Want.NONE : want;
-            rows.addAll(List.of(step(List.of(new Feed(session, Arrays.copyOfRange(ids, at, end), w)))
-                    .getFirst()));
+            int left = ids.length - at;
+            int spread = stepper.spreads(session.position(), left);
+            int count = spread > 0 ? spread : Math.min(options.maxTokens(), stepper.before(session.position(), left));
+            Feed.Want w = want == Feed.Want.LAST && count < left ? Feed.Want.NONE : want;
+            Feed feed = new Feed(session, Arrays.copyOfRange(ids, at, at + count), w);
+            rows.addAll(List.of(
+                    spread > 0 ? lead(feed, continuing) : step(List.of(feed)).getFirst()));
+            continuing = spread > 0;
+            at += count;
         }
         return rows.toArray(float[][]::new);
+    }
+
+    private float[][] lead(Feed feed, boolean continuing) {
+        StepEvent event = StepEvent.started();
+        List<Feed> feeds = List.of(feed);
+        prepare(feeds);
+        float[][] logits = stepper.lead(feed, continuing);
+        event.end(backbone.compiled().device(), feeds, true);
+        return logits;
     }
 
     synchronized void append(Session session, int token, float[] logits) {
@@ -347,7 +294,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         List<Feed> feed = session.feedOf(token);
         compute(feed);
         backbone.logits(logits);
-        advance(feed);
+        stepper.advance(feed);
     }
 
     /**
@@ -380,7 +327,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             mend(session);
             states.makeWritable(session);
         }
-        mtp.draft(sessions, next, logits);
+        stepper.draft(sessions, next, logits);
     }
 
     synchronized float[] draft(Session session, int next) {
@@ -530,7 +477,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     /** Closes without regard to other ranks. */
     void abandon() {
-        broken = true;
+        stepper.abandon();
         close();
     }
 
@@ -541,9 +488,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             return;
         }
         try {
-            if (!broken) {
-                follow();
-            }
+            follow();
         } finally {
             release();
         }
@@ -552,12 +497,6 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void release() {
         List.copyOf(sessions).forEach(Session::close);
         closed = true;
-        List<AutoCloseable> all = new ArrayList<>();
-        if (mtp != null) {
-            all.add(mtp);
-        }
-        all.add(backbone);
-        all.add(weights);
-        Closing.all(all);
+        Closing.all(List.of(stepper, weights));
     }
 }

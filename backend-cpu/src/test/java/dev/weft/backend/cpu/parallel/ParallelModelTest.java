@@ -16,6 +16,7 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.op.ExpertTable;
 import dev.weft.parallel.ParallelPlan;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
@@ -52,7 +53,8 @@ class ParallelModelTest {
                         "num_attention_heads", 4,
                         "o_groups", 4,
                         "n_routed_experts", 8,
-                        "num_experts_per_tok", 3));
+                        "num_experts_per_tok", 3,
+                        "num_nextn_predict_layers", 1));
         SyntheticCheckpoint.of(config, 7).write(checkpoint);
     }
 
@@ -131,6 +133,44 @@ class ParallelModelTest {
         });
         assertThat(results.get(2).get()).isDeepEqualTo(alone);
         assertThat(results.get(0).get()).isEmpty();
+    }
+
+    /** Drafts and steps of different ranks meet: whoever wants something else takes part without rows. */
+    @Test
+    void theMtpBlockRunsOverRanks() throws Exception {
+        Ranks ranks = new Ranks(checkpoint, ranks(NumericMode.BF16).options().withMtp(), "cpu:0");
+        float[][][] alone = ranks.alone((rank, model) -> {
+            float[][][] all = new float[PROMPTS.length][][];
+            for (int i = 0; i < all.length; i++) {
+                all[i] = drafted(model, i);
+            }
+            return all;
+        });
+        List<Future<float[][]>> results =
+                ranks.run(ParallelPlan.experts(4).withHead().withOutput(), (rank, model) -> {
+                    float[][] rows = rank < PROMPTS.length ? drafted(model, rank) : new float[0][];
+                    model.follow();
+                    return rows;
+                });
+        for (int i = 0; i < PROMPTS.length; i++) {
+            assertThat(results.get(i).get()).isDeepEqualTo(alone[i]);
+        }
+    }
+
+    /** Logits of a prompt, and of drafts for the sequence that appends two and takes one back, over and over. */
+    private static float[][] drafted(DeepSeekV4 model, int index) {
+        SplittableRandom random = new SplittableRandom(index);
+        int vocabulary = config.vocabSize();
+        List<float[]> rows = new ArrayList<>();
+        try (Session s = model.newSession()) {
+            rows.add(s.append(random.ints(PROMPTS[index], 0, vocabulary).toArray()));
+            for (int i = 0; i <= DECODED * index; i++) {
+                rows.add(s.draft(random.nextInt(vocabulary)));
+                rows.addAll(List.of(s.appendAll(random.ints(2, 0, vocabulary).toArray())));
+                s.truncate(s.position() - 1);
+            }
+        }
+        return rows.toArray(float[][]::new);
     }
 
     @Test

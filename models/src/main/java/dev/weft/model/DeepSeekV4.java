@@ -46,6 +46,8 @@ public final class DeepSeekV4 implements AutoCloseable {
     /** Whether a step has failed on this rank or another: the ranks do not step together any more. */
     private boolean broken;
 
+    private @Nullable Leading leading;
+
     DeepSeekV4(
             ModelConfig config,
             LoadOptions options,
@@ -216,7 +218,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             rules.check(this, feeds);
         }
         prepare(feeds);
-        if (meetOthers(!feeds.isEmpty())) {
+        if (meetOthers(feeds.isEmpty() ? RankSteps.Part.NOTHING : RankSteps.Part.WORK)) {
             runBackbone(feeds);
         }
         event.end(backbone.compiled().device(), feeds);
@@ -249,12 +251,12 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
     }
 
-    private boolean meetOthers(boolean working) {
+    private boolean meetOthers(RankSteps.Part part) {
         if (ranks == null) {
             return true;
         }
         try {
-            return ranks.meet(working);
+            return ranks.meet(part);
         } catch (RuntimeException | Error e) {
             broken = true;
             throw e;
@@ -269,19 +271,36 @@ public final class DeepSeekV4 implements AutoCloseable {
      * @throws dev.weft.CommunicatorException if a rank fails or does not answer in time
      */
     public void follow() {
-        boolean going = ranks != null && !ranks.parted();
-        while (going) {
-            going = followOnce();
+        while (ranks != null && !ranks.parted()) {
+            followOnce(RankSteps.Part.NOTHING);
         }
     }
 
-    private synchronized boolean followOnce() {
+    private synchronized void followOnce(RankSteps.Part part) {
         requireOpen();
-        boolean step = meetOthers(false);
-        if (step) {
+        if (meetOthers(part)) {
             runBackbone(List.of());
         }
-        return step;
+    }
+
+    /**
+     * Lets the other ranks wait for this one's next step as long as it takes, until the model is closed: while it has no
+     * work it tells them twice a second that it is there. Called once, by a rank that drives; nobody else uses the group from
+     * now on. Does nothing on one device.
+     *
+     * @param lost called on another thread if the ranks cannot work together any more
+     */
+    public synchronized void lead(Consumer<Throwable> lost) {
+        requireOpen();
+        if (ranks != null) {
+            leading = Leading.start(this::tell, lost);
+        }
+    }
+
+    private synchronized void tell() {
+        if (!closed && !broken && ranks != null && !ranks.parted() && ranks.apart() >= Leading.PERIOD.toNanos()) {
+            followOnce(RankSteps.Part.IDLE);
+        }
     }
 
     /** Computes a session again if a step that failed has overwritten rows of its rings that it needs. */
@@ -553,6 +572,9 @@ public final class DeepSeekV4 implements AutoCloseable {
         List.copyOf(sessions).forEach(Session::close);
         closed = true;
         List<AutoCloseable> all = new ArrayList<>();
+        if (leading != null) {
+            all.add(leading);
+        }
         if (mtp != null) {
             all.add(mtp);
         }

@@ -25,7 +25,18 @@ final class RankSteps {
     private final HostScratch mine = new HostScratch();
     private final HostScratch all = new HostScratch();
     private long steps;
+    private long met = System.nanoTime();
     private boolean parted;
+
+    /** What a rank brings to a meeting. */
+    enum Part {
+        /** It takes part in the work of the others. */
+        NOTHING,
+        /** As {@link #NOTHING}, and it may have work later: the others wait for it. */
+        IDLE,
+        /** It has rows for a step. */
+        WORK
+    }
 
     RankSteps(Communicator group) {
         this.group = group;
@@ -72,12 +83,11 @@ final class RankSteps {
     /**
      * Meets the others before a step.
      *
-     * @param working whether this rank has rows for it
-     * @return whether any rank has; if not there is no step and the ranks part
+     * @return whether any rank has work; if not there is no step, and the ranks part unless one is idle
      * @throws RequestException if they have parted
      * @throws CommunicatorException if the ranks are not at the same step
      */
-    boolean meet(boolean working) {
+    boolean meet(Part part) {
         if (parted) {
             throw new RequestException("step: no rank had work for the step before, which ended the common work; load"
                     + " the model again on all ranks");
@@ -85,20 +95,26 @@ final class RankSteps {
         group.step(++steps);
         MemorySegment header = mine.bytes(HEADER_BYTES);
         header.setAtIndex(I64, 0, steps);
-        header.setAtIndex(I64, 1, working ? 1 : 0);
+        header.setAtIndex(I64, 1, part.ordinal());
         MemorySegment headers = all.bytes((long) group.size() * HEADER_BYTES);
         group.allGather("start of step", header, headers);
-        boolean any = false;
+        long most = 0;
         for (int r = 0; r < group.size(); r++) {
             long step = headers.getAtIndex(I64, 2L * r);
             if (step != steps) {
                 throw new CommunicatorException("step: rank " + r + " is at step " + step + ", rank " + group.rank()
                         + " at step " + steps + "; all ranks of a model must step together");
             }
-            any |= headers.getAtIndex(I64, 2L * r + 1) != 0;
+            most = Math.max(most, headers.getAtIndex(I64, 2L * r + 1));
         }
-        parted = !any;
-        return any;
+        met = System.nanoTime();
+        parted = most == Part.NOTHING.ordinal();
+        return most == Part.WORK.ordinal();
+    }
+
+    /** Nanoseconds since the ranks met. */
+    long apart() {
+        return System.nanoTime() - met;
     }
 
     /** Whether the ranks do not meet any more. */

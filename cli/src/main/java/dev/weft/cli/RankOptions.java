@@ -14,6 +14,7 @@ import picocli.CommandLine.Option;
 final class RankOptions {
     private static final String HEAD = "head";
     private static final String OUTPUT = "output";
+    private static final String CONTEXT = "context";
 
     @Option(
             names = "--spread",
@@ -21,7 +22,7 @@ final class RankOptions {
             split = ",",
             description =
                     "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
-                            + " and output head), output (output projections of attention).")
+                            + " and output head), output (output projections of attention), context (long prompts).")
     private List<String> spread = List.of();
 
     @Option(
@@ -61,8 +62,10 @@ final class RankOptions {
             plan = switch (part) {
                 case HEAD -> plan.withHead();
                 case OUTPUT -> plan.withOutput();
+                case CONTEXT -> plan.withContext();
                 default ->
-                    throw new UsageException("--spread: found '" + part + "', expected " + HEAD + " or " + OUTPUT);
+                    throw new UsageException(
+                            "--spread: found '" + part + "', expected " + HEAD + ", " + OUTPUT + " or " + CONTEXT);
             };
         }
         return plan;

@@ -24,6 +24,10 @@ import org.junit.jupiter.params.provider.CsvSource;
 @Tag("long")
 class RankedLogitsTest {
     private static final int SPLIT = 20;
+
+    /** Two parts of two blocks for each of two ranks, the last one not whole. */
+    private static final int LONG_SPLIT = 1000;
+
     private static final long LIMIT_SECONDS = 120;
 
     @TempDir
@@ -34,6 +38,8 @@ class RankedLogitsTest {
         "mpirun.openmpi --allow-run-as-root --oversubscribe, micro, 2, bf16, --spread=head",
         "mpirun.openmpi --allow-run-as-root --oversubscribe, tiny-flash, 2, bf16, '--spread=head,output'",
         "mpirun.openmpi --allow-run-as-root --oversubscribe, micro, 4, qat32, --ranks-deadline=100",
+        "mpirun.openmpi --allow-run-as-root --oversubscribe, micro, 2, bf16, --spread=context",
+        "mpirun.mpich, micro, 2, qat32, '--spread=head,context'",
         "mpirun.mpich, tiny-flash, 2, fp32, '--spread=head,output'",
         "mpirun.mpich, micro, 4, bf16, --spread=head"
     })
@@ -45,21 +51,22 @@ class RankedLogitsTest {
                 GoldenModel.all().stream().filter(g -> g.name().equals(model)).findFirst();
         assumeTrue(golden.isPresent(), "no golden model " + model + " here");
         Path directory = golden.get().directory();
+        int split = option.contains("context") ? LONG_SPLIT : SPLIT;
         Path ids = Files.writeString(
                 folder.resolve("ids.json"),
-                IntStream.range(0, SPLIT + 4)
+                IntStream.range(0, split + 4)
                         .map(i -> (17 * i + 3) % 90)
                         .boxed()
                         .toList()
                         .toString());
         Path alone = folder.resolve("alone.safetensors");
-        assertThat(Run.of(arguments(directory, ids, mode, alone).toArray()).code())
+        assertThat(Run.of(arguments(directory, ids, split, mode, alone).toArray()).code())
                 .isZero();
 
         Path together = folder.resolve("together.safetensors");
         command.addAll(List.of("-n", Integer.toString(ranks)));
         command.addAll(List.of("sh", weft().toString()));
-        command.addAll(arguments(directory, ids, mode, together));
+        command.addAll(arguments(directory, ids, split, mode, together));
         command.add(option);
         command.add("--threads=1"); // the ranks share the processors
         Path output = folder.resolve("output.txt");
@@ -74,14 +81,14 @@ class RankedLogitsTest {
         assertThat(Files.mismatch(alone, together)).as(printed).isEqualTo(-1);
     }
 
-    private static List<String> arguments(Path model, Path ids, String mode, Path out) {
+    private static List<String> arguments(Path model, Path ids, int split, String mode, Path out) {
         return List.of(
                 "logits",
                 model.toString(),
                 "--tokens",
                 ids.toString(),
                 "--split",
-                Integer.toString(SPLIT),
+                Integer.toString(split),
                 "--numerics",
                 mode,
                 "--device",

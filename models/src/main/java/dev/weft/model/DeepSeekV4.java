@@ -41,6 +41,8 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
 
+    private @Nullable Leading leading;
+
     DeepSeekV4(
             ModelConfig config,
             LoadOptions options,
@@ -242,6 +244,26 @@ public final class DeepSeekV4 implements AutoCloseable {
     private synchronized boolean followOnce() {
         requireOpen();
         return stepper.isTogether() && stepper.takePart();
+    }
+
+    /**
+     * Lets the other ranks wait for this one's next step as long as it takes, until the model is closed: while it has no
+     * work it tells them twice a second that it is there. Called once, by a rank that drives; nobody else uses the group from
+     * now on. Does nothing on one device.
+     *
+     * @param lost called on another thread if the ranks cannot work together any more
+     */
+    public synchronized void lead(Consumer<Throwable> lost) {
+        requireOpen();
+        if (stepper.isRanked()) {
+            leading = Leading.start(this::tell, lost);
+        }
+    }
+
+    private synchronized void tell() {
+        if (!closed) {
+            stepper.tell(Leading.PERIOD);
+        }
     }
 
     /** Computes a session again if a step that failed has overwritten rows of its rings that it needs. */
@@ -497,6 +519,6 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void release() {
         List.copyOf(sessions).forEach(Session::close);
         closed = true;
-        Closing.all(List.of(stepper, weights));
+        Closing.all(leading == null ? List.of(stepper, weights) : List.of(leading, stepper, weights));
     }
 }

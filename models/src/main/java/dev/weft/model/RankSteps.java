@@ -26,6 +26,7 @@ final class RankSteps {
     private final HostScratch mine = new HostScratch();
     private final HostScratch all = new HostScratch();
     private long steps;
+    private long met = System.nanoTime();
     private boolean parted;
 
     RankSteps(Communicator group) {
@@ -74,6 +75,8 @@ final class RankSteps {
     enum Work {
         /** Nothing of its own. */
         NONE,
+        /** Nothing now, but there may be something later: the others wait for it. */
+        IDLE,
         /** To run the MTP block for drafts. */
         DRAFT,
         /** To append rows to its sequences. */
@@ -111,7 +114,8 @@ final class RankSteps {
      * without rows and meet again.
      *
      * @param mine what this rank wants
-     * @return what all do now; with {@link Work#NONE} there is no step and the ranks part
+     * @return what all do now; with {@link Work#NONE} there is no step and the ranks part, with {@link Work#IDLE} there is
+     *     none either
      * @throws RequestException if they have parted
      * @throws CommunicatorException if the ranks are not at the same step
      */
@@ -133,6 +137,7 @@ final class RankSteps {
             Meeting theirs = meeting(headers, r);
             agreed = theirs.work().compareTo(agreed.work()) > 0 ? theirs : agreed;
         }
+        met = System.nanoTime();
         parted = agreed.work() == Work.NONE;
         return agreed;
     }
@@ -164,6 +169,11 @@ final class RankSteps {
     /** This rank. */
     int rank() {
         return group.rank();
+    }
+
+    /** Nanoseconds since the ranks met. */
+    long apart() {
+        return System.nanoTime() - met;
     }
 
     /** Whether the ranks do not meet any more. */

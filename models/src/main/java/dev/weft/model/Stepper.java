@@ -9,6 +9,7 @@ import dev.weft.parallel.ContextCuts;
 import dev.weft.spi.Closing;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
@@ -50,7 +51,18 @@ final class Stepper implements AutoCloseable {
 
     /** Does with the others what they do, this rank having nothing of its own. @return false if nobody has, and they part */
     boolean takePart() {
-        Meeting agreed = meet(Meeting.of(Work.NONE));
+        return takePart(Work.NONE);
+    }
+
+    /** Tells the others that this rank is there, unless they have met within {@code period}. */
+    void tell(Duration period) {
+        if (isTogether() && requireNonNull(ranks).apart() >= period.toNanos()) {
+            takePart(Work.IDLE);
+        }
+    }
+
+    private boolean takePart(Work work) {
+        Meeting agreed = meet(Meeting.of(work));
         takePart(agreed);
         return agreed.work() != Work.NONE;
     }
@@ -58,7 +70,7 @@ final class Stepper implements AutoCloseable {
     private void takePart(Meeting agreed) {
         guarded(() -> {
             switch (agreed.work()) {
-                case NONE -> {}
+                case NONE, IDLE -> {}
                 case DRAFT -> draftNothing();
                 case STEP -> {
                     runBackbone(List.of());

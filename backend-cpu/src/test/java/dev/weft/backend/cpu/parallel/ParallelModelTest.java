@@ -16,11 +16,14 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.op.ExpertTable;
 import dev.weft.parallel.ParallelPlan;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.stream.IntStream;
@@ -36,6 +39,9 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(300)
 class ParallelModelTest {
     private static final int DECODED = 3;
+
+    /** A deadline for tests in which it passes; loading has to be done by then too. */
+    private static final Duration SHORT = Duration.ofSeconds(2);
 
     /** Prompts: one in five chunks that fills a block of the heaviest compression, short ones, one token. */
     private static final int[] PROMPTS = {140, 9, 1};
@@ -171,6 +177,43 @@ class ParallelModelTest {
             }
         }
         return rows.toArray(float[][]::new);
+    }
+
+    @Test
+    void ranksWaitForOneThatLeadsLongerThanTheirDeadline() throws Exception {
+        Ranks ranks = ranks(NumericMode.BF16);
+        float[][] alone = ranks.alone((rank, model) -> sequence(model, 1));
+        List<Future<float[][]>> results = ranks.run(ParallelPlan.experts(2), SHORT, (rank, model) -> {
+            if (rank == 1) {
+                model.follow();
+                return new float[0][];
+            }
+            model.lead(lost -> {});
+            Thread.sleep(SHORT.multipliedBy(3).dividedBy(2));
+            float[][] rows = sequence(model, 1);
+            Thread.sleep(SHORT.multipliedBy(3).dividedBy(2));
+            return rows;
+        });
+        assertThat(results.get(0).get()).isDeepEqualTo(alone);
+        assertThat(results.get(1).get()).isEmpty();
+    }
+
+    @Test
+    void aRankThatLeadsLearnsWhileItIsIdleThatAnotherIsGone() {
+        CountDownLatch told = new CountDownLatch(1);
+        List<Future<String>> results = ranks(NumericMode.BF16).run(ParallelPlan.experts(2), SHORT, (rank, model) -> {
+            if (rank == 1) {
+                told.await();
+                return "";
+            }
+            CompletableFuture<Throwable> failure = new CompletableFuture<>();
+            model.lead(failure::complete);
+            Throwable found = failure.get();
+            told.countDown();
+            assertThat(found).isInstanceOf(CommunicatorException.class);
+            return found.getMessage();
+        });
+        assertThat(results.get(0).resultNow()).contains("start of step", "ranks [1] did not answer");
     }
 
     @Test

@@ -55,10 +55,11 @@ record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device de
             Terminal terminal,
             Checkpoint checkpoint,
             Device device,
-            LoadOptions options,
+            LoadOptions wanted,
             CompileOptions compile,
             RankOptions ranks,
             @Nullable Communicator world) {
+        LoadOptions options = ranks.bounds(wanted);
         if (world != null && world.rank() > 0) {
             CompileOptions ours = compile.withGroup(world);
             return DeepSeekV4.load(checkpoint, device, options, ours, ranks.plan(world.size()), bytes -> {});

@@ -1,5 +1,6 @@
 package dev.weft.cli;
 
+import dev.weft.model.LoadOptions;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.ranks.Launch;
 import dev.weft.ranks.Ranks;
@@ -15,6 +16,9 @@ final class RankOptions {
     private static final String HEAD = "head";
     private static final String OUTPUT = "output";
     private static final String CONTEXT = "context";
+
+    /** Rows of a rank in a step of a spread prompt. */
+    private static final int SPREAD_TOKENS = 1024;
 
     @Option(
             names = "--spread",
@@ -53,6 +57,11 @@ final class RankOptions {
                 Map.of("weft", Version.text()),
                 work::run,
                 e -> Errors.rankFailed(terminal, e));
+    }
+
+    /** Bounds that suit the layout: two parts of a long prompt are more rows than a step needs otherwise. */
+    LoadOptions bounds(LoadOptions wanted) {
+        return spread.contains(CONTEXT) ? wanted.maxTokens(Math.max(SPREAD_TOKENS, wanted.maxTokens())) : wanted;
     }
 
     /** How the model is laid out. @throws UsageException if a part is unknown */

@@ -166,10 +166,15 @@ public final class DeepSeekV4 implements AutoCloseable {
      * On several ranks it is a step of all, and one without feeds takes part in what the others have; if no rank has any,
      * the common work ends as with {@link #follow}.
      *
+     * <p>A step of one feed that is as long as {@link #next} says may have more tokens than {@link LoadOptions#maxTokens}.
+     *
      * @return the wanted logits, one array of rows per feed
      * @throws RequestException if a feed is empty, too long, names a session twice, or holds an id outside the vocabulary
      */
     public synchronized List<float[][]> step(List<Feed> feeds) {
+        if (isSpread(feeds)) {
+            return List.<float[][]>of(lead(feeds.getFirst()));
+        }
         compute(feeds);
         if (feeds.isEmpty()) {
             return List.of();
@@ -194,6 +199,13 @@ public final class DeepSeekV4 implements AutoCloseable {
     public synchronized void step(List<Feed> feeds, float[] logits) {
         long wanted = feeds.stream().mapToLong(Feed::wanted).sum();
         requireRoom(logits, wanted);
+        if (isSpread(feeds)) {
+            float[][] rows = lead(feeds.getFirst());
+            for (int i = 0; i < rows.length; i++) {
+                System.arraycopy(rows[i], 0, logits, i * rows[i].length, rows[i].length);
+            }
+            return;
+        }
         compute(feeds);
         if (wanted > 0) {
             backbone.logits(logits);
@@ -213,7 +225,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         StepEvent event = StepEvent.started();
         requireOpen();
         if (!stepper.isRanked() || !feeds.isEmpty()) {
-            rules.check(this, feeds);
+            rules.check(this, feeds, options.maxTokens());
         }
         prepare(feeds);
         stepper.step(feeds);
@@ -284,29 +296,45 @@ public final class DeepSeekV4 implements AutoCloseable {
         rules.check(session, ids);
         states.require(List.of(new Feed(session, ids, want)));
         List<float[]> rows = new ArrayList<>();
-        boolean continuing = false;
         for (int at = 0; at < ids.length; ) {
             if (cancelled.getAsBoolean()) {
                 throw new CancelledException("prefill: cancelled after " + at + " of " + ids.length + " tokens");
             }
             int left = ids.length - at;
-            int spread = stepper.spreads(session.position(), left);
-            int count = spread > 0 ? spread : Math.min(options.maxTokens(), stepper.before(session.position(), left));
+            int count = next(session, left);
             Feed.Want w = want == Feed.Want.LAST && count < left ? Feed.Want.NONE : want;
-            Feed feed = new Feed(session, Arrays.copyOfRange(ids, at, at + count), w);
-            rows.addAll(List.of(
-                    spread > 0 ? lead(feed, continuing) : step(List.of(feed)).getFirst()));
-            continuing = spread > 0;
+            rows.addAll(List.of(step(List.of(new Feed(session, Arrays.copyOfRange(ids, at, at + count), w)))
+                    .getFirst()));
             at += count;
         }
         return rows.toArray(float[][]::new);
     }
 
-    private float[][] lead(Feed feed, boolean continuing) {
+    /**
+     * How many of the {@code left} tokens that a session is to append its next step should have. At most {@link
+     * LoadOptions#maxTokens}, unless prompts are spread over ranks: then also as many as all ranks compute together, in a
+     * step of this session alone.
+     */
+    public synchronized int next(Session session, int left) {
+        int spread = stepper.spreads(session.position(), left);
+        return spread > 0 ? spread : Math.min(options.maxTokens(), stepper.before(session.position(), left));
+    }
+
+    private boolean isSpread(List<Feed> feeds) {
+        if (feeds.size() != 1) {
+            return false;
+        }
+        int tokens = feeds.getFirst().tokens().length;
+        return tokens > 0 && stepper.spreads(feeds.getFirst().session().position(), tokens) == tokens;
+    }
+
+    private float[][] lead(Feed feed) {
         StepEvent event = StepEvent.started();
+        requireOpen();
         List<Feed> feeds = List.of(feed);
+        rules.check(this, feeds, feed.tokens().length);
         prepare(feeds);
-        float[][] logits = stepper.lead(feed, continuing);
+        float[][] logits = stepper.lead(feed);
         event.end(backbone.compiled().device(), feeds, true);
         return logits;
     }
@@ -365,6 +393,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             throw new RequestException(
                     "truncate: found position " + newPosition + ", expected 0 to " + session.position());
         }
+        stepper.rewound(session);
         if (ringsReach(session, newPosition)) {
             states.truncate(session, newPosition);
             session.rewind(newPosition);

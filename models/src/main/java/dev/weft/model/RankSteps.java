@@ -94,7 +94,7 @@ final class RankSteps {
     /**
      * What a rank wants, or what all have agreed on.
      *
-     * @param leader whose it is; the first of several
+     * @param leader whose it is once all have agreed, the first of several
      * @param start position of the first token of a stretch
      * @param tokens tokens of a stretch, else 0
      * @param all whether a stretch's logits are all wanted
@@ -104,7 +104,7 @@ final class RankSteps {
             return new Meeting(work, 0, 0, 0, false);
         }
 
-        ContextCuts cuts(int ranks) {
+        ContextCuts cuts(int ranks, int leader) {
             return new ContextCuts(start, tokens, ranks, leader);
         }
     }

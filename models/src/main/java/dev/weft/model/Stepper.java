@@ -24,6 +24,10 @@ final class Stepper implements AutoCloseable {
     private final @Nullable RankSteps ranks;
     private final @Nullable ContextPrefill context;
     private final HostScratch hidden = new HostScratch();
+    /** Whose stretch the ranks computed last, and how far: the others have its cache pages. */
+    private @Nullable Session led;
+
+    private int ledTo;
     /** Whether a step has failed on this rank or another: the ranks do not step together any more. */
     private boolean broken;
 
@@ -206,18 +210,20 @@ final class Stepper implements AutoCloseable {
      * Appends a stretch of a prompt that all ranks compute.
      *
      * @param feed with pages for it
-     * @param continuing whether the stretch before was computed like that
      * @return the wanted logits
      */
-    float[][] lead(Feed feed, boolean continuing) {
+    float[][] lead(Feed feed) {
         ContextPrefill spread = requireNonNull(context);
         RankSteps together = requireNonNull(ranks);
         Session session = feed.session();
-        Work work = continuing ? Work.CONTEXT_NEXT : Work.CONTEXT;
-        boolean all = feed.want() == Feed.Want.ALL;
-        Meeting wanted = new Meeting(work, together.rank(), session.position(), feed.tokens().length, all);
-        meetFor(wanted);
-        ContextCuts cuts = wanted.cuts(together.size());
+        Meeting wanted = stretch(feed);
+        for (Meeting agreed = meet(wanted); !includes(agreed, wanted, together.rank()); agreed = meet(wanted)) {
+            takePart(agreed);
+            wanted = stretch(feed); // somebody else's stretch may have taken the room of this one's pages
+        }
+        boolean continuing = wanted.work() == Work.CONTEXT_NEXT;
+        ContextCuts cuts = wanted.cuts(together.size(), together.rank());
+        led = null;
         List<float[][]> logits = new ArrayList<>();
         guarded(() -> {
             session.reach(feed.tokens().length);
@@ -230,7 +236,20 @@ final class Stepper implements AutoCloseable {
                 throw e;
             }
         });
+        led = session;
+        ledTo = session.position();
         return logits.getFirst();
+    }
+
+    private Meeting stretch(Feed feed) {
+        Session s = feed.session();
+        Work work = led == s && ledTo == s.position() ? Work.CONTEXT_NEXT : Work.CONTEXT;
+        return new Meeting(work, 0, s.position(), feed.tokens().length, feed.want() == Feed.Want.ALL);
+    }
+
+    /** Tokens of a session were taken back: what the others have of it is not what it will have. */
+    void rewound(Session session) {
+        led = led == session ? null : led;
     }
 
     /** The block sees a window only, and the stretch's last part is longer. */
@@ -250,7 +269,8 @@ final class Stepper implements AutoCloseable {
     private void follow(Meeting m) {
         RankSteps together = requireNonNull(ranks);
         ContextPrefill spread = requireNonNull(context);
-        spread.follow(m.cuts(together.size()), m.all(), m.work() == Work.CONTEXT_NEXT);
+        led = null;
+        spread.follow(m.cuts(together.size(), m.leader()), m.all(), m.work() == Work.CONTEXT_NEXT);
         draftNothing();
     }
 

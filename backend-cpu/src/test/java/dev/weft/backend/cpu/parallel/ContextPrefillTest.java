@@ -5,10 +5,16 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.RequestException;
 import dev.weft.conformance.model.GoldenModel;
+import dev.weft.generate.Engine;
+import dev.weft.generate.EngineOptions;
+import dev.weft.generate.GeneratedToken;
+import dev.weft.generate.Generation;
+import dev.weft.generate.GenerationRequest;
 import dev.weft.io.SyntheticCheckpoint;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.NumericMode;
+import dev.weft.model.Sampling;
 import dev.weft.model.Session;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
@@ -186,6 +192,38 @@ class ContextPrefillTest {
                 });
         assertThat(results.get(0).get()).isDeepEqualTo(expected);
         assertThat(results.get(1).get()).isDeepEqualTo(expected);
+    }
+
+    /** An engine answers while a long prompt is on its way over the ranks, and guesses ahead. */
+    @Test
+    void anEngineSaysTheSameOverRanks() throws Exception {
+        LoadOptions o = options(NumericMode.BF16).maxTokens(768).maxSequences(3).withMtp();
+        List<List<Integer>> alone = new Ranks(checkpoint, o, "cpu:0").alone((rank, model) -> generated(model));
+        List<Future<List<List<Integer>>>> results =
+                new Ranks(checkpoint, o, "cpu:0").run(ParallelPlan.experts(2).withHead().withContext(), (rank, model) -> {
+                    if (rank == 1) {
+                        model.follow();
+                        return List.of();
+                    }
+                    return generated(model);
+                });
+        assertThat(results.getFirst().get()).isEqualTo(alone);
+        assertThat(alone.getFirst()).hasSize(12);
+    }
+
+    private static List<List<Integer>> generated(DeepSeekV4 model) {
+        try (Engine engine = new Engine(model, EngineOptions.DEFAULT)) {
+            List<Generation> all = new ArrayList<>();
+            for (int prompt : new int[] {20, 1800, 5}) {
+                all.add(engine.submit(GenerationRequest.of(tokens(prompt, prompt), Sampling.greedy(12))
+                        .speculating()));
+            }
+            List<List<Integer>> texts = new ArrayList<>();
+            for (Generation g : all) {
+                texts.add(g.await().stream().map(GeneratedToken::id).toList());
+            }
+            return texts;
+        }
     }
 
     @Test

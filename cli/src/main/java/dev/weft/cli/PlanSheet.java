@@ -5,6 +5,7 @@ import dev.weft.plan.CostModel;
 import dev.weft.plan.Deployment;
 import dev.weft.plan.Workload;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.stream.Collectors;
@@ -30,6 +31,21 @@ record PlanSheet(
         List<Case> cases) {
     /** A workload on the devices. */
     record Case(CostModel cost, Workload work, Deployment deployment) {}
+
+    /** Cases whose layouts may differ: one of those that only their prompts tell apart. */
+    Collection<Case> differing() {
+        return cases.stream()
+                .collect(Collectors.toMap(
+                        c -> List.of(
+                                c.work().context(),
+                                c.work().batch(),
+                                c.work().drafted(),
+                                c.cost().format()),
+                        c -> c,
+                        (a, b) -> a,
+                        LinkedHashMap::new))
+                .values();
+    }
 
     /** The model's name, of a path its last part. */
     String shortName() {

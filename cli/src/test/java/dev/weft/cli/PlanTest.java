@@ -99,18 +99,26 @@ class PlanTest {
         JsonNode plan = json("--model", "pro", "--hardware", "H200", "--count", 8, "--batch", 8, "--context", "8K,1M")
                 .path("plans");
         JsonNode fits = plan.path(0);
-        assertThat(fits.path("layout").path("name").asString()).isEqualTo("DP4 x TP2 EP8");
-        assertThat(fits.path("layout").path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
-        assertThat(fits.path("roofline").path("tpotMs").asDouble()).isCloseTo(4.39, within(0.005));
-        assertThat(fits.path("calibrated").path("tpotMs").asDouble()).isCloseTo(18.58, within(0.005));
-        assertThat(fits.path("roofline").path("tokensPerSecondPerDevice").asDouble())
-                .isCloseTo(228, within(0.5));
+        assertThat(fits.path("layout").path("name").asString()).isEqualTo("DP8 EP8");
+        assertThat(fits.path("layout").path("spread").toString()).isEqualTo("[\"head\",\"output\"]");
+        assertThat(fits.path("layout").path("heldByWeftGB").asDouble()).isCloseTo(120.5, within(0.05));
+        assertThat(fits.path("layouts").path(0)).isEqualTo(fits.path("layout"));
+        assertThat(fits.path("start").asString())
+                .isEqualTo("mpirun -n 8 weft generate MODEL --spread head,output --context 8192 --prompt \"...\"");
+        JsonNode planned = fits.path("layouts").path(2);
+        assertThat(planned.path("name").asString()).isEqualTo("DP4 x TP2 EP8");
+        assertThat(planned.path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
+        assertThat(planned.path("calibratedTpotMs").asDouble()).isCloseTo(18.58, within(0.005));
+        assertThat(planned.path("fits").asBoolean()).isTrue();
+        assertThat(planned.path("verdict").asString())
+                .isEqualTo("planned only: " + planned.path("plannedOnly").asString());
         assertThat(fits.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(0.06, within(0.005));
         assertThat(fits.path("strict").path("touchedExperts").asDouble()).isEqualTo(6);
-        assertThat(fits.path("layouts").size()).isEqualTo(4);
-        JsonNode first = fits.path("layouts").path(0);
-        assertThat(first.path("fits").asBoolean()).isFalse();
-        assertThat(first.path("obstacle").asString()).isEqualTo("needs 130.4 GB of 126.9 GB usable");
+        assertThat(fits.path("layouts").size()).isEqualTo(7);
+        JsonNode last = fits.path("layouts").path(6);
+        assertThat(last.path("fits").asBoolean()).isFalse();
+        assertThat(last.path("obstacle").asString()).isEqualTo("needs 133.7 GB of 126.9 GB usable");
+        assertThat(last.path("calibratedTpotMs").isNull()).isTrue();
         JsonNode step = fits.path("roofline").path("stepMs");
         assertThat(step.path("total").asDouble())
                 .isCloseTo(
@@ -123,6 +131,7 @@ class PlanTest {
 
         JsonNode not = plan.path(1);
         assertThat(not.path("layout").isNull()).isTrue();
+        assertThat(not.path("start").isNull()).isTrue();
         assertThat(not.path("roofline").has("tpotMs")).isFalse();
         assertThat(not.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(16.50, within(0.005));
     }
@@ -187,15 +196,15 @@ class PlanTest {
                 .contains("2,097,152 is beyond the 1,048,576 tokens that pro was trained for")
                 .contains("64 x Ascend 950DT", "maker's roadmap")
                 .containsPattern("DP2 x TP32 EP64 .* no: 16 output groups cannot be dealt to 32 devices")
-                .containsPattern("131,072 +64 +1 +0\\.70 +DP64 EP64 +calibrated ")
+                .containsPattern("131,072 +64 +1 +0\\.70 +DP64 EP64 +head +calibrated ")
                 .contains("rms log error 0.20", "hides its transfers: 1000 FLOP per byte sent, of 6144")
                 .doesNotContain("entries/keys"); // one format: no column for it
         run.out().lines().forEach(line -> assertThat(line).isEqualTo(line.stripTrailing()));
         Run full = Run.of("plan", "--model", "pro", "--context", "1M", "--hardware", "h200", "--count", 8);
         assertThat(full.out())
-                .containsPattern("DP1 x TP8 EP8 .* 150\\.5 +no: needs 150\\.5 GB of 126\\.9 GB usable")
-                .containsPattern("does not fit +roofline +- .* 16\\.50\n")
-                .containsPattern("does not fit +calibrated +- .* 47\\.15\n");
+                .containsPattern("DP1 x TP8 EP8 .* 150\\.5 .* no: needs 150\\.5 GB of 126\\.9 GB usable")
+                .containsPattern("does not fit +- +roofline +- .* 16\\.50\n")
+                .containsPattern("does not fit +- +calibrated +- .* 47\\.15\n");
         Run formats = Run.of("plan", "--model", "pro", "--context", "1M", "--cache", "fp8,bf16");
         assertThat(formats.out()).containsPattern("1,048,576 +bf16/fp4 +8\\.86");
     }

@@ -167,7 +167,7 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
     }
 
     /** What a result says, else what the document says of all. */
-    private static JsonNode field(JsonNode document, JsonNode result, String name) {
+    static JsonNode field(JsonNode document, JsonNode result, String name) {
         return result.has(name) ? result.path(name) : document.path(name);
     }
 

@@ -53,8 +53,8 @@ final class PlanFleetText {
         TextTable table = new TextTable(
                         true, "context", "batch", PlanText.FORMAT, "draft", "layout", "spread", "shared", "dealt", "cache",
                         "held", "by Weft", "TPOT ms", "verdict")
-                .omitIfConstant(PlanText.FORMAT, "draft", "by Weft");
-        sheet.differing().forEach(c -> c.deployment().ranking().forEach(r -> table.add(row(c, r))));
+                .omitIfConstant(PlanText.FORMAT, "draft");
+        sheet.differing().forEach(c -> sheet.ranking(c).forEach(r -> table.add(row(c, r))));
         table.print(terminal);
     }
 
@@ -74,7 +74,7 @@ final class PlanFleetText {
             Units.decimal(1, l.cacheBytes() / GIGA),
             Units.decimal(1, l.heldBytes() / GIGA),
             rank == null ? NONE : Units.decimal(1, rank / GIGA),
-            step == null || !fleet.calibrated()
+            step == null
                     ? NONE
                     : Units.decimal(2, c.deployment().secondsPerToken(step) * 1e3),
             r.verdict()
@@ -122,7 +122,7 @@ final class PlanFleetText {
 
     private String[] line(PlanSheet.Case c, String name, Efficiency efficiency, Routing routing) {
         Deployment d = c.deployment();
-        Optional<Layout> layout = d.best();
+        Optional<Layout> layout = sheet.chosen(c).map(RankedLayout::layout);
         Optional<StepTime> step = layout.map(l -> d.step(l, efficiency, routing));
         Workload w = c.work();
         return new String[] {

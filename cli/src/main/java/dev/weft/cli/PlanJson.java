@@ -155,13 +155,13 @@ final class PlanJson {
                 .put("prompt", w.prompt())
                 .put("drafted", w.drafted())
                 .put("accepted", w.accepted());
-        List<RankedLayout> ranking = d.ranking();
+        List<RankedLayout> ranking = sheet.ranking(c);
         Optional<RankedLayout> chosen =
                 ranking.stream().filter(RankedLayout::chosen).findFirst();
         Optional<Layout> best = chosen.map(RankedLayout::layout);
-        chosen.ifPresentOrElse(r -> layout(fleet, d, r, to.putObject("layout")), () -> to.putNull("layout"));
+        chosen.ifPresentOrElse(r -> layout(d, r, to.putObject("layout")), () -> to.putNull("layout"));
         ArrayNode layouts = to.putArray("layouts");
-        ranking.forEach(r -> layout(fleet, d, r, layouts.addObject()));
+        ranking.forEach(r -> layout(d, r, layouts.addObject()));
         to.put("start", PlanLaunch.of(sheet, c).command());
         line(d, best, Efficiency.ROOFLINE, Routing.SAME, to.putObject("strict"));
         line(d, best, Efficiency.ROOFLINE, Routing.INDEPENDENT, to.putObject("roofline"));
@@ -176,7 +176,7 @@ final class PlanJson {
                 .put("hides", d.flopsPerSentByte() <= d.hiddenExchangeLimit());
     }
 
-    private static void layout(PlanFleet fleet, Deployment d, RankedLayout r, ObjectNode to) {
+    private static void layout(Deployment d, RankedLayout r, ObjectNode to) {
         Layout l = r.layout();
         to.put("name", l.name())
                 .put("dataParallel", l.dataParallel())
@@ -191,8 +191,8 @@ final class PlanJson {
         to.put("heldByWeftGB", rank == null ? null : Double.valueOf(rank / GIGA));
         StepTime step = r.step();
         to.put(
-                        "calibratedTpotMs",
-                        step == null || !fleet.calibrated() ? null : Double.valueOf(d.secondsPerToken(step) * 1e3))
+                        "tpotMs",
+                        step == null ? null : Double.valueOf(d.secondsPerToken(step) * 1e3))
                 .put("fits", l.fits())
                 .put("obstacle", l.obstacle())
                 .put("plannedOnly", l.plannedOnly())

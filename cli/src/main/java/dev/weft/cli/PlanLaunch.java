@@ -2,6 +2,7 @@ package dev.weft.cli;
 
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.plan.Layout;
+import dev.weft.plan.RankedLayout;
 import dev.weft.plan.Workload;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -16,7 +17,7 @@ import org.jspecify.annotations.Nullable;
  */
 record PlanLaunch(@Nullable String command, String text) {
     static PlanLaunch of(PlanSheet sheet, PlanSheet.Case c) {
-        Optional<Layout> layout = c.deployment().best();
+        Optional<Layout> layout = sheet.chosen(c).map(RankedLayout::layout);
         if (layout.isEmpty()) {
             return new PlanLaunch(
                     null, "nothing to start at a context of " + Units.grouped(c.work().context()) + ": no layout fits");

@@ -67,9 +67,14 @@ public final class Deployment {
         return new Layouts(cost, hardware, devices, work).all();
     }
 
-    /** The layouts by rank, each with why it was taken or not. */
+    /** The layouts by rank as the calibrated line has it, each with why it was taken or not. */
     public List<RankedLayout> ranking() {
-        return LayoutRanking.of(this);
+        return ranking(Efficiency.CALIBRATED);
+    }
+
+    /** The layouts by rank, each with why it was taken or not. @param efficiency whose times count */
+    public List<RankedLayout> ranking(Efficiency efficiency) {
+        return LayoutRanking.of(this, efficiency);
     }
 
     /** The layout to use. */

@@ -10,8 +10,7 @@ import java.util.Locale;
  * Orders the layouts of a deployment: those that fit and that Weft runs, fastest first; then those that fit but are planned
  * only, smallest groups first, since exchange within a group is not counted; then those that do not fit.
  *
- * <p>Speed is that of the calibrated line, which is off by {@link Efficiency#FIT_ERROR}. What is faster by less than that is not
- * known to be: the simplest layout that fits is chosen unless another one is faster by more.
+ * <p>Times of the calibrated line are off by {@link Efficiency#FIT_ERROR}. What is faster by less than that is not known to be: the simplest layout that fits is chosen unless another one is faster by more.
  */
 final class LayoutRanking {
     private static final double SURELY_FASTER = Math.exp(Efficiency.FIT_ERROR);
@@ -24,7 +23,7 @@ final class LayoutRanking {
 
     private LayoutRanking() {}
 
-    static List<RankedLayout> of(Deployment d) {
+    static List<RankedLayout> of(Deployment d, Efficiency efficiency) {
         List<Timed> run = new ArrayList<>();
         List<Timed> planned = new ArrayList<>();
         List<RankedLayout> refused = new ArrayList<>();
@@ -32,7 +31,7 @@ final class LayoutRanking {
             if (l.obstacle() != null) {
                 refused.add(new RankedLayout(l, null, false, "no: " + l.obstacle()));
             } else {
-                Timed timed = new Timed(l, d.step(l, Efficiency.CALIBRATED, Routing.INDEPENDENT));
+                Timed timed = new Timed(l, d.step(l, efficiency, Routing.INDEPENDENT));
                 (l.plannedOnly() == null ? run : planned).add(timed);
             }
         }

@@ -6,7 +6,7 @@ import org.jspecify.annotations.Nullable;
  * A layout among others.
  *
  * @param layout the layout
- * @param step its decode step by the calibrated line; null if it does not fit
+ * @param step its decode step; null if it does not fit
  * @param chosen whether it is the one to use
  * @param verdict why it was taken or not; for people
  */

@@ -262,6 +262,30 @@ class PlanTest {
         assertThat(none.err()).startsWith("weft: --peaks: found measured, but none are known of another");
     }
 
+    /** What a plan says to type is a command line of this version. */
+    @Test
+    void theCommandThatStartsALayoutIsOne() {
+        Path demo = DemoModel.locate(null);
+        String alone = json("--model", demo, "--context", "2K", "--hardware", "h200")
+                .path("plans")
+                .path(0)
+                .path("start")
+                .asString();
+        assertThat(alone)
+                .isEqualTo("weft generate " + demo + " --context 2048 --speculate --prompt \"...\"");
+        Run run = Run.of("generate", demo, "--context", 2048, "--speculate", "--prompt", "...", "--max-tokens", 2);
+        assertThat(run.code()).isZero();
+        String ranks = json("--model", demo, "--context", "2K", "--hardware", "h200", "--count", 2)
+                .path("plans")
+                .path(0)
+                .path("start")
+                .asString();
+        assertThat(ranks)
+                .isEqualTo("mpirun -n 2 weft generate " + demo + " --spread head --context 2048 --prompt \"...\"");
+        Run noRanks = Run.of("generate", demo, "--spread", "head", "--context", 2048, "--prompt", "...");
+        assertThat(noRanks.err()).contains("--spread: found one process, expected ranks");
+    }
+
     /** A document as {@code weft bench --output FILE.json} writes it. */
     private Path run(String name, String hardware, String... limits) throws IOException {
         List<String> results = new ArrayList<>();

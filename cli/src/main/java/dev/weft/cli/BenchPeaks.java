@@ -77,7 +77,8 @@ record BenchPeaks(String hardware, Map<HardwareLimit, Double> rates, List<Path> 
         Double read = rates.get(HardwareLimit.READ);
         Double compute = compute();
         if (read == null || compute == null) {
-            throw new UsageException("--measured: found " + rates.keySet().stream().map(HardwareLimit::title).toList()
+            throw new UsageException("--measured: found "
+                    + rates.keySet().stream().map(HardwareLimit::title).toList()
                     + " in " + files + ", expected a limit of memory and one of computing: decode is bound by the one,"
                     + " long prompts by the other, so weft bench model -p 512 -n 32 finds both");
         }
@@ -91,7 +92,8 @@ record BenchPeaks(String hardware, Map<HardwareLimit, Double> rates, List<Path> 
 
     /** Where the peaks are from, for people. */
     String source() {
-        return "measured on " + hardware + ", as " + String.join(", ", files.stream().map(Path::toString).toList())
+        return "measured on " + hardware + ", as "
+                + String.join(", ", files.stream().map(Path::toString).toList())
                 + (files.size() == 1 ? " says" : " say");
     }
 }

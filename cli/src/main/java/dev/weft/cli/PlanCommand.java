@@ -133,7 +133,8 @@ final class PlanCommand extends WeftCommand {
         }
         PlanSheet sheet = sheet();
         if (saveHardware != null && sheet.fleet() != null) {
-            HardwareCatalog catalog = hardwareFile == null ? HardwareCatalog.builtIn() : HardwareCatalog.read(hardwareFile);
+            HardwareCatalog catalog =
+                    hardwareFile == null ? HardwareCatalog.builtIn() : HardwareCatalog.read(hardwareFile);
             Files.writeString(
                     saveHardware, catalog.with(sheet.fleet().hardware()).toJson());
         }

@@ -55,8 +55,8 @@ record PlanFleet(Hardware hardware, Peaks peaks, String origin, String source, i
         }
         PlanFleet fleet = known(catalog.find(kind), count, file, peaks, runs);
         if (count > 1 && Double.isInfinite(fleet.peaks.link())) {
-            throw new UsageException("--count: found " + count + ", expected 1: the file gives no linkGBps of "
-                    + fleet.hardware.name());
+            throw new UsageException(
+                    "--count: found " + count + ", expected 1: the file gives no linkGBps of " + fleet.hardware.name());
         }
         return fleet;
     }

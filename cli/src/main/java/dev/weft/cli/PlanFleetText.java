@@ -51,8 +51,20 @@ final class PlanFleetText {
     private void layouts() {
         terminal.printf("%nLayouts by rank, GB on the fullest device%n");
         TextTable table = new TextTable(
-                        true, "context", "batch", PlanText.FORMAT, "draft", "layout", "spread", "shared", "dealt", "cache",
-                        "held", "by Weft", "TPOT ms", "verdict")
+                        true,
+                        "context",
+                        "batch",
+                        PlanText.FORMAT,
+                        "draft",
+                        "layout",
+                        "spread",
+                        "shared",
+                        "dealt",
+                        "cache",
+                        "held",
+                        "by Weft",
+                        "TPOT ms",
+                        "verdict")
                 .omitIfConstant(PlanText.FORMAT, "draft");
         sheet.differing().forEach(c -> sheet.ranking(c).forEach(r -> table.add(row(c, r))));
         table.print(terminal);
@@ -74,9 +86,7 @@ final class PlanFleetText {
             Units.decimal(1, l.cacheBytes() / GIGA),
             Units.decimal(1, l.heldBytes() / GIGA),
             rank == null ? NONE : Units.decimal(1, rank / GIGA),
-            step == null
-                    ? NONE
-                    : Units.decimal(2, c.deployment().secondsPerToken(step) * 1e3),
+            step == null ? NONE : Units.decimal(2, c.deployment().secondsPerToken(step) * 1e3),
             r.verdict()
         };
     }
@@ -88,7 +98,8 @@ final class PlanFleetText {
     /** How the chosen layouts are started. */
     private void starts() {
         terminal.printf("%nHow to start it%n");
-        sheet.differing().forEach(c -> terminal.printf("  %s%n", PlanLaunch.of(sheet, c).text()));
+        sheet.differing()
+                .forEach(c -> terminal.printf("  %s%n", PlanLaunch.of(sheet, c).text()));
     }
 
     private void times() {
@@ -146,8 +157,9 @@ final class PlanFleetText {
 
     private void notes() {
         if (sheet.model().config() != null) {
-            terminal.printf("%nheld: in the formats of the checkpoint and of the cache; by Weft: weights and states as it"
-                    + " loads them, which decides whether a layout that it runs fits%n");
+            terminal.printf(
+                    "%nheld: in the formats of the checkpoint and of the cache; by Weft: weights and states as it"
+                            + " loads them, which decides whether a layout that it runs fits%n");
         }
         terminal.printf(
                 "roofline: peaks alone, tokens routed uniformly and independently; strict: all tokens of a step at the"

@@ -190,9 +190,7 @@ final class PlanJson {
         Double rank = l.rankBytes();
         to.put("heldByWeftGB", rank == null ? null : Double.valueOf(rank / GIGA));
         StepTime step = r.step();
-        to.put(
-                        "tpotMs",
-                        step == null ? null : Double.valueOf(d.secondsPerToken(step) * 1e3))
+        to.put("tpotMs", step == null ? null : Double.valueOf(d.secondsPerToken(step) * 1e3))
                 .put("fits", l.fits())
                 .put("obstacle", l.obstacle())
                 .put("plannedOnly", l.plannedOnly())

@@ -20,7 +20,8 @@ record PlanLaunch(@Nullable String command, String text) {
         Optional<Layout> layout = sheet.chosen(c).map(RankedLayout::layout);
         if (layout.isEmpty()) {
             return new PlanLaunch(
-                    null, "nothing to start at a context of " + Units.grouped(c.work().context()) + ": no layout fits");
+                    null,
+                    "nothing to start at a context of " + Units.grouped(c.work().context()) + ": no layout fits");
         }
         Optional<ParallelPlan> plan = layout.get().parallelPlan();
         if (plan.isEmpty()) {

@@ -271,8 +271,7 @@ class PlanTest {
                 .path(0)
                 .path("start")
                 .asString();
-        assertThat(alone)
-                .isEqualTo("weft generate " + demo + " --context 2048 --speculate --prompt \"...\"");
+        assertThat(alone).isEqualTo("weft generate " + demo + " --context 2048 --speculate --prompt \"...\"");
         Run run = Run.of("generate", demo, "--context", 2048, "--speculate", "--prompt", "...", "--max-tokens", 2);
         assertThat(run.code()).isZero();
         String ranks = json("--model", demo, "--context", "2K", "--hardware", "h200", "--count", 2)
@@ -321,7 +320,8 @@ class PlanTest {
         assertThat(hardware.path("source").asString()).startsWith("measured on a processor, as ");
         // what a token reads, over the rate: of the embedding nothing, of the routed experts those it is sent to
         JsonNode model = cpu.path("architecture");
-        double active = model.path("activeExperts").asDouble() / model.path("experts").asDouble();
+        double active =
+                model.path("activeExperts").asDouble() / model.path("experts").asDouble();
         double bytes = 0;
         for (JsonNode g : cpu.path("parameters").path("groups")) {
             double share = switch (g.path("kind").asString()) {

@@ -31,8 +31,8 @@ public final class Deployment {
     private static final double EXCHANGED_BYTES = CODE_BYTES + Short.BYTES;
 
     /** What a step does not read whole on every device, or of which it reads a row. */
-    private static final Set<Kind> READ_IN_PART = EnumSet.of(
-            Kind.EMBEDDING, Kind.HEAD, Kind.HASH_TABLE, Kind.ROUTED_EXPERTS, Kind.OUTPUT_PROJECTIONS);
+    private static final Set<Kind> READ_IN_PART =
+            EnumSet.of(Kind.EMBEDDING, Kind.HEAD, Kind.HASH_TABLE, Kind.ROUTED_EXPERTS, Kind.OUTPUT_PROJECTIONS);
 
     /** Positions at which a prompt's cost is taken: enough for an error below 0.05 %. */
     private static final long PROMPT_SAMPLES = 64;

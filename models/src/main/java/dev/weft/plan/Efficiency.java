@@ -18,8 +18,9 @@ public record Efficiency(double memory, double compute, double layerSeconds) {
     public static final double FIT_ERROR = 0.20;
 
     /** What {@link #CALIBRATED} was fitted to and how far it is off; for people. */
-    public static final String FIT = "Fitted to decode points that the CANN recipes publish. Of the 17 published now, 15 on"
-            + " 950DT and 2 on A3, rms log error 0.20; on 950DT the worst miss is +36 % (Flash, batch 768, 128 K; +29 % with FP4"
-            + " index keys), all others are within 24 %; both A3 points come out 35 % too fast. It says nothing about other"
-            + " makers' devices.";
+    public static final String FIT =
+            "Fitted to decode points that the CANN recipes publish. Of the 17 published now, 15 on"
+                    + " 950DT and 2 on A3, rms log error 0.20; on 950DT the worst miss is +36 % (Flash, batch 768, 128 K; +29 % with FP4"
+                    + " index keys), all others are within 24 %; both A3 points come out 35 % too fast. It says nothing about other"
+                    + " makers' devices.";
 }

@@ -54,9 +54,8 @@ final class LayoutRanking {
     /** @param run in order of preference */
     private static void runnable(List<Timed> run, List<RankedLayout> to) {
         Timed simplest = run.getFirst();
-        Timed fastest = run.stream()
-                .min(Comparator.comparingDouble(Timed::seconds))
-                .orElseThrow();
+        Timed fastest =
+                run.stream().min(Comparator.comparingDouble(Timed::seconds)).orElseThrow();
         Timed chosen = simplest.seconds() > fastest.seconds() * SURELY_FASTER ? fastest : simplest;
         to.add(new RankedLayout(chosen.layout, chosen.step, true, "chosen"));
         run.stream()

@@ -137,7 +137,8 @@ final class Layouts {
 
     private @Nullable String obstacle(Layout l) {
         ModelConfig config = model.config();
-        List<String> wrong = config == null ? List.of() : ParallelPlan.experts(devices).obstacles(config);
+        List<String> wrong =
+                config == null ? List.of() : ParallelPlan.experts(devices).obstacles(config);
         if (!wrong.isEmpty()) {
             return String.join("; ", wrong);
         }

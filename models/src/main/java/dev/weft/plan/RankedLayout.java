@@ -10,5 +10,4 @@ import org.jspecify.annotations.Nullable;
  * @param chosen whether it is the one to use
  * @param verdict why it was taken or not; for people
  */
-public record RankedLayout(
-        Layout layout, @Nullable StepTime step, boolean chosen, String verdict) {}
+public record RankedLayout(Layout layout, @Nullable StepTime step, boolean chosen, String verdict) {}

@@ -112,8 +112,7 @@ class DeploymentTest {
                 .filter(r -> r.layout().equals(find(d, "DP4 x TP2 EP8")))
                 .findFirst()
                 .orElseThrow();
-        assertThat(page.verdict())
-                .isEqualTo("planned only: Weft does not run tensor-parallel attention");
+        assertThat(page.verdict()).isEqualTo("planned only: Weft does not run tensor-parallel attention");
         assertThat(page.layout().parallelPlan()).isEmpty();
         RankedLayout whole = d.ranking().stream()
                 .filter(r -> r.layout().equals(find(d, "DP8 EP8")))
@@ -211,7 +210,8 @@ class DeploymentTest {
 
     /** Smallest deployments that the CANN recipes name (cann.md 8): they must fit. */
     @ParameterizedTest
-    @CsvSource({"flash, 4, 950dt", "flash, 4, 950pr", "pro, 16, 950dt", "pro, 16, 950pr", "flash, 4, a3", "pro, 32, a3"})
+    @CsvSource({"flash, 4, 950dt", "flash, 4, 950pr", "pro, 16, 950dt", "pro, 16, 950pr", "flash, 4, a3", "pro, 32, a3"
+    })
     void theSmallestDeploymentsOfTheRecipesFit(String model, int devices, String kind) {
         assertThat(deployment(model, devices, kind, devices, 131072).best()).isPresent();
     }

@@ -21,7 +21,8 @@ class PublishedPointsTest {
             Architecture a = model.equals("pro") ? Architecture.pro() : Architecture.flash();
             Hardware h = HardwareCatalog.builtIn().find(kind);
             CostModel cost = CostModel.of(a, new CacheFormat(Element.FP8, Element.FP8));
-            return new Deployment(cost, h, h.published(), devices, new Workload(context, batch, context, drafted, kept()));
+            return new Deployment(
+                    cost, h, h.published(), devices, new Workload(context, batch, context, drafted, kept()));
         }
 
         double kept() {

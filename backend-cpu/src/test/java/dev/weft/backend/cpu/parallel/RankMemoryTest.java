@@ -81,7 +81,8 @@ class RankMemoryTest {
     }
 
     private static List<Held> loaded(ParallelPlan plan) throws Exception {
-        LoadOptions options = LoadOptions.defaults().maxContext(CONTEXT).maxTokens(8).maxSequences(SEQUENCES);
+        LoadOptions options =
+                LoadOptions.defaults().maxContext(CONTEXT).maxTokens(8).maxSequences(SEQUENCES);
         Ranks ranks = new Ranks(checkpoint, options, "cpu:0");
         Ranks.Work<Held> held = (rank, model) -> new Held(
                 model.placement(),
@@ -103,11 +104,11 @@ class RankMemoryTest {
         LoadOptions options = LoadOptions.defaults().maxContext(8192).maxTokens(2);
         long weights = new RankMemory(published).weightBytes(plan, false);
         try (Weft weft = Weft.open();
-                Communicator group = LocalGroup.of(ranks, Duration.ofSeconds(60)).getFirst()) {
+                Communicator group =
+                        LocalGroup.of(ranks, Duration.ofSeconds(60)).getFirst()) {
             Graph share = plan.share(V4Graphs.backbone(published, options), published, 0)
                     .graph();
-            CompiledGraph compiled =
-                    weft.device("cpu:0").compile(share, CompileOptions.DEFAULT.withGroup(group));
+            CompiledGraph compiled = weft.device("cpu:0").compile(share, CompileOptions.DEFAULT.withGroup(group));
             assertThat(compiled.placement().weightBytes()).isEqualTo(weights);
         }
         double stored = layout(model, ranks, output).sharedBytes()

@@ -45,6 +45,8 @@ class RankMemoryTest {
     /** Devices align states to it. */
     private static final long ALIGNMENT = 256;
 
+    private static final Hardware KIND = HardwareCatalog.builtIn().find("950dt");
+
     @TempDir
     private static Path checkpoint;
 
@@ -101,7 +103,7 @@ class RankMemoryTest {
         Architecture model = name.equals("pro") ? Architecture.pro() : Architecture.flash();
         ModelConfig published = name.equals("pro") ? ModelConfig.pro() : ModelConfig.flash();
         ParallelPlan plan = new ParallelPlan(ranks, true, output, null, 0);
-        LoadOptions options = LoadOptions.defaults().maxContext(8192).maxTokens(2);
+        LoadOptions options = LoadOptions.defaults().maxContext(8192); // chunks of 256 tokens
         long weights = new RankMemory(published).weightBytes(plan, false);
         try (Weft weft = Weft.open();
                 Communicator group =
@@ -109,7 +111,12 @@ class RankMemoryTest {
             Graph share = plan.share(V4Graphs.backbone(published, options), published, 0)
                     .graph();
             CompiledGraph compiled = weft.device("cpu:0").compile(share, CompileOptions.DEFAULT.withGroup(group));
-            assertThat(compiled.placement().weightBytes()).isEqualTo(weights);
+            Placement placement = compiled.placement();
+            assertThat(placement.weightBytes()).isEqualTo(weights);
+            // what a plan leaves free is enough for what it does not count
+            double free = KIND.memoryBytes() - KIND.usableBytes();
+            assertThat((double) placement.valueBytes() + placement.workspaceBytes())
+                    .isLessThan(free);
         }
         double stored = layout(model, ranks, output).sharedBytes()
                 + layout(model, ranks, output).dealtBytes();
@@ -118,9 +125,8 @@ class RankMemoryTest {
     }
 
     private static Layout layout(Architecture model, int ranks, boolean output) {
-        Hardware h = HardwareCatalog.builtIn().find("950dt");
         Deployment d =
-                new Deployment(CostModel.of(model), h, h.published(), ranks, new Workload(8192, ranks, 8192, 0, 0));
+                new Deployment(CostModel.of(model), KIND, KIND.published(), ranks, new Workload(8192, ranks, 8192, 0, 0));
         return d.layouts().stream()
                 .filter(l -> l.tensorParallel() == 1 && l.head() && l.output() == output)
                 .findFirst()

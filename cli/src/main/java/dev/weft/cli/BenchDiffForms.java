@@ -19,8 +19,7 @@ import tools.jackson.databind.node.ObjectNode;
  * @param diff the runs
  */
 record BenchDiffForms(BenchDiff diff) {
-    private static final List<String> HEADS =
-            List.of("work", "A ms", "B ms", "speed B/A", "interval", "p", "verdict");
+    private static final List<String> HEADS = List.of("work", "A ms", "B ms", "speed B/A", "interval", "p", "verdict");
 
     private static final List<Column> COLUMNS = List.of(
             Column.text("name"),
@@ -94,11 +93,7 @@ record BenchDiffForms(BenchDiff diff) {
     }
 
     private static Map<String, @Nullable Object> row(
-            String name,
-            String verdict,
-            @Nullable Double before,
-            @Nullable Double after,
-            @Nullable SpeedRatio ratio) {
+            String name, String verdict, @Nullable Double before, @Nullable Double after, @Nullable SpeedRatio ratio) {
         Map<String, @Nullable Object> row = new LinkedHashMap<>();
         row.put("name", name);
         row.put("secondsA", before);

@@ -164,8 +164,9 @@ final class CompareCommand extends WeftCommand {
         }
         BenchOptions.positive("--rounds", rounds);
         if (!shape.isEmpty() && (shape.size() != 3 || !"gemm".equalsIgnoreCase(subject.operator))) {
-            throw new UsageException("--shape: found " + shape + (subject.model == null
-                            ? " with --op " + subject.operator : " with a model") + ", expected M,K,N with --op gemm");
+            throw new UsageException("--shape: found " + shape
+                    + (subject.model == null ? " with --op " + subject.operator : " with a model")
+                    + ", expected M,K,N with --op gemm");
         }
         BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
         CompareSheet sheet = subject.model == null

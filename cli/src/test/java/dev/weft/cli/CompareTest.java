@@ -270,7 +270,8 @@ class CompareTest {
         Run two = Run.of("compare", "--op", "gemm", "--shape", "3,96");
         assertThat(two.code()).isEqualTo(2);
         assertThat(two.err()).startsWith("weft: --shape: found [3, 96] with --op gemm, expected M,K,N with --op gemm");
-        assertThat(Run.of("compare", "--op", "topK", "--shape", "3,96,5").code()).isEqualTo(2);
+        assertThat(Run.of("compare", "--op", "topK", "--shape", "3,96,5").code())
+                .isEqualTo(2);
         assertThat(Run.of("compare", "--op", "gemm", "--shape", "3,0,5").err()).contains("found m=3 k=0 n=5");
     }
 }

@@ -88,7 +88,8 @@ class ReportNumbersTest {
             assertThat(figures).isNotEmpty();
             for (MatchResult figure : figures) {
                 Map<String, double[]> sums = sums(mode, figure.group(1));
-                List<MatchResult> words = WORDS.matcher(figure.group(2)).results().toList();
+                List<MatchResult> words =
+                        WORDS.matcher(figure.group(2)).results().toList();
                 int at = 0;
                 for (Map.Entry<String, double[]> part : sums.entrySet()) {
                     assertThat(words.get(at++).group(2)).isEqualTo(part.getKey());

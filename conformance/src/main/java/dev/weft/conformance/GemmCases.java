@@ -58,9 +58,7 @@ final class GemmCases {
         return formats().stream()
                 .filter(f -> f.w().dtype() != DType.F4_E2M1 || k % MX_BLOCK == 0)
                 .map(f -> OpCase.of(
-                        new Gemm(f.out()),
-                        Operand.of(f.x(m, k), Data.random()),
-                        Operand.of(f.w(n, k), Data.random())));
+                        new Gemm(f.out()), Operand.of(f.x(m, k), Data.random()), Operand.of(f.w(n, k), Data.random())));
     }
 
     static List<Formats> formats() {

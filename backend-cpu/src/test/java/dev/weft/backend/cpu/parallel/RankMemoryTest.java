@@ -125,8 +125,8 @@ class RankMemoryTest {
     }
 
     private static Layout layout(Architecture model, int ranks, boolean output) {
-        Deployment d =
-                new Deployment(CostModel.of(model), KIND, KIND.published(), ranks, new Workload(8192, ranks, 8192, 0, 0));
+        Deployment d = new Deployment(
+                CostModel.of(model), KIND, KIND.published(), ranks, new Workload(8192, ranks, 8192, 0, 0));
         return d.layouts().stream()
                 .filter(l -> l.tensorParallel() == 1 && l.head() && l.output() == output)
                 .findFirst()

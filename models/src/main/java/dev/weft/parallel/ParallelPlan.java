@@ -77,6 +77,15 @@ public record ParallelPlan(
 
     /** @throws RequestException naming everything of the model that cannot be spread like this */
     public void check(ModelConfig c) {
+        List<String> wrong = obstacles(c);
+        if (!wrong.isEmpty()) {
+            throw new RequestException("parallel plan of " + ranks + " ranks: " + String.join("; ", wrong)
+                    + "; use another number of ranks");
+        }
+    }
+
+    /** Everything of a model that cannot be spread like this, empty if all can. */
+    public List<String> obstacles(ModelConfig c) {
         List<String> wrong = new ArrayList<>();
         if (placement == null) {
             require(c.nRoutedExperts() % ranks == 0, wrong, "n_routed_experts " + c.nRoutedExperts(), "is no multiple");
@@ -95,10 +104,7 @@ public record ParallelPlan(
                     "hidden_size " + c.hiddenSize(),
                     "gives no whole FP8 blocks of " + FP8_BLOCK + " rows to each");
         }
-        if (!wrong.isEmpty()) {
-            throw new RequestException("parallel plan of " + ranks + " ranks: " + String.join("; ", wrong)
-                    + "; use another number of ranks");
-        }
+        return wrong;
     }
 
     private void require(boolean holds, List<String> wrong, String subject, String what) {

@@ -33,7 +33,7 @@ struct Config {
 /** Calls between ncclGroupStart and ncclGroupEnd of a thread. */
 struct Group {
     int depth = 0;
-    int error = 0;
+    int error = 0;  // of a call, with which the whole group fails
     std::vector<std::pair<void *, std::pair<void *, Move>>> calls;  // communicator, stream, what it moves
 };
 
@@ -96,8 +96,8 @@ void launch(const std::shared_ptr<Comm> &comm, void *stream, std::vector<Move> m
 }
 
 int submit(const char *function, void *handle, void *stream, int type, const Move &move) {
-    return with(function, handle, [&](Lock &, const std::shared_ptr<Comm> &comm) -> int {
-        Group &g = group();
+    Group &g = group();
+    int code = with(function, handle, [&](Lock &, const std::shared_ptr<Comm> &comm) -> int {
         int least = move.kind == Kind::ALL_GATHER ? -1 : 0;
         if (type != 1 || move.peer < least || move.peer >= comm->clique->size) {
             fault("arguments", std::string(function) + ": type or rank");
@@ -114,6 +114,8 @@ int submit(const char *function, void *handle, void *stream, int type, const Mov
         g.calls.push_back({handle, {stream, move}});
         return SUCCESS;
     });
+    g.error = code != SUCCESS ? code : g.error;
+    return code;
 }
 
 }  // namespace
@@ -219,6 +221,11 @@ WEFT_NCCL ncclCommDestroy(void *handle) {
 WEFT_NCCL ncclCommAbort(void *handle) {
     return with("ncclCommAbort", handle, [&](Lock &lock, const std::shared_ptr<Comm> &comm) -> int {
         comm->aborted = true;
+        for (auto &[pair, box] : comm->clique->mail) {
+            if (pair.first == comm->rank) {
+                box.clear();
+            }
+        }
         world().changed.notify_all();
         world().changed.wait(lock, [&] { return comm->is_idle(); });
         world().comms.erase(handle);
@@ -242,10 +249,10 @@ WEFT_NCCL ncclGroupEnd() {
     if (--g.depth > 0) {
         return SUCCESS;
     }
-    auto calls = std::move(g.calls);
-    g.calls.clear();
-    if (int code = injected("ncclGroupEnd")) {
-        return code;
+    auto calls = std::exchange(g.calls, {});
+    int error = std::exchange(g.error, 0);
+    if (int code = injected("ncclGroupEnd"); code != 0 || error != 0) {
+        return code != 0 ? code : error;
     }
     if (calls.empty()) {
         return SUCCESS;

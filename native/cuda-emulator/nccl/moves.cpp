@@ -65,6 +65,7 @@ std::map<int, Part> meet(Comm &comm, const Move &m, uint64_t number) {
     world().changed.notify_all();
     world().changed.wait(lock, [&] { return comm.aborted || static_cast<int>(parts.size()) == comm.clique->size; });
     if (comm.aborted) {
+        parts.erase(comm.rank);  // who comes later meets nobody
         return {};
     }
     for (const auto &[rank, part] : parts) {

@@ -26,8 +26,7 @@ final class NcclComm {
     private final NcclLibrary library;
     private final String subject;
     private final Duration deadline;
-    private final Arena arena = Arena.ofAuto();
-    private final MemorySegment out = arena.allocate(8, 8);
+    private final MemorySegment out = Arena.ofAuto().allocate(8, 8);
     private final AtomicReference<@Nullable String> failure = new AtomicReference<>();
     private long handle;
     private volatile boolean ended = true;
@@ -136,7 +135,7 @@ final class NcclComm {
         requireWhole();
         require(call, "ncclCommGetAsyncError", library.nccl().ncclCommGetAsyncError(handle, out));
         int code = out.get(ValueLayout.JAVA_INT, 0);
-        require(call, call.text(), code);
+        require(call, "NCCL", code);
         if (call.nanos() > deadline.toNanos()) {
             throw fail(String.format(
                     "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds the"

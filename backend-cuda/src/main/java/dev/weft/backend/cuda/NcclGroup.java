@@ -149,13 +149,16 @@ final class NcclGroup implements DeviceCommunicator {
 
     @Override
     public void allGather(String what, DeviceStream on, long send, long receive, long bytes) {
-        CudaStream s = CudaStream.of(on, device);
         if (bytes > 0) {
-            comm.enqueue(
-                    s,
-                    call("allGather", what, bytes),
-                    () -> nccl.ncclAllGather(send, receive, bytes, NcclLibrary.BYTE, comm.handle(), s.handle()));
+            gather(call("allGather", what, bytes), CudaStream.of(on, device), send, receive);
         }
+    }
+
+    private void gather(NcclComm.Call call, CudaStream s, long send, long receive) {
+        comm.enqueue(
+                s,
+                call,
+                () -> nccl.ncclAllGather(send, receive, call.bytes(), NcclLibrary.BYTE, comm.handle(), s.handle()));
     }
 
     @Override
@@ -215,7 +218,7 @@ final class NcclGroup implements DeviceCommunicator {
 
     @Override
     public void barrier(String what) {
-        allGather(what, stream, sent.bytes(stream, 1), received.bytes(stream, size), 1);
+        gather(call("barrier", what, 1), stream, sent.bytes(stream, 1), received.bytes(stream, size));
         stream.synchronize();
     }
 

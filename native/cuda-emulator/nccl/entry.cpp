@@ -1,4 +1,6 @@
 // The functions of libnccl.so.2 that the backend calls, on the public functions of the emulated driver.
+#include <unistd.h>
+
 #include <chrono>
 #include <cstring>
 #include <functional>
@@ -140,6 +142,8 @@ WEFT_NCCL ncclGetUniqueId(UniqueId *out) {
     static uint64_t made = 0;
     std::memset(out, 0, sizeof *out);
     std::memcpy(out->bytes, "weft", 4);
+    pid_t here = getpid();
+    std::memcpy(out->bytes + 4, &here, sizeof here);
     made++;
     std::memcpy(out->bytes + sizeof *out - sizeof made, &made, sizeof made);  // the end must arrive, too
     return SUCCESS;
@@ -162,6 +166,11 @@ WEFT_NCCL ncclCommInitRankConfig(void **out, int size, UniqueId id, int rank, co
     if (std::memcmp(id.bytes, "weft", 4) != 0 || rank < 0 || rank >= size) {
         fault("arguments", "ncclCommInitRankConfig: identity, size or rank");
         return INVALID_ARGUMENT;
+    }
+    pid_t here = getpid();
+    if (std::memcmp(id.bytes + 4, &here, sizeof here) != 0) {
+        fault("another-process", "ncclCommInitRankConfig: ranks are threads of one process here");
+        return INVALID_USAGE;
     }
     auto &clique = w.cliques[std::string(id.bytes, sizeof id.bytes)];
     if (!clique) {

@@ -47,7 +47,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups {
     private final Kernels kernels;
     private final Set<CudaStream> streams = new LinkedHashSet<>();
     private final Set<CudaCapture> captures = new LinkedHashSet<>();
-    private final Set<NcclComm> comms = new LinkedHashSet<>();
+    private final Set<NcclGroup> groups = new LinkedHashSet<>();
     private final boolean isEmulator;
     private final Lifetime lifetime;
     private @Nullable CudaStream ownStream;
@@ -175,14 +175,14 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups {
         captures.remove(capture);
     }
 
-    /** A group that ends with the device; on the device's thread. */
-    void own(NcclComm comm) {
-        comms.add(comm);
+    /** A group that ends with the device at the latest. */
+    void own(NcclGroup group) {
+        run(() -> groups.add(group));
     }
 
     /** A group that has ended; on the device's thread. */
-    void forget(NcclComm comm) {
-        comms.remove(comm);
+    void forget(NcclGroup group) {
+        groups.remove(group);
     }
 
     private void settleStreams() {
@@ -307,7 +307,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups {
     }
 
     private void leave() {
-        List.copyOf(comms).forEach(NcclComm::endHere);
+        List.copyOf(groups).forEach(NcclGroup::closeHere);
         List.copyOf(captures).forEach(CudaCapture::closeHere);
         List.copyOf(streams).forEach(CudaStream::closeHere);
         tables.close();

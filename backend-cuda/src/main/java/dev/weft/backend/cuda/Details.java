@@ -56,7 +56,7 @@ final class Details {
             case NcclLibrary.Opened opened ->
                 "ranks: " + opened.library().versionText() + ", " + opened.library().library();
             case NcclLibrary.Absent absent ->
-                "ranks: no NCCL, devices of several ranks exchange rows through host memory; " + absent.reason();
+                "ranks: none, several processes cannot use CUDA devices together; " + absent.reason();
         };
     }
 

@@ -63,7 +63,6 @@ final class NcclComm {
             if (!isFailure(answer)) {
                 handle = out.get(ValueLayout.JAVA_LONG, 0);
                 ended = false;
-                device.own(this);
             }
             return answer;
         });
@@ -164,35 +163,36 @@ final class NcclComm {
     }
 
     /** Ends the communicator without waiting for other ranks; on the device's thread. */
-    void endHere() {
+    private void endHere() {
         if (ended || device.health().isStuck()) {
             return;
         }
         ended = true;
-        device.forget(this);
-        failure.compareAndSet(null, subject + ": the device was closed before the group");
         int code = library.nccl().ncclCommAbort(handle);
         if (isFailure(code)) {
             LOG.warn("{}: {}", subject, library.describe("ncclCommAbort", code));
         }
     }
 
-    /** Leaves the group together with the others; without them when the deadline has passed. Never throws. */
-    void leave(Call call) {
-        if (ended) {
+    /**
+     * Leaves the group together with the others, since what this rank has sent may still be under way; without them when the
+     * deadline has passed. Never throws. On the device's thread.
+     */
+    void leaveHere(Call call) {
+        if (ended || device.health().isStuck()) {
             return;
         }
         try {
-            require(call, "ncclCommFinalize", device.call(() -> library.nccl().ncclCommFinalize(handle)));
-            await(call);
-            device.run(() -> {
-                ended = true;
-                device.forget(this);
-                require(call, "ncclCommDestroy", library.nccl().ncclCommDestroy(handle));
-            });
+            device.health().check();
+            require(call, "ncclCommFinalize", library.nccl().ncclCommFinalize(handle));
+            while (!isReady(call)) {
+                LockSupport.parkNanos(NAP_NANOS);
+            }
+            ended = true;
+            require(call, "ncclCommDestroy", library.nccl().ncclCommDestroy(handle));
         } catch (WeftException e) {
             LOG.error("{}", e.getMessage());
-            device.whileAlive(this::endHere);
+            endHere();
         }
     }
 }

@@ -47,7 +47,7 @@ final class NcclGroup implements DeviceCommunicator {
     private final DeviceScratch received;
     private long sequence;
     private long step;
-    private boolean closed;
+    private volatile boolean closed;
 
     private NcclGroup(CudaDevice device, NcclLibrary library, String name, int rank, int size, Duration deadline) {
         this.device = device;
@@ -77,6 +77,7 @@ final class NcclGroup implements DeviceCommunicator {
         try {
             NcclComm.Call call = group.call("join", "NCCL", 0);
             group.comm.join(call, size, group.identity(call, fromRankZero), rank);
+            device.own(group);
             return group;
         } catch (RuntimeException | Error e) {
             group.close();
@@ -346,12 +347,19 @@ final class NcclGroup implements DeviceCommunicator {
 
     @Override
     public void close() {
+        device.whileAlive(this::closeHere);
+    }
+
+    /** Leaves the group; on the device's thread. */
+    void closeHere() {
         if (closed) {
             return;
         }
         NcclComm.Call call = new NcclComm.Call("close of group " + name, 0);
         closed = true;
-        comm.leave(call);
-        Closing.all(List.of(stream, sent, received));
+        comm.leaveHere(call);
+        stream.closeHere();
+        Closing.all(List.of(sent, received));
+        device.forget(this);
     }
 }

@@ -278,6 +278,26 @@ class NcclGroupTest {
         }
     }
 
+    /** The other tests find no faults, so those must be seen where they are. */
+    @Test
+    void theEmulatorSeesSizesThatDiffer() {
+        run(LONG, group -> {
+            byte[] mine = new byte[2 + group.rank()];
+            group.allGather("rows", heap(mine), heap(new byte[RANKS * mine.length]));
+            return 0;
+        });
+        assertThat(nccl.faults()).isNotEmpty().allMatch(f -> f.startsWith("collective-mismatch: call 0"));
+        run(LONG, group -> {
+            long[] none = new long[RANKS];
+            long[] send = {0, group.rank() == 0 ? 2 : 0, 0};
+            long[] receive = {group.rank() == 1 ? 3 : 0, 0, 0};
+            group.allToAllV("rows", heap(new byte[3]), send, none, heap(new byte[3]), receive, none);
+            return 0;
+        });
+        assertThat(nccl.faults())
+                .containsExactly("count-mismatch: rank 1 receives 3 bytes from rank 0, which sends 2");
+    }
+
     @Test
     void aGroupEndsWithItsDeviceAndIsClosedOnce() throws Exception {
         List<Future<String>> results = run(LONG, group -> {
@@ -285,6 +305,7 @@ class NcclGroupTest {
             assertThatThrownBy(() -> group.broadcast("x", heap(new byte[1]), 3)).isInstanceOf(RequestException.class);
             if (group.rank() == 0) {
                 group.device().close();
+                assertThatThrownBy(() -> group.barrier("all")).isInstanceOf(ClosedException.class);
                 return "closed";
             }
             group.close();

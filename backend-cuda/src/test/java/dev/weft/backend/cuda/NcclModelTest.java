@@ -1,7 +1,9 @@
 package dev.weft.backend.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.weft.CommunicatorException;
 import dev.weft.conformance.model.GoldenModel;
 import dev.weft.io.Checkpoint;
 import dev.weft.io.SyntheticCheckpoint;
@@ -23,6 +25,7 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -41,14 +44,16 @@ class NcclModelTest {
     @TempDir
     private static Path checkpoint;
 
+    private static ModelConfig config;
+
     /** How a rank's device comes to the group of the model. */
     private interface Joining {
         Communicator group(Communicator local, Device device);
     }
 
-    @Test
-    void ranksGiveTheBitsOfOneDeviceAndRowsStayOnTheDevices() throws Exception {
-        ModelConfig config = ModelConfig.read(GoldenModel.micro().directory().resolve("config.json"))
+    @BeforeAll
+    static void write() {
+        config = ModelConfig.read(GoldenModel.micro().directory().resolve("config.json"))
                 .with(Map.of(
                         "hidden_size", 512,
                         "num_attention_heads", 4,
@@ -56,6 +61,10 @@ class NcclModelTest {
                         "n_routed_experts", 8,
                         "num_experts_per_tok", 3));
         SyntheticCheckpoint.of(config, 7).write(checkpoint);
+    }
+
+    @Test
+    void ranksGiveTheBitsOfOneDeviceAndRowsStayOnTheDevices() throws Exception {
         try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
                 NcclEmulator nccl = new NcclEmulator().with("delay", "50")) {
             float[][][] alone = new float[RANKS][][];
@@ -77,6 +86,23 @@ class NcclModelTest {
                     .as("bytes but logits that come to the host, %d through it", throughHost - logits)
                     .isPositive()
                     .isLessThan((throughHost - logits) / 10);
+        }
+    }
+
+    /** In the middle of a step one device does not come to the end of what NCCL moves. */
+    @Test
+    void aRankThatHangsEndsAllByTheDeadline() {
+        Duration deadline = Duration.ofSeconds(2);
+        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+                NcclEmulator nccl = new NcclEmulator().with("hang", "1:20")) {
+            List<Future<float[][]>> results =
+                    ranks((local, device) -> CudaRanks.join(local, device.spi(), deadline));
+            for (int r = 0; r < RANKS; r++) {
+                assertThatThrownBy(results.get(r)::get)
+                        .hasCauseInstanceOf(CommunicatorException.class)
+                        .hasMessageMatching("(?s).*rank " + r + " of 2 on device cuda:" + r
+                                + ": .* of group world, call \\d+ in step 1 .*not done after 2\\.\\d s.*");
+            }
         }
     }
 
@@ -102,8 +128,17 @@ class NcclModelTest {
     }
 
     private static float[][][] spread(Joining joining) throws Exception {
+        List<Future<float[][]>> results = ranks(joining);
+        float[][][] all = new float[RANKS][][];
+        for (int r = 0; r < RANKS; r++) {
+            all[r] = results.get(r).get();
+        }
+        return all;
+    }
+
+    private static List<Future<float[][]>> ranks(Joining joining) {
         ParallelPlan plan = ParallelPlan.experts(RANKS).withHead().withOutput();
-        List<Future<float[][]>> results = CudaRanks.start(RANKS, local -> {
+        return CudaRanks.start(RANKS, local -> {
             try (Weft weft = Weft.of(Emulator.backends());
                     Checkpoint files = Checkpoint.open(checkpoint)) {
                 Device device = weft.device("cuda:" + local.rank());
@@ -119,10 +154,5 @@ class NcclModelTest {
                 }
             }
         });
-        float[][][] all = new float[RANKS][][];
-        for (int r = 0; r < RANKS; r++) {
-            all[r] = results.get(r).get();
-        }
-        return all;
     }
 }

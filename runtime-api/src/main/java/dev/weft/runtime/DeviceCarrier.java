@@ -38,11 +38,10 @@ final class DeviceCarrier implements Carrier {
 
     @Override
     public MemorySegment scratch(Scratch which, long bytes) {
-        DeviceScratch memory =
-                switch (which) {
-                    case SENT -> sent;
-                    case RECEIVED -> received;
-                };
+        DeviceScratch memory = switch (which) {
+            case SENT -> sent;
+            case RECEIVED -> received;
+        };
         return segment(memory.bytes(operands.stream(), bytes), bytes);
     }
 

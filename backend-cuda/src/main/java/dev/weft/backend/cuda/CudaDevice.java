@@ -262,8 +262,10 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups {
         String subject = "group " + name + ": rank " + rank + " on " + this + ": ";
         return switch (NcclLibrary.open(Details.folders())) {
             case NcclLibrary.Absent absent -> throw new CommunicatorException(subject + absent.reason());
-            case NcclLibrary.Opened opened when opened.library().isEmulator() != isEmulator ->
-                throw new CommunicatorException(subject + "found " + opened.library().versionText() + " in "
+            case NcclLibrary.Opened opened
+            when opened.library().isEmulator() != isEmulator ->
+                throw new CommunicatorException(subject + "found "
+                        + opened.library().versionText() + " in "
                         + opened.library().library() + ", which does not belong to this driver; set -Dweft.nccl.path");
             case NcclLibrary.Opened opened ->
                 NcclGroup.join(this, opened.library(), name, rank, size, fromRankZero, deadline);

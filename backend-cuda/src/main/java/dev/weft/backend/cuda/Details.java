@@ -54,7 +54,8 @@ final class Details {
     private static String nccl() {
         return switch (NcclLibrary.open(folders())) {
             case NcclLibrary.Opened opened ->
-                "ranks: " + opened.library().versionText() + ", " + opened.library().library();
+                "ranks: " + opened.library().versionText() + ", "
+                        + opened.library().library();
             case NcclLibrary.Absent absent ->
                 "ranks: none, several processes cannot use CUDA devices together; " + absent.reason();
         };

@@ -185,8 +185,7 @@ final class NcclGroup implements DeviceCommunicator {
             long[] receiveBytes,
             long[] receiveOffsets) {
         CudaStream s = CudaStream.of(on, device);
-        NcclComm.Call call =
-                call("allToAllV", what, Arrays.stream(sendBytes).sum());
+        NcclComm.Call call = call("allToAllV", what, Arrays.stream(sendBytes).sum());
         if (sendBytes[rank] != receiveBytes[rank]) {
             throw comm.failed(
                     call, "this rank sends itself " + sendBytes[rank] + " bytes and expects " + receiveBytes[rank]);
@@ -341,7 +340,8 @@ final class NcclGroup implements DeviceCommunicator {
 
     @Override
     public void abort(String reason) {
-        CommunicatorException ended = comm.fail("rank " + rank + " of " + size + " ended group " + name + ": " + reason);
+        CommunicatorException ended =
+                comm.fail("rank " + rank + " of " + size + " ended group " + name + ": " + reason);
         LOG.debug("{}", ended.getMessage());
     }
 

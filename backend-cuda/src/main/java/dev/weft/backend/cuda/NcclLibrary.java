@@ -135,7 +135,9 @@ record NcclLibrary(Nccl nccl, MethodHandle initRankConfig, String library, int v
     /** A code with NCCL's own words. */
     String describe(String call, int code) {
         MemorySegment text = nccl.ncclGetErrorString(code);
-        String words = text.address() == 0 ? "" : ": " + text.reinterpret(Short.MAX_VALUE).getString(0);
+        String words = text.address() == 0
+                ? ""
+                : ": " + text.reinterpret(Short.MAX_VALUE).getString(0);
         return call + " returned " + code + words;
     }
 }

@@ -198,9 +198,10 @@ class NcclGroupTest {
                 group.allGather("layers.3", stream, buffer.address(), buffer.address(), BYTES);
                 String message = assertFails(stream::synchronize);
                 assertThat(message)
-                        .matches("rank [02] of 3 on device cuda:[02]: allGather 'layers.3' of group world, call 2 in step 4"
-                                + " \\(1000 bytes, EMULATOR of NCCL 2.27.3\\): not done after 0\\.\\d s; .*"
-                                + "--ranks-deadline SECONDS or -Dweft.ranks.deadline=SECONDS");
+                        .matches(
+                                "rank [02] of 3 on device cuda:[02]: allGather 'layers.3' of group world, call 2 in step 4"
+                                        + " \\(1000 bytes, EMULATOR of NCCL 2.27.3\\): not done after 0\\.\\d s; .*"
+                                        + "--ranks-deadline SECONDS or -Dweft.ranks.deadline=SECONDS");
                 stream.synchronize(); // the device goes on
                 assertThatThrownBy(() -> group.barrier("later"))
                         .isInstanceOf(CommunicatorException.class)
@@ -245,11 +246,13 @@ class NcclGroupTest {
     void codesOfCallsAreNamed() throws Exception {
         for (String failure : List.of("ncclSend", "ncclRecv", "ncclGroupEnd")) {
             nccl.with("fail", failure + ":1:3");
-            List<Future<String>> results = run(SHORT, group -> assertFails(() -> {
-                long[] one = {1, 1, 1};
-                long[] at = {0, 1, 2};
-                group.allToAllV("rows", heap(new byte[3]), one, at, heap(new byte[3]), one, at);
-            }));
+            List<Future<String>> results = run(
+                    SHORT,
+                    group -> assertFails(() -> {
+                        long[] one = {1, 1, 1};
+                        long[] at = {0, 1, 2};
+                        group.allToAllV("rows", heap(new byte[3]), one, at, heap(new byte[3]), one, at);
+                    }));
             assertThat(results)
                     .as(failure)
                     .anySatisfy(r -> assertThat(r.get()).contains("allToAllV 'rows'", "returned 3: internal error"));
@@ -294,8 +297,7 @@ class NcclGroupTest {
             group.allToAllV("rows", heap(new byte[3]), send, none, heap(new byte[3]), receive, none);
             return 0;
         });
-        assertThat(nccl.faults())
-                .containsExactly("count-mismatch: rank 1 receives 3 bytes from rank 0, which sends 2");
+        assertThat(nccl.faults()).containsExactly("count-mismatch: rank 1 receives 3 bytes from rank 0, which sends 2");
     }
 
     @Test

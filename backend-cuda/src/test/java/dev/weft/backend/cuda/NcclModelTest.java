@@ -81,7 +81,9 @@ class NcclModelTest {
             assertThat(spread((local, device) -> CudaRanks.join(local, device.spi(), DEADLINE)))
                     .isDeepEqualTo(alone);
             long withNccl = emulator.bytesToHost();
-            long logits = 4L * config.vocabSize() * Arrays.stream(alone).mapToInt(a -> a.length).sum();
+            long logits = 4L
+                    * config.vocabSize()
+                    * Arrays.stream(alone).mapToInt(a -> a.length).sum();
             assertThat(withNccl - logits)
                     .as("bytes but logits that come to the host, %d through it", throughHost - logits)
                     .isPositive()
@@ -95,8 +97,7 @@ class NcclModelTest {
         Duration deadline = Duration.ofSeconds(2);
         try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
                 NcclEmulator nccl = new NcclEmulator().with("hang", "1:20")) {
-            List<Future<float[][]>> results =
-                    ranks((local, device) -> CudaRanks.join(local, device.spi(), deadline));
+            List<Future<float[][]>> results = ranks((local, device) -> CudaRanks.join(local, device.spi(), deadline));
             for (int r = 0; r < RANKS; r++) {
                 assertThatThrownBy(results.get(r)::get)
                         .hasCauseInstanceOf(CommunicatorException.class)
@@ -144,12 +145,7 @@ class NcclModelTest {
                 Device device = weft.device("cuda:" + local.rank());
                 try (Communicator group = joining.group(local, device);
                         DeepSeekV4 model = DeepSeekV4.load(
-                                files,
-                                device,
-                                options(),
-                                CompileOptions.DEFAULT.withGroup(group),
-                                plan,
-                                bytes -> {})) {
+                                files, device, options(), CompileOptions.DEFAULT.withGroup(group), plan, bytes -> {})) {
                     return sequence(model, local.rank());
                 }
             }

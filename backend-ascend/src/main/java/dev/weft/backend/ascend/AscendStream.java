@@ -48,6 +48,7 @@ final class AscendStream implements DeviceStream {
     private final Workspace workspace;
     private final List<Delivery> deliveries = new ArrayList<>();
     private final Deque<Mark> marks = new ArrayDeque<>();
+    private final Deque<Shared> shared = new ArrayDeque<>();
     private final OperatorLog operators = new OperatorLog();
 
     /** Work items appended so far, and how many of them the stream is known to have passed. */
@@ -58,6 +59,9 @@ final class AscendStream implements DeviceStream {
 
     /** Bytes that have arrived, or will, in pinned memory, and where they belong. */
     private record Delivery(long position, MemorySegment staged, MemorySegment target) {}
+
+    /** Work that other devices take part in. */
+    private record Shared(long position, SharedWork work) {}
 
     /** Creates the stream; on the device's thread. */
     AscendStream(AscendDevice device, String subject) {
@@ -103,6 +107,14 @@ final class AscendStream implements DeviceStream {
             requireOpen();
             body.run();
             appended++;
+        });
+    }
+
+    /** As {@link #append(Runnable)}, for work that other devices take part in. */
+    void append(SharedWork work, Runnable body) {
+        append(() -> {
+            body.run();
+            shared.add(new Shared(appended + 1, work));
         });
     }
 
@@ -228,8 +240,14 @@ final class AscendStream implements DeviceStream {
                 int code = wait.slice();
                 if (code == AclErrors.SYNC_TIMEOUT) {
                     device.health().recentMessage(); // read to clear: it is no failure yet
+                    long waited = System.nanoTime() - start;
+                    shared.forEach(s -> s.work().check(waited));
                     requireTime(function, start);
                     return false;
+                }
+                if (code != AclErrors.OK && !shared.isEmpty()) {
+                    WeftException cause = device.health().failure(code, function + operators.describe());
+                    throw shared.getFirst().work().failedWith(cause);
                 }
                 device.health().require(code, function + operators.describe());
                 return true;
@@ -257,12 +275,15 @@ final class AscendStream implements DeviceStream {
             operators.clear();
             workspace.trim();
         }
-        if (!marks.isEmpty()) {
+        if (!marks.isEmpty() || !shared.isEmpty()) {
             device.run(() -> recycle(passed));
         }
     }
 
     private void recycle(long position) {
+        while (!shared.isEmpty() && shared.getFirst().position() <= position) {
+            shared.removeFirst();
+        }
         while (!marks.isEmpty() && marks.getFirst().position <= position) {
             Mark mark = marks.removeFirst();
             MemorySegment event = mark.event;
@@ -273,18 +294,26 @@ final class AscendStream implements DeviceStream {
         }
     }
 
-    /** Waits without failing: what comes afterwards only frees. A lost device is given a moment. Device's thread. */
-    void settle() {
+    /**
+     * Waits without failing: what comes afterwards only frees. A lost device is given a moment, work with other devices what
+     * it has. Device's thread. Returns whether the work has ended.
+     */
+    boolean settle() {
         if (closed || isIdle()) {
-            return;
+            return true;
         }
         boolean lost = device.health().isLost();
-        long millis =
-                lost ? LOST_MILLIS : TimeUnit.SECONDS.toMillis(device.options().timeoutSeconds());
+        long millis = lost
+                ? LOST_MILLIS
+                : shared.stream()
+                        .mapToLong(s -> s.work().patienceMillis())
+                        .min()
+                        .orElse(TimeUnit.SECONDS.toMillis(device.options().timeoutSeconds()));
         int code = device.acl().aclrtSynchronizeStreamWithTimeout(handle, (int) Math.min(millis, Integer.MAX_VALUE));
         if (code != AclErrors.OK && !lost) {
             device.health().failure(code, "aclrtSynchronizeStreamWithTimeout" + operators.describe());
         }
+        return code != AclErrors.SYNC_TIMEOUT;
     }
 
     /**
@@ -312,7 +341,10 @@ final class AscendStream implements DeviceStream {
         if (closed) {
             return;
         }
-        settle();
+        if (!settle() && !shared.isEmpty()) {
+            // its tasks wait for devices that will not come
+            device.health().note(device.acl().aclrtStreamAbort(handle), "aclrtStreamAbort");
+        }
         closed = true;
         recycle(Long.MAX_VALUE);
         device.health().note(device.acl().aclrtDestroyStream(handle), "aclrtDestroyStream");

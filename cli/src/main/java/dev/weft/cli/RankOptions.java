@@ -3,8 +3,11 @@ package dev.weft.cli;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.ranks.Launch;
 import dev.weft.ranks.Ranks;
+import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -30,6 +33,8 @@ final class RankOptions {
             description = "How long a rank waits for the others, loading included (default: 300).")
     private @Nullable Double deadline;
 
+    private final Map<Device, Communicator> groups = new HashMap<>();
+
     /** What a process does, alone or as a rank. */
     interface Work {
         /** @param world the ranks, null for a process alone. @return exit code */
@@ -48,10 +53,19 @@ final class RankOptions {
         }
         return Ranks.run(
                 launch,
-                deadline == null ? Ranks.deadline() : Ranks.seconds(deadline),
+                deadline(),
                 Map.of("weft", Version.text()),
                 work::run,
                 e -> Errors.rankFailed(terminal, e));
+    }
+
+    private Duration deadline() {
+        return deadline == null ? Ranks.deadline() : Ranks.seconds(deadline);
+    }
+
+    /** The group in which the ranks use a device; joined once, it ends with the device. */
+    Communicator group(Communicator world, Device device) {
+        return groups.computeIfAbsent(device, d -> Ranks.group(world, d.spi(), deadline()));
     }
 
     /** How the model is laid out. @throws UsageException if a part is unknown */

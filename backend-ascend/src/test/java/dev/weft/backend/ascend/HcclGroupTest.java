@@ -15,6 +15,9 @@ import dev.weft.spi.support.PinnedPool;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.io.IOException;
+import java.nio.file.Files;
+import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.concurrent.CountDownLatch;
@@ -24,6 +27,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.ValueSource;
 
@@ -232,6 +236,23 @@ class HcclGroupTest {
         assertThat(outcomes(2, LONG, group -> "done")).allSatisfy(outcome -> assertThat((Throwable) outcome)
                 .isInstanceOf(CommunicatorException.class)
                 .hasMessageContainingAll("rank 0 could not open the group", "HCCL_E_RUNTIME"));
+    }
+
+    @Test
+    void aRankTableNamesTheRanks(@TempDir Path folder) throws IOException {
+        Path table = Files.writeString(
+                folder.resolve("hccl.json"),
+                "{'status': 'completed', 'rank_list': [{'rank_id': 0}, {'rank_id': 1}, {'rank_id': 2}]}".replace('\'', '"'));
+        List<Object> groups = joins((rank, config) -> config.with(AscendOptions.RANK_TABLE, table.toString()));
+        assertThat(groups)
+                .extracting(g -> g instanceof HcclGroup group ? "rank " + group.rank() + " of " + group.size() : g)
+                .containsExactly("rank 0 of 3", "rank 1 of 3", "rank 2 of 3");
+        emulator.with("hccl_timeout", "0.2");
+        assertThat(joins((rank, config) -> rank == 0 ? config : config.with(AscendOptions.RANK_TABLE, table.toString()))
+                        .subList(1, 3))
+                .allSatisfy(outcome -> assertThat((Throwable) outcome)
+                        .isInstanceOf(CommunicatorException.class)
+                        .hasMessageContaining("RANK_TABLE_FILE is set, on rank 0 it is otherwise"));
     }
 
     @Test

@@ -32,6 +32,7 @@ import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
@@ -192,6 +193,19 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         lifetime.enter();
         try {
             return thread.call(() -> {
+                health.check();
+                return body.get();
+            });
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    /** As {@link #call}, given up after a time; see {@link DeviceThread#callWithin}. */
+    <T> T callWithin(Duration limit, Supplier<T> body) throws TimeoutException {
+        lifetime.enter();
+        try {
+            return thread.callWithin(limit, () -> {
                 health.check();
                 return body.get();
             });

@@ -8,11 +8,13 @@ import dev.weft.spi.support.Staging;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -103,18 +105,24 @@ final class AscendStream implements DeviceStream {
 
     /** Runs {@code body}, which appends to the stream, on the device's thread. */
     void append(Runnable body) {
-        device.run(() -> {
-            requireOpen();
-            body.run();
-            appended++;
-        });
+        device.run(() -> appendHere(body));
     }
 
-    /** As {@link #append(Runnable)}, for work that other devices take part in. */
-    void append(SharedWork work, Runnable body) {
-        append(() -> {
-            body.run();
-            shared.add(new Shared(appended + 1, work));
+    private void appendHere(Runnable body) {
+        requireOpen();
+        body.run();
+        appended++;
+    }
+
+    /**
+     * As {@link #append(Runnable)}, for work that other devices take part in: a library may wait for them already here.
+     *
+     * @throws TimeoutException if that took too long
+     */
+    void append(SharedWork work, Duration limit, Runnable body) throws TimeoutException {
+        device.callWithin(limit, () -> {
+            appendHere(body);
+            return shared.add(new Shared(appended, work));
         });
     }
 
@@ -242,7 +250,9 @@ final class AscendStream implements DeviceStream {
                     device.health().recentMessage(); // read to clear: it is no failure yet
                     long waited = System.nanoTime() - start;
                     shared.forEach(s -> s.work().check(waited));
-                    requireTime(function, start);
+                    if (shared.isEmpty()) { // else their deadline counts
+                        requireTime(function, start);
+                    }
                     return false;
                 }
                 if (code != AclErrors.OK && !shared.isEmpty()) {

@@ -18,6 +18,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
+import java.util.concurrent.TimeoutException;
 import java.util.function.ToIntFunction;
 import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
@@ -161,7 +162,10 @@ final class HcclGroup implements DeviceCommunicator {
         try {
             on.append(
                     new Pending(world, comm, call, kept),
+                    world.deadline(),
                     () -> world.require(function.applyAsInt(on.handle()), call));
+        } catch (TimeoutException e) {
+            throw world.late(call, world.deadline().toNanos());
         } catch (DeviceLostException e) {
             throw world.failedWith(call, e);
         }

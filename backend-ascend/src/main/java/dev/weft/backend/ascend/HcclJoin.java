@@ -14,12 +14,9 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.HexFormat;
-import java.util.concurrent.CompletableFuture;
-import java.util.concurrent.CompletionException;
-import java.util.concurrent.ExecutionException;
 import java.util.concurrent.ThreadLocalRandom;
-import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
+import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.function.Supplier;
 import java.util.function.UnaryOperator;
 import java.util.stream.IntStream;
@@ -67,7 +64,7 @@ final class HcclJoin {
             throw failure(AscendOptions.RANK_TABLE_VARIABLE + " is " + (rankTable.isEmpty() ? "not set" : "set")
                     + ", on rank 0 it is otherwise; set it on all ranks to the same table, or on none");
         }
-        MemorySegment comm = bounded(() -> device.call(() -> initialise(root, options)));
+        MemorySegment comm = bounded(() -> initialise(root, options));
         HcclWorld world = new HcclWorld(device, comm, rank, size, options, deadline);
         HcclGroup group =
                 new HcclGroup(world, name, comm, IntStream.range(0, size).toArray(), rank);
@@ -137,33 +134,26 @@ final class HcclJoin {
 
     /** HCCL waits for the other ranks as long as it likes, and cannot be told to stop. */
     private MemorySegment bounded(Supplier<MemorySegment> joining) {
-        CompletableFuture<MemorySegment> joined = new CompletableFuture<>();
-        Thread.ofPlatform().daemon().name("weft-join-" + name).start(() -> {
-            try {
-                joined.complete(joining.get());
-            } catch (RuntimeException | Error e) {
-                joined.completeExceptionally(e);
-            }
-        });
+        AtomicBoolean abandoned = new AtomicBoolean();
         try {
-            return joined.get(deadline.toNanos(), TimeUnit.NANOSECONDS);
+            return device.callWithin(deadline, () -> {
+                MemorySegment comm = joining.get();
+                if (abandoned.get()) {
+                    device.hccl().HcclCommDestroy(comm);
+                }
+                return comm;
+            });
         } catch (TimeoutException e) {
-            joined.thenAccept(late -> device.whileAlive(() -> device.hccl().HcclCommDestroy(late)));
+            abandoned.set(true);
             throw failure(String.format(
                     "not all ranks came within %.1f s; see whether they run and what they say; raise the limit with"
                             + " --ranks-deadline SECONDS; HCCL itself gives up after HCCL_CONNECT_TIMEOUT seconds (120"
                             + " unless set), until then the device cannot be closed",
                     deadline.toMillis() / 1e3));
-        } catch (InterruptedException e) {
-            Thread.currentThread().interrupt();
-            throw failure("interrupted");
-        } catch (ExecutionException e) {
-            switch (e.getCause()) {
-                case CommunicatorException c -> throw c;
-                case WeftException w -> throw new CommunicatorException(subject() + w.getMessage(), w);
-                case Error error -> throw error;
-                default -> throw new CompletionException(e.getCause());
-            }
+        } catch (CommunicatorException e) {
+            throw e;
+        } catch (WeftException e) {
+            throw new CommunicatorException(subject() + e.getMessage(), e);
         }
     }
 

@@ -48,6 +48,10 @@ final class HcclWorld {
         return options;
     }
 
+    Duration deadline() {
+        return deadline;
+    }
+
     long step() {
         return step;
     }
@@ -105,12 +109,16 @@ final class HcclWorld {
 
     void requireTime(HcclCall call, long waitedNanos) {
         if (waitedNanos >= deadline.toNanos()) {
-            throw fail(String.format(
+            throw late(call, waitedNanos);
+        }
+    }
+
+    CommunicatorException late(HcclCall call, long waitedNanos) {
+        return fail(String.format(
                     "%s: not done after %.1f s; HCCL does not tell which rank did not answer: look for the one that wrote"
                             + " no line or another one, and at the links between the devices; raise the limit with"
                             + " --ranks-deadline SECONDS, below HCCL_EXEC_TIMEOUT",
                     subject(call), waitedNanos / NANOS));
-        }
     }
 
     long patienceMillis() {

@@ -35,9 +35,8 @@ final class LocalDevice {
             tabled = table.localRank(launch.rank());
         }
         if (launch.localRank() < 0) {
-            return tabled.orElseThrow(() -> new LaunchException(
-                    "--device " + text + ": no variable of " + launch + " says which one it is on its host; set LOCAL_RANK,"
-                            + " or name the device by its number"));
+            return tabled.orElseThrow(() -> new LaunchException("--device " + text + ": no variable of " + launch
+                    + " says which one it is on its host; set LOCAL_RANK," + " or name the device by its number"));
         }
         if (tabled.isPresent() && tabled.getAsInt() != launch.localRank()) {
             throw new LaunchException("--device " + text + ": " + launch + " is number " + launch.localRank()

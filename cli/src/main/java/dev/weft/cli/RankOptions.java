@@ -52,11 +52,7 @@ final class RankOptions {
             return work.run(null);
         }
         return Ranks.run(
-                launch,
-                deadline(),
-                Map.of("weft", Version.text()),
-                work::run,
-                e -> Errors.rankFailed(terminal, e));
+                launch, deadline(), Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
     }
 
     private Duration deadline() {

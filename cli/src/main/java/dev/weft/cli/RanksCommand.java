@@ -51,7 +51,11 @@ final class RanksCommand extends WeftCommand {
         Duration limit = deadline == null ? Ranks.deadline() : Ranks.seconds(deadline);
         Map<String, String> configuration = Map.of("weft", Version.text(), "command", "ranks");
         return Ranks.run(
-                launch, limit, configuration, world -> check(launch, world, limit), e -> Errors.rankFailed(terminal, e));
+                launch,
+                limit,
+                configuration,
+                world -> check(launch, world, limit),
+                e -> Errors.rankFailed(terminal, e));
     }
 
     private int check(Launch launch, Communicator world, Duration limit) {

@@ -27,7 +27,8 @@ class LocalDeviceTest {
     @Test
     void theRankOnTheHostIsTheNumber() {
         assertThat(LocalDevice.id("ascend:local", with("LOCAL_RANK", 1))).isEqualTo("ascend:1");
-        assertThat(LocalDevice.id("ascend:local/composite", with("LOCAL_RANK", 1))).isEqualTo("ascend:1/composite");
+        assertThat(LocalDevice.id("ascend:local/composite", with("LOCAL_RANK", 1)))
+                .isEqualTo("ascend:1/composite");
         assertThat(LocalDevice.id("cuda:2", with("LOCAL_RANK", 1))).isEqualTo("cuda:2");
         assertThat(LocalDevice.id("ascend:local", Map.of())).as("one process").isEqualTo("ascend:0");
         assertThatThrownBy(() -> LocalDevice.id("ascend:local", SECOND))
@@ -37,9 +38,7 @@ class LocalDeviceTest {
 
     @Test
     void aRankTableKnowsItToo() throws IOException {
-        Path table = Files.writeString(
-                folder.resolve("hccl.json"),
-                """
+        Path table = Files.writeString(folder.resolve("hccl.json"), """
                 {"status": "completed", "version": "1.0", "server_count": "2", "server_list": [
                   {"server_id": "a", "device": [{"device_id": "0", "rank_id": "0"}, {"device_id": "1", "rank_id": "1"}]},
                   {"server_id": "b", "device": [{"device_id": "0", "rank_id": "2"}, {"device_id": "1", "rank_id": "3"}]}]}

@@ -37,7 +37,8 @@ class VariablesLaunchTest {
         for (int rank = 0; rank < 2; rank++) {
             Path ids = Files.writeString(folder.resolve("ids.json"), "[1, 2, 3]");
             ProcessBuilder builder = new ProcessBuilder(
-                            Path.of(System.getProperty("java.home"), "bin", "java").toString(),
+                            Path.of(System.getProperty("java.home"), "bin", "java")
+                                    .toString(),
                             "-XX:+UseSerialGC",
                             "-XX:TieredStopAtLevel=1",
                             "--enable-native-access=ALL-UNNAMED",
@@ -100,7 +101,9 @@ class VariablesLaunchTest {
     /** They meet, take a device each and agree; emulated devices of two processes cannot be joined, which HCCL says in time. */
     @Test
     void ranksOnDevicesAreJoinedByHccl() throws IOException, InterruptedException {
-        Path home = Path.of("..", "backend-ascend", "target", "cann-emulator", "cann").toAbsolutePath().normalize();
+        Path home = Path.of("..", "backend-ascend", "target", "cann-emulator", "cann")
+                .toAbsolutePath()
+                .normalize();
         Path given = Path.of(System.getProperty("weft.ascend.home", home.toString()));
         Assumptions.assumeTrue(
                 Files.exists(given.resolve("lib64/libacl_rt.so")), () -> "the CANN emulator is not in " + given);

@@ -55,7 +55,8 @@ public final class RankTable {
         String subject = "rank table " + file;
         try {
             if (Files.size(file) > MOST_BYTES) {
-                throw new LaunchException(subject + ": found " + Files.size(file) + " bytes, expected at most " + MOST_BYTES);
+                throw new LaunchException(
+                        subject + ": found " + Files.size(file) + " bytes, expected at most " + MOST_BYTES);
             }
             return new RankTable(file, new Reader(subject).ranks(JSON.readTree(Files.readAllBytes(file))));
         } catch (IOException e) {
@@ -80,8 +81,8 @@ public final class RankTable {
     /** @throws LaunchException if the launcher says something else */
     public void requireSame(int rank, int size) {
         if (size != size()) {
-            throw new LaunchException("rank table " + file + ": found " + size() + " ranks, the launcher says rank " + rank
-                    + " of " + size + "; give the table of this job, or unset " + VARIABLE);
+            throw new LaunchException("rank table " + file + ": found " + size() + " ranks, the launcher says rank "
+                    + rank + " of " + size + "; give the table of this job, or unset " + VARIABLE);
         }
     }
 
@@ -96,8 +97,9 @@ public final class RankTable {
         int[] ranks(JsonNode table) {
             String status = text(table, "status", "the table");
             if (!status.equals("completed")) {
-                throw wrong("status '" + status + "', expected 'completed': whoever writes the table has not finished it;"
-                        + " start the ranks afterwards");
+                throw wrong(
+                        "status '" + status + "', expected 'completed': whoever writes the table has not finished it;"
+                                + " start the ranks afterwards");
             }
             String version = text(table, "version", "the table");
             return switch (version) {

@@ -102,8 +102,7 @@ public final class Ranks {
     public static Communicator group(Communicator world, BackendDevice device, Duration deadline) {
         if (device instanceof DeviceGroups groups) {
             RankTable.of(System.getenv()).ifPresent(table -> table.requireSame(world.rank(), world.size()));
-            return groups.join(
-                    world.name(), world.rank(), world.size(), mine -> fromRankZero(world, mine), deadline);
+            return groups.join(world.name(), world.rank(), world.size(), mine -> fromRankZero(world, mine), deadline);
         }
         if (world instanceof RendezvousWorld nothingElse) {
             throw nothingElse.noTransport();

@@ -30,9 +30,10 @@ final class RendezvousWorld implements Communicator {
 
     /** What to say where work would need a transport. */
     LaunchException noTransport() {
-        return new LaunchException(launch + ": found no transport, expected one of Open MPI, MPICH or Slurm, for on CPUs ranks"
-                + " talk through MPI: start them with mpirun, mpiexec or srun --mpi=pmix; or a device whose library joins"
-                + " ranks (ascend, cuda), with MASTER_ADDR and MASTER_PORT set to a host and a free port of it on all ranks");
+        return new LaunchException(
+                launch + ": found no transport, expected one of Open MPI, MPICH or Slurm, for on CPUs ranks"
+                        + " talk through MPI: start them with mpirun, mpiexec or srun --mpi=pmix; or a device whose library joins"
+                        + " ranks (ascend, cuda), with MASTER_ADDR and MASTER_PORT set to a host and a free port of it on all ranks");
     }
 
     @Override

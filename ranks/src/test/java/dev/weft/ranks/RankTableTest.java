@@ -15,8 +15,7 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** HCCL's rank tables: of every version, of other jobs, and broken ones. */
 class RankTableTest {
     /** Two servers; ranks in another order than devices. */
-    private static final String SERVERS =
-            """
+    private static final String SERVERS = """
             {"status": "completed", "version": "1.0", "server_count": "2", "server_list": [
               {"server_id": "node_0", "host_ip": "172.16.0.100", "device": [
                 {"device_id": "4", "device_ip": "192.168.1.8", "rank_id": "1"},
@@ -25,8 +24,7 @@ class RankTableTest {
                 {"device_id": "0", "device_ip": "192.168.2.8", "rank_id": "2"}]}]}
             """;
 
-    private static final String LIST =
-            """
+    private static final String LIST = """
             {"version": "2.0", "status": "completed", "rank_count": 2, "rank_list": [
               {"rank_id": 0, "local_id": 0, "device_id": 0, "level_list": [
                 {"net_layer": 0, "net_instance_id": "az0-rack0", "net_type": "TOPO_FILE_DESC", "rank_addr_list": []}]},
@@ -55,20 +53,26 @@ class RankTableTest {
 
     @Test
     void superPodsAndLists() throws IOException {
-        String pods = SERVERS.replace("1.0", "1.2").replace("\"server_list\"", "\"super_pod_list\": [{}], \"server_list\"");
+        String pods =
+                SERVERS.replace("1.0", "1.2").replace("\"server_list\"", "\"super_pod_list\": [{}], \"server_list\"");
         assertThat(read(pods).localRank(1)).hasValue(1);
         RankTable list = read(LIST);
         assertThat(list.size()).isEqualTo(2);
-        assertThat(list.localRank(1)).as("the table does not tell servers apart").isEmpty();
+        assertThat(list.localRank(1))
+                .as("the table does not tell servers apart")
+                .isEmpty();
     }
 
     @Test
     void theVariableNamesTheFile() throws IOException {
         Path file = Files.writeString(folder.resolve("table.json"), SERVERS);
         assertThat(RankTable.of(Map.of())).isEmpty();
-        assertThat(RankTable.of(Map.of("RANK_TABLE_FILE", " " + file)).orElseThrow().size())
+        assertThat(RankTable.of(Map.of("RANK_TABLE_FILE", " " + file))
+                        .orElseThrow()
+                        .size())
                 .isEqualTo(3);
-        assertThatThrownBy(() -> RankTable.of(Map.of("RANK_TABLE_FILE", folder.resolve("none").toString())))
+        assertThatThrownBy(() -> RankTable.of(
+                        Map.of("RANK_TABLE_FILE", folder.resolve("none").toString())))
                 .isInstanceOf(LaunchException.class)
                 .hasMessageContainingAll("none: cannot be read", "RANK_TABLE_FILE");
     }

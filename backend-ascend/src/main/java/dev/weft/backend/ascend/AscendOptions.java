@@ -17,8 +17,14 @@ import java.util.Locale;
  * @param deterministic level for {@code aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC)}, -1 to leave it as it is
  */
 record AscendOptions(
-        long memoryLimit, long timeoutSeconds, Capture capture, int graphs, boolean probe, int deterministic,
-        int bufferMegabytes, String rankTable) {
+        long memoryLimit,
+        long timeoutSeconds,
+        Capture capture,
+        int graphs,
+        boolean probe,
+        int deterministic,
+        int bufferMegabytes,
+        String rankTable) {
     /** Seconds, see {@link #timeoutSeconds}. */
     static final String TIMEOUT = "weft.ascend.timeout";
 

@@ -50,8 +50,7 @@ interface Hccl {
             MemorySegment comm,
             MemorySegment stream);
 
-    int HcclBroadcast(
-            MemorySegment data, long count, int type, int root, MemorySegment comm, MemorySegment stream);
+    int HcclBroadcast(MemorySegment data, long count, int type, int root, MemorySegment comm, MemorySegment stream);
 
     int HcclSend(MemorySegment data, long count, int type, int to, MemorySegment comm, MemorySegment stream);
 

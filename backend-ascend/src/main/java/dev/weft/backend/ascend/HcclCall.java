@@ -13,7 +13,7 @@ package dev.weft.backend.ascend;
 record HcclCall(String operation, String what, String group, long sequence, long step, long bytes) {
     @Override
     public String toString() {
-        return operation + " '" + what + "' of group " + group + ", call " + sequence + " in step " + step + " (" + bytes
-                + " bytes)";
+        return operation + " '" + what + "' of group " + group + ", call " + sequence + " in step " + step + " ("
+                + bytes + " bytes)";
     }
 }

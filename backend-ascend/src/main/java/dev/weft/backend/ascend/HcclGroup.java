@@ -213,7 +213,16 @@ final class HcclGroup implements DeviceCommunicator {
                 List.of(counts),
                 s -> device.hccl()
                         .HcclAlltoAllV(
-                                at(send), counts[0], counts[1], BYTES, at(receive), counts[2], counts[3], BYTES, comm, s));
+                                at(send),
+                                counts[0],
+                                counts[1],
+                                BYTES,
+                                at(receive),
+                                counts[2],
+                                counts[3],
+                                BYTES,
+                                comm,
+                                s));
     }
 
     @Override
@@ -308,11 +317,7 @@ final class HcclGroup implements DeviceCommunicator {
         if (data.byteSize() > 0) {
             MemorySegment from = at(sent.address(data.byteSize()));
             stream.copyIn(data, from.address());
-            append(
-                    call,
-                    stream,
-                    List.of(),
-                    s -> device.hccl().HcclSend(from, data.byteSize(), BYTES, to, comm, s));
+            append(call, stream, List.of(), s -> device.hccl().HcclSend(from, data.byteSize(), BYTES, to, comm, s));
             finish();
         }
     }
@@ -324,11 +329,7 @@ final class HcclGroup implements DeviceCommunicator {
         HcclCall call = begin("receive", what, 0);
         if (data.byteSize() > 0) {
             MemorySegment to = at(received.address(data.byteSize()));
-            append(
-                    call,
-                    stream,
-                    List.of(),
-                    s -> device.hccl().HcclRecv(to, data.byteSize(), BYTES, from, comm, s));
+            append(call, stream, List.of(), s -> device.hccl().HcclRecv(to, data.byteSize(), BYTES, from, comm, s));
             stream.copyOut(to.address(), data);
             finish();
         }
@@ -384,8 +385,8 @@ final class HcclGroup implements DeviceCommunicator {
         MemorySegment receive = arena.allocate(size() * send.byteSize(), Integer.BYTES);
         allGather(what, send, receive);
         return IntStream.range(0, size())
-                .mapToObj(i -> receive.asSlice(i * send.byteSize(), send.byteSize())
-                        .toArray(I32))
+                .mapToObj(i ->
+                        receive.asSlice(i * send.byteSize(), send.byteSize()).toArray(I32))
                 .toArray(int[][]::new);
     }
 

@@ -22,7 +22,11 @@ import java.util.Map;
 record HcclSettings(Map<String, String> values) {
     /** Variables of HCCL that choose buffers or algorithms. */
     private static final List<String> VARIABLES = List.of(
-            "HCCL_DETERMINISTIC", "HCCL_OP_EXPANSION_MODE", "HCCL_ALGO", "HCCL_INTRA_ROCE_ENABLE", "HCCL_INTRA_PCIE_ENABLE");
+            "HCCL_DETERMINISTIC",
+            "HCCL_OP_EXPANSION_MODE",
+            "HCCL_ALGO",
+            "HCCL_INTRA_ROCE_ENABLE",
+            "HCCL_INTRA_PCIE_ENABLE");
 
     private static final int TEXT_BYTES = 1024;
     private static final int HASH_DIGITS = 16;
@@ -66,8 +70,8 @@ record HcclSettings(Map<String, String> values) {
             }
             if (ranks.size() > 1) {
                 List<String> texts = new ArrayList<>();
-                ranks.forEach((value, who) -> texts.add(
-                        "'" + value + "' on rank" + (who.size() > 1 ? "s " : " ") + who.toString().replaceAll("[\\[\\]]", "")));
+                ranks.forEach((value, who) -> texts.add("'" + value + "' on rank" + (who.size() > 1 ? "s " : " ")
+                        + who.toString().replaceAll("[\\[\\]]", "")));
                 differences.add(name + " is " + String.join(", ", texts));
             }
             i++;
@@ -88,7 +92,8 @@ record HcclSettings(Map<String, String> values) {
         group.allGather("settings", mine, all);
         List<List<String>> texts = new ArrayList<>();
         for (int i = 0; i < group.size(); i++) {
-            texts.add(List.of(all.asSlice((long) i * TEXT_BYTES, TEXT_BYTES).getString(0).split("\n", -1)));
+            texts.add(List.of(
+                    all.asSlice((long) i * TEXT_BYTES, TEXT_BYTES).getString(0).split("\n", -1)));
         }
         return texts;
     }

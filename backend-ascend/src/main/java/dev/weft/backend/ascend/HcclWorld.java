@@ -26,8 +26,7 @@ final class HcclWorld {
     private volatile long step;
 
     /** @param comm communicator of all ranks, from which the others are split */
-    HcclWorld(
-            AscendDevice device, MemorySegment comm, int rank, int size, HcclCommOptions options, Duration deadline) {
+    HcclWorld(AscendDevice device, MemorySegment comm, int rank, int size, HcclCommOptions options, Duration deadline) {
         this.device = device;
         this.comm = comm;
         this.rank = rank;
@@ -115,10 +114,10 @@ final class HcclWorld {
 
     CommunicatorException late(HcclCall call, long waitedNanos) {
         return fail(String.format(
-                    "%s: not done after %.1f s; HCCL does not tell which rank did not answer: look for the one that wrote"
-                            + " no line or another one, and at the links between the devices; raise the limit with"
-                            + " --ranks-deadline SECONDS, below HCCL_EXEC_TIMEOUT",
-                    subject(call), waitedNanos / NANOS));
+                "%s: not done after %.1f s; HCCL does not tell which rank did not answer: look for the one that wrote"
+                        + " no line or another one, and at the links between the devices; raise the limit with"
+                        + " --ranks-deadline SECONDS, below HCCL_EXEC_TIMEOUT",
+                subject(call), waitedNanos / NANOS));
     }
 
     long patienceMillis() {

@@ -12,10 +12,10 @@ import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.support.PinnedPool;
+import java.io.IOException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.time.Duration;
@@ -208,9 +208,11 @@ class HcclGroupTest {
     @Test
     void whatMustBeEqualIsComparedOnAllRanks() {
         List<Object> outcomes = joins((rank, config) -> rank == 1 ? config.with(AscendOptions.BUFFER, "400") : config);
-        assertThat(outcomes).hasSize(3).allSatisfy(outcome -> assertThat((Throwable) outcome)
-                .isInstanceOf(CommunicatorException.class)
-                .hasMessageContaining("HCCL_BUFFSIZE is '200' on ranks 0, 2, '400' on rank 1"));
+        assertThat(outcomes)
+                .hasSize(3)
+                .allSatisfy(outcome -> assertThat((Throwable) outcome)
+                        .isInstanceOf(CommunicatorException.class)
+                        .hasMessageContaining("HCCL_BUFFSIZE is '200' on ranks 0, 2, '400' on rank 1"));
     }
 
     private interface Setting {
@@ -233,16 +235,18 @@ class HcclGroupTest {
     @Test
     void rankZeroThatCannotBeginTellsTheOthers() {
         emulator.with("fail", "HcclGetRootInfo:1:507899");
-        assertThat(outcomes(2, LONG, group -> "done")).allSatisfy(outcome -> assertThat((Throwable) outcome)
-                .isInstanceOf(CommunicatorException.class)
-                .hasMessageContainingAll("rank 0 could not open the group", "HCCL_E_RUNTIME"));
+        assertThat(outcomes(2, LONG, group -> "done"))
+                .allSatisfy(outcome -> assertThat((Throwable) outcome)
+                        .isInstanceOf(CommunicatorException.class)
+                        .hasMessageContainingAll("rank 0 could not open the group", "HCCL_E_RUNTIME"));
     }
 
     @Test
     void aRankTableNamesTheRanks(@TempDir Path folder) throws IOException {
         Path table = Files.writeString(
                 folder.resolve("hccl.json"),
-                "{'status': 'completed', 'rank_list': [{'rank_id': 0}, {'rank_id': 1}, {'rank_id': 2}]}".replace('\'', '"'));
+                "{'status': 'completed', 'rank_list': [{'rank_id': 0}, {'rank_id': 1}, {'rank_id': 2}]}"
+                        .replace('\'', '"'));
         List<Object> groups = joins((rank, config) -> config.with(AscendOptions.RANK_TABLE, table.toString()));
         assertThat(groups)
                 .extracting(g -> g instanceof HcclGroup group ? "rank " + group.rank() + " of " + group.size() : g)
@@ -257,11 +261,11 @@ class HcclGroupTest {
 
     @Test
     void aRankTableThatCannotBeReadIsRefused() {
-        List<Object> outcomes =
-                joins((rank, config) -> config.with(AscendOptions.RANK_TABLE, "/nowhere/table.json"));
-        assertThat(outcomes).allSatisfy(outcome -> assertThat((Throwable) outcome)
-                .isInstanceOf(CommunicatorException.class)
-                .hasMessageContaining("RANK_TABLE_FILE: /nowhere/table.json cannot be read"));
+        List<Object> outcomes = joins((rank, config) -> config.with(AscendOptions.RANK_TABLE, "/nowhere/table.json"));
+        assertThat(outcomes)
+                .allSatisfy(outcome -> assertThat((Throwable) outcome)
+                        .isInstanceOf(CommunicatorException.class)
+                        .hasMessageContaining("RANK_TABLE_FILE: /nowhere/table.json cannot be read"));
     }
 
     /** Weft's own deadline, while HCCL would wait longer. */
@@ -338,11 +342,14 @@ class HcclGroupTest {
             }
             return "done";
         });
-        assertThat(outcomes).allSatisfy(outcome -> assertThat((Throwable) outcome)
-                .isInstanceOf(CommunicatorException.class)
-                .hasMessageContaining("barrier 'layer "));
-        assertThat(outcomes).anySatisfy(outcome -> assertThat((Throwable) outcome).hasMessageContaining("507018"));
-        assertThat(emulator.faults().lines()).allSatisfy(line -> assertThat(line).contains("collective-timeout"));
+        assertThat(outcomes)
+                .allSatisfy(outcome -> assertThat((Throwable) outcome)
+                        .isInstanceOf(CommunicatorException.class)
+                        .hasMessageContaining("barrier 'layer "));
+        assertThat(outcomes)
+                .anySatisfy(outcome -> assertThat((Throwable) outcome).hasMessageContaining("507018"));
+        assertThat(emulator.faults().lines())
+                .allSatisfy(line -> assertThat(line).contains("collective-timeout"));
     }
 
     @Test

@@ -77,12 +77,15 @@ class HcclModelTest {
             }
             List<float[][]> together = Threads.run(ranks, (rank, fromRankZero) -> {
                 try (Device device = weft.device("ascend:" + rank);
-                        DeviceCommunicator group = ((DeviceGroups) device.spi())
-                                .join("world", rank, ranks, fromRankZero, DEADLINE)) {
+                        DeviceCommunicator group =
+                                ((DeviceGroups) device.spi()).join("world", rank, ranks, fromRankZero, DEADLINE)) {
                     return logits(checkpoint, device, CompileOptions.DEFAULT.withGroup(group), plan);
                 }
             });
-            assertThat(alone[DECODE]).as("logits of the last token").doesNotHaveDuplicates().doesNotContain(Float.NaN);
+            assertThat(alone[DECODE])
+                    .as("logits of the last token")
+                    .doesNotHaveDuplicates()
+                    .doesNotContain(Float.NaN);
             assertThat(together.getFirst()).isDeepEqualTo(alone);
             assertThat(emulator.faults()).isEmpty();
         }

@@ -17,7 +17,8 @@ public final class RankArguments {
     /** @throws RequestException if there is not one value per rank */
     public static void requireRanks(String subject, long[] values, int size) {
         if (values.length != size) {
-            throw new RequestException(subject + ": found " + values.length + " values, expected one per rank of " + size);
+            throw new RequestException(
+                    subject + ": found " + values.length + " values, expected one per rank of " + size);
         }
     }
 

@@ -166,12 +166,15 @@ final class Launches implements AutoCloseable {
 
     @Override
     public void close() {
-        List<AutoCloseable> captures = new ArrayList<>();
+        List<AutoCloseable> parts = new ArrayList<>();
         for (Launch launch : launches) {
             if (launch instanceof Captured c) {
-                captures.add(c.capture());
+                parts.add(c.capture());
             }
         }
-        Closing.all(captures);
+        if (collectives != null) {
+            parts.add(collectives);
+        }
+        Closing.all(parts);
     }
 }

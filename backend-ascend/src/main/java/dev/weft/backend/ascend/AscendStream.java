@@ -39,6 +39,7 @@ final class AscendStream implements DeviceStream {
 
     private static final int HOST_TO_DEVICE = 1;
     private static final int DEVICE_TO_HOST = 2;
+    private static final int DEVICE_TO_DEVICE = 3;
 
     /** {@code ACL_EVENT_RECORDED_STATUS_COMPLETE}. */
     private static final int EVENT_COMPLETE = 1;
@@ -163,6 +164,22 @@ final class AscendStream implements DeviceStream {
             deliveries.add(new Delivery(appended, piece, reachable.asSlice(at, bytes)));
             at += bytes;
         }
+    }
+
+    /** CANN copies rectangles between host and device only, so pieces that lie apart are copied one by one. */
+    @Override
+    public void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows) {
+        if (bytes == 0 || rows == 0) {
+            return;
+        }
+        boolean dense = sourcePitch == bytes && targetPitch == bytes;
+        append(() -> {
+            for (long i = 0; i < (dense ? 1 : rows); i++) {
+                MemorySegment from = MemorySegment.ofAddress(source + i * sourcePitch);
+                MemorySegment to = MemorySegment.ofAddress(target + i * targetPitch);
+                copyAsync(to, from, dense ? rows * bytes : bytes, DEVICE_TO_DEVICE);
+            }
+        });
     }
 
     private MemorySegment piece(long bytes) {

@@ -38,6 +38,13 @@ final class CudaContext implements PinnedPool.Source {
     private static final long ATTRIBUTE_BYTES = 72;
     private static final int PROGRAMMATIC_SERIALIZATION = 6;
 
+    // CUDA_MEMCPY2D: where it says whose memory a side is, its address and its pitch; width and height at the end
+    private static final long COPY_BYTES = 128;
+    private static final long COPY_SOURCE = 16;
+    private static final long COPY_TARGET = 72;
+    private static final long COPY_WIDTH = 112;
+    private static final int MEMORY_OF_DEVICE = 2;
+
     private final Driver driver;
     private final Health health;
     private final int device;
@@ -45,6 +52,7 @@ final class CudaContext implements PinnedPool.Source {
     private final MemorySegment out = arena.allocate(16, 8);
     private final MemorySegment config = arena.allocate(CONFIG_BYTES, 8);
     private final MemorySegment parameters = arena.allocate(ValueLayout.ADDRESS);
+    private final MemorySegment copy = arena.allocate(COPY_BYTES, 8);
     private final boolean overlap;
 
     /** @param overlap whether kernels that wait themselves are launched while the one ahead ends */
@@ -127,6 +135,27 @@ final class CudaContext implements PinnedPool.Source {
     void copyOut(long source, MemorySegment pinned, long bytes, long stream) {
         int code = driver.cuMemcpyDtoHAsync(pinned, source, bytes, stream);
         health.require(code, "cuMemcpyDtoHAsync_v2(" + bytes + " bytes)");
+    }
+
+    void copy(long source, long target, long bytes, long stream) {
+        int code = driver.cuMemcpyDtoDAsync(target, source, bytes, stream);
+        health.require(code, "cuMemcpyDtoDAsync_v2(" + bytes + " bytes)");
+    }
+
+    /** Copies pieces that begin so many bytes apart. */
+    void copyRows(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows, long stream) {
+        side(COPY_SOURCE, source, sourcePitch);
+        side(COPY_TARGET, target, targetPitch);
+        copy.set(ValueLayout.JAVA_LONG, COPY_WIDTH, bytes);
+        copy.set(ValueLayout.JAVA_LONG, COPY_WIDTH + 8, rows);
+        int code = driver.cuMemcpy2DAsync(copy, stream);
+        health.require(code, "cuMemcpy2DAsync_v2(" + rows + " times " + bytes + " bytes)");
+    }
+
+    private void side(long at, long address, long pitch) {
+        copy.set(ValueLayout.JAVA_INT, at, MEMORY_OF_DEVICE);
+        copy.set(ValueLayout.JAVA_LONG, at + 16, address);
+        copy.set(ValueLayout.JAVA_LONG, at + 32, pitch);
     }
 
     void zero(long address, long bytes, long stream) {

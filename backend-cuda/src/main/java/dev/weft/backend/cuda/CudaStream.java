@@ -173,6 +173,19 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         }));
     }
 
+    @Override
+    public void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows) {
+        if (bytes == 0 || rows == 0) {
+            return;
+        }
+        boolean dense = rows == 1 || sourcePitch == bytes && targetPitch == bytes;
+        append(() -> add(
+                dense
+                        ? () -> device.context().copy(source, target, bytes * rows, handle)
+                        : () -> device.context()
+                                .copyRows(source, sourcePitch, target, targetPitch, bytes, rows, handle)));
+    }
+
     /** Appends a fill with zeros. */
     void zero(long address, long bytes) {
         append(() -> add(() -> device.context().zero(address, bytes, handle)));

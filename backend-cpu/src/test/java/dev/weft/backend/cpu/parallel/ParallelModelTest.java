@@ -15,13 +15,18 @@ import dev.weft.model.Session;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.op.ExpertTable;
 import dev.weft.parallel.ParallelPlan;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Communicator;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -57,10 +62,15 @@ class ParallelModelTest {
     }
 
     private static Ranks ranks(NumericMode mode) {
+        return ranks(mode, (group, device) -> group);
+    }
+
+    private static Ranks ranks(NumericMode mode, BiFunction<Communicator, BackendDevice, Communicator> joined) {
         return new Ranks(
                 checkpoint,
                 LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(32).maxSequences(PROMPTS.length),
-                "cpu:0");
+                "cpu:0",
+                joined);
     }
 
     /** Logits of a prompt and of some tokens after it. */
@@ -98,24 +108,41 @@ class ParallelModelTest {
                     : List.of(ParallelPlan.experts(2).withHead().withOutput(), ParallelPlan.experts(4));
             for (ParallelPlan plan : plans) {
                 tests.add(DynamicTest.dynamicTest(
-                        mode + " " + plan, () -> assertThat(spread(mode, plan)).isDeepEqualTo(alone)));
+                        mode + " " + plan, () -> assertThat(spread(ranks(mode), plan)).isDeepEqualTo(alone)));
             }
         }
         return tests.build();
     }
 
     /** The sequences over the ranks, each rank with its own: of four ranks one has none. */
-    private static float[][][] spread(NumericMode mode, ParallelPlan plan) throws Exception {
-        List<Future<float[][][]>> results = ranks(mode)
-                .run(
-                        plan,
-                        (rank, model) -> sequences(
-                                model, IntStream.range(0, PROMPTS.length).filter(i -> i % plan.ranks() == rank)));
+    private static float[][][] spread(Ranks ranks, ParallelPlan plan) throws Exception {
+        List<Future<float[][][]>> results = ranks.run(
+                plan,
+                (rank, model) ->
+                        sequences(model, IntStream.range(0, PROMPTS.length).filter(i -> i % plan.ranks() == rank)));
         float[][][] all = new float[PROMPTS.length][][];
         for (int i = 0; i < all.length; i++) {
             all[i] = results.get(i % plan.ranks()).get()[i / plan.ranks()];
         }
         return all;
+    }
+
+    /** Counts, and what ranks tell each other about a step, are all that the host moves. */
+    @Test
+    void aGroupThatReachesDevicesMovesRowsOnThem() throws Exception {
+        float[][][] alone = ranks(NumericMode.BF16)
+                .alone((rank, model) -> sequences(model, IntStream.range(0, PROMPTS.length)));
+        List<OnDevice> groups = Collections.synchronizedList(new ArrayList<>());
+        Ranks ranks = ranks(NumericMode.BF16, (group, device) -> {
+            OnDevice joined = new OnDevice(group, device);
+            groups.add(joined);
+            return joined;
+        });
+        assertThat(spread(ranks, ParallelPlan.experts(2).withHead().withOutput()))
+                .isDeepEqualTo(alone);
+        assertThat(groups).hasSize(2).allSatisfy(g -> assertThat(g.onDevice().get())
+                .as("bytes on the device against those on the host")
+                .isGreaterThan(10 * g.onHost().get()));
     }
 
     @Test

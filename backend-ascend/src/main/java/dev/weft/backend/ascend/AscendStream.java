@@ -252,6 +252,11 @@ final class AscendStream implements DeviceStream {
         return passed == appended;
     }
 
+    /** Whether something may still run. */
+    boolean hasWork() {
+        return !closed && !isIdle();
+    }
+
     /** One wait of at most a slice; returns CANN's code. */
     private interface Wait {
         int slice();

@@ -47,6 +47,7 @@ final class HcclGroup implements DeviceCommunicator {
     private final Staged sent = new Staged();
     private final Staged received = new Staged();
     private HcclCall current;
+    private AscendStream last;
     private long sequence;
     private int splits;
     private volatile boolean closed;
@@ -64,6 +65,7 @@ final class HcclGroup implements DeviceCommunicator {
         this.rank = rank;
         this.current = new HcclCall("join", name, name, 0, 0, 0);
         this.stream = device.createStream();
+        this.last = stream;
         device.add(this);
     }
 
@@ -159,6 +161,10 @@ final class HcclGroup implements DeviceCommunicator {
     /** Appends a call of HCCL. @param function receives the stream's handle */
     private void append(
             HcclCall call, AscendStream on, List<MemorySegment> kept, ToIntFunction<MemorySegment> function) {
+        if (last != on && last.hasWork()) {
+            on.waitFor(last.record()); // calls of a communicator run in the order in which all ranks make them
+        }
+        last = on;
         try {
             on.append(
                     new Pending(world, comm, call, kept),

@@ -174,6 +174,7 @@ class HcclGroupTest {
                 group.broadcast("first", stream, data.address(), 1000, 0);
                 stream.copyOut(gathered.address(), turned);
                 stream.copyOut(data.address(), result.asSlice(0, 1000));
+                group.barrier("on another stream, after what this one still has to do");
                 stream.synchronize();
                 requireBytes(result, 0, 1000, 0);
                 requireBytes(result, 2000, 1000, 2);
@@ -269,8 +270,9 @@ class HcclGroupTest {
     }
 
     /** Weft's own deadline, while HCCL would wait longer. */
-    @Test
-    void aRankThatHangsEndsTheOthersByTheDeadline() {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void aRankThatHangsEndsTheOthersByTheDeadline(boolean onDevice) {
         emulator.with("hccl_timeout", "1.4");
         CountDownLatch over = new CountDownLatch(1);
         List<Object> outcomes = outcomes(2, SHORT, group -> {
@@ -280,7 +282,7 @@ class HcclGroupTest {
             }
             group.step(5);
             try {
-                group.barrier("layers.3");
+                exchangeAlone(group, onDevice);
                 return "came";
             } catch (CommunicatorException e) {
                 assertThatThrownBy(() -> group.barrier("another")).hasMessage(e.getMessage());
@@ -293,12 +295,26 @@ class HcclGroupTest {
                 .isInstanceOf(CommunicatorException.class)
                 .hasMessageContainingAll(
                         "rank 0 of 2 on ascend:0",
-                        "barrier 'layers.3' of group world, call 2 in step 5",
+                        "allGather 'layers.3' of group world, call 2 in step 5 (100 bytes)",
                         "not done after",
                         "--ranks-deadline",
                         "HCCL_EXEC_TIMEOUT");
         assertThat(outcomes.getLast()).isEqualTo("hung");
         assertThat(emulator.faults().lines()).hasSize(1).first().asString().contains("collective-timeout");
+    }
+
+    private static void exchangeAlone(DeviceCommunicator group, boolean onDevice) {
+        try (Arena arena = Arena.ofConfined();
+                DeviceBuffer data = group.device().allocate(300, 64);
+                DeviceStream stream = group.device().createStream()) {
+            if (onDevice) {
+                stream.copyIn(bytes(arena, 100, 1), data.address());
+                group.allGather("layers.3", stream, data.address(), data.address() + 100, 100);
+                stream.synchronize();
+            } else {
+                group.allGather("layers.3", arena.allocate(100), arena.allocate(200));
+            }
+        }
     }
 
     /** HCCL's own limit comes first. */

@@ -3,12 +3,10 @@ package dev.weft.backend.ascend;
 import dev.weft.ClosedException;
 import dev.weft.DeviceLostException;
 import dev.weft.RequestException;
-import dev.weft.WeftException;
 import dev.weft.backend.ascend.abi.HcclResult;
 import dev.weft.backend.ascend.abi.HcclType;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
-import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.support.RankArguments;
@@ -21,7 +19,6 @@ import java.util.List;
 import java.util.concurrent.TimeoutException;
 import java.util.function.ToIntFunction;
 import java.util.stream.IntStream;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -44,8 +41,8 @@ final class HcclGroup implements DeviceCommunicator {
     private final int[] members;
     private final int rank;
     private final AscendStream stream;
-    private final Staged sent = new Staged();
-    private final Staged received = new Staged();
+    private final HcclStaging sent;
+    private final HcclStaging received;
     private HcclCall current;
     private AscendStream last;
     private long sequence;
@@ -64,59 +61,11 @@ final class HcclGroup implements DeviceCommunicator {
         this.members = members;
         this.rank = rank;
         this.current = new HcclCall("join", name, name, 0, 0, 0);
+        this.sent = new HcclStaging(device);
+        this.received = new HcclStaging(device);
         this.stream = device.createStream();
         this.last = stream;
         device.add(this);
-    }
-
-    /** Device memory that host memory is copied to or from. It grows; nothing runs between two calls. */
-    private final class Staged {
-        private @Nullable DeviceBuffer buffer;
-
-        long address(long bytes) {
-            DeviceBuffer b = buffer;
-            if (b == null || b.bytes() < bytes) {
-                close();
-                b = device.allocate(Math.max(1 << 16, bytes), 64);
-                buffer = b;
-            }
-            return b.address();
-        }
-
-        void close() {
-            if (buffer != null) {
-                buffer.close();
-                buffer = null;
-            }
-        }
-    }
-
-    /** A collective on its way; HCCL reads {@code kept} while it runs. */
-    private record Pending(HcclWorld world, MemorySegment comm, HcclCall call, List<MemorySegment> kept)
-            implements SharedWork {
-        @Override
-        public void check(long waitedNanos) {
-            world.requireWhole();
-            try (Arena arena = Arena.ofConfined()) {
-                MemorySegment out = arena.allocate(I32);
-                int code = world.device().hccl().HcclGetCommAsyncError(comm, out);
-                world.require(code, call);
-                if (out.get(I32, 0) != HcclResult.SUCCESS) {
-                    throw world.broken(call, out.get(I32, 0));
-                }
-            }
-            world.requireTime(call, waitedNanos);
-        }
-
-        @Override
-        public WeftException failedWith(WeftException cause) {
-            return world.failedWith(call, cause);
-        }
-
-        @Override
-        public long patienceMillis() {
-            return world.patienceMillis();
-        }
     }
 
     @Override
@@ -161,13 +110,13 @@ final class HcclGroup implements DeviceCommunicator {
     /** Appends a call of HCCL. @param function receives the stream's handle */
     private void append(
             HcclCall call, AscendStream on, List<MemorySegment> kept, ToIntFunction<MemorySegment> function) {
-        if (last != on && last.hasWork()) {
-            on.waitFor(last.record()); // calls of a communicator run in the order in which all ranks make them
-        }
-        last = on;
         try {
+            if (last != on && last.hasWork()) {
+                on.waitFor(last.record()); // calls of a communicator run in the order in which all ranks make them
+            }
+            last = on;
             on.append(
-                    new Pending(world, comm, call, kept),
+                    new HcclPending(world, comm, call, kept),
                     world.deadline(),
                     () -> world.require(function.applyAsInt(on.handle()), call));
         } catch (TimeoutException e) {

@@ -61,14 +61,19 @@ record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device de
             @Nullable Communicator world) {
         LoadOptions options = ranks.bounds(wanted);
         if (world != null && world.rank() > 0) {
-            CompileOptions ours = compile.withGroup(world);
+            CompileOptions ours = compile.withGroup(ranks.group(world, device));
             return DeepSeekV4.load(checkpoint, device, options, ours, ranks.plan(world.size()), bytes -> {});
         }
         try (Progress progress = new Progress(terminal, "loading weights", Progress.Unit.BYTES, 0)) {
             return world == null
                     ? DeepSeekV4.load(checkpoint, device, options, compile, progress)
                     : DeepSeekV4.load(
-                            checkpoint, device, options, compile.withGroup(world), ranks.plan(world.size()), progress);
+                            checkpoint,
+                            device,
+                            options,
+                            compile.withGroup(ranks.group(world, device)),
+                            ranks.plan(world.size()),
+                            progress);
         }
     }
 

@@ -4,8 +4,11 @@ import dev.weft.model.LoadOptions;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.ranks.Launch;
 import dev.weft.ranks.Ranks;
+import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -35,6 +38,8 @@ final class RankOptions {
             description = "How long a rank waits for the others, loading included (default: 300).")
     private @Nullable Double deadline;
 
+    private final Map<Device, Communicator> groups = new HashMap<>();
+
     /** What a process does, alone or as a rank. */
     interface Work {
         /** @param world the ranks, null for a process alone. @return exit code */
@@ -52,11 +57,16 @@ final class RankOptions {
             return work.run(null);
         }
         return Ranks.run(
-                launch,
-                deadline == null ? Ranks.deadline() : Ranks.seconds(deadline),
-                Map.of("weft", Version.text()),
-                work::run,
-                e -> Errors.rankFailed(terminal, e));
+                launch, deadline(), Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
+    }
+
+    private Duration deadline() {
+        return deadline == null ? Ranks.deadline() : Ranks.seconds(deadline);
+    }
+
+    /** The group in which the ranks use a device; joined once, it ends with the device. */
+    Communicator group(Communicator world, Device device) {
+        return groups.computeIfAbsent(device, d -> Ranks.group(world, d.spi(), deadline()));
     }
 
     /** Bounds that suit the layout: two parts of a long prompt are more rows than a step needs otherwise. */

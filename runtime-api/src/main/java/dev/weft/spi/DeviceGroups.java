@@ -6,7 +6,8 @@ import java.util.function.UnaryOperator;
 /** Optional ability of a {@link BackendDevice}: its vendor's library joins devices of several ranks into a group. */
 public interface DeviceGroups {
     /**
-     * Joins the ranks. Called by all of them, each with a device of its own.
+     * Joins the ranks. Called by all of them, each with a device of its own. The group ends with the device at the latest:
+     * closing it afterwards does nothing.
      *
      * @param name of the group, for messages
      * @param fromRankZero exchanges bytes before the group exists: every rank calls it, equally often; the bytes that rank 0

@@ -5,6 +5,7 @@ import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.File;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,15 +34,27 @@ record MpiLaunch(int status, String output) {
 
     /** A script as the real one is: Open MPI edits the options of what is called java. */
     static Path script(Path folder) throws IOException {
+        return script(folder, Main.class);
+    }
+
+    /** @param program a class of this module or its tests */
+    static Path script(Path folder, Class<?> program) throws IOException {
         String library = System.getProperty("weft.native.library", "");
         String line =
                 "exec '%s' -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED %s -cp '%s' %s \"$@\"%n"
                         .formatted(
                                 Path.of(System.getProperty("java.home"), "bin", "java"),
                                 library.isEmpty() ? "" : "-Dweft.native.library=" + library,
-                                classPath(),
-                                Main.class.getName());
+                                folderOf(program) + File.pathSeparator + classPath(),
+                                program.getName());
         return Files.writeString(folder.resolve("weft.sh"), line);
+    }
+
+    /** On the module path the folder of the tests is not on the class path. */
+    private static Path folderOf(Class<?> program) {
+        String file = program.getName().replace('.', '/') + ".class";
+        String url = program.getResource("/" + file).toString();
+        return Path.of(URI.create(url.substring(0, url.length() - file.length())));
     }
 
     private static String classPath() {

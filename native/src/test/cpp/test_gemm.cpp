@@ -575,12 +575,14 @@ void test_extreme_weights(int32_t isa, int64_t xd, std::mt19937 &random) {
     x.randomise(random);
     w.randomise(random);
     const int64_t blocks = k / 32;
-    // row 17's second chunk; the largest value and zeros of one block; NaN in row 20 alone
     const std::vector<uint8_t> codes = {86, 87, 167, 168};
     std::copy(codes.begin(), codes.end(), w.scales.begin() + 17 * blocks + 4);
-    w.scales[3 * blocks + 9] = 20;
+    // products with row 3 are below the least normal number; those with row 32 are large
+    std::fill_n(w.scales.begin() + 3 * blocks, blocks, 6);
     w.scales[32 * blocks] = 200;
+    // a NaN scale of zeros
     w.scales[20 * blocks + 2] = 255;
+    std::fill_n(w.data.begin() + w.bytes(20 * k + 64), w.bytes(32), uint8_t(0));
     Aligned packed = pack(isa, w);
     weft_operand wo = w.operand();
     wo.data = packed.data();

@@ -70,11 +70,10 @@ final class TensorCoreGemm {
             simple.emit(e);
             return;
         }
-        int rows = decodeRows(e, product);
-        int decodeBytes = decodeBytes(a, rows);
-        if (isFew(a, product) && decodeBytes <= e.chip().sharedBytes()) {
-            Grid grid = grid(a, product, rows, DECODE_TOKENS);
-            launch(e, product, "gemm_decode", "gemm_decode" + rows, grid, decodeBytes);
+        Optional<Few> few = few(e, product);
+        if (few.isPresent()) {
+            Few f = few.get();
+            launch(e, product, "gemm_decode", "gemm_decode" + f.rows(), f.grid(), f.sharedBytes());
         } else if (e.chip().hasWgmma()) {
             int tokens = tokens(a) <= WGMMA_FEW * matrices(a, product) ? WGMMA_FEW : WGMMA_MANY;
             Grid grid = grid(a, product, WGMMA_ROWS, tokens);
@@ -82,6 +81,29 @@ final class TensorCoreGemm {
         } else {
             launch(e, product, "gemm_tile", "gemm_tile", grid(a, product, TILE_ROWS, TILE_TOKENS), TILE_BYTES);
         }
+    }
+
+    /**
+     * How a product with few tokens is launched.
+     *
+     * @param rows of weights of a block, {@link #DECODE_MOST_ROWS} or half of them
+     * @param grid blocks
+     * @param sharedBytes of a block
+     */
+    record Few(int rows, Grid grid, int sharedBytes) {
+        boolean isTall() {
+            return rows == DECODE_MOST_ROWS;
+        }
+    }
+
+    /** The launch of {@code gemm_decode} for a call; empty if it has too many tokens, or rows at odd addresses. */
+    static Optional<Few> few(Emit e, Product product) {
+        KernelArguments a = e.arguments();
+        int rows = decodeRows(e, product);
+        int bytes = decodeBytes(a, rows);
+        return isAligned(a, 0) && isAligned(a, 1) && isFew(a, product) && bytes <= e.chip().sharedBytes()
+                ? Optional.of(new Few(rows, grid(a, product, rows, DECODE_TOKENS), bytes))
+                : Optional.empty();
     }
 
     /** Rows of weights of a block: fewer where there would not be two blocks for every multiprocessor. */

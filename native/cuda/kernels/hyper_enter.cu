@@ -40,12 +40,14 @@ __device__ __forceinline__ void enter(const Calls &calls) {
     const Call &post = calls.part[POST];
     const Call &pre = calls.part[PRE];
     const bool combines = calls.part[COMBINE].attribute[PART_KIND] != 0;
-    const i64 length = pre.at[1].dims[1];
-    const i64 width = post.at[1].dims[2];
-    const i64 group = blockIdx.x % GROUPS;
-    const i64 chunk = blockIdx.x / GROUPS % ceil_div(length, CHUNK);
-    const i64 row = blockIdx.x / GROUPS / ceil_div(length, CHUNK);
-    const i64 choices = combines ? calls.part[COMBINE].at[1].dims[0] / post.at[1].dims[0] : 0;
+    const u32 length = static_cast<u32>(pre.at[1].dims[1]);
+    const u32 width = static_cast<u32>(post.at[1].dims[2]);
+    const u32 chunks = (length + CHUNK - 1) / CHUNK;
+    const u32 group = blockIdx.x % GROUPS;
+    const u32 chunk = blockIdx.x / GROUPS % chunks;
+    const i64 row = blockIdx.x / GROUPS / chunks;
+    const i64 choices =
+        combines ? static_cast<u32>(calls.part[COMBINE].at[1].dims[0]) / static_cast<u32>(post.at[1].dims[0]) : 0;
     if (combines) {
         find_places(calls.part[COMBINE], row, choices, places);
         __syncthreads();
@@ -54,8 +56,8 @@ __device__ __forceinline__ void enter(const Calls &calls) {
     const float *mixing = at_index<const float>(post.at[3], row);
     const T *x = at_index<const T>(post.at[1], row);
     T *out = at_index<T>(post.at[4], row);
-    for (i64 i = threadIdx.x * RUN; i < CHUNK && chunk * CHUNK + i < length; i += THREADS * RUN) {
-        const i64 stream = (chunk * CHUNK + i) / width;
+    for (u32 i = threadIdx.x * RUN; i < CHUNK && chunk * CHUNK + i < length; i += THREADS * RUN) {
+        const u32 stream = (chunk * CHUNK + i) / width;
         const i64 c = (chunk * CHUNK + i) % width;
         float y[RUN];
         entering<T>(calls, combines, row, choices, c, width - c, places, y);
@@ -76,9 +78,10 @@ __device__ __forceinline__ void enter(const Calls &calls) {
         }
     }
     __syncthreads();
-    const i64 sums = pre.at[1].dims[0] + 1;
-    const i64 share = ceil_div(sums, GROUPS);
-    for (i64 mix = group * share + warp_id(); mix < min(sums, (group + 1) * share); mix += THREADS / WARP) {
+    const int sums = static_cast<int>(pre.at[1].dims[0]) + 1;
+    const int share = (sums + GROUPS - 1) / GROUPS;
+    const int first = static_cast<int>(group) * share;
+    for (int mix = first + warp_id(); mix < min(sums, first + share); mix += THREADS / WARP) {
         project_chunk(pre, streams, row, chunk, mix);
     }
 }

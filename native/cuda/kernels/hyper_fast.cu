@@ -28,7 +28,7 @@ __device__ __forceinline__ void finish_head(const Call &call) {
         mix[threadIdx.x] = sigmoid(mix[threadIdx.x] * scale + base[threadIdx.x]) + eps;
     }
     __syncthreads();
-    weighted_sum<T>(call, blockIdx.x, mix, SUM_THREADS);
+    weighted_sum<T>(call, blockIdx.x, mix, static_cast<int>(call.at[0].dims[1]), SUM_THREADS);
 }
 
 constexpr int POST_THREADS = 128;

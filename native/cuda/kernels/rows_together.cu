@@ -60,11 +60,14 @@ __device__ __forceinline__ void each_by_block(const Span &span, const F &f) {
     }
 }
 
-// f(run) for the runs of all rows, numbered over all rows; every thread of a warp goes as far as the others.
+// f(row, run) for the runs of all rows, and of rows behind the last: every thread of a warp goes as far as the others.
 template <class F>
 __device__ __forceinline__ void each_run(const Span &span, i64 runs_of_row, const F &f) {
-    for (i64 run = span.first * runs_of_row; run < span.end * runs_of_row; run += THREADS) {
-        f(run + threadIdx.x);
+    const int runs = static_cast<int>(runs_of_row);
+    const int count = static_cast<int>(span.end - span.first) * runs;
+    const int thread = static_cast<int>(threadIdx.x);
+    for (int begin = 0; begin < count; begin += THREADS) {
+        f(span.first + (begin + thread) / runs, (begin + thread) % runs);
     }
 }
 
@@ -86,9 +89,8 @@ __device__ __forceinline__ void rotary(const Call &call, const Span &span) {
     const i64 runs = x.columns / RUN;
     const i32 *positions = static_cast<const i32 *>(call.at[1].data);
     const float *frequencies = static_cast<const float *>(call.table[0]);
-    each_run(span, runs, [&](i64 run) {
-        const i64 row = run / runs;
-        const i64 c = run % runs * RUN;
+    each_run(span, runs, [&](i64 row, int run) {
+        const i64 c = run * RUN;
         if (row >= span.end) {
             return;
         }
@@ -110,9 +112,9 @@ __device__ __forceinline__ void rotary(const Call &call, const Span &span) {
 template <class T>
 __device__ __forceinline__ void swi_glu(const Call &call, const Span &span) {
     const i64 runs = ceil_div(rows_of(call.at[0]).columns, SWI_GLU_RUN);
-    each_run(span, runs, [&](i64 run) {
-        if (run / runs < span.end) {
-            swi_glu_run<T>(call, run / runs, run % runs * SWI_GLU_RUN);
+    each_run(span, runs, [&](i64 row, int run) {
+        if (row < span.end) {
+            swi_glu_run<T>(call, row, run * SWI_GLU_RUN);
         }
     });
 }
@@ -122,10 +124,9 @@ __device__ __forceinline__ void scale(const Call &call, const Span &span) {
     const Rows x = rows_of(call.at[0]);
     const Rows y = rows_of(call.at[1]);
     const float factor = static_cast<float>(real(call.attribute[0]));
-    each_run(span, x.columns, [&](i64 i) {
-        const i64 row = i / x.columns;
+    each_run(span, x.columns, [&](i64 row, int c) {
         if (row < span.end) {
-            store_to(y.row<T>(row) + i % x.columns, to_float(x.row<const T>(row)[i % x.columns]) * factor);
+            store_to(y.row<T>(row) + c, to_float(x.row<const T>(row)[c]) * factor);
         }
     });
 }
@@ -158,12 +159,12 @@ __device__ __forceinline__ void compute(const Call &call, const Span &span, void
         case QUANTIZE: {
             const int block = static_cast<int>(call.at[1].scaling & 0xFFFFFFFF);
             each_run(span, RunPlace::runs_of_row(rows_of(call.at[0]), block),
-                     [&](i64 run) { quantize_run(call, run, span.end); });
+                     [&](i64 row, int run) { quantize_run(call, row, run, span.end); });
             return;
         }
         case FAKE_QUANTIZE:
             each_run(span, RunPlace::runs_of_row(rows_of(call.at[0]), static_cast<int>(call.attribute[1])),
-                     [&](i64 run) { fake_quantize_run(call, run, span.end); });
+                     [&](i64 row, int run) { fake_quantize_run(call, row, run, span.end); });
             return;
         case SWI_GLU:
             wide ? swi_glu<float>(call, span) : swi_glu<bf16>(call, span);

@@ -37,9 +37,8 @@ __device__ __forceinline__ void add_chunks(const Call &call, i64 row, float eps,
 
 // y = the streams of a row weighted by pre, by the first `threads` threads.
 template <class T>
-__device__ __forceinline__ void weighted_sum(const Call &call, i64 row, const float *pre, int threads) {
+__device__ __forceinline__ void weighted_sum(const Call &call, i64 row, const float *pre, int streams, int threads) {
     constexpr int N = 8;
-    const i64 streams = call.at[0].dims[1];
     const i64 width = call.at[0].dims[2];
     const T *x = at_index<const T>(call.at[0], row);
     T *y = at_index<T>(call.at[4], row);
@@ -47,7 +46,7 @@ __device__ __forceinline__ void weighted_sum(const Call &call, i64 row, const fl
     const bool y_aligned = is_aligned(y, 16);
     for (i64 c = static_cast<i64>(threadIdx.x) * N; c < width; c += threads * N) {
         float sum[N] = {};
-        for (i64 j = 0; j < streams; j++) {
+        for (int j = 0; j < streams; j++) {
             float v[N];
             load_run(x + j * width + c, width - c, x_aligned, v);
 #pragma unroll
@@ -103,7 +102,7 @@ __device__ __forceinline__ void finish_row(const Call &call, i64 row, const floa
     for (int j = 0; j < STREAMS; j++) {
         pre[j] = sigmoid(mix[j] * scale[0] + base[j]) + eps;
     }
-    weighted_sum<T>(call, row, pre, SUM_THREADS);
+    weighted_sum<T>(call, row, pre, STREAMS, SUM_THREADS);
 }
 
 // The coefficients of the exit of HyperPre by a warp.

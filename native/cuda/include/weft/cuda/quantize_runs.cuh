@@ -9,19 +9,15 @@ namespace weft {
 
 constexpr int QUANT_RUN = 8;
 
-// The run of eight values of a thread; runs are numbered over all rows, those of a row fill whole blocks. Lanes without
+// The run of eight values of a thread; the runs of a row fill whole blocks. Lanes without
 // values, and those from row number `rows` on, stay for their neighbours.
 struct RunPlace {
     i64 row;
     i64 column;
     bool exists;
 
-    __device__ __forceinline__ RunPlace(const Rows &x, int block, i64 run, i64 rows) {
-        const i64 runs = runs_of_row(x, block);
-        row = run / runs;
-        column = run % runs * QUANT_RUN;
-        exists = row < rows && column < x.columns;
-    }
+    __device__ __forceinline__ RunPlace(const Rows &x, i64 row, i64 run, i64 rows)
+        : row(row), column(run * QUANT_RUN), exists(row < rows && column < x.columns) {}
 
     __device__ __forceinline__ static i64 runs_of_row(const Rows &x, int block) {
         return ceil_div(x.columns, block) * (block / QUANT_RUN);
@@ -77,13 +73,13 @@ __device__ __forceinline__ void store_e2m1(u8 *to, const float (&v)[QUANT_RUN], 
 }
 
 template <class T>
-__device__ __forceinline__ void quantize_run_of(const Call &call, i64 run, i64 rows) {
+__device__ __forceinline__ void quantize_run_of(const Call &call, i64 row, i64 run, i64 rows) {
     const Rows x = rows_of(call.at[0]);
     const Operand &result = call.at[1];
     const Rows y = rows_of(result);
     const bool e4m3 = y.dtype == F8_E4M3;
     const int block = static_cast<int>(result.scaling & 0xFFFFFFFF);
-    const RunPlace at(x, block, run, rows);
+    const RunPlace at(x, row, run, rows);
     float v[QUANT_RUN] = {};
     if (at.exists) {
         const T *from = x.row<const T>(at.row) + at.column;
@@ -106,12 +102,12 @@ __device__ __forceinline__ void quantize_run_of(const Call &call, i64 run, i64 r
 }
 
 template <class T>
-__device__ __forceinline__ void fake_quantize_run_of(const Call &call, i64 run, i64 rows) {
+__device__ __forceinline__ void fake_quantize_run_of(const Call &call, i64 row, i64 run, i64 rows) {
     const Rows x = rows_of(call.at[0]);
     const Rows y = rows_of(call.at[1]);
     const bool e4m3 = call.attribute[0] == F8_E4M3;
     const int block = static_cast<int>(call.attribute[1]);
-    const RunPlace at(x, block, run, rows);
+    const RunPlace at(x, row, run, rows);
     const i64 left = x.columns - at.column;
     float v[QUANT_RUN] = {};
     if (at.exists) {
@@ -133,14 +129,14 @@ __device__ __forceinline__ void fake_quantize_run_of(const Call &call, i64 run, 
 }
 
 
-// Run number `run` of the rows below `rows`; for whole warps.
-__device__ __forceinline__ void quantize_run(const Call &call, i64 run, i64 rows) {
-    call.at[0].dtype == F32 ? quantize_run_of<float>(call, run, rows) : quantize_run_of<bf16>(call, run, rows);
+// Run number `run` of a row, if that is below `rows`; for whole warps.
+__device__ __forceinline__ void quantize_run(const Call &call, i64 row, i64 run, i64 rows) {
+    call.at[0].dtype == F32 ? quantize_run_of<float>(call, row, run, rows) : quantize_run_of<bf16>(call, row, run, rows);
 }
 
 // Attributes: format (DType), block, lanes.
-__device__ __forceinline__ void fake_quantize_run(const Call &call, i64 run, i64 rows) {
-    call.at[0].dtype == F32 ? fake_quantize_run_of<float>(call, run, rows) : fake_quantize_run_of<bf16>(call, run, rows);
+__device__ __forceinline__ void fake_quantize_run(const Call &call, i64 row, i64 run, i64 rows) {
+    call.at[0].dtype == F32 ? fake_quantize_run_of<float>(call, row, run, rows) : fake_quantize_run_of<bf16>(call, row, run, rows);
 }
 
 }  // namespace weft

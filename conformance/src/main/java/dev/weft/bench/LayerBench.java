@@ -1,5 +1,6 @@
 package dev.weft.bench;
 
+import dev.weft.runtime.Placement;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
@@ -147,14 +148,17 @@ public final class LayerBench implements AutoCloseable {
                 rows,
                 progress);
         Span span = span(rows.experts());
+        Placement placement = layer.compiled().placement();
+        List<Work> ofKernels = Work.ofKernels(
+                placement,
+                graph.nodes().stream().map(n -> NodeCost.of(n, span).work()).toList());
         List<Part> parts = new ArrayList<>();
         for (Node node : graph.nodes()) {
-            if (wanted.test(node)) {
-                Work work = NodeCost.of(node, span).work();
-                Result result = series.result(GraphCost.name(node), work, seconds[node.index()]);
-                String kernel =
-                        layer.compiled().placement().rows().get(node.index()).kernel();
-                parts.add(new Part(node.op().name(), kernel, result));
+            Placement.Row row = placement.rows().get(node.index());
+            if (wanted.test(node) && !row.isJoined()) {
+                Result result =
+                        series.result(GraphCost.name(node), ofKernels.get(node.index()), seconds[node.index()]);
+                parts.add(new Part(node.op().name(), row.kernel(), result));
             }
         }
         return parts;

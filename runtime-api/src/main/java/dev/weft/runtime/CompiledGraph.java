@@ -81,7 +81,7 @@ public final class CompiledGraph {
 
     /**
      * Launches on the device that each node takes in a step, in the order of {@link Placement#rows}; those of a kernel that
-     * computes several nodes are told of the first, the others have none. Empty for nodes on the host and where the device
+     * computes several nodes are told of the last, the others have none. Empty for nodes on the host and where the device
      * does not count.
      *
      * @param dims an extent for every named dimension of the graph
@@ -107,7 +107,7 @@ public final class CompiledGraph {
                 Kernel kernel = step.kernel();
                 OptionalInt n = kernel == null ? OptionalInt.empty() : kernel.launches(arguments.get(i));
                 step.nodes().forEach(node -> launches[node.index()] = n.isEmpty() ? n : OptionalInt.of(0));
-                launches[step.node().index()] = n;
+                launches[step.last().index()] = n;
             }
             return List.of(launches);
         }

@@ -167,10 +167,10 @@ final class Compiler {
 
     /** The rows of nodes that one kernel computes. */
     private void joinRows(Step step) {
-        int first = step.node().index();
+        int last = step.last().index();
         for (Node n : step.nodes()) {
             Placement.Row r = rows.get(n.index());
-            rows.set(n.index(), new Placement.Row(r.index(), r.node(), step.kernel().name(), false, r.note(), first));
+            rows.set(n.index(), new Placement.Row(r.index(), r.node(), step.kernel().name(), false, r.note(), last));
         }
     }
 }

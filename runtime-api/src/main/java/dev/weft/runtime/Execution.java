@@ -273,7 +273,7 @@ public final class Execution implements AutoCloseable {
      * microseconds per node, which {@link #run} does not need.
      *
      * @param nanos receives the time of every node, in the order of {@link dev.weft.graph.Graph#nodes}; that of a kernel
-     *     which computes several goes to the first, the others get 0
+     *     which computes several goes to the last, the others get 0
      */
     public void profile(long[] nanos) {
         int nodes = compiled.graph().nodes().size();
@@ -318,6 +318,11 @@ public final class Execution implements AutoCloseable {
                 failure.addSuppressed(e);
             }
         }
+    }
+
+    /** Which kernel computes which node. */
+    public Placement placement() {
+        return compiled.placement();
     }
 
     /** An output of the last run, widened to F32 with scales applied. */

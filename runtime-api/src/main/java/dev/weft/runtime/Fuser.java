@@ -32,6 +32,7 @@ final class Fuser {
     private static final class Unit {
         private List<Node> nodes;
         private @Nullable Kernel kernel;
+        private @Nullable Optional<String> family;
         private final @Nullable Step alone;
         private final Set<Unit> before = new LinkedHashSet<>();
         private final Set<Unit> after = new LinkedHashSet<>();
@@ -186,7 +187,10 @@ final class Fuser {
     }
 
     private Optional<String> family(Unit u) {
-        return device.family(groups.of(u.nodes).shape());
+        if (u.family == null) {
+            u.family = device.family(groups.of(u.nodes).shape());
+        }
+        return u.family;
     }
 
     /** Makes one unit of several if the device has a kernel for all. */
@@ -208,6 +212,7 @@ final class Fuser {
             units.remove(part);
         }
         whole.nodes = nodes;
+        whole.family = null;
         whole.kernel = kernel.get();
         return true;
     }

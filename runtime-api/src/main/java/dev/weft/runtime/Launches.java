@@ -130,7 +130,7 @@ final class Launches implements AutoCloseable {
             event.device = compiled.device().id().toString();
             event.node = step.label();
             event.kernel =
-                    compiled.placement().rows().get(step.node().index()).kernel();
+                    compiled.placement().rows().get(step.last().index()).kernel();
             event.commit();
         }
     }
@@ -143,7 +143,7 @@ final class Launches implements AutoCloseable {
             long start = System.nanoTime();
             enqueue(stream, step, arguments.get(i));
             stream.synchronize();
-            nanos[step.node().index()] = System.nanoTime() - start;
+            nanos[step.last().index()] = System.nanoTime() - start;
         }
     }
 

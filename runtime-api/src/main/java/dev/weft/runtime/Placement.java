@@ -33,20 +33,21 @@ public record Placement(
      * @param kernel kernel name
      * @param onHost whether it fell back to the host
      * @param note what differs from a native kernel, or empty
-     * @param first position of the first of the nodes that the kernel computes together; its own if it is alone
+     * @param last position of the last of the nodes that the kernel computes together, whose row stands for all; its own if
+     *     it is alone
      */
-    public record Row(int index, String node, String kernel, boolean onHost, String note, int first) {
+    public record Row(int index, String node, String kernel, boolean onHost, String note, int last) {
         Row(int index, String node, String kernel, boolean onHost, String note) {
             this(index, node, kernel, onHost, note, index);
         }
 
         /** Whether the kernel is told of by the row of another node, which it computes as well. */
         public boolean isJoined() {
-            return first != index;
+            return last != index;
         }
 
         private String remark() {
-            return isJoined() ? note + (note.isEmpty() ? "" : "; ") + "with node " + first : note;
+            return isJoined() ? note + (note.isEmpty() ? "" : "; ") + "with node " + last : note;
         }
     }
 

@@ -53,6 +53,11 @@ record Step(List<Node> nodes, List<Operand> operands, @Nullable Kernel kernel, b
         return nodes.getFirst();
     }
 
+    /** The last node, whose row of a table stands for all. */
+    Node last() {
+        return nodes.getLast();
+    }
+
     /** Types of the operands. */
     List<TensorType> types() {
         return operands.stream().map(o -> o.value().type()).toList();

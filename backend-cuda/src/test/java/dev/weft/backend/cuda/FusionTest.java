@@ -188,7 +188,7 @@ class FusionTest {
         int n = Math.toIntExact(rows);
         FusedComparison c = new FusedComparison(weft.device("cuda:0"), g.build());
         c.set("positions", IntStream.range(0, 3 * n).map(i -> 3 * n - 1 - i).toArray());
-        // coefficients of the first exit; two sublayers
+        // into two sublayers
         assertThat((n > 0 ? c.withNan() : c).run(Map.of("rows", rows))).isEqualTo(2);
     }
 

@@ -28,6 +28,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /** The table of what is computed together. */
 public final class Fusions {
@@ -62,9 +63,6 @@ public final class Fusions {
     private static final long MOST_PAIRS = RowsTogether.THREADS;
 
     private static final long MOST_GATE_ROWS = 8;
-
-    /** Most choices of a row that {@code hyper_enter} adds up. */
-    private static final long MOST_CHOICES = 64;
 
     private Fusions() {}
 
@@ -106,7 +104,7 @@ public final class Fusions {
         return HyperChain.of(group).map(c -> new GroupWay(name(group, chains), c::emit));
     }
 
-    private static java.util.stream.Stream<Op> ops(NodeGroup group) {
+    private static Stream<Op> ops(NodeGroup group) {
         return group.members().stream().map(m -> m.instance().op());
     }
 
@@ -223,86 +221,5 @@ public final class Fusions {
         if (blocks > 0) {
             e.launch("gemm_together", "gemm_together", Grid.of(blocks), RowsTogether.THREADS, sharedBytes, parts);
         }
-    }
-
-    /** From a sublayer into the next: [MoeCombine], [HyperPost], HyperPre, RmsNorm, [Quantize]. */
-    private record HyperChain(int combine, int post, int pre, int norm, int quantize) {
-        private static final int ABSENT = -1;
-
-        static Optional<HyperChain> of(NodeGroup group) {
-            HyperChain c = new HyperChain(
-                    find(group, MoeCombine.class),
-                    find(group, HyperPost.class),
-                    find(group, HyperPre.class),
-                    find(group, RmsNorm.class),
-                    find(group, Quantize.class));
-            return c.fits(group) ? Optional.of(c) : Optional.empty();
-        }
-
-        private static int find(NodeGroup group, Class<? extends Op> op) {
-            return IntStream.range(0, group.members().size())
-                    .filter(i -> op.isInstance(group.members().get(i).instance().op()))
-                    .findFirst()
-                    .orElse(ABSENT);
-        }
-
-        private boolean fits(NodeGroup group) {
-            int found = (int) IntStream.of(combine, post, pre, norm, quantize)
-                    .filter(i -> i != ABSENT)
-                    .count();
-            if (found != group.members().size() || pre == ABSENT || norm == ABSENT) {
-                return false;
-            }
-            long width = group.members()
-                    .get(pre)
-                    .instance()
-                    .inputs()
-                    .getFirst()
-                    .shape()
-                    .dim(2)
-                    .maximum();
-            // the sum over experts goes on in registers: nobody else may want it
-            boolean hidden = combine == ABSENT
-                    || group.inner().contains(group.members().get(combine).result(0));
-            return width % 8 == 0 && hidden;
-        }
-
-        private void emit(GroupEmit e) {
-            KernelArguments a = e.member(pre).arguments();
-            long rows = a.dim(0, 0);
-            if (rows == 0) {
-                return;
-            }
-            if (post != ABSENT && HyperOps.isFew(rows) && choices(e, rows) <= MOST_CHOICES) {
-                enter(e, rows * HyperOps.chunks(a));
-            } else {
-                IntStream.of(combine, post).filter(m -> m != ABSENT).forEach(e::alone);
-                HyperOps.project(e.member(pre));
-            }
-            RowsTogether finish = new RowsTogether(e);
-            RowsTogether.Chain chain =
-                    finish.chain(rows, 1).then(pre, RowPart.HYPER_ROW).then(norm, RowPart.RMS_NORM);
-            if (quantize != ABSENT) {
-                chain.then(quantize, RowPart.QUANTIZE);
-            }
-            finish.chain(rows, 1).then(pre, RowPart.HYPER_COEFFICIENTS);
-            finish.launch();
-        }
-
-        private long choices(GroupEmit e, long rows) {
-            return combine == ABSENT ? 0 : e.member(combine).arguments().dim(1, 0) / rows;
-        }
-
-        private void enter(GroupEmit e, long chunks) {
-            Part first = combine == ABSENT ? Part.NONE : new Part(combine, new long[0], 0, 0, 0, 0, 1);
-            List<Part> parts = List.of(
-                    first,
-                    new Part(post, new long[0], 0, 0, 0, 0, 1),
-                    new Part(pre, new long[0], 0, 0, 0, 0, 1));
-            e.launch("hyper_enter", "hyper_enter", Grid.of(chunks * GROUPS), RowsTogether.THREADS, 0, parts);
-        }
-
-        /** Blocks that share the coefficients of a chunk; known to the kernel. */
-        private static final int GROUPS = 4;
     }
 }

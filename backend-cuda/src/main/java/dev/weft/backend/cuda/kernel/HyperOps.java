@@ -115,8 +115,8 @@ final class HyperOps {
     }
 
     /** Chunks of a row of the projection of HyperPre. */
-    static long chunks(KernelArguments pre) {
-        return Math.ceilDiv(pre.dim(1, 1), (long) CHUNK);
+    static long chunks(KernelArguments a) {
+        return Math.ceilDiv(a.dim(1, 1), (long) CHUNK);
     }
 
     /** Writes the projection of HyperPre, whose rows are still to be finished. */

@@ -14,4 +14,9 @@ package dev.weft.backend.cuda.kernel;
 public record Part(int member, long[] words, long columns, long height, long first, long end, long kind) {
     /** No call. */
     public static final Part NONE = new Part(-1, new long[0], 0, 0, 0, 0, 0);
+
+    /** A member that the whole launch works on. */
+    static Part whole(int member) {
+        return new Part(member, new long[0], 0, 0, 0, 0, 1);
+    }
 }

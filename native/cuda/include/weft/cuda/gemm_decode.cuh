@@ -44,11 +44,11 @@ struct Layout {
     }
 };
 
-template <DType X, DType W, int ROWS>
+template <DType X, DType W, int ROWS, bool OF_TOKENS>
 __device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS> &shared) {
     constexpr int WARP_ROWS = Shape<X, W, ROWS>::WARP_ROWS;
     const int blocks = w.blocks();
-    if constexpr (X == F8_E4M3) {
+    if constexpr (X == F8_E4M3 && OF_TOKENS) {
         for (int i = static_cast<int>(threadIdx.x); i < tile.tokens * blocks; i += THREADS) {
             shared.x_scale[i] = tile.scales(i / blocks)[i % blocks];
         }
@@ -68,8 +68,20 @@ __device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, i
     }
 }
 
-// One warp's share of the block: blocks warp, warp + WARPS, ... of K.
-template <DType X, DType W, int ROWS>
+// Codes of the tokens that a block has quantised itself, in shared memory.
+struct OwnCodes {
+    static constexpr bool OWN = true;
+    const u8 *data;
+    int pitch;  // bytes from a token to the next
+};
+
+// The tokens come from memory as they are.
+struct NoCodes {
+    static constexpr bool OWN = false;
+};
+
+// One warp's share of the block: blocks warp, warp + WARPS, ... of K. CODES: where the tokens are.
+template <DType X, DType W, int ROWS, class CODES>
 class Share {
     using S = Shape<X, W, ROWS>;
     using Sums = FragmentSums<ROWS>;
@@ -81,6 +93,9 @@ class Share {
     int blocks_;
     Layout<X, W, ROWS> shared_;
     uint4 *slots_;  // of this lane
+    CODES codes_;
+
+    static constexpr bool OWN = CODES::OWN;
 
     __device__ __forceinline__ int block(int step) const {
         return warp_id() + WARPS * (step / S::LOADS);
@@ -93,18 +108,32 @@ class Share {
     __device__ __forceinline__ void begin(int step) const {
         const int k = block(step) * K_BLOCK + first_value<W>(step % S::LOADS, lane_id() % 4);
         rows_.begin(slot(step), k);
-        const u8 *x = x_ + k * bits_in<X> / 8;
-        const bool exists = has_token_ && k < inputs_;
-        uint4 *to = slot(step) + ROWS * WARP;
-        if constexpr (S::X_WORDS == 2) {
-            copy_async_8(to, x, exists ? 8 : 0);
-        } else {
+        if constexpr (!OWN) {
+            const u8 *x = x_ + k * bits_in<X> / 8;
+            const bool exists = has_token_ && k < inputs_;
+            uint4 *to = slot(step) + ROWS * WARP;
+            if constexpr (S::X_WORDS == 2) {
+                copy_async_8(to, x, exists ? 8 : 0);
+            } else {
 #pragma unroll
-            for (int j = 0; j < S::X_SLOTS; j++) {
-                copy_async_16(to + j * WARP, x + 16 * j, exists ? 16 : 0);
+                for (int j = 0; j < S::X_SLOTS; j++) {
+                    copy_async_16(to + j * WARP, x + 16 * j, exists ? 16 : 0);
+                }
             }
         }
         commit_copies();
+    }
+
+    // The tokens' 16 bytes number j of a step.
+    __device__ __forceinline__ uint4 token_words(int step, int j) const {
+        if constexpr (OWN) {
+            const int k = block(step) * K_BLOCK + first_value<W>(step % S::LOADS, lane_id() % 4);
+            return has_token_ && k < inputs_
+                       ? *reinterpret_cast<const uint4 *>(codes_.data + lane_id() / 4 * codes_.pitch + k + 16 * j)
+                       : make_uint4(0, 0, 0, 0);
+        } else {
+            return slot(step)[(ROWS + j) * WARP];
+        }
     }
 
     __device__ __forceinline__ void multiply(int step, Sums &sum) const {
@@ -113,7 +142,7 @@ class Share {
         u32 x[4 * S::X_SLOTS];
 #pragma unroll
         for (int j = 0; j < S::X_SLOTS; j++) {
-            const uint4 words = slot(step)[(ROWS + j) * WARP];
+            const uint4 words = token_words(step, j);
             x[4 * j] = words.x;
             x[4 * j + 1] = words.y;
             x[4 * j + 2] = words.z;
@@ -163,8 +192,8 @@ class Share {
     }
 
 public:
-    __device__ __forceinline__ Share(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS> &shared)
-        : rows_(w, row), inputs_(w.inputs), blocks_(w.blocks()), shared_(shared) {
+    __device__ __forceinline__ Share(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS> &shared, CODES codes)
+        : rows_(w, row), inputs_(w.inputs), blocks_(w.blocks()), shared_(shared), codes_(codes) {
         const int token = lane_id() / 4;
         has_token_ = token < tile.tokens;
         x_ = tile.template row<X>(has_token_ ? token : 0);
@@ -195,36 +224,42 @@ public:
     }
 };
 
-// Rows of weights from block.y on, for the tile that the block has.
+// The totals of a block, once all its warps have run.
 template <DType X, DType W, int ROWS>
-__device__ __forceinline__ void decode(const Call &call, const uint3 &block) {
+__device__ __forceinline__ void store_totals(const Call &call, const uint3 &block, const Tile &tile, const Matrix &w, int row,
+                                             const Layout<X, W, ROWS> &shared) {
     using S = Shape<X, W, ROWS>;
-    WEFT_SHARED_MEMORY(uint4, memory);
-    const Tile tile = tile_of(call, TOKENS, block);
-    if (tile.tokens <= 0) {
-        return;
-    }
-    const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int blocks = w.blocks();
-    const int row = static_cast<int>(block.y) * S::WARP_ROWS;
-    const Layout<X, W, ROWS> shared(memory, blocks);
-    const Share<X, W, ROWS> share(w, tile, row, shared);
-    share.start();
-    load_scales(w, tile, row, shared);
-    __syncthreads();
-    share.run(tile.tokens);
-    __syncthreads();
     const int token = static_cast<int>(threadIdx.x) / S::WARP_ROWS;
     const int n = static_cast<int>(threadIdx.x) % S::WARP_ROWS;
     if (token < tile.tokens && row + n < w.outputs) {
         const float *sums = shared.sums + token * S::SUM_PITCH + n;
         float total = 0;
 #pragma unroll 8
-        for (int b = 0; b < blocks; b++) {
+        for (int b = 0; b < w.blocks(); b++) {
             total += sums[b * S::BLOCK_SUMS];
         }
         results_of(call, block).store(tile.first + token, row + n, total);
     }
+}
+
+// Rows of weights from block.y on, for the tile that the block has.
+template <DType X, DType W, int ROWS>
+__device__ __forceinline__ void decode(const Call &call, const uint3 &block) {
+    WEFT_SHARED_MEMORY(uint4, memory);
+    const Tile tile = tile_of(call, TOKENS, block);
+    if (tile.tokens <= 0) {
+        return;
+    }
+    const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
+    const int row = static_cast<int>(block.y) * Shape<X, W, ROWS>::WARP_ROWS;
+    const Layout<X, W, ROWS> shared(memory, w.blocks());
+    const Share<X, W, ROWS, NoCodes> share(w, tile, row, shared, {});
+    share.start();
+    load_scales<X, W, ROWS, true>(w, tile, row, shared);
+    __syncthreads();
+    share.run(tile.tokens);
+    __syncthreads();
+    store_totals(call, block, tile, w, row, shared);
 }
 
 }  // namespace few

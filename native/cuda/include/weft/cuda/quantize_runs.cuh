@@ -41,11 +41,16 @@ __device__ __forceinline__ u32 four_e4m3(const float *v, float inverse) {
     return floats_to_e4m3(v[2] * inverse, v[3] * inverse) << 16 | floats_to_e4m3(v[0] * inverse, v[1] * inverse);
 }
 
-__device__ __forceinline__ void store_e4m3(u8 *to, const float (&v)[QUANT_RUN], u32 scale) {
-    uint2 codes = make_uint2(0x7F7F7F7Fu, 0x7F7F7F7Fu);
-    if (scale != NAN_SCALE) {
-        codes = make_uint2(four_e4m3(v, inverse_scale(scale)), four_e4m3(v + 4, inverse_scale(scale)));
+// Eight codes under the scale of their block.
+__device__ __forceinline__ uint2 e4m3_codes(const float (&v)[QUANT_RUN], u32 scale) {
+    if (scale == NAN_SCALE) {
+        return make_uint2(0x7F7F7F7Fu, 0x7F7F7F7Fu);
     }
+    return make_uint2(four_e4m3(v, inverse_scale(scale)), four_e4m3(v + 4, inverse_scale(scale)));
+}
+
+__device__ __forceinline__ void store_e4m3(u8 *to, const float (&v)[QUANT_RUN], u32 scale) {
+    const uint2 codes = e4m3_codes(v, scale);
     if (is_aligned(to, 8)) {
         *reinterpret_cast<uint2 *>(to) = codes;
         return;

@@ -162,12 +162,18 @@ class FusionTest {
         Value up = g.node(new ExpertGemm(DType.BF16), d.get(0), g.weight("w1", fp4), d.get(3));
         Value down = g.node(new ExpertGemm(DType.BF16), d.get(0), g.weight("w3", fp4), d.get(3));
         Value act = quantised(g.node(new SwiGlu(10, true), up, down, d.get(1)));
+        Value y = g.node(
+                new ExpertGemm(DType.BF16),
+                quantised(g.node(new SwiGlu(9, true), up, down, d.get(1))),
+                g.weight("w2", fp4),
+                d.get(3));
+        Value z = g.gemm(quantised(input("z", DType.BF16, 256)), g.weight("w4", fp8(70, 256)), DType.BF16);
         Value shared = g.node(
                 new SwiGlu(2, false), input("gate", DType.BF16, 128), input("up", DType.BF16, 128));
-        g.output("act", act).output("source", d.get(2)).output("offsets", d.get(3)).output("rows", d.get(0));
+        g.output("act", act).output("y", y).output("z", z).output("source", d.get(2)).output("offsets", d.get(3)).output("rows", d.get(0));
         g.output("experts", routed.get(0)).output("weights", routed.get(1)).output("shared", quantised(shared));
-        // quantiser; gate, dispatch and shared activation; two products; activation
-        assertThat(kernels(rows)).isEqualTo(4);
+        // quantiser; gate, dispatch and shared activation; two products; activation; two products that quantise
+        assertThat(kernels(rows)).isEqualTo(6);
     }
 
     @ParameterizedTest

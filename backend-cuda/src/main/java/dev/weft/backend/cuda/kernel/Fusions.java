@@ -40,6 +40,7 @@ public final class Fusions {
             List.of(MoeCombine.class, HyperPost.class, HyperPre.class, RmsNorm.class),
             List.of(HyperPost.class, HyperPre.class, RmsNorm.class),
             List.of(HyperPre.class, RmsNorm.class),
+            List.of(SwiGlu.class, Quantize.class, ExpertGemm.class),
             List.of(RmsNorm.class, Rotary.class, FakeQuantize.class),
             List.of(Rotary.class, Hadamard.class, FakeQuantize.class),
             List.of(SparseAttention.class, Rotary.class),
@@ -48,7 +49,8 @@ public final class Fusions {
             List.of(RmsNorm.class, Quantize.class),
             List.of(HeadNorm.class, Rotary.class),
             List.of(SwiGlu.class, Quantize.class),
-            List.of(MoeGate.class, MoeDispatch.class));
+            List.of(MoeGate.class, MoeDispatch.class),
+            List.of(Quantize.class, Gemm.class));
 
     /** Operators whose only kernel may take part. */
     private static final Set<Class<? extends Op>> SIMPLE_ALONE = Set.of(RingWrite.class, MoeDispatch.class);
@@ -100,6 +102,9 @@ public final class Fusions {
         Op first = group.members().getFirst().instance().op();
         if (first instanceof SparseAttention && group.members().size() == 2 && keepsRows(group, List.of(0, 1))) {
             return Optional.of(new GroupWay(name(group, chains), Fusions::attention));
+        }
+        if (first instanceof Quantize || first instanceof SwiGlu) {
+            return QuantizedGemm.of(group).map(q -> new GroupWay(name(group, chains), q::emit));
         }
         return HyperChain.of(group).map(c -> new GroupWay(name(group, chains), c::emit));
     }
@@ -192,12 +197,6 @@ public final class Fusions {
         rows.launch();
     }
 
-    private static TensorCoreGemm.Product product(Op op) {
-        return op instanceof Gemm
-                ? TensorCoreGemm.Product.SINGLE
-                : op instanceof GroupedGemm ? TensorCoreGemm.Product.GROUPED : TensorCoreGemm.Product.EXPERTS;
-    }
-
     /** Products with few tokens in one launch, the others in their own. */
     private static void gemms(GroupEmit e, NodeGroup group) {
         List<Part> parts = new ArrayList<>();
@@ -205,7 +204,7 @@ public final class Fusions {
         int sharedBytes = 0;
         for (int m = 0; m < group.members().size(); m++) {
             Emit member = e.member(m);
-            TensorCoreGemm.Product product = product(member.op().op());
+            TensorCoreGemm.Product product = TensorCoreGemm.product(member.op().op());
             Optional<TensorCoreGemm.Few> few = TensorCoreGemm.few(member, product);
             if (few.isEmpty()) {
                 e.alone(m);

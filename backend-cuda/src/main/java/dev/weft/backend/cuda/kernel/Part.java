@@ -16,7 +16,7 @@ public record Part(int member, long[] words, long columns, long height, long fir
     public static final Part NONE = new Part(-1, new long[0], 0, 0, 0, 0, 0);
 
     /** A member that the whole launch works on. */
-    static Part whole(int member) {
-        return new Part(member, new long[0], 0, 0, 0, 0, 1);
+    static Part whole(int member, long... words) {
+        return new Part(member, words, 0, 0, 0, 0, 1);
     }
 }

@@ -1,6 +1,9 @@
 package dev.weft.backend.cuda.kernel;
 
 import dev.weft.DType;
+import dev.weft.op.Gemm;
+import dev.weft.op.GroupedGemm;
+import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.KernelArguments;
 import java.util.Locale;
@@ -21,11 +24,11 @@ final class TensorCoreGemm {
 
     private static final int THREADS = 256;
     private static final int VECTOR_BITS = 128;
-    private static final int K_BLOCK = 128;
+    static final int K_BLOCK = 128;
     private static final int MX_BLOCK = 32;
 
     private static final int DECODE_MOST_ROWS = 32;
-    private static final int DECODE_TOKENS = 8;
+    static final int DECODE_TOKENS = 8;
     private static final int DECODE_STAGES = 3;
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
     private static final int FEW = 2 * DECODE_TOKENS;
@@ -44,6 +47,11 @@ final class TensorCoreGemm {
     private static final int WGMMA_MANY = 128;
 
     private TensorCoreGemm() {}
+
+    /** How rows of an operator find their matrix. */
+    static Product product(Op op) {
+        return op instanceof Gemm ? Product.SINGLE : op instanceof GroupedGemm ? Product.GROUPED : Product.EXPERTS;
+    }
 
     static Optional<String> refusal(OpInstance op, Chip chip) {
         long inputs = op.inputs().get(1).shape().dim(-1).maximum();
@@ -169,7 +177,7 @@ final class TensorCoreGemm {
         return 1024 + queue + tokens * token;
     }
 
-    private static String name(DType dtype) {
+    static String name(DType dtype) {
         return dtype.name().toLowerCase(Locale.ROOT);
     }
 }

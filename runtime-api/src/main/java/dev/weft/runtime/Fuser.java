@@ -25,8 +25,7 @@ final class Fuser {
     private final Fusing device;
     private final Graph graph;
     private final Groups groups;
-    private final List<Unit> units = new ArrayList<>();
-    private final Unit[] unitOf;
+    private final Set<Unit> units = new LinkedHashSet<>();
 
     /** A group of nodes, in the order of the graph. */
     private static final class Unit {
@@ -53,23 +52,19 @@ final class Fuser {
         this.device = device;
         this.graph = graph;
         this.groups = new Groups(graph);
-        this.unitOf = new Unit[steps.size()];
-        for (Step s : steps) {
-            Unit u = new Unit(s);
-            units.add(u);
-            unitOf[s.node().index()] = u;
-        }
-        order();
+        List<Unit> alone = steps.stream().map(Unit::new).toList();
+        order(alone);
+        units.addAll(alone);
     }
 
     /** Which unit waits for which. What the runtime runs itself stays where it is between the others. */
-    private void order() {
+    private void order(List<Unit> alone) {
         Unit[] writer = new Unit[graph.values().size()];
         List<List<Unit>> readers = new ArrayList<>();
         graph.values().forEach(v -> readers.add(new ArrayList<>()));
         int barrier = -1;
-        for (int i = 0; i < units.size(); i++) {
-            Unit u = units.get(i);
+        for (int i = 0; i < alone.size(); i++) {
+            Unit u = alone.get(i);
             Node n = u.nodes.getFirst();
             for (Value in : n.inputs()) {
                 follows(writer[in.root()], u);
@@ -82,10 +77,10 @@ final class Fuser {
                 writer[out.root()] = u;
             }
             if (u.kernel == null) {
-                units.subList(barrier + 1, i).forEach(earlier -> follows(earlier, u));
+                alone.subList(barrier + 1, i).forEach(earlier -> follows(earlier, u));
             }
             if (barrier >= 0) {
-                follows(units.get(barrier), u);
+                follows(alone.get(barrier), u);
             }
             barrier = u.kernel == null ? i : barrier;
         }

@@ -35,7 +35,7 @@ public interface Fusing {
 
     /**
      * A kernel for all members of a group. Its arguments are the {@link NodeGroup#values} in order, each weight in the layout
-     * that {@link WeightLayout} names for a member that reads it. Inner values have the extents of the call, but address 0:
+     * that {@link WeightLayout} names for the first member that reads it: a device whose members want others must refuse. Inner values have the extents of the call, but address 0:
      * a kernel that needs room for them counts it in {@link Kernel#workspaceBytes}.
      *
      * @param group members that {@link BackendDevice#supports} natively or emulated

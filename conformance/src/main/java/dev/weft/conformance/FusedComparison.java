@@ -15,6 +15,7 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -62,7 +63,7 @@ public final class FusedComparison {
         List<byte[]> alone = run(device.compile(graph, options.withoutFusion()), dims);
         List<String> names = List.copyOf(graph.outputs().keySet());
         for (int i = 0; i < alone.size(); i++) {
-            int at = java.util.Arrays.mismatch(fused.get(i), alone.get(i));
+            int at = Arrays.mismatch(fused.get(i), alone.get(i));
             if (at >= 0) {
                 throw new AssertionError(graph.name() + " on " + device.id() + " at " + dims + ": output "
                         + names.get(i / 2) + (i % 2 == 0 ? "" : " of the second run") + ", byte " + at

@@ -1,5 +1,7 @@
 package dev.weft.runtime;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.weft.UnsupportedOpException;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
@@ -168,9 +170,10 @@ final class Compiler {
     /** The rows of nodes that one kernel computes. */
     private void joinRows(Step step) {
         int last = step.last().index();
+        String kernel = requireNonNull(step.kernel()).name();
         for (Node n : step.nodes()) {
             Placement.Row r = rows.get(n.index());
-            rows.set(n.index(), new Placement.Row(r.index(), r.node(), step.kernel().name(), false, r.note(), last));
+            rows.set(n.index(), new Placement.Row(r.index(), r.node(), kernel, false, r.note(), last));
         }
     }
 }

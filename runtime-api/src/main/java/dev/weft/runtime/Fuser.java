@@ -8,9 +8,11 @@ import dev.weft.spi.Fusing;
 import dev.weft.spi.Kernel;
 import java.util.ArrayList;
 import java.util.Comparator;
+import java.util.HashMap;
 import java.util.HashSet;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.PriorityQueue;
 import java.util.Set;
@@ -26,13 +28,13 @@ final class Fuser {
     private final Graph graph;
     private final Groups groups;
     private final Set<Unit> units = new LinkedHashSet<>();
+    private final Map<Unit, Optional<String>> families = new HashMap<>();
 
     /** A group of nodes, in the order of the graph. */
     private static final class Unit {
         private List<Node> nodes;
         private @Nullable Kernel kernel;
-        private @Nullable Optional<String> family;
-        private final @Nullable Step alone;
+        private final Step alone;
         private final Set<Unit> before = new LinkedHashSet<>();
         private final Set<Unit> after = new LinkedHashSet<>();
 
@@ -182,10 +184,7 @@ final class Fuser {
     }
 
     private Optional<String> family(Unit u) {
-        if (u.family == null) {
-            u.family = device.family(groups.of(u.nodes).shape());
-        }
-        return u.family;
+        return families.computeIfAbsent(u, x -> device.family(groups.of(x.nodes).shape()));
     }
 
     /** Makes one unit of several if the device has a kernel for all. */
@@ -207,7 +206,7 @@ final class Fuser {
             units.remove(part);
         }
         whole.nodes = nodes;
-        whole.family = null;
+        families.remove(whole);
         whole.kernel = kernel.get();
         return true;
     }

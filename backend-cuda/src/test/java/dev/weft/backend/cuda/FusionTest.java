@@ -31,6 +31,7 @@ import dev.weft.op.Scale;
 import dev.weft.op.SparseAttention;
 import dev.weft.op.SwiGlu;
 import dev.weft.runtime.Weft;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.stream.IntStream;
@@ -68,7 +69,7 @@ class FusionTest {
     }
 
     private static TensorType rowsOf(DType dtype, long... columns) {
-        List<Dim> dims = new java.util.ArrayList<>(List.of(rows()));
+        List<Dim> dims = new ArrayList<>(List.of(rows()));
         for (long c : columns) {
             dims.add(Dim.fixed(c));
         }

@@ -19,6 +19,7 @@ import dev.weft.op.SwiGlu;
 import dev.weft.spi.KernelArguments;
 import java.util.Arrays;
 import java.util.Optional;
+import org.jspecify.annotations.Nullable;
 
 /** What {@code rows_together} can do to a row; ordinals are known to the kernel. */
 enum RowPart {
@@ -39,9 +40,9 @@ enum RowPart {
     HYPER_COEFFICIENTS(null),
     COMBINE_SPLITS(SparseAttention.class);
 
-    private final Class<? extends Op> op;
+    private final @Nullable Class<? extends Op> op;
 
-    RowPart(Class<? extends Op> op) {
+    RowPart(@Nullable Class<? extends Op> op) {
         this.op = op;
     }
 

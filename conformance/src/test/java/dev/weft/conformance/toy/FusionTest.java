@@ -136,6 +136,22 @@ class FusionTest {
     }
 
     @Test
+    void whatTheHostComputesStaysWhereItIs() {
+        try (ToyFixture f = new ToyFixture()) {
+            CompileOptions options = fused().withHostFallback();
+            var expected = ToyFixture.runAll(f.device, options, 3).getFirst();
+            f.faults.refuse("swiGlu", "no exponential unit").fuse(List.of(List.of(Gemm.class, Add.class)), Gemm.class);
+            // two products before the activation on the host, the third with the sum behind it
+            assertThat(f.device.compile(ToyFixture.network(), options).placement().rows().stream()
+                            .map(Placement.Row::last))
+                    .containsExactly(0, 2, 2, 3, 5, 5, 6);
+            var found = ToyFixture.runAll(f.device, options, 3).getFirst();
+            assertThat(found.hidden()).isEqualTo(expected.hidden());
+            assertThat(found.ring()).isEqualTo(expected.ring());
+        }
+    }
+
+    @Test
     void aStateIsReadBeforeItIsWritten() {
         try (ToyFixture f = new ToyFixture()) {
             GraphBuilder g = Graph.builder("state");

@@ -1,6 +1,5 @@
 package dev.weft.bench;
 
-import dev.weft.runtime.Placement;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
@@ -9,6 +8,7 @@ import dev.weft.model.V4Graphs;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.Device;
+import dev.weft.runtime.Placement;
 import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -156,8 +156,7 @@ public final class LayerBench implements AutoCloseable {
         for (Node node : graph.nodes()) {
             Placement.Row row = placement.rows().get(node.index());
             if (wanted.test(node) && !row.isJoined()) {
-                Result result =
-                        series.result(GraphCost.name(node), ofKernels.get(node.index()), seconds[node.index()]);
+                Result result = series.result(GraphCost.name(node), ofKernels.get(node.index()), seconds[node.index()]);
                 parts.add(new Part(node.op().name(), row.kernel(), result));
             }
         }

@@ -1,14 +1,13 @@
 package dev.weft.bench;
 
-import dev.weft.runtime.Placement;
 import dev.weft.TensorType;
 import dev.weft.graph.Graph;
-import dev.weft.graph.Node;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.V4Graphs;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.Execution;
+import dev.weft.runtime.Placement;
 import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.EnumSet;

@@ -1,9 +1,9 @@
 package dev.weft.bench;
 
-import java.util.List;
-import java.util.ArrayList;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.HardwareLimit;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * What one run of something has to do at least.

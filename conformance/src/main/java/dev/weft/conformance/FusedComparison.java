@@ -120,7 +120,8 @@ public final class FusedComparison {
 
     private MemorySegment random(String name, TensorType type, Arena arena) {
         SplittableRandom random = new SplittableRandom(name.hashCode());
-        MemorySegment data = arena.allocate(Math.max(1, type.maxDataBytes()), 64).asSlice(0, type.maxDataBytes());
+        MemorySegment data =
+                arena.allocate(Math.max(1, type.maxDataBytes()), 64).asSlice(0, type.maxDataBytes());
         long count = type.maxElements();
         for (long i = 0; i < count; i++) {
             boolean isNan = hasNan && i == count - 1;

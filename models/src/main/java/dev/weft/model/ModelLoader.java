@@ -104,7 +104,8 @@ final class ModelLoader {
         if (options.mtp()) {
             shares.add(plan.share(V4Graphs.mtp(config, options), config, rank));
         }
-        CompileOptions used = options.trace() ? compile.withoutFusion() : compile; // what is traced is compared node by node
+        CompileOptions used =
+                options.trace() ? compile.withoutFusion() : compile; // what is traced is compared node by node
         shares.forEach(s -> graphs.add(device.compile(s.graph(), used)));
         requireStates(checkpoint, graphs, options);
         if (ranks != null) {

@@ -109,7 +109,9 @@ final class Fuser {
     }
 
     private boolean fits(Unit u, Class<? extends Op> op) {
-        return u.kernel != null && u.nodes.size() == 1 && op.isInstance(u.nodes.getFirst().op());
+        return u.kernel != null
+                && u.nodes.size() == 1
+                && op.isInstance(u.nodes.getFirst().op());
     }
 
     /** Makes a unit of the chain that begins with {@code first}, if there is one. */
@@ -122,8 +124,8 @@ final class Fuser {
             Set<Integer> made = new HashSet<>();
             links.getLast().nodes.getFirst().outputs().forEach(v -> made.add(v.root()));
             Optional<Unit> next = links.getLast().after.stream()
-                    .filter(u -> fits(u, op)
-                            && u.nodes.getFirst().inputs().stream().anyMatch(v -> made.contains(v.root())))
+                    .filter(u ->
+                            fits(u, op) && u.nodes.getFirst().inputs().stream().anyMatch(v -> made.contains(v.root())))
                     .min(Comparator.comparingInt(Unit::first));
             if (next.isEmpty()) {
                 return;
@@ -217,7 +219,10 @@ final class Fuser {
         List<Step> steps = new ArrayList<>();
         while (!ready.isEmpty()) {
             Unit u = ready.remove();
-            steps.add(u.nodes.size() == 1 ? u.alone : new Step(u.nodes, groups.of(u.nodes).operands(), u.kernel, false));
+            steps.add(
+                    u.nodes.size() == 1
+                            ? u.alone
+                            : new Step(u.nodes, groups.of(u.nodes).operands(), u.kernel, false));
             for (Unit next : u.after) {
                 next.before.remove(u);
                 if (next.before.isEmpty()) {

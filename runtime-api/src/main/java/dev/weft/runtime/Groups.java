@@ -30,8 +30,9 @@ final class Groups {
 
     Groups(Graph graph) {
         for (Node n : graph.nodes()) {
-            n.inputs().forEach(v ->
-                    readers.computeIfAbsent(v.root(), r -> new HashSet<>()).add(n));
+            n.inputs()
+                    .forEach(v -> readers.computeIfAbsent(v.root(), r -> new HashSet<>())
+                            .add(n));
         }
         graph.outputs().values().forEach(v -> outputs.add(v.root()));
     }
@@ -70,8 +71,7 @@ final class Groups {
             }
             members.add(new NodeGroup.Member(instance, where));
         }
-        List<TensorType> types =
-                operands.stream().map(o -> o.value().type()).toList();
+        List<TensorType> types = operands.stream().map(o -> o.value().type()).toList();
         return new Described(new NodeGroup(members, types, rootPlaces, inner), operands);
     }
 }

@@ -129,8 +129,7 @@ final class Launches implements AutoCloseable {
             event.graph = compiled.graph().name();
             event.device = compiled.device().id().toString();
             event.node = step.label();
-            event.kernel =
-                    compiled.placement().rows().get(step.last().index()).kernel();
+            event.kernel = compiled.placement().rows().get(step.last().index()).kernel();
             event.commit();
         }
     }

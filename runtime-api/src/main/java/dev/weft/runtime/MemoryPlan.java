@@ -64,7 +64,8 @@ final class MemoryPlan {
                     intervals[v.root()].to = i;
                 }
             }
-            workspace = Math.max(workspace, step.kernel() == null ? 0 : step.kernel().workspaceBytes());
+            workspace = Math.max(
+                    workspace, step.kernel() == null ? 0 : step.kernel().workspaceBytes());
         }
         for (Value out : graph.outputs().values()) {
             if (intervals[out.root()] != null) {

@@ -69,7 +69,9 @@ public record Placement(
     /** The table with one line per different kernel and how often it runs. */
     public String summary() {
         var counts = new java.util.LinkedHashMap<String, Integer>();
-        rows.stream().filter(r -> !r.isJoined()).forEach(r -> counts.merge(r.kernel() + (r.note().isEmpty() ? "" : "  " + r.note()), 1, Integer::sum));
+        rows.stream()
+                .filter(r -> !r.isJoined())
+                .forEach(r -> counts.merge(r.kernel() + (r.note().isEmpty() ? "" : "  " + r.note()), 1, Integer::sum));
         StringBuilder s = new StringBuilder(header());
         counts.forEach((kernel, n) -> s.append(String.format("%6d x %s%n", n, kernel)));
         return s.toString();

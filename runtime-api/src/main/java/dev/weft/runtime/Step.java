@@ -18,7 +18,8 @@ import org.jspecify.annotations.Nullable;
  * @param kernel null for what the runtime runs: a collective by the group, another node on the host
  * @param isCollective whether it is a collective of a group
  */
-record Step(List<Node> nodes, List<Operand> operands, @Nullable Kernel kernel, boolean isCollective) {
+record Step(
+        List<Node> nodes, List<Operand> operands, @Nullable Kernel kernel, boolean isCollective) {
     Step {
         nodes = List.copyOf(nodes);
         operands = List.copyOf(operands);

@@ -38,5 +38,4 @@ public record NodeGroup(List<Member> members, List<TensorType> values, List<Inte
             return values.get(instance.inputs().size() + i);
         }
     }
-
 }

@@ -116,7 +116,8 @@ final class CudaCapture implements Capture {
         CudaContext context = device.context();
         try (Arena arena = Arena.ofConfined()) {
             context.beginCapture(stream);
-            return context.instantiate(graph(recorder(arena.allocate(CallLayout.MOST_CALLS * CallLayout.BYTES, 8), stream), stream));
+            return context.instantiate(graph(
+                    recorder(arena.allocate(CallLayout.MOST_CALLS * CallLayout.BYTES, 8), stream), stream));
         } catch (WeftException e) {
             device.health().check();
             throw new CaptureException(calls.size() + " kernels cannot be recorded as a graph: " + e.getMessage(), e);

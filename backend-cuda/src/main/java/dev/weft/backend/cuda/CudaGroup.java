@@ -105,8 +105,7 @@ final class CudaGroup implements Emitting {
         }
 
         @Override
-        public void launch(
-                String module, String function, Grid grid, int threads, int sharedBytes, List<Part> parts) {
+        public void launch(String module, String function, Grid grid, int threads, int sharedBytes, List<Part> parts) {
             Chip chip = device.chip();
             if (sharedBytes > chip.sharedBytes() || parts.size() > CallLayout.MOST_CALLS) {
                 throw new UnsupportedOpException("kernel " + module + "/" + function + ": " + parts.size()

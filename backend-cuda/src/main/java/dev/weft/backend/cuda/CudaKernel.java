@@ -3,11 +3,8 @@ package dev.weft.backend.cuda;
 import dev.weft.backend.cuda.kernel.Attributes;
 import dev.weft.backend.cuda.kernel.Way;
 import dev.weft.op.OpInstance;
-import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
-import java.lang.foreign.Arena;
 import java.util.List;
-import java.util.OptionalInt;
 
 /** An operator instance and the way that runs it. */
 final class CudaKernel implements Emitting {

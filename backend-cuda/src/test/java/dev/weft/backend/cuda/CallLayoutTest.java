@@ -61,7 +61,8 @@ class CallLayoutTest {
     void partsLieWhereTheHeadersSay() throws IOException {
         assertThat(constant(Files.readString(HEADER), "MOST_CALLS")).isEqualTo(CallLayout.MOST_CALLS);
         assertThat(Files.readString(HEADER))
-                .contains("enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART_END, PART_KIND };");
+                .contains(
+                        "enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART_END, PART_KIND };");
         try (Arena arena = Arena.ofConfined()) {
             TensorType type = TensorType.of(DType.F32, 1);
             MemorySegment call = arena.allocate(CallLayout.BYTES, 8);

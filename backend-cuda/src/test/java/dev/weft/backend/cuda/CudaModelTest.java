@@ -60,8 +60,7 @@ class CudaModelTest {
         return logits(device, mode, first, prefill, CompileOptions.DEFAULT);
     }
 
-    private static float[][] logits(
-            String device, NumericMode mode, int first, int prefill, CompileOptions compile) {
+    private static float[][] logits(String device, NumericMode mode, int first, int prefill, CompileOptions compile) {
         int[] ids =
                 new SplittableRandom(7).ints(prefill + DECODE, 2, VOCABULARY).toArray();
         LoadOptions options = LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(prefill);

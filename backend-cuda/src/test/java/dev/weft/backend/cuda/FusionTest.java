@@ -37,7 +37,6 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
-import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
@@ -109,7 +108,8 @@ class FusionTest {
         Value narrow = norm("a", input("narrow", flow, 256));
         Value wide = norm("b", input("wide", flow, 1280));
         Value kv = norm("c", input("kv", flow, 80));
-        Value cached = g.node(new FakeQuantize(DType.F8_E4M3, 64, 64), g.node(new Rotary(ROTARY, false), kv, positions));
+        Value cached =
+                g.node(new FakeQuantize(DType.F8_E4M3, 64, 64), g.node(new Rotary(ROTARY, false), kv, positions));
         Value plain = g.node(new Rotary(ROTARY, true), norm("d", input("plain", flow, 24)), positions);
         Value scaled = g.node(new Scale(0.3f), input("scores", flow, 7));
         g.output("narrow", quantised(narrow)).output("wide", quantised(wide)).output("wide before", wide);
@@ -169,9 +169,13 @@ class FusionTest {
                 g.weight("w2", fp4),
                 d.get(3));
         Value z = g.gemm(quantised(input("z", DType.BF16, 256)), g.weight("w4", fp8(70, 256)), DType.BF16);
-        Value shared = g.node(
-                new SwiGlu(2, false), input("gate", DType.BF16, 128), input("up", DType.BF16, 128));
-        g.output("act", act).output("y", y).output("z", z).output("source", d.get(2)).output("offsets", d.get(3)).output("rows", d.get(0));
+        Value shared = g.node(new SwiGlu(2, false), input("gate", DType.BF16, 128), input("up", DType.BF16, 128));
+        g.output("act", act)
+                .output("y", y)
+                .output("z", z)
+                .output("source", d.get(2))
+                .output("offsets", d.get(3))
+                .output("rows", d.get(0));
         g.output("experts", routed.get(0)).output("weights", routed.get(1)).output("shared", quantised(shared));
         // quantiser; gate, dispatch and shared activation; two products; activation; two products that quantise
         assertThat(kernels(rows)).isEqualTo(6);
@@ -201,7 +205,11 @@ class FusionTest {
 
     private Value exit(String name, Value y, Value streams, long width) {
         return g.node(
-                new HyperPost(), y, streams, input(name + " post", DType.F32, 4), input(name + " comb", DType.F32, 4, 4));
+                new HyperPost(),
+                y,
+                streams,
+                input(name + " post", DType.F32, 4),
+                input(name + " comb", DType.F32, 4, 4));
     }
 
     private Value enter(String name, Value streams, long width) {

@@ -37,7 +37,8 @@ class FusionTest {
         return CompileOptions.DEFAULT;
     }
 
-    private static void assertSameResults(List<List<Class<? extends Op>>> chains, @Nullable Class<? extends Op> family) {
+    private static void assertSameResults(
+            List<List<Class<? extends Op>>> chains, @Nullable Class<? extends Op> family) {
         try (ToyFixture f = new ToyFixture()) {
             f.faults.fuse(chains, family);
             assertThat(f.device.compile(ToyFixture.network()).placement().kernels())
@@ -64,8 +65,7 @@ class FusionTest {
             f.faults.fuse(GATED, null);
             Graph graph = ToyFixture.network();
             Placement together = f.device.compile(graph).placement();
-            Placement apart =
-                    f.device.compile(graph, fused().withoutFusion()).placement();
+            Placement apart = f.device.compile(graph, fused().withoutFusion()).placement();
             assertThat(together.valueBytes()).isLessThan(apart.valueBytes());
             // norm and first gemm; activation, last gemm and sum; second gemm; ring
             assertThat(together.kernels()).isEqualTo(4);

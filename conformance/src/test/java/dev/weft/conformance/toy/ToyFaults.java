@@ -85,7 +85,8 @@ public final class ToyFaults {
     Optional<String> family(NodeGroup group) {
         Class<? extends Op> op = family;
         boolean belongs = op != null
-                && group.members().stream().anyMatch(m -> op.isInstance(m.instance().op()));
+                && group.members().stream()
+                        .anyMatch(m -> op.isInstance(m.instance().op()));
         return belongs ? Optional.of("family") : Optional.empty();
     }
 

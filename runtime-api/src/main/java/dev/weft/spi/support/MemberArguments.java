@@ -58,8 +58,8 @@ public final class MemberArguments {
      */
     public KernelArguments of(int member, KernelArguments call, Arena arena) {
         List<Integer> values = group.members().get(member).values();
-        KernelArguments own = new KernelArguments(
-                values.stream().map(group.values()::get).toList(), arena);
+        KernelArguments own =
+                new KernelArguments(values.stream().map(group.values()::get).toList(), arena);
         for (int i = 0; i < values.size(); i++) {
             int v = values.get(i);
             own.extents(i, call.dims(v));

@@ -77,9 +77,8 @@ public final class Fusions {
             return Optional.of(GEMMS);
         }
         boolean rows = ops(group)
-                .allMatch(op -> RowPart.of(op).isPresent()
-                        && !(op instanceof HyperPre)
-                        && !(op instanceof SparseAttention));
+                .allMatch(op ->
+                        RowPart.of(op).isPresent() && !(op instanceof HyperPre) && !(op instanceof SparseAttention));
         return rows && RowsTogether.chains(group).stream().allMatch(chain -> keepsRows(group, chain))
                 ? Optional.of(ROWS)
                 : Optional.empty();
@@ -213,7 +212,8 @@ public final class Fusions {
             Grid grid = few.get().grid();
             long end = blocks + grid.x() * grid.y() * grid.z();
             long[] words = {product.ordinal()};
-            parts.add(new Part(m, words, grid.x(), grid.y(), blocks, end, few.get().isTall() ? 2 : 1));
+            parts.add(new Part(
+                    m, words, grid.x(), grid.y(), blocks, end, few.get().isTall() ? 2 : 1));
             blocks = end;
             sharedBytes = Math.max(sharedBytes, few.get().sharedBytes());
         }

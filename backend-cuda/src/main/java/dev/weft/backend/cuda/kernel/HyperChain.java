@@ -59,8 +59,7 @@ record HyperChain(int combine, int post, int entry, int norm, int quantize) {
         if (found != group.members().size() || entry == ABSENT || norm == ABSENT) {
             return false;
         }
-        var streams =
-                group.members().get(entry).instance().inputs().getFirst().shape();
+        var streams = group.members().get(entry).instance().inputs().getFirst().shape();
         // the sum over experts goes on in registers: nobody else may want it
         boolean isHidden = combine == ABSENT
                 || group.inner().contains(group.members().get(combine).result(0));
@@ -87,8 +86,8 @@ record HyperChain(int combine, int post, int entry, int norm, int quantize) {
     }
 
     private void enter(GroupEmit e, long chunks) {
-        List<Part> parts = List.of(
-                combine == ABSENT ? Part.NONE : Part.whole(combine), Part.whole(post), Part.whole(entry));
+        List<Part> parts =
+                List.of(combine == ABSENT ? Part.NONE : Part.whole(combine), Part.whole(post), Part.whole(entry));
         e.launch("hyper_enter", "hyper_enter", Grid.of(chunks * GROUPS), RowsTogether.THREADS, 0, parts);
     }
 

@@ -52,10 +52,8 @@ record QuantizedGemm(int gemm, boolean activates) {
             return;
         }
         TensorCoreGemm.Few f = few.get();
-        List<Part> parts = List.of(
-                Part.whole(gemm, kind.ordinal()),
-                Part.whole(gemm - 1),
-                activates ? Part.whole(0) : Part.NONE);
+        List<Part> parts =
+                List.of(Part.whole(gemm, kind.ordinal()), Part.whole(gemm - 1), activates ? Part.whole(0) : Part.NONE);
         String function = "gemm_quantized" + f.rows() + "_" + TensorCoreGemm.name(a.dtype(1));
         e.launch("gemm_quantized", function, f.grid(), RowsTogether.THREADS, f.sharedBytes() + codes, parts);
     }

@@ -109,7 +109,10 @@ final class TensorCoreGemm {
         KernelArguments a = e.arguments();
         int rows = decodeRows(e, product);
         int bytes = decodeBytes(a, rows);
-        return isAligned(a, 0) && isAligned(a, 1) && isFew(a, product) && bytes <= e.chip().sharedBytes()
+        return isAligned(a, 0)
+                        && isAligned(a, 1)
+                        && isFew(a, product)
+                        && bytes <= e.chip().sharedBytes()
                 ? Optional.of(new Few(rows, grid(a, product, rows, DECODE_TOKENS), bytes))
                 : Optional.empty();
     }

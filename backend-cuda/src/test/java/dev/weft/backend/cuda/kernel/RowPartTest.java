@@ -17,6 +17,7 @@ class RowPartTest {
         String source = Files.readString(KERNEL);
         String list = source.substring(source.indexOf("enum Kind : i64 {") + 17);
         assertThat(list.substring(0, list.indexOf('}')).strip().split(",\\s*"))
-                .containsExactly(Arrays.stream(RowPart.values()).map(RowPart::name).toArray(String[]::new));
+                .containsExactly(
+                        Arrays.stream(RowPart.values()).map(RowPart::name).toArray(String[]::new));
     }
 }

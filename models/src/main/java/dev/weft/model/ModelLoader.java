@@ -112,7 +112,9 @@ final class ModelLoader {
         if (options.mtp()) {
             shares.add(plan.share(V4Graphs.mtp(config, stateOptions), config, rank));
         }
-        shares.forEach(s -> graphs.add(device.compile(s.graph(), compile)));
+        CompileOptions used =
+                options.trace() ? compile.withoutFusion() : compile; // what is traced is compared node by node
+        shares.forEach(s -> graphs.add(device.compile(s.graph(), used)));
         requireStates(checkpoint, graphs, options);
         if (plan.context()) {
             shares.add(plan.shareContext(V4Graphs.backbone(config, stateOptions), config, rank, contextInputs));

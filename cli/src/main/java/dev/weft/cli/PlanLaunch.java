@@ -43,7 +43,7 @@ record PlanLaunch(@Nullable String command, String text) {
             line.append(" --spread ").append(String.join(",", layout.spread()));
         }
         line.append(" --context ").append(work.context());
-        if (work.drafted() > 0 && plan.ranks() == 1) { // over ranks nothing is drafted
+        if (work.drafted() > 0) {
             line.append(" --speculate");
         }
         return line.append(" --prompt \"...\"").toString();

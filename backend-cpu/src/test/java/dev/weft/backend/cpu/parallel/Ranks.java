@@ -33,6 +33,11 @@ record Ranks(
         BiFunction<Communicator, BackendDevice, Communicator> joined) {
     private static final Duration DEADLINE = Duration.ofSeconds(60);
 
+    /** Ranks that reach each other through host memory. */
+    Ranks(Path checkpoint, LoadOptions options, String device) {
+        this(checkpoint, options, device, (group, on) -> group);
+    }
+
     /** What a rank does with its share of the model. */
     interface Work<T> {
         T on(int rank, DeepSeekV4 model) throws Exception;

@@ -145,8 +145,7 @@ final class Collectives implements AutoCloseable {
             receiveOffsets[r] = receiveAt;
             receiveAt += receiveBytes[r];
         }
-        carrier.allToAllV(
-                what, carrier.data(0), sendBytes, sendOffsets, carrier.data(2), receiveBytes, receiveOffsets);
+        carrier.allToAllV(what, carrier.data(0), sendBytes, sendOffsets, carrier.data(2), receiveBytes, receiveOffsets);
     }
 
     private void broadcast(String what) {

@@ -1,26 +1,24 @@
 package dev.weft.runtime;
 
 import dev.weft.spi.Closing;
-import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceCommunicator;
+import dev.weft.spi.support.DeviceScratch;
 import java.lang.foreign.MemorySegment;
-import java.util.EnumMap;
 import java.util.List;
-import java.util.Map;
 
 /** Payload stays in device memory, moved in the order of the stream by a group that reaches it. */
 final class DeviceCarrier implements Carrier {
-    /** Scratch memory grows in such steps, so that it seldom grows. */
-    private static final long UNIT = 1L << 20;
-
     private final DeviceCommunicator group;
     private final HostOperands operands;
-    private final Map<Scratch, DeviceBuffer> buffers = new EnumMap<>(Scratch.class);
+    private final DeviceScratch sent;
+    private final DeviceScratch received;
 
     /** @param operands tells addresses, extents and the stream of the node that runs */
     DeviceCarrier(DeviceCommunicator group, HostOperands operands) {
         this.group = group;
         this.operands = operands;
+        this.sent = new DeviceScratch(group.device());
+        this.received = new DeviceScratch(group.device());
     }
 
     /** A size and a device address, not for the host to follow. */
@@ -40,18 +38,11 @@ final class DeviceCarrier implements Carrier {
 
     @Override
     public MemorySegment scratch(Scratch which, long bytes) {
-        DeviceBuffer buffer = buffers.get(which);
-        if (buffer == null || buffer.bytes() < bytes) {
-            if (buffer != null) {
-                operands.stream().synchronize(); // what is under way may use it
-                buffers.remove(which);
-                buffer.close();
-            }
-            long room = Math.ceilDiv(Math.max(bytes, 1), UNIT) * UNIT;
-            buffer = group.device().allocate(room, MemoryPlan.ALIGNMENT);
-            buffers.put(which, buffer);
-        }
-        return segment(buffer.address(), bytes);
+        DeviceScratch memory = switch (which) {
+            case SENT -> sent;
+            case RECEIVED -> received;
+        };
+        return segment(memory.bytes(operands.stream(), bytes), bytes);
     }
 
     @Override
@@ -95,8 +86,6 @@ final class DeviceCarrier implements Carrier {
 
     @Override
     public void close() {
-        List<DeviceBuffer> all = List.copyOf(buffers.values());
-        buffers.clear();
-        Closing.all(all);
+        Closing.all(List.of(sent, received));
     }
 }

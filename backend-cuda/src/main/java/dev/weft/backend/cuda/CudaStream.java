@@ -39,6 +39,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     private final List<Runnable> commands = new ArrayList<>();
     private final List<Delivery> deliveries = new ArrayList<>();
     private final Deque<Mark> marks = new ArrayDeque<>();
+    private final Watches watches = new Watches();
 
     /** Commands enqueued so far, how many of them the driver has, and how many the stream is known to have passed. */
     private long enqueued;
@@ -130,6 +131,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     /** Hands over what has been collected and runs {@code body} behind it on the device's thread. */
     <T> T flushThen(Supplier<T> body) {
         return device.call(() -> {
+            requireOpen();
             submit();
             return body.get();
         });
@@ -219,18 +221,29 @@ final class CudaStream implements DeviceStream, Emission.Sink {
 
     @Override
     public Event record() {
-        return flushThen(() -> {
-            requireOpen();
-            long event = device.events().take();
-            try {
-                device.context().recordEvent(event, handle);
-            } catch (RuntimeException e) {
-                device.events().give(event);
-                throw e;
-            }
-            submitted = ++enqueued;
-            Mark mark = new Mark(event, submitted);
-            marks.add(mark);
+        return flushThen(this::mark);
+    }
+
+    /** On the device's thread. */
+    private Mark mark() {
+        long event = device.events().take();
+        try {
+            device.context().recordEvent(event, handle);
+        } catch (RuntimeException e) {
+            device.events().give(event);
+            throw e;
+        }
+        submitted = ++enqueued;
+        Mark mark = new Mark(event, submitted);
+        marks.add(mark);
+        return mark;
+    }
+
+    /** Lets everybody who waits for the stream look after what another library has put on it. */
+    void watch(Watches.Watch watch) {
+        flushThen(() -> {
+            Mark mark = mark();
+            watches.add(mark.position, mark::isPast, watch);
             return mark;
         });
     }
@@ -261,6 +274,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         try {
             boolean done = flushThen(() -> waiting.look(isIdle));
             await(waiting, done, isIdle);
+            watches.pass(enqueued);
         } catch (RuntimeException | Error e) {
             deliveries.clear(); // whoever hears of the failure may give up their targets
             throw e;
@@ -270,9 +284,20 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     }
 
     private void await(Waiting waiting, boolean isDone, BooleanSupplier look) {
-        for (boolean done = isDone; !done; done = device.call(() -> waiting.look(look))) {
-            waiting.pause(subject);
+        for (boolean done = isDone; !done; done = device.call(() -> look(waiting, look))) {
+            if (watches.isEmpty()) {
+                waiting.pause(subject);
+            } else {
+                waiting.nap();
+            }
         }
+    }
+
+    private boolean look(Waiting waiting, BooleanSupplier look) {
+        if (watches.look()) {
+            waiting.restart();
+        }
+        return waiting.look(look);
     }
 
     /** Everything up to {@code position} is done: delivers its data, recycles its events. */
@@ -306,6 +331,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         Waiting waiting = new Waiting(device);
         try {
             while (!device.health().isLost() && !device.context().isIdle(handle)) {
+                watches.lookQuietly();
                 waiting.pause(subject);
             }
         } catch (WeftException e) {
@@ -359,9 +385,12 @@ final class CudaStream implements DeviceStream, Emission.Sink {
 
         @Override
         public boolean isDone() {
-            boolean done = device.call(this::isPast);
+            boolean done = device.call(() -> {
+                watches.look();
+                return isPast();
+            });
             if (done) {
-                device.whileOpen(() -> pass(position));
+                device.whileOpen(this::passHere);
             }
             return done;
         }
@@ -370,8 +399,13 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         public void synchronize() {
             device.whileOpen(() -> {
                 await(new Waiting(device), false, this::isPast);
-                pass(position);
+                passHere();
             });
+        }
+
+        private void passHere() {
+            watches.pass(position);
+            pass(position);
         }
     }
 }

@@ -184,8 +184,8 @@ class CollectivesTest {
     @ValueSource(booleans = {false, true})
     void everyRankSendsAsManyRowsAsItSays(boolean onDevice) throws Exception {
         long[][] counts = {{1, 2, 3}, {0, 0, 0}, {0, 5, 1}};
-        List<float[]> received = run(
-                new AllToAllV(RANKS), DType.F32, counts, onDevice ? OnDevice::new : (group, device) -> group);
+        List<float[]> received =
+                run(new AllToAllV(RANKS), DType.F32, counts, onDevice ? OnDevice::new : (group, device) -> group);
         for (int to = 0; to < RANKS; to++) {
             List<Float> expected = new ArrayList<>();
             for (int from = 0; from < RANKS; from++) {

@@ -108,7 +108,8 @@ class ParallelModelTest {
                     : List.of(ParallelPlan.experts(2).withHead().withOutput(), ParallelPlan.experts(4));
             for (ParallelPlan plan : plans) {
                 tests.add(DynamicTest.dynamicTest(
-                        mode + " " + plan, () -> assertThat(spread(ranks(mode), plan)).isDeepEqualTo(alone)));
+                        mode + " " + plan,
+                        () -> assertThat(spread(ranks(mode), plan)).isDeepEqualTo(alone)));
             }
         }
         return tests.build();
@@ -130,8 +131,8 @@ class ParallelModelTest {
     /** Counts, and what ranks tell each other about a step, are all that the host moves. */
     @Test
     void aGroupThatReachesDevicesMovesRowsOnThem() throws Exception {
-        float[][][] alone = ranks(NumericMode.BF16)
-                .alone((rank, model) -> sequences(model, IntStream.range(0, PROMPTS.length)));
+        float[][][] alone =
+                ranks(NumericMode.BF16).alone((rank, model) -> sequences(model, IntStream.range(0, PROMPTS.length)));
         List<OnDevice> groups = Collections.synchronizedList(new ArrayList<>());
         Ranks ranks = ranks(NumericMode.BF16, (group, device) -> {
             OnDevice joined = new OnDevice(group, device);
@@ -140,9 +141,11 @@ class ParallelModelTest {
         });
         assertThat(spread(ranks, ParallelPlan.experts(2).withHead().withOutput()))
                 .isDeepEqualTo(alone);
-        assertThat(groups).hasSize(2).allSatisfy(g -> assertThat(g.onDevice().get())
-                .as("bytes on the device against those on the host")
-                .isGreaterThan(10 * g.onHost().get()));
+        assertThat(groups)
+                .hasSize(2)
+                .allSatisfy(g -> assertThat(g.onDevice().get())
+                        .as("bytes on the device against those on the host")
+                        .isGreaterThan(10 * g.onHost().get()));
     }
 
     @Test

@@ -4,7 +4,8 @@
 //  - everything lives in namespace weft::WEFT_ISA or an anonymous namespace inside it. The linker merges equal inline
 //    functions of different files and might otherwise keep the copy that needs the newest processor;
 //  - for the same reason no std:: templates or inline functions: C headers, builtins and simd.h suffice;
-//  - kernels neither allocate, nor throw, nor keep state. Scratch memory is the command's workspace or the stack;
+//  - kernels neither allocate, nor throw, nor keep state but what the pool keeps for them (rotary_memo.h). Scratch
+//    memory is the command's workspace or the stack;
 //  - each element of a result is computed wholly by one item, by instructions that depend on neither the number of rows
 //    nor the number of threads.
 #ifndef WEFT_KERNEL_H

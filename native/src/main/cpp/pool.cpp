@@ -5,10 +5,12 @@
 #include <condition_variable>
 #include <exception>
 #include <mutex>
+#include <new>
 #include <thread>
 #include <vector>
 
 #include "processors.h"
+#include "rotary_memo.h"
 #include "trace.h"
 
 namespace weft {
@@ -85,6 +87,7 @@ struct Pool::State {
     // the caller's
     alignas(64) uint64_t expected = 0;
     Trace *trace = nullptr;
+    RotaryMemo *rotary_memo = nullptr;
     uint64_t claims = CLAIMS_PER_SHARE;
     int32_t threads = 1;
     std::mutex mutex;
@@ -184,6 +187,7 @@ Pool::Pool(State *state) : state_(state) {}
 
 Pool::~Pool() {
     state_->stop();
+    RotaryMemo::destroy(state_->rotary_memo);
     delete state_;
 }
 
@@ -197,6 +201,10 @@ Pool *Pool::create(int32_t threads, const int32_t *processors, int32_t count) no
         State *state = pool->state_;
         state->threads = threads;
         state->claims = CLAIMS_PER_SHARE * uint64_t(threads);
+        state->rotary_memo = RotaryMemo::create();
+        if (state->rotary_memo == nullptr) {
+            throw std::bad_alloc();
+        }
         state->workers.reserve(size_t(threads) - 1);
         for (int32_t i = 1; i < threads; i++) {
             state->workers.emplace_back([state, i] { state->work(i); });
@@ -234,6 +242,10 @@ void Pool::begin_step() {
 
 void Pool::end_step() {
     state_->stepping.store(false, std::memory_order_relaxed);
+}
+
+RotaryMemo &Pool::rotary_memo() {
+    return *state_->rotary_memo;
 }
 
 void Pool::trace(Trace *to) {

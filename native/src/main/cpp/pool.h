@@ -9,12 +9,14 @@
 
 namespace weft {
 
+class RotaryMemo;
+
 class Pool {
 public:
     using Body = void (*)(void *context, int64_t item, int32_t thread);
 
     /**
-     * Null if `threads` is below 1, the system gives no more threads, or one cannot be pinned.
+     * Null if `threads` is below 1, the system gives no more threads or memory, or one cannot be pinned.
      *
      * @param processors where threads are pinned: thread i >= 1 runs on processors[i % count] only; thread 0 is the
      *     caller's and stays as it is. Not read if `count` is 0: no thread is pinned
@@ -40,6 +42,9 @@ public:
      * Must not be called from inside a body. At most 2^31 items.
      */
     void run(int64_t items, void *context, Body body);
+
+    /** What the pool's kernels remember from one command to the next. For the thread that calls run() only. */
+    RotaryMemo &rotary_memo();
 
     /** Where run() notes its numbers of items from now on; null for nowhere. */
     void trace(class Trace *to);

@@ -280,7 +280,7 @@ void compare_rows(const Result &all, const Result &some, int64_t first_row) {
 }
 
 void test_gemm(int32_t isa, int64_t xd, int64_t wd, int64_t out, int64_t n, int64_t k, std::mt19937 &random) {
-    constexpr int64_t most = 33;
+    constexpr int64_t most = 45;
     context = std::string(weft_isa_name(isa)) + " gemm " + name(xd) + " x " + name(wd) + " -> " + name(out) +
               " n=" + std::to_string(n) + " k=" + std::to_string(k);
     Matrix x(xd, most, k, k + 5, false);
@@ -296,7 +296,7 @@ void test_gemm(int32_t isa, int64_t xd, int64_t wd, int64_t out, int64_t n, int6
     run(isa, WEFT_GEMM, {x.operand(), wo, all.operand()}, 1);
     expected.compare(all, 0, most);
     all.check_guards();
-    for (int64_t rows : {0, 1, 2, 3, 7, 8, 9, 33}) {
+    for (int64_t rows : std::vector<int64_t>{0, 1, 2, 3, 7, 8, 9, most}) {
         for (int32_t threads = 1; threads <= 3; threads++) {
             int64_t first = rows == most ? 0 : threads * 5;
             weft_operand xo = x.operand();
@@ -499,7 +499,7 @@ void test_codes(int32_t isa, int64_t xd, int64_t wd, bool of_x) {
             set(m, row, column, m.dtype == WEFT_F8_E4M3 ? 0x38 : 2);
         }
     };
-    for (int64_t rows : {1, 2, 4, 8, 11, 37}) {
+    for (int64_t rows : {1, 2, 4, 8, 11, 45}) {
         for (int64_t first = 0; first < (of_x ? codes : 1); first += rows) {
             Matrix x(xd, rows, k, k, false);
             Matrix w(wd, of_x ? 16 : codes, k, k, true);
@@ -566,6 +566,45 @@ void test_extreme_scales(int32_t isa, int64_t wd, std::mt19937 &random) {
     }
 }
 
+/** FP4 weights whose scales are far from 1: a row has the bits that it has alone, however many rows there are. */
+void test_extreme_weights(int32_t isa, int64_t xd, std::mt19937 &random) {
+    constexpr int64_t n = 33, k = 384, rows = 45;
+    context = std::string(weft_isa_name(isa)) + " extreme weights, x " + name(xd);
+    Matrix x(xd, rows, k, k, false);
+    Matrix w(WEFT_F4_E2M1, n, k, k, true);
+    x.randomise(random);
+    w.randomise(random);
+    const int64_t blocks = k / 32;
+    const std::vector<uint8_t> codes = {86, 87, 167, 168};
+    std::copy(codes.begin(), codes.end(), w.scales.begin() + 17 * blocks + 4);
+    // products with row 3 are below the least normal number; those with row 32 are large
+    std::fill_n(w.scales.begin() + 3 * blocks, blocks, 6);
+    w.scales[32 * blocks] = 200;
+    // a NaN scale of zeros
+    w.scales[20 * blocks + 2] = 255;
+    std::fill_n(w.data.begin() + w.bytes(20 * k + 64), w.bytes(32), uint8_t(0));
+    Aligned packed = pack(isa, w);
+    weft_operand wo = w.operand();
+    wo.data = packed.data();
+    wo.scale = nullptr;  // packed with the codes
+    Result all(WEFT_F32, rows, n, 1);
+    run(isa, WEFT_GEMM, {x.operand(), wo, all.operand()}, 1);
+    for (int64_t r = 0; r < rows; r++) {
+        weft_operand xo = x.operand();
+        xo.data = x.data.data() + x.bytes(r * k);
+        xo.scale = x.scales.empty() ? nullptr : x.scales.data() + r * x.tiles();
+        xo.dims[0] = 1;
+        Result one(WEFT_F32, 1, n, 0);
+        run(isa, WEFT_GEMM, {xo, wo, one.operand()}, 1);
+        compare_rows(all, one, r);
+        bool right = true;
+        for (int64_t c = 0; c < n; c++) {
+            right &= std::isnan(one.at(0, c)) == (c == 20);
+        }
+        check(right, "a NaN scale makes its row NaN, no other");
+    }
+}
+
 void test_interface() {
     context = "interface";
     check(weft_abi_version() == WEFT_ABI_VERSION, "version");
@@ -619,6 +658,9 @@ int main() {
         }
         for (int64_t wd : ws) {
             test_extreme_scales(isa, wd, random);
+        }
+        for (int64_t xd : xs) {
+            test_extreme_weights(isa, xd, random);
         }
         for (int64_t xd : {WEFT_BF16, WEFT_F8_E4M3}) {
             test_codes(isa, xd, WEFT_F8_E4M3, false);

@@ -134,6 +134,45 @@ void test_rotary(const Round &r) {
     }
 }
 
+/** Commands on one pool, which remembers factors, against each on a pool of its own. */
+void test_rotary_memo() {
+    constexpr int64_t dim = 8;
+    context = std::string(weft_isa_name(isa)) + " remembered rotary factors";
+    std::vector<float> frequencies[3] = {{1, 0.5f, 0.25f, 0.125f}, {1, 0.1f, 0.01f, 0.001f}, {3, 2, 1, 0.5f}};
+    std::vector<float> reused = frequencies[0];
+    struct Use {
+        std::vector<float> *list;
+        int64_t first, rows;
+        float changed;  // of the list's second frequency
+    };
+    const Use uses[] = {{&frequencies[0], 7, 4, 0.5f},  {&frequencies[0], 7, 4, 0.5f}, {&frequencies[0], 8, 4, 0.5f},
+                        {&frequencies[1], 8, 4, 0.1f},  {&frequencies[0], 8, 4, 0.5f}, {&frequencies[0], 8, 3, 0.5f},
+                        {&frequencies[2], 8, 4, 2},     {&frequencies[0], 8, 4, 0.5f}, {&frequencies[1], 8, 4, 0.1f},
+                        {&reused, 8, 4, 0.5f},          {&reused, 8, 4, 0.75f},        {&frequencies[0], 0, 1100, 0.5f},
+                        {&frequencies[0], 8, 4, 0.5f}};
+    weft_pool *pool = weft_pool_create(2);
+    for (int64_t inverse : {0, 1}) {
+        for (const Use &use : uses) {
+            (*use.list)[1] = use.changed;
+            Tensor x = Tensor(WEFT_F32, {use.rows, 2, 16}).normal();
+            Tensor positions = Tensor(WEFT_I32, {use.rows}).fill([&](int64_t, int64_t j) { return float(use.first + j); });
+            Call own{WEFT_ROTARY, {dim, reinterpret_cast<int64_t>(use.list->data()), 0, inverse}, {x, positions, x}, 2};
+            Call shared = own;
+            own.run(1);
+            std::vector<weft_operand> operands;
+            for (Tensor &t : shared.tensors) {
+                operands.push_back(t.operand(0, t.dims[0]));
+            }
+            const int64_t bytes = weft_workspace(isa, WEFT_ROTARY, own.attributes.data(), operands.data(), 3, 2);
+            std::vector<float> workspace(size_t(bytes) / sizeof(float) + 1, NAN);
+            const weft_command command = {WEFT_ROTARY, own.attributes.data(), operands.data(), workspace.data()};
+            check(weft_run(pool, isa, &command, 1) == 0, "there is a kernel");
+            check(shared.result().memory == own.result().memory, "the bits of a pool that remembers nothing");
+        }
+    }
+    weft_pool_destroy(pool);
+}
+
 // ---- rows ----
 
 void test_norms(const Round &r) {
@@ -444,6 +483,7 @@ void test_round(const Round &r) {
 }
 
 void test_level() {
+    test_rotary_memo();
     for (int64_t dtype : {WEFT_F32, WEFT_BF16}) {
         const Round rounds[] = {{dtype, 0, 24, 0}, {dtype, 1, 7, 0}, {dtype, 5, 83, 6}, {dtype, 37, 128, 0}};
         for (const Round &r : rounds) {

@@ -5,6 +5,7 @@
 // for E4M3's subnormals are normal BF16 numbers. The sum of a weight block is one chain in ascending K pairs for every
 // number of rows.
 #include "isa/gemm.h"
+#include "isa/gemm_chunks.h"
 #include "isa/gemm_neon.h"
 #include "isa/gemm_pairs.h"
 
@@ -32,10 +33,16 @@ WEFT_INLINE __m512 weight_scale(const uint8_t *panel, const uint8_t *chunk, int6
     }
 }
 
-WEFT_INLINE __m512bh broadcast_pair(const uint16_t *p) {
-    int32_t pair;
-    __builtin_memcpy(&pair, p, 4);
-    return (__m512bh)_mm512_set1_epi32(pair);
+/** add_dots with the pair as the compiler likes it: FP8 has no registers left for its choice to be another. */
+template <int D>
+WEFT_INLINE void add_dots(__m512 &sums, __m512i w, const uint16_t *x) {
+    if constexpr (D != WEFT_F8_E4M3) {
+        gemm::add_dots(sums, w, x);
+    } else {
+        int32_t pair;
+        __builtin_memcpy(&pair, x, 4);
+        sums = _mm512_dpbf16_ps(sums, (__m512bh)w, (__m512bh)_mm512_set1_epi32(pair));
+    }
 }
 
 /**
@@ -61,17 +68,16 @@ WEFT_INLINE void dot_lines(const Decoder<D> &decoder, const uint16_t *x, const u
         }
 #pragma GCC unroll 4
         for (int q = 0; q < Decoder<D>::PAIRS; q++, x += 2 * M) {
-            __m512bh w[P];
+            __m512i w[P];
 #pragma GCC unroll 4
             for (int p = 0; p < P; p++) {
-                w[p] = (__m512bh)decoder.pair(raw[p], q);
+                w[p] = decoder.pair(raw[p], q);
             }
 #pragma GCC unroll 8
             for (int m = 0; m < M; m++) {
-                const __m512bh pair = broadcast_pair(x + 2 * m);
 #pragma GCC unroll 4
                 for (int p = 0; p < P; p++) {
-                    sums[p][m] = _mm512_dpbf16_ps(sums[p][m], w[p], pair);
+                    add_dots<D>(sums[p][m], w[p], x + 2 * m);
                 }
             }
         }
@@ -143,6 +149,10 @@ void dot_rows(const Block &block, const uint16_t *x, const uint8_t *codes, int64
 template <int D>
 void run(const Block &block) {
     const int64_t panels = packing::ceil_div(block.columns, ROWS);
+    if (D == WEFT_F4_E2M1 && block.rows >= chunks::LEAST_ROWS && block.x.folded(block.rows)) {
+        chunks::run(block);
+        return;
+    }
     // with several tiles, all of them pass while the weights of the widest tile's panels are in the cache
     const int64_t group = block.rows <= DOT_TILE ? panels : panels_for(D, 1);
     for (int64_t begin = 0; begin < panels; begin += group) {

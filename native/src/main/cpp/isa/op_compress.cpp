@@ -177,8 +177,8 @@ void finish_entry(const Problem &p, const Block &block, float *scratch) {
     T *entry = entry_of<T>(p.in[CACHE], block.pages, block.index);
     const int64_t plain = p.width - p.rotary_lanes;
     rms_norm_row(entry, p.in[NORM], entry, p.width, p.eps);
-    rotary_table((float)(block.index * p.ratio), p.frequencies, p.rotary_lanes, 1.0f, scratch);
-    rotate_lanes(entry + plain, entry + plain, p.rotary_lanes, scratch);
+    rotary_table((float)(block.index * p.ratio), p.frequencies, p.rotary_lanes, scratch);
+    rotate_lanes<false>(entry + plain, entry + plain, p.rotary_lanes, scratch);
     if (p.form == FORM_HADAMARD || p.form == FORM_HADAMARD_FP4) {
         hadamard_row(entry, entry, p.width, scratch + 2 * p.rotary_lanes);
     }

@@ -1,5 +1,6 @@
 // Copies, elementwise arithmetic, rotary embedding and the gated activation.
 #include "isa/row_math.h"
+#include "rotary_memo.h"
 
 namespace weft::WEFT_ISA {
 
@@ -276,22 +277,31 @@ void dequantize(const weft_command &command, Pool &pool) {
 
 // ---- rotary ----
 
-template <class T>
-void rotary(const weft_command &command, Pool &pool) {
+/** Factors of all positions, 2 dim floats each: remembered, or computed into the memo or the workspace. */
+const float *rotary_tables(const weft_command &command, Pool &pool, const int32_t *positions, int64_t count) {
     const int64_t dim = command.attributes[0];
     const auto *frequencies = reinterpret_cast<const float *>(command.attributes[1]);
-    const float sign = command.attributes[3] != 0 ? -1.0f : 1.0f;
-    const Rows x = rows_of(command.operands[0]);
-    const int32_t *positions = ints(command.operands[1]);
-    const Rows y = rows_of(command.operands[2]);
-    const int64_t first = x.columns - dim;
-    float *tables = static_cast<float *>(command.workspace);
+    const RotaryMemo::Table memo = pool.rotary_memo().table(frequencies, dim, positions, count);
+    if (memo.filled) {
+        return memo.factors;
+    }
+    float *tables = memo.factors != nullptr ? memo.factors : static_cast<float *>(command.workspace);
     // a cosine and a sine cost about as much as twenty copies
-    pool.parallel_ranges(x.outer, row_grain(20 * dim), [&](int64_t begin, int64_t end, int32_t) {
+    pool.parallel_ranges(count, row_grain(20 * dim), [&](int64_t begin, int64_t end, int32_t) {
         for (int64_t i = begin; i < end; i++) {
-            rotary_table((float)positions[i], frequencies, dim, sign, tables + i * 2 * dim);
+            rotary_table((float)positions[i], frequencies, dim, tables + i * 2 * dim);
         }
     });
+    return tables;
+}
+
+template <bool inverse, class T>
+void rotate_rows(const weft_command &command, Pool &pool) {
+    const int64_t dim = command.attributes[0];
+    const Rows x = rows_of(command.operands[0]);
+    const Rows y = rows_of(command.operands[2]);
+    const int64_t first = x.columns - dim;
+    const float *tables = rotary_tables(command, pool, ints(command.operands[1]), x.outer);
     pool.parallel_ranges(x.count(), row_grain(x.columns), [&](int64_t begin, int64_t end, int32_t) {
         for (int64_t i = begin; i < end; i++) {
             const T *from = x.row<T>(i);
@@ -299,9 +309,14 @@ void rotary(const weft_command &command, Pool &pool) {
             if (from != to) {
                 __builtin_memcpy(to, from, (uint64_t)first * sizeof(T));
             }
-            rotate_lanes(from + first, to + first, dim, tables + i / x.inner * 2 * dim);
+            rotate_lanes<inverse>(from + first, to + first, dim, tables + i / x.inner * 2 * dim);
         }
     });
+}
+
+template <class T>
+void rotary(const weft_command &command, Pool &pool) {
+    (command.attributes[3] != 0 ? rotate_rows<true, T> : rotate_rows<false, T>)(command, pool);
 }
 
 int64_t rotary_workspace(const int64_t *attributes, const weft_operand *operands, int64_t, int32_t) {

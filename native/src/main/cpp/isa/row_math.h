@@ -103,7 +103,7 @@ WEFT_INLINE void sine_and_cosine(vd angle, vd &sine, vd &cosine) {
 }
 
 /** The factors of a position: per lane that of the lane itself, then per lane that of its partner; 2 dim floats. */
-WEFT_INLINE void rotary_table(float position, const float *frequencies, int64_t dim, float sign, float *table) {
+WEFT_INLINE void rotary_table(float position, const float *frequencies, int64_t dim, float *table) {
     for (int64_t f = 0; f < dim / 2; f += DOUBLES) {
         const int64_t lanes = least(DOUBLES, dim / 2 - f);
         double angles[DOUBLES] = {};
@@ -131,7 +131,7 @@ WEFT_INLINE void rotary_table(float position, const float *frequencies, int64_t 
             }
         }
         for (int64_t i = 0; i < lanes; i++) {
-            const float sine = sign * (float)sines[i];
+            const float sine = (float)sines[i];
             float *own = table + 2 * (f + i);
             float *partner = own + dim;
             own[0] = own[1] = (float)cosines[i];
@@ -143,14 +143,16 @@ WEFT_INLINE void rotary_table(float position, const float *frequencies, int64_t 
 
 typedef uint64_t vpair __attribute__((vector_size(W * 4)));
 
-/** Rotates the pairs of `dim` lanes by a rotary table. */
-template <class T>
+/** Rotates the pairs of `dim` lanes by a rotary table, or back. */
+template <bool inverse, class T>
 WEFT_INLINE void rotate_lanes(const T *from, T *to, int64_t dim, const float *table) {
     each_vector(dim, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
         const vf v = load_upto(from + j, n);
         const vpair pairs = (vpair)v;
         const vf partner = (vf)(pairs << 32 | pairs >> 32);
-        store_upto(to + j, v * load_upto(table + j, n) + partner * load_upto(table + dim + j, n), n);
+        const vf turn = partner * load_upto(table + dim + j, n);
+        const vf own = v * load_upto(table + j, n);
+        store_upto(to + j, inverse ? own - turn : own + turn, n);
     });
 }
 

@@ -1,5 +1,6 @@
 package dev.weft.cli;
 
+import dev.weft.model.LoadOptions;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.ranks.Launch;
 import dev.weft.ranks.Ranks;
@@ -17,6 +18,10 @@ import picocli.CommandLine.Option;
 final class RankOptions {
     private static final String HEAD = "head";
     private static final String OUTPUT = "output";
+    private static final String CONTEXT = "context";
+
+    /** Rows of a rank in a step of a spread prompt. */
+    private static final int SPREAD_TOKENS = 1024;
 
     @Option(
             names = "--spread",
@@ -24,7 +29,7 @@ final class RankOptions {
             split = ",",
             description =
                     "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
-                            + " and output head), output (output projections of attention).")
+                            + " and output head), output (output projections of attention), context (long prompts).")
     private List<String> spread = List.of();
 
     @Option(
@@ -64,6 +69,11 @@ final class RankOptions {
         return groups.computeIfAbsent(device, d -> Ranks.group(world, d.spi(), deadline()));
     }
 
+    /** Bounds that suit the layout: two parts of a long prompt are more rows than a step needs otherwise. */
+    LoadOptions bounds(LoadOptions wanted) {
+        return spread.contains(CONTEXT) ? wanted.maxTokens(Math.max(SPREAD_TOKENS, wanted.maxTokens())) : wanted;
+    }
+
     /** How the model is laid out. @throws UsageException if a part is unknown */
     ParallelPlan plan(int ranks) {
         ParallelPlan plan = ParallelPlan.experts(ranks);
@@ -71,8 +81,10 @@ final class RankOptions {
             plan = switch (part) {
                 case HEAD -> plan.withHead();
                 case OUTPUT -> plan.withOutput();
+                case CONTEXT -> plan.withContext();
                 default ->
-                    throw new UsageException("--spread: found '" + part + "', expected " + HEAD + " or " + OUTPUT);
+                    throw new UsageException(
+                            "--spread: found '" + part + "', expected " + HEAD + ", " + OUTPUT + " or " + CONTEXT);
             };
         }
         return plan;

@@ -150,9 +150,19 @@ public final class Ranks {
             world.close();
             return status;
         } catch (Throwable t) {
-            int status = report.applyAsInt(t);
-            return world.size() > 1 ? end(world, t, status) : status;
+            return end(world, t, report);
         }
+    }
+
+    /**
+     * What {@link #run} does when its work throws, for work that fails on another thread while its own waits for something
+     * else. In a group of several it does not return, and reports the first failure only.
+     *
+     * @return status for a process alone
+     */
+    public static synchronized int end(Communicator world, Throwable reason, ToIntFunction<Throwable> report) {
+        int reported = report.applyAsInt(reason);
+        return world.size() > 1 ? end(world, reason, reported) : reported;
     }
 
     private static int end(Communicator world, Throwable reason, int reported) {

@@ -14,7 +14,6 @@ import dev.weft.op.MoeSend;
 import dev.weft.op.ReduceScatter;
 import dev.weft.op.RowCounts;
 import dev.weft.op.ScatterColumns;
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceCommunicator;

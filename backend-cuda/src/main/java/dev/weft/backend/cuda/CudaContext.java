@@ -231,7 +231,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     /** A kernel that takes one {@code weft::Call}. */
-    long function(long module, String name, String image) {
+    long function(long module, String name, String image, int calls) {
         try (Arena scratch = Arena.ofConfined()) {
             int code = driver.cuModuleGetFunction(out, module, scratch.allocateFrom(name));
             health.require(code, "cuModuleGetFunction(" + name + " of " + image + ")");
@@ -244,9 +244,9 @@ final class CudaContext implements PinnedPool.Source {
             return function; // older than the question
         }
         long bytes = out.get(ValueLayout.JAVA_LONG, 8);
-        if (bytes != CallLayout.BYTES) {
+        if (bytes != calls * CallLayout.BYTES) {
             throw new UnsupportedOpException("kernel " + name + " of " + image + ": takes a parameter of " + bytes
-                    + " bytes, expected " + CallLayout.BYTES + "; build image and library together");
+                    + " bytes, expected " + calls * CallLayout.BYTES + "; build image and library together");
         }
         return function;
     }

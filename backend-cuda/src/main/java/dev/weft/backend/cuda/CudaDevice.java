@@ -2,6 +2,8 @@ package dev.weft.backend.cuda;
 
 import dev.weft.CommunicatorException;
 import dev.weft.backend.cuda.kernel.Chip;
+import dev.weft.backend.cuda.kernel.Fusions;
+import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
@@ -9,8 +11,11 @@ import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceGroups;
 import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Fusing;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;
+import dev.weft.spi.NodeGroup;
 import dev.weft.spi.Support;
 import dev.weft.spi.support.DeviceMemory;
 import dev.weft.spi.support.DeviceThread;
@@ -19,6 +24,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
@@ -29,7 +35,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One CUDA device in its primary context, whose calls are all made by its thread. */
-final class CudaDevice implements BackendDevice, Capturing, DeviceGroups {
+final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing {
     private static final Logger LOG = LoggerFactory.getLogger(CudaDevice.class);
 
     private final DeviceInfo info;
@@ -216,6 +222,27 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups {
         try {
             health.check();
             return new CudaKernel(this, op, kernels.way(op));
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
+    public List<List<Class<? extends Op>>> chains() {
+        return kernels.isSimple() ? List.of() : Fusions.CHAINS;
+    }
+
+    @Override
+    public Optional<String> family(NodeGroup group) {
+        return kernels.isSimple() ? Optional.empty() : Fusions.family(group, kernels.ways(group));
+    }
+
+    @Override
+    public Optional<Kernel> fuse(NodeGroup group) {
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.fuse(group).map(k -> k);
         } finally {
             lifetime.exit();
         }

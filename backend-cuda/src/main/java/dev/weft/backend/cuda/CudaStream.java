@@ -36,6 +36,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     private final Staging staging;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment calls = arena.allocate(MOST_COMMANDS * CallLayout.BYTES, 64);
+    private long callBytes;
     private final List<Runnable> commands = new ArrayList<>();
     private final List<Delivery> deliveries = new ArrayList<>();
     private final Deque<Mark> marks = new ArrayDeque<>();
@@ -104,16 +105,18 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     }
 
     @Override
-    public MemorySegment call() {
-        if (commands.size() == MOST_COMMANDS) {
+    public MemorySegment calls(int count) {
+        long bytes = count * CallLayout.BYTES;
+        if (commands.size() == MOST_COMMANDS || callBytes + bytes > calls.byteSize()) {
             flush();
         }
-        return calls.asSlice(commands.size() * CallLayout.BYTES, CallLayout.BYTES);
+        return calls.asSlice(callBytes, bytes);
     }
 
     @Override
     public void add(Launch launch) {
         add(() -> device.context().launch(launch, handle));
+        callBytes += launch.call().byteSize();
     }
 
     /** Appends the launch of a graph. */
@@ -149,6 +152,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
             deliveries.removeIf(d -> d.position() > submitted);
             throw e;
         } finally {
+            callBytes = 0;
             commands.clear();
             copyBytes = 0;
         }

@@ -18,12 +18,15 @@ import dev.weft.parallel.ParallelPlan;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import java.nio.file.Path;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
 import java.util.function.BiFunction;
@@ -41,6 +44,9 @@ import org.junit.jupiter.api.io.TempDir;
 class ParallelModelTest {
     private static final int DECODED = 3;
 
+    /** A deadline for tests in which it passes; loading has to be done by then too. */
+    private static final Duration SHORT = Duration.ofSeconds(2);
+
     /** Prompts: one in five chunks that fills a block of the heaviest compression, short ones, one token. */
     private static final int[] PROMPTS = {140, 9, 1};
 
@@ -57,7 +63,8 @@ class ParallelModelTest {
                         "num_attention_heads", 4,
                         "o_groups", 4,
                         "n_routed_experts", 8,
-                        "num_experts_per_tok", 3));
+                        "num_experts_per_tok", 3,
+                        "num_nextn_predict_layers", 1));
         SyntheticCheckpoint.of(config, 7).write(checkpoint);
     }
 
@@ -161,6 +168,81 @@ class ParallelModelTest {
         });
         assertThat(results.get(2).get()).isDeepEqualTo(alone);
         assertThat(results.get(0).get()).isEmpty();
+    }
+
+    /** Drafts and steps of different ranks meet: whoever wants something else takes part without rows. */
+    @Test
+    void theMtpBlockRunsOverRanks() throws Exception {
+        Ranks ranks = new Ranks(checkpoint, ranks(NumericMode.BF16).options().withMtp(), "cpu:0");
+        float[][][] alone = ranks.alone((rank, model) -> {
+            float[][][] all = new float[PROMPTS.length][][];
+            for (int i = 0; i < all.length; i++) {
+                all[i] = drafted(model, i);
+            }
+            return all;
+        });
+        List<Future<float[][]>> results =
+                ranks.run(ParallelPlan.experts(4).withHead().withOutput(), (rank, model) -> {
+                    float[][] rows = rank < PROMPTS.length ? drafted(model, rank) : new float[0][];
+                    model.follow();
+                    return rows;
+                });
+        for (int i = 0; i < PROMPTS.length; i++) {
+            assertThat(results.get(i).get()).isDeepEqualTo(alone[i]);
+        }
+    }
+
+    /** Logits of a prompt, and of drafts for the sequence that appends two and takes one back, over and over. */
+    private static float[][] drafted(DeepSeekV4 model, int index) {
+        SplittableRandom random = new SplittableRandom(index);
+        int vocabulary = config.vocabSize();
+        List<float[]> rows = new ArrayList<>();
+        try (Session s = model.newSession()) {
+            rows.add(s.append(random.ints(PROMPTS[index], 0, vocabulary).toArray()));
+            for (int i = 0; i <= DECODED * index; i++) {
+                rows.add(s.draft(random.nextInt(vocabulary)));
+                rows.addAll(List.of(s.appendAll(random.ints(2, 0, vocabulary).toArray())));
+                s.truncate(s.position() - 1);
+            }
+        }
+        return rows.toArray(float[][]::new);
+    }
+
+    @Test
+    void ranksWaitForOneThatLeadsLongerThanTheirDeadline() throws Exception {
+        Ranks ranks = ranks(NumericMode.BF16);
+        float[][] alone = ranks.alone((rank, model) -> sequence(model, 1));
+        List<Future<float[][]>> results = ranks.run(ParallelPlan.experts(2), SHORT, (rank, model) -> {
+            if (rank == 1) {
+                model.follow();
+                return new float[0][];
+            }
+            model.lead(lost -> {});
+            Thread.sleep(SHORT.multipliedBy(3).dividedBy(2));
+            float[][] rows = sequence(model, 1);
+            Thread.sleep(SHORT.multipliedBy(3).dividedBy(2));
+            return rows;
+        });
+        assertThat(results.get(0).get()).isDeepEqualTo(alone);
+        assertThat(results.get(1).get()).isEmpty();
+    }
+
+    @Test
+    void aRankThatLeadsLearnsWhileItIsIdleThatAnotherIsGone() {
+        CountDownLatch told = new CountDownLatch(1);
+        List<Future<String>> results = ranks(NumericMode.BF16).run(ParallelPlan.experts(2), SHORT, (rank, model) -> {
+            if (rank == 1) {
+                told.await();
+                return "";
+            }
+            CompletableFuture<Throwable> failure = new CompletableFuture<>();
+            model.lead(failure::complete);
+            Throwable found = failure.get();
+            told.countDown();
+            assertThat(found).isInstanceOf(CommunicatorException.class);
+            return found.getMessage();
+        });
+        assertThat(results.get(0).resultNow()).contains("start of step", "ranks [1] did not answer");
     }
 
     @Test

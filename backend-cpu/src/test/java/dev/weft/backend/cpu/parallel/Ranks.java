@@ -40,7 +40,12 @@ record Ranks(
 
     /** What every rank's work returned or threw, once all have ended. */
     <T> List<Future<T>> run(ParallelPlan plan, Work<T> work) {
-        List<Communicator> groups = LocalGroup.of(plan.ranks(), DEADLINE);
+        return run(plan, DEADLINE, work);
+    }
+
+    /** @param deadline so long a rank waits for the others */
+    <T> List<Future<T>> run(ParallelPlan plan, Duration deadline, Work<T> work) {
+        List<Communicator> groups = LocalGroup.of(plan.ranks(), deadline);
         List<Future<T>> results = new ArrayList<>();
         try (ExecutorService threads = Executors.newFixedThreadPool(plan.ranks())) {
             for (Communicator group : groups) {

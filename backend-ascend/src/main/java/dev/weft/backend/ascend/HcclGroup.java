@@ -9,6 +9,7 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.support.DeviceScratch;
 import dev.weft.spi.support.RankArguments;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -41,8 +42,8 @@ final class HcclGroup implements DeviceCommunicator {
     private final int[] members;
     private final int rank;
     private final AscendStream stream;
-    private final HcclStaging sent;
-    private final HcclStaging received;
+    private final DeviceScratch sent;
+    private final DeviceScratch received;
     private HcclCall current;
     private AscendStream last;
     private long sequence;
@@ -61,8 +62,8 @@ final class HcclGroup implements DeviceCommunicator {
         this.members = members;
         this.rank = rank;
         this.current = new HcclCall("join", name, name, 0, 0, 0);
-        this.sent = new HcclStaging(device);
-        this.received = new HcclStaging(device);
+        this.sent = new DeviceScratch(device);
+        this.received = new DeviceScratch(device);
         this.stream = device.createStream();
         this.last = stream;
         device.add(this);
@@ -207,8 +208,8 @@ final class HcclGroup implements DeviceCommunicator {
     @Override
     public void barrier(String what) {
         HcclCall call = begin("barrier", what, SIGN_BYTES);
-        MemorySegment from = at(sent.address(SIGN_BYTES));
-        MemorySegment to = at(received.address((long) SIGN_BYTES * size()));
+        MemorySegment from = at(sent.bytes(stream, SIGN_BYTES));
+        MemorySegment to = at(received.bytes(stream, (long) SIGN_BYTES * size()));
         // whoever has gathered the signs of all has seen all come; HcclBarrier is known from one source only
         append(call, stream, List.of(), s -> device.hccl().HcclAllGather(from, to, SIGN_BYTES, BYTES, comm, s));
         finish();
@@ -217,7 +218,7 @@ final class HcclGroup implements DeviceCommunicator {
     @Override
     public void broadcast(String what, MemorySegment data, int root) {
         RankArguments.requireNative("broadcast " + what, data);
-        long address = sent.address(data.byteSize());
+        long address = sent.bytes(stream, data.byteSize());
         if (rank == root) {
             stream.copyIn(data, address);
         }
@@ -233,8 +234,8 @@ final class HcclGroup implements DeviceCommunicator {
         RankArguments.requireNative("allGather " + what, send);
         RankArguments.requireNative("allGather " + what, receive);
         RankArguments.requireBytes("allGather " + what + ": receive", receive, size() * send.byteSize());
-        long from = sent.address(send.byteSize());
-        long to = received.address(receive.byteSize());
+        long from = sent.bytes(stream, send.byteSize());
+        long to = received.bytes(stream, receive.byteSize());
         stream.copyIn(send, from);
         allGather(what, stream, from, to, send.byteSize());
         stream.copyOut(to, receive);
@@ -254,8 +255,8 @@ final class HcclGroup implements DeviceCommunicator {
         RankArguments.requireNative("allToAllV " + what, receive);
         RankArguments.requireRanges("allToAllV " + what + ": send", send, sendBytes, sendOffsets, size());
         RankArguments.requireRanges("allToAllV " + what + ": receive", receive, receiveBytes, receiveOffsets, size());
-        long from = sent.address(send.byteSize());
-        long to = received.address(receive.byteSize());
+        long from = sent.bytes(stream, send.byteSize());
+        long to = received.bytes(stream, receive.byteSize());
         stream.copyIn(send, from);
         allToAllV(what, stream, from, sendBytes, sendOffsets, to, receiveBytes, receiveOffsets);
         for (int i = 0; i < size(); i++) { // only what arrived: the rest of the receiver's memory is its own
@@ -270,7 +271,7 @@ final class HcclGroup implements DeviceCommunicator {
         RankArguments.requireNative("send " + what, data);
         HcclCall call = begin("send", what, data.byteSize());
         if (data.byteSize() > 0) {
-            MemorySegment from = at(sent.address(data.byteSize()));
+            MemorySegment from = at(sent.bytes(stream, data.byteSize()));
             stream.copyIn(data, from.address());
             append(call, stream, List.of(), s -> device.hccl().HcclSend(from, data.byteSize(), BYTES, to, comm, s));
             finish();
@@ -283,7 +284,7 @@ final class HcclGroup implements DeviceCommunicator {
         RankArguments.requireNative("receive " + what, data);
         HcclCall call = begin("receive", what, 0);
         if (data.byteSize() > 0) {
-            MemorySegment to = at(received.address(data.byteSize()));
+            MemorySegment to = at(received.bytes(stream, data.byteSize()));
             append(call, stream, List.of(), s -> device.hccl().HcclRecv(to, data.byteSize(), BYTES, from, comm, s));
             stream.copyOut(to.address(), data);
             finish();

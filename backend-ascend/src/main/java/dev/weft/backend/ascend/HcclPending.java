@@ -12,8 +12,7 @@ import java.util.List;
  *
  * @param kept memory that HCCL reads while it runs
  */
-record HcclPending(HcclWorld world, MemorySegment comm, HcclCall call, List<MemorySegment> kept)
-        implements SharedWork {
+record HcclPending(HcclWorld world, MemorySegment comm, HcclCall call, List<MemorySegment> kept) implements SharedWork {
     @Override
     public void check(long waitedNanos) {
         world.requireWhole();

@@ -42,7 +42,8 @@ class FailedRanksTest {
 
     @Test
     void aLibraryWithoutTheExtensionIsNotAsked() {
-        assertThat(FailedRanks.of(library(false, PROCESS_FAILED, 0), COMM, CODE)).isEmpty();
+        assertThat(FailedRanks.of(library(false, PROCESS_FAILED, 0), COMM, CODE))
+                .isEmpty();
         assertThat(called).isEmpty();
     }
 

@@ -131,7 +131,11 @@ class MpiTest {
         assertThat(run.status()).as(run.output()).isEqualTo(Ranks.FAILED);
         for (int rank = 0; rank < 2; rank++) {
             assertThat(run.said(rank))
-                    .contains("launcher and MPI library do not match", "says rank " + rank + " of 2", other.title(), file);
+                    .contains(
+                            "launcher and MPI library do not match",
+                            "says rank " + rank + " of 2",
+                            other.title(),
+                            file);
         }
     }
 

@@ -123,9 +123,7 @@ class RankedChatTest {
         while (lines() < count && process.isAlive() && System.nanoTime() < end) {
             Thread.sleep(20);
         }
-        assertThat(lines())
-                .as(Files.readString(err(), StandardCharsets.UTF_8))
-                .isEqualTo(count);
+        assertThat(lines()).as(Files.readString(err(), StandardCharsets.UTF_8)).isEqualTo(count);
     }
 
     private long lines() throws IOException {

@@ -43,8 +43,8 @@ final class FailedRanks {
             return new int[0];
         }
         int count = size.get(ValueLayout.JAVA_INT, 0);
-        MemorySegment from =
-                arena.allocateFrom(ValueLayout.JAVA_INT, IntStream.range(0, count).toArray());
+        MemorySegment from = arena.allocateFrom(
+                ValueLayout.JAVA_INT, IntStream.range(0, count).toArray());
         MemorySegment to = arena.allocate(ValueLayout.JAVA_INT, count);
         int code = mpi.MPI_Group_translate_ranks(
                 library.abi().handle(failed), count, from, library.abi().handle(all), to);

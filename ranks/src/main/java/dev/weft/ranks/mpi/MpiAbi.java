@@ -24,7 +24,8 @@ record MpiAbi(String title, boolean pointers, long world, long bytes, long error
     private static final int MPICH_PROCESS_FAILED = 101;
 
     /** {@code mpi.h} of MPICH; Intel MPI and Cray MPICH keep the same numbers by the MPICH ABI initiative. */
-    private static final MpiAbi MPICH = new MpiAbi("MPICH", false, 0x44000000L, 0x4c00010dL, 0x54000001L, MPICH_PROCESS_FAILED);
+    private static final MpiAbi MPICH =
+            new MpiAbi("MPICH", false, 0x44000000L, 0x4c00010dL, 0x54000001L, MPICH_PROCESS_FAILED);
 
     /** Every convention that is known; the answer is chosen by what the library exports. */
     static MpiAbi of(SymbolLookup symbols, Mpi mpi, String library) {

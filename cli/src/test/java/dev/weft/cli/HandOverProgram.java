@@ -100,7 +100,9 @@ public final class HandOverProgram {
     /** Counts the bytes that are sent. */
     private static Communicator counting(Communicator group, AtomicLong sent) {
         return (Communicator) Proxy.newProxyInstance(
-                Communicator.class.getClassLoader(), new Class<?>[] {Communicator.class}, (proxy, method, arguments) -> {
+                Communicator.class.getClassLoader(),
+                new Class<?>[] {Communicator.class},
+                (proxy, method, arguments) -> {
                     if (method.getName().equals("send")) {
                         sent.addAndGet(((MemorySegment) arguments[1]).byteSize());
                     }

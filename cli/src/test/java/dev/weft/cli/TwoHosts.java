@@ -28,8 +28,7 @@ final class TwoHosts implements AutoCloseable {
     }
 
     /** What launchers start on the other host instead of ssh: {@code [-OPTION...] HOST COMMAND...}. */
-    private static final String REMOTE =
-            """
+    private static final String REMOTE = """
             while [ "${1#-}" != "$1" ]; do shift; done
             shift
             exec ip netns exec %s unshare --uts sh -c 'hostname weft-b; exec sh -c "$0"' "$*"

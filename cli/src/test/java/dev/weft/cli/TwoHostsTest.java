@@ -10,6 +10,7 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
@@ -25,7 +26,7 @@ class TwoHostsTest {
     @TempDir
     private Path folder;
 
-    private TwoHosts hosts;
+    private @Nullable TwoHosts hosts;
 
     @BeforeEach
     void open() throws IOException, InterruptedException {
@@ -34,7 +35,9 @@ class TwoHostsTest {
 
     @AfterEach
     void close() throws InterruptedException {
-        hosts.close();
+        if (hosts != null) {
+            hosts.close();
+        }
     }
 
     @ParameterizedTest

@@ -31,7 +31,7 @@ public final class Ranks {
 
     private static final Duration DEFAULT_DEADLINE = Duration.ofMinutes(5);
 
-    /** So long the other ranks have to say what they wait for, before all are ended. */
+    /** So long the other ranks have to say what they wait for or miss, before all are ended. */
     private static final Duration LAST_WORDS = Duration.ofSeconds(1);
 
     /** So long MPI has to end all ranks, before this one ends by itself. */
@@ -142,7 +142,11 @@ public final class Ranks {
         try {
             world = connect(launch, deadline);
         } catch (WeftException e) {
-            return Math.max(FAILED, report.applyAsInt(e)); // whatever it was, the ranks did not meet
+            int status = report.applyAsInt(e);
+            if (launch.isGroup()) {
+                sleep(LAST_WORDS); // the launcher ends the others when one has ended
+            }
+            return Math.max(FAILED, status); // whatever it was, the ranks did not meet
         }
         try {
             Agreement.require(world, configuration);

@@ -61,4 +61,17 @@ interface Mpi {
     int MPI_Iprobe(int from, int tag, long comm, MemorySegment outFlag, MemorySegment outStatus);
 
     int MPI_Recv(MemorySegment data, int count, long type, int from, int tag, long comm, MemorySegment outStatus);
+
+    int MPI_Error_class(int code, MemorySegment outClass);
+
+    int MPI_Comm_group(long comm, MemorySegment outGroup);
+
+    int MPI_Group_size(long group, MemorySegment outSize);
+
+    int MPI_Group_translate_ranks(long group, int count, MemorySegment ranks, long toGroup, MemorySegment outRanks);
+
+    /** Of the fault-tolerance extension (ULFM), as the next: the calling rank knows of all failures so far. */
+    int MPIX_Comm_failure_ack(long comm);
+
+    int MPIX_Comm_failure_get_acked(long comm, MemorySegment outGroup);
 }

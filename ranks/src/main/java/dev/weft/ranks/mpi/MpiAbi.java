@@ -14,10 +14,18 @@ import java.lang.foreign.ValueLayout;
  * @param world {@code MPI_COMM_WORLD}
  * @param bytes {@code MPI_BYTE}
  * @param errorsReturn {@code MPI_ERRORS_RETURN}
+ * @param processFailed error class {@code MPIX_ERR_PROC_FAILED} of libraries that have it
  */
-record MpiAbi(String title, boolean pointers, long world, long bytes, long errorsReturn) {
+record MpiAbi(String title, boolean pointers, long world, long bytes, long errorsReturn, int processFailed) {
+    /** Open MPI 5 ({@code mpi.h}). */
+    private static final int OPEN_MPI_PROCESS_FAILED = 75;
+
+    /** The second of {@code mpi.h}'s classes that are extensions. */
+    private static final int MPICH_PROCESS_FAILED = 101;
+
     /** {@code mpi.h} of MPICH; Intel MPI and Cray MPICH keep the same numbers by the MPICH ABI initiative. */
-    private static final MpiAbi MPICH = new MpiAbi("MPICH", false, 0x44000000L, 0x4c00010dL, 0x54000001L);
+    private static final MpiAbi MPICH =
+            new MpiAbi("MPICH", false, 0x44000000L, 0x4c00010dL, 0x54000001L, MPICH_PROCESS_FAILED);
 
     /** Every convention that is known; the answer is chosen by what the library exports. */
     static MpiAbi of(SymbolLookup symbols, Mpi mpi, String library) {
@@ -27,7 +35,8 @@ record MpiAbi(String title, boolean pointers, long world, long bytes, long error
                     true,
                     address(symbols, "ompi_mpi_comm_world"),
                     address(symbols, "ompi_mpi_byte"),
-                    address(symbols, "ompi_mpi_errors_return"));
+                    address(symbols, "ompi_mpi_errors_return"),
+                    OPEN_MPI_PROCESS_FAILED);
         }
         if (symbols.find("MPI_Abi_get_version").isPresent()) {
             try (Arena arena = Arena.ofConfined()) {

@@ -1,6 +1,7 @@
 package dev.weft.ranks.mpi;
 
 import dev.weft.ClosedException;
+import dev.weft.CommunicatorException;
 import dev.weft.ranks.Ranks;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.support.RankArguments;
@@ -13,6 +14,7 @@ import java.util.Arrays;
 import java.util.Comparator;
 import java.util.List;
 import java.util.function.ToIntFunction;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
@@ -255,7 +257,10 @@ public final class MpiGroup implements Communicator {
     }
 
     private void start(Call call, int peer, int size, ToIntFunction<MemorySegment> function) {
-        world.check(call, function.applyAsInt(requests.add(peer, size)));
+        int code = function.applyAsInt(requests.add(peer, size));
+        if (code != 0) {
+            throw failed(call, requests.count() - 1, code);
+        }
     }
 
     /** Waits for all requests that were started. */
@@ -281,9 +286,7 @@ public final class MpiGroup implements Communicator {
     private boolean isDone(Call call, int i) {
         int code = mpi.MPI_Test(requests.slot(i), flag, status);
         if (code != 0) {
-            int peer = requests.peer(i);
-            String where = peer == Requests.ALL ? "" : "rank " + members[peer] + ": ";
-            throw world.failed(call, where + world.library().error(code) + " (code " + code + ")");
+            throw failed(call, i, code);
         }
         if (flag.get(ValueLayout.JAVA_INT, 0) == 0) {
             return false;
@@ -298,6 +301,22 @@ public final class MpiGroup implements Communicator {
             }
         }
         return true;
+    }
+
+    private CommunicatorException failed(Call call, int i, int code) {
+        return world.failed(call, where(i, code) + world.library().error(code) + " (code " + code + ")");
+    }
+
+    /** Which ranks have failed if the library knows it, else at the other end of which request the error was found. */
+    private String where(int i, int code) {
+        int[] failed = FailedRanks.of(world.library(), comm, code);
+        if (failed.length > 0) {
+            return Arrays.stream(failed)
+                    .mapToObj(r -> "rank " + members[r] + " has failed")
+                    .collect(Collectors.joining(", ", "", ": "));
+        }
+        int peer = requests.peer(i);
+        return peer == Requests.ALL ? "" : "rank " + members[peer] + ": ";
     }
 
     /** Ranks of the world with which requests from the given one on are not done. */

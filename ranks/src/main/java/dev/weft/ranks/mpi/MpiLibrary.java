@@ -23,8 +23,9 @@ import java.util.List;
  * @param abi how it represents handles
  * @param file what was opened
  * @param version its name and version, as in {@code Open MPI 4.1.4}
+ * @param namesFailedRanks whether it has the functions that say which ranks have failed
  */
-record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
+record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version, boolean namesFailedRanks) {
     private static final List<String> OPEN_MPI = List.of("libmpi.so.40", "libmpi.so");
     private static final List<String> MPICH = List.of("libmpich.so.12", "libmpi.so.12");
 
@@ -70,7 +71,9 @@ record MpiLibrary(Mpi calls, MpiAbi abi, String file, String version) {
         makeGlobal(file);
         Mpi calls = NativeBinder.bind(MethodHandles.lookup(), Mpi.class, symbols);
         MpiAbi abi = MpiAbi.of(symbols, calls, file);
-        return new MpiLibrary(calls, abi, file, version(calls));
+        boolean namesFailedRanks = symbols.find("MPIX_Comm_failure_ack").isPresent()
+                && symbols.find("MPIX_Comm_failure_get_acked").isPresent();
+        return new MpiLibrary(calls, abi, file, version(calls), namesFailedRanks);
     }
 
     /** Open MPI's plug-ins resolve their symbols against it, so it must be visible to all; the JVM opens it privately. */

@@ -8,6 +8,7 @@ import dev.weft.spi.Communicator;
 import dev.weft.spi.support.LocalGroup;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.ToIntFunction;
 
 /**
@@ -81,6 +82,16 @@ public final class Ranks {
                     + " ranks talk through MPI: start them with mpirun, mpiexec or srun --mpi=pmix");
         }
         return MpiWorld.open(launch, deadline);
+    }
+
+    /**
+     * MPI's own blocking {@code MPI_Alltoallv} of these bytes from and to every rank, to measure against; empty if the group
+     * does not talk through MPI. Every rank runs it as often as the others.
+     */
+    public static Optional<Runnable> bareAllToAllV(Communicator group, long[] sendBytes, long[] receiveBytes) {
+        return group instanceof MpiGroup mpi
+                ? Optional.of(mpi.bareAllToAllV(sendBytes, receiveBytes))
+                : Optional.empty();
     }
 
     /**

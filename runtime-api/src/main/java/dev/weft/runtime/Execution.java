@@ -269,16 +269,24 @@ public final class Execution implements AutoCloseable {
         }
     }
 
+    /** {@link #profile(long[], long[])} without the times of waiting. */
+    public void profile(long[] nanos) {
+        profile(nanos, new long[nanos.length]);
+    }
+
     /**
      * Runs all nodes once, waiting after each, so that what a graph's time goes to can be told. Waiting costs some
-     * microseconds per node, which {@link #run} does not need.
+     * microseconds per node, which {@link #run} does not need. A collective's time begins when all ranks have come to it.
      *
      * @param nanos receives the time of every node, in the order of {@link dev.weft.graph.Graph#nodes}
+     * @param waits receives how long this rank waited for the others before every node, 0 before what is no collective
      */
-    public void profile(long[] nanos) {
-        if (nanos.length != compiled.steps().size()) {
-            throw new GraphException("profile of " + compiled.graph().name() + ": found room for " + nanos.length
-                    + " times, expected " + compiled.steps().size());
+    public void profile(long[] nanos, long[] waits) {
+        for (long[] room : new long[][] {nanos, waits}) {
+            if (room.length != compiled.steps().size()) {
+                throw new GraphException("profile of " + compiled.graph().name() + ": found room for " + room.length
+                        + " times, expected " + compiled.steps().size());
+            }
         }
         acquire();
         try {
@@ -288,7 +296,7 @@ public final class Execution implements AutoCloseable {
                 ran = false;
                 feedAll();
                 stream.synchronize();
-                launches.profile(stream, nanos);
+                launches.profile(stream, nanos, waits);
                 ran = true;
             } catch (RuntimeException | Error e) {
                 drain(e);

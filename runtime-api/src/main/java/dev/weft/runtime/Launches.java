@@ -134,13 +134,21 @@ final class Launches implements AutoCloseable {
         }
     }
 
-    /** Runs the nodes one by one, waiting for each, and stores their times. */
-    void profile(DeviceStream stream, long[] nanos) {
+    /** Runs the nodes one by one, waiting for each, and stores their times; before a collective it waits for the group. */
+    void profile(DeviceStream stream, long[] nanos, long[] waits) {
+        Communicator group = compiled.options().group();
         for (int i = 0; i < nanos.length; i++) {
+            Step step = compiled.steps().get(i);
             long start = System.nanoTime();
-            enqueue(stream, compiled.steps().get(i), arguments.get(i));
+            long met = start;
+            if (group != null && step.isCollective()) {
+                group.barrier(step.node().label());
+                met = System.nanoTime();
+            }
+            enqueue(stream, step, arguments.get(i));
             stream.synchronize();
-            nanos[i] = System.nanoTime() - start;
+            nanos[i] = System.nanoTime() - met;
+            waits[i] = met - start;
         }
     }
 

@@ -12,8 +12,8 @@ import java.util.Map;
 
 /**
  * Where rows sorted by expert go and where they come from: rows lie by (expert, source rank, source row) at the rank that
- * holds the expert. Every rank learns the counts of all, so that all refuse together what one of them cannot hold. Used by
- * one thread.
+ * holds the expert. Every rank learns the offsets of all, so that all refuse together what one of them cannot hold. A step
+ * of one token does all of this too, so it works on arrays of the heap, whose loops are the fastest. Used by one thread.
  */
 final class MoeRoutes {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
@@ -22,10 +22,12 @@ final class MoeRoutes {
     private final Communicator group;
     private final Route atSender;
     private final Route atHolder;
-    private final HostScratch mine = new HostScratch();
     private final HostScratch all = new HostScratch();
-    private final Map<ExpertTable, int[][]> held = new IdentityHashMap<>();
+    private final Map<ExpertTable, Held> held = new IdentityHashMap<>();
     private long[] counts = new long[0];
+    private long[] starts = new long[0];
+    private int[] own = new int[0];
+    private int[] everyone = new int[0];
     private int slots;
     private long received;
 
@@ -33,6 +35,35 @@ final class MoeRoutes {
         this.group = group;
         this.atSender = new Route(group.size());
         this.atHolder = new Route(group.size());
+    }
+
+    /**
+     * A table as this rank uses it.
+     *
+     * @param to per sender and expert the rank that receives
+     * @param mine the experts held here
+     * @param sent experts in the order in which this rank's rows leave: by receiver, then by expert
+     */
+    private record Held(int[][] to, int[] mine, int[] sent) {
+        static Held of(ExpertTable table, int rank) {
+            int[][] to = new int[table.size()][table.experts()];
+            for (int s = 0; s < to.length; s++) {
+                for (int e = 0; e < table.experts(); e++) {
+                    to[s][e] = table.rankOf(e, s);
+                }
+            }
+            int[] sent = new int[table.experts()];
+            int n = 0;
+            for (int r = 0; r < table.size(); r++) {
+                for (int e : table.ranks().get(r)) {
+                    if (to[rank][e] == r) {
+                        sent[n++] = e;
+                    }
+                }
+            }
+            int[] mine = table.ranks().get(rank).stream().mapToInt(e -> e).toArray();
+            return new Held(to, mine, sent);
+        }
     }
 
     /** Rows as they lie where they were sorted. */
@@ -52,46 +83,66 @@ final class MoeRoutes {
 
     /** Finds the routes together with the other ranks. @throws RequestException on all ranks if one cannot hold its rows */
     void meet(String what, MoeSend op, MemorySegment offsets) {
-        int experts = op.table().experts();
-        MemorySegment own = mine.bytes((long) Long.BYTES * experts);
-        for (int e = 0; e < experts; e++) {
-            long rows = (long) offsets.getAtIndex(I32, e + 1) - offsets.getAtIndex(I32, e);
-            own.setAtIndex(I64, e, rows);
+        Held table = prepare(op.table());
+        int ranks = group.size();
+        MemorySegment gathered = all.bytes(ranks * offsets.byteSize());
+        group.allGather(what, offsets, gathered);
+        int each = own.length;
+        if (everyone.length != ranks * each) {
+            everyone = new int[ranks * each];
         }
-        MemorySegment everyone = all.bytes(group.size() * own.byteSize());
-        group.allGather(what, own, everyone);
-        int[][] sends = sends(op.table());
-        for (int r = 0; r < group.size(); r++) {
-            requireRoom(what, op, r, everyone);
-        }
-        room(op.table().slots());
-        for (int s = 0; s < group.size(); s++) {
+        MemorySegment.copy(gathered, I32, 0, everyone, 0, everyone.length);
+        requireRoom(what, op, table);
+        for (int s = 0; s < ranks; s++) {
+            int[] to = table.to()[s];
             for (int i = 0; i < slots; i++) {
-                int e = op.table().ranks().get(group.rank()).get(i);
-                boolean comes = sends[s][e] == group.rank();
-                counts[s * slots + i] = comes ? everyone.getAtIndex(I64, (long) s * experts + e) : 0;
+                int e = table.mine()[i];
+                counts[s * slots + i] = to[e] == group.rank() ? rows(s, e) : 0;
             }
         }
-        route(op.table(), offsets);
+        System.arraycopy(everyone, group.rank() * each, own, 0, each);
+        route(table);
     }
 
-    private void room(int of) {
-        slots = of;
-        if (counts.length < group.size() * slots) {
+    /** Rows that a rank has for an expert. */
+    private long rows(int rank, int expert) {
+        int at = rank * own.length + expert;
+        return (long) everyone[at + 1] - everyone[at];
+    }
+
+    private Held prepare(ExpertTable table) {
+        slots = table.slots();
+        if (counts.length != group.size() * slots) {
             counts = new long[group.size() * slots];
+            starts = new long[slots];
+        }
+        if (own.length != table.experts() + 1) {
+            own = new int[table.experts() + 1];
+        }
+        return held.computeIfAbsent(table, t -> Held.of(t, group.rank()));
+    }
+
+    private void requireRoom(String what, MoeSend op, Held table) {
+        long rows = 0;
+        for (int r = 1; r <= group.size(); r++) {
+            rows += everyone[r * own.length - 1];
+        }
+        if (rows <= op.received().maximum()) {
+            return; // even if all went to one rank
+        }
+        for (int r = 0; r < group.size(); r++) {
+            requireRoom(what, op, r, table.to());
         }
     }
 
-    private void requireRoom(String what, MoeSend op, int rank, MemorySegment everyone) {
-        ExpertTable table = op.table();
-        int[][] sends = sends(table);
+    private void requireRoom(String what, MoeSend op, int rank, int[][] to) {
         long total = 0;
         long most = -1;
         int fullest = 0;
-        for (int e : table.ranks().get(rank)) {
+        for (int e : op.table().ranks().get(rank)) {
             long rows = 0;
             for (int s = 0; s < group.size(); s++) {
-                rows += sends[s][e] == rank ? everyone.getAtIndex(I64, (long) s * table.experts() + e) : 0;
+                rows += to[s][e] == rank ? rows(s, e) : 0;
             }
             total += rows;
             if (rows > most) {
@@ -108,70 +159,50 @@ final class MoeRoutes {
 
     /** Takes the routes up again from the results of the way there. */
     void resume(ExpertTable table, MemorySegment offsets, MemorySegment countsOfRanks) {
-        room(table.slots());
-        for (int i = 0; i < group.size() * slots; i++) {
-            counts[i] = countsOfRanks.getAtIndex(I64, i);
-        }
-        route(table, offsets);
+        Held known = prepare(table);
+        MemorySegment.copy(countsOfRanks, I64, 0, counts, 0, counts.length);
+        MemorySegment.copy(offsets, I32, 0, own, 0, own.length);
+        route(known);
     }
 
-    private void route(ExpertTable table, MemorySegment offsets) {
-        int[] to = sends(table)[group.rank()];
+    private void route(Held table) {
         atSender.clear();
-        for (int r = 0; r < group.size(); r++) {
-            for (int e : table.ranks().get(r)) {
-                if (to[e] == r) {
-                    int first = offsets.getAtIndex(I32, e);
-                    atSender.add(r, first, (long) offsets.getAtIndex(I32, e + 1) - first);
-                }
+        int[] to = table.to()[group.rank()];
+        for (int e : table.sent()) {
+            int rows = own[e + 1] - own[e];
+            if (rows > 0) {
+                atSender.add(to[e], own[e], rows);
+            }
+        }
+        received = 0;
+        for (int i = 0; i < slots; i++) {
+            starts[i] = received;
+            for (int at = i; at < counts.length; at += slots) {
+                received += counts[at];
             }
         }
         atHolder.clear();
-        received = total();
         for (int s = 0; s < group.size(); s++) {
-            long start = 0; // of the slot
             for (int i = 0; i < slots; i++) {
-                long before = start;
-                for (int q = 0; q < group.size(); q++) {
-                    before += q < s ? counts[q * slots + i] : 0;
-                    start += counts[q * slots + i];
+                long rows = counts[s * slots + i];
+                if (rows > 0) {
+                    atHolder.add(s, starts[i], rows);
+                    starts[i] += rows;
                 }
-                atHolder.add(s, before, counts[s * slots + i]);
             }
         }
-    }
-
-    private long total() {
-        long sum = 0;
-        for (int i = 0; i < group.size() * slots; i++) {
-            sum += counts[i];
-        }
-        return sum;
     }
 
     /** Writes the first row of every expert held here and the total, and the counts. */
     void write(MemorySegment offsets, MemorySegment countsOfRanks) {
-        long start = 0;
+        MemorySegment.copy(counts, 0, countsOfRanks, I64, 0, counts.length);
+        int start = 0;
         for (int i = 0; i < slots; i++) {
-            offsets.setAtIndex(I32, i, Math.toIntExact(start));
-            for (int s = 0; s < group.size(); s++) {
-                countsOfRanks.setAtIndex(I64, s * slots + i, counts[s * slots + i]);
-                start += counts[s * slots + i];
+            offsets.setAtIndex(I32, i, start);
+            for (int at = i; at < counts.length; at += slots) {
+                start = Math.toIntExact(start + counts[at]);
             }
         }
-        offsets.setAtIndex(I32, slots, Math.toIntExact(start));
-    }
-
-    /** Per sender and expert the rank that receives. */
-    private int[][] sends(ExpertTable table) {
-        return held.computeIfAbsent(table, t -> {
-            int[][] to = new int[group.size()][t.experts()];
-            for (int s = 0; s < group.size(); s++) {
-                for (int e = 0; e < t.experts(); e++) {
-                    to[s][e] = t.rankOf(e, s);
-                }
-            }
-            return to;
-        });
+        offsets.setAtIndex(I32, slots, start);
     }
 }

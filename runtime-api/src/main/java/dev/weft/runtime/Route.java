@@ -8,6 +8,7 @@ import java.util.Arrays;
  */
 final class Route {
     private final long[] rowsOf;
+    private final int[] runsOf;
     private int[] rank = new int[16];
     private long[] first = new long[16];
     private long[] rows = new long[16];
@@ -15,12 +16,14 @@ final class Route {
 
     Route(int ranks) {
         rowsOf = new long[ranks];
+        runsOf = new int[ranks];
     }
 
     /** Forgets all runs. */
     Route clear() {
         runs = 0;
         Arrays.fill(rowsOf, 0);
+        Arrays.fill(runsOf, 0);
         return this;
     }
 
@@ -38,6 +41,7 @@ final class Route {
         first[runs] = row;
         rows[runs++] = count;
         rowsOf[to] += count;
+        runsOf[to]++;
     }
 
     /** Number of runs. */
@@ -60,5 +64,10 @@ final class Route {
     /** Rows for one rank in all. */
     long rowsOf(int other) {
         return rowsOf[other];
+    }
+
+    /** Runs for one rank. */
+    int runsOf(int other) {
+        return runsOf[other];
     }
 }

@@ -1,0 +1,110 @@
+package dev.weft.bench;
+
+import dev.weft.spi.Communicator;
+import dev.weft.spi.Pieces;
+import java.lang.foreign.MemorySegment;
+
+/** A group that counts the time spent in its calls; what remains of a collective's time is spent by the runtime. */
+final class TimedGroup implements Communicator {
+    private final Communicator group;
+    private long nanos;
+
+    TimedGroup(Communicator group) {
+        this.group = group;
+    }
+
+    /** Time in all calls so far, barriers excepted. */
+    long nanos() {
+        return nanos;
+    }
+
+    @Override
+    public String name() {
+        return group.name();
+    }
+
+    @Override
+    public int rank() {
+        return group.rank();
+    }
+
+    @Override
+    public int size() {
+        return group.size();
+    }
+
+    @Override
+    public String transport() {
+        return group.transport();
+    }
+
+    @Override
+    public void step(long number) {
+        group.step(number);
+    }
+
+    @Override
+    public Communicator split(String name, int color, int key) {
+        return group.split(name, color, key);
+    }
+
+    @Override
+    public void barrier(String what) {
+        group.barrier(what);
+    }
+
+    @Override
+    public void broadcast(String what, MemorySegment data, int root) {
+        long start = System.nanoTime();
+        group.broadcast(what, data, root);
+        nanos += System.nanoTime() - start;
+    }
+
+    @Override
+    public void allGather(String what, MemorySegment send, MemorySegment receive) {
+        long start = System.nanoTime();
+        group.allGather(what, send, receive);
+        nanos += System.nanoTime() - start;
+    }
+
+    @Override
+    public void allToAllV(
+            String what,
+            MemorySegment send,
+            long[] sendBytes,
+            long[] sendOffsets,
+            MemorySegment receive,
+            long[] receiveBytes,
+            long[] receiveOffsets) {
+        long start = System.nanoTime();
+        group.allToAllV(what, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets);
+        nanos += System.nanoTime() - start;
+    }
+
+    @Override
+    public void exchange(String what, Pieces send, Pieces receive) {
+        long start = System.nanoTime();
+        group.exchange(what, send, receive);
+        nanos += System.nanoTime() - start;
+    }
+
+    @Override
+    public void send(String what, MemorySegment data, int to) {
+        group.send(what, data, to);
+    }
+
+    @Override
+    public void receive(String what, MemorySegment data, int from) {
+        group.receive(what, data, from);
+    }
+
+    @Override
+    public void abort(String reason) {
+        group.abort(reason);
+    }
+
+    @Override
+    public void close() {
+        group.close();
+    }
+}

@@ -8,6 +8,7 @@ import java.io.IOException;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Options of commands that run a model over ranks when a launcher has started them: rank 0 works, the others follow it. */
@@ -24,11 +25,8 @@ final class RankOptions {
                             + " and output head), output (output projections of attention).")
     private List<String> spread = List.of();
 
-    @Option(
-            names = "--ranks-deadline",
-            paramLabel = "SECONDS",
-            description = "How long a rank waits for the others, loading included (default: 300).")
-    private @Nullable Double deadline;
+    @Mixin
+    private final RankDeadline deadline = new RankDeadline();
 
     /** What a process does, alone or as a rank. */
     interface Work {
@@ -48,7 +46,7 @@ final class RankOptions {
         }
         return Ranks.run(
                 launch,
-                deadline == null ? Ranks.deadline() : Ranks.seconds(deadline),
+                deadline.get(),
                 Map.of("weft", Version.text()),
                 work::run,
                 e -> Errors.rankFailed(terminal, e));

@@ -8,12 +8,10 @@ import dev.weft.spi.Communicator;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
-import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
-import picocli.CommandLine.Option;
+import picocli.CommandLine.Mixin;
 
 /** {@code weft ranks}: who the ranks are, whether their bytes arrive, and how fast. */
 @Command(
@@ -27,11 +25,8 @@ final class RanksCommand extends WeftCommand {
 
     private static final List<Integer> TOKENS = List.of(1, 64, 512);
 
-    @Option(
-            names = "--ranks-deadline",
-            paramLabel = "SECONDS",
-            description = "How long a call waits for the other ranks (default: 300).")
-    private @Nullable Double deadline;
+    @Mixin
+    private final RankDeadline deadline = new RankDeadline();
 
     RanksCommand(Terminal terminal) {
         super(terminal);
@@ -40,10 +35,9 @@ final class RanksCommand extends WeftCommand {
     @Override
     public Integer call() {
         Launch launch = Launch.of(System.getenv());
-        Duration limit = deadline == null ? Ranks.deadline() : Ranks.seconds(deadline);
         Map<String, String> configuration = Map.of("weft", Version.text(), "command", "ranks");
         return Ranks.run(
-                launch, limit, configuration, world -> check(launch, world), e -> Errors.rankFailed(terminal, e));
+                launch, deadline.get(), configuration, world -> check(launch, world), e -> Errors.rankFailed(terminal, e));
     }
 
     private int check(Launch launch, Communicator world) {

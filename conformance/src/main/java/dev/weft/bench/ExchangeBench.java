@@ -23,11 +23,13 @@ import dev.weft.runtime.Execution;
 import dev.weft.runtime.StateStore;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.HardwareLimit;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
@@ -40,6 +42,17 @@ import java.util.stream.IntStream;
 public final class ExchangeBench implements AutoCloseable {
     private static final String BACK = "back";
     private static final String LOCAL = "local";
+
+    /** Places of the nodes in the graph. */
+    private static final int SEND = 2;
+
+    private static final int RETURN = 4;
+
+    private static final boolean[] WEFT_FIRST = {true, false};
+    private static final boolean[] PEER_FIRST = {false, true};
+
+    private static final int MOST_WARM_UP = 5000;
+    private static final long WARM_UP_BYTES = 200 << 20;
 
     private final Communicator group;
     private final TimedGroup timed;
@@ -64,11 +77,41 @@ public final class ExchangeBench implements AutoCloseable {
      * One way as measured, or both together; times of a round are those of its slowest rank.
      *
      * @param result time of Weft; bytes are those that this rank sends to the others
-     * @param peer time of the transport's own all-to-all
-     * @param ofPeer time of the transport's own over the time of Weft, one entry per round
-     * @param outside time of Weft that no call of the group took
+     * @param peer time of the transport's own all-to-all, one entry per round
+     * @param java time of Weft that no call of the group took, one entry per round
      */
-    public record Way(Result result, double[] peer, double[] ofPeer, double[] outside) {}
+    public record Way(Result result, double[] peer, double[] java) {
+        /** Time of the transport's own all-to-all in the middle round. */
+        public double peerMedian() {
+            return Quantile.median(peer);
+        }
+
+        /** Time of the transport's own all-to-all in the fastest tenth of the rounds. */
+        public double peerP10() {
+            return Quantile.p10(peer);
+        }
+
+        /** Time that Weft itself takes, in the middle round. */
+        public double javaMedian() {
+            return Quantile.median(java);
+        }
+
+        /** Share of the transport's own bandwidth, median of the rounds. */
+        public double ofPeer() {
+            return Quantile.median(shares());
+        }
+
+        /** Share of the transport's own bandwidth that nine in ten rounds reach. */
+        public double ofPeerP10() {
+            return Quantile.p10(shares());
+        }
+
+        private double[] shares() {
+            double[] shares = new double[peer.length];
+            Arrays.setAll(shares, i -> peer[i] / result.seconds()[i]);
+            return shares;
+        }
+    }
 
     /** @param tokens of every rank */
     public ExchangeBench(Device device, Communicator group, ModelConfig model, int tokens, long seed) {
@@ -89,19 +132,11 @@ public final class ExchangeBench implements AutoCloseable {
         Arrays.stream(experts).forEach(e -> rowsTo[table.rankOf(e, group.rank())]++);
         double[][] all = RankValues.all(group, Arrays.stream(rowsTo).asDoubleStream().toArray());
         this.rowsFrom = Arrays.stream(all).mapToLong(of -> (long) of[group.rank()]).toArray();
-        TensorType sent = graph.nodes().get(Steps.SEND).inputs().getFirst().type();
+        TensorType sent = graph.nodes().get(SEND).inputs().getFirst().type();
         this.rowBytes = perRow(sent) + Float.BYTES;
         this.backBytes = DType.BF16.bytes(model.hiddenSize());
         feed(random, experts, tokens * model.hiddenSize());
         requireUnchanged();
-    }
-
-    /** Places of the nodes in the graph. */
-    private static final class Steps {
-        static final int SEND = 2;
-        static final int RETURN = 4;
-
-        private Steps() {}
     }
 
     private static Graph graph(ExpertTable table, int tokens, int k, int width) {
@@ -178,49 +213,64 @@ public final class ExchangeBench implements AutoCloseable {
     public List<Way> measure(Rounds rounds, Peer peer, IntConsumer progress) {
         Runnable bareThere = peer.allToAllV(bytes(rowsTo, rowBytes), bytes(rowsFrom, rowBytes));
         Runnable bareBack = peer.allToAllV(bytes(rowsFrom, backBytes), bytes(rowsTo, backBytes));
-        double[][] own = new double[3][rounds.count()];
-        double[][] bare = new double[3][rounds.count()];
-        double[][] outside = new double[3][rounds.count()];
+        double[][] own = new double[2][rounds.count()];
+        double[][] bare = new double[2][rounds.count()];
+        double[][] java = new double[2][rounds.count()];
         long[] nanos = new long[graph.nodes().size()];
-        for (int round = 0; round < rounds.total(); round++) {
-            boolean weftFirst = round % 2 == 0;
-            long inside = timed.nanos();
-            if (weftFirst) {
-                execution.profile(nanos);
+        int before = rounds.warmUp() + warmUp();
+        for (int round = -before; round < rounds.count(); round++) {
+            long[] inside = {timed.nanos(label(SEND)), timed.nanos(label(RETURN))};
+            double[] peerSeconds = new double[2];
+            for (boolean weft : round % 2 == 0 ? WEFT_FIRST : PEER_FIRST) {
+                if (weft) {
+                    execution.profile(nanos);
+                } else {
+                    peerSeconds[0] = seconds(bareThere);
+                    peerSeconds[1] = seconds(bareBack);
+                }
             }
-            double there = seconds(bareThere);
-            double back = seconds(bareBack);
-            if (!weftFirst) {
-                execution.profile(nanos);
+            for (int way = 0; round >= 0 && way < 2; way++) {
+                int node = way == 0 ? SEND : RETURN;
+                own[way][round] = Math.max(1, nanos[node]) / 1e9;
+                bare[way][round] = peerSeconds[way];
+                java[way][round] = (nanos[node] - (timed.nanos(label(node)) - inside[way])) / 1e9;
             }
-            int i = round - rounds.warmUp();
-            if (i >= 0) {
-                store(own, i, nanos[Steps.SEND] / 1e9, nanos[Steps.RETURN] / 1e9);
-                store(bare, i, there, back);
-                outside[2][i] = (nanos[Steps.SEND] + nanos[Steps.RETURN] - (timed.nanos() - inside)) / 1e9;
-            }
-            progress.accept(round + 1);
+            progress.accept(Math.max(0, round + 1));
         }
-        return IntStream.range(0, 3).mapToObj(way -> way(way, own[way], bare[way], outside[way])).toList();
+        Way there = way("dispatch", sentToOthers(rowsTo, rowBytes), own[0], bare[0], java[0]);
+        Way back = way("combine", sentToOthers(rowsFrom, backBytes), own[1], bare[1], java[1]);
+        return List.of(there, back, both(there, back));
     }
 
-    private Way way(int way, double[] own, double[] bare, double[] outside) {
-        double[] mine = RankValues.largest(group, own);
-        double[] theirs = RankValues.largest(group, bare);
-        double[] ratio = new double[mine.length];
-        Arrays.setAll(ratio, i -> theirs[i] / mine[i]);
-        long there = sentToOthers(rowsTo, rowBytes);
-        long back = sentToOthers(rowsFrom, backBytes);
-        long bytes = way == 0 ? there : way == 1 ? back : there + back;
-        String name = List.of("dispatch", "combine", "dispatch + combine").get(way);
-        Work work = new Work(bytes, 0, dev.weft.spi.HardwareLimit.READ);
-        return new Way(new Result(name, work, mine, java.util.Optional.empty()), theirs, ratio, outside);
+    /** Rounds until loops are compiled: all ranks send as much. */
+    private int warmUp() {
+        long bytes = rowBytes * Arrays.stream(rowsTo).sum();
+        return Math.toIntExact(Math.min(MOST_WARM_UP, WARM_UP_BYTES / Math.max(1, bytes)));
     }
 
-    private static void store(double[][] to, int round, double there, double back) {
-        to[0][round] = there;
-        to[1][round] = back;
-        to[2][round] = there + back;
+    private String label(int node) {
+        return graph.nodes().get(node).label();
+    }
+
+    private Way way(String name, long bytes, double[] own, double[] bare, double[] java) {
+        Work work = new Work(bytes, 0, HardwareLimit.READ);
+        return new Way(
+                new Result(name, work, RankValues.largest(group, own), Optional.empty()),
+                RankValues.largest(group, bare),
+                RankValues.largest(group, java));
+    }
+
+    private static Way both(Way there, Way back) {
+        Work work = there.result().work().plus(back.result().work());
+        double[] seconds = sum(there.result().seconds(), back.result().seconds());
+        Result result = new Result("dispatch + combine", work, seconds, Optional.empty());
+        return new Way(result, sum(there.peer(), back.peer()), sum(there.java(), back.java()));
+    }
+
+    private static double[] sum(double[] a, double[] b) {
+        double[] sum = new double[a.length];
+        Arrays.setAll(sum, i -> a[i] + b[i]);
+        return sum;
     }
 
     private double seconds(Runnable bare) {

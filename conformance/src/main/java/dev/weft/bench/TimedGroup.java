@@ -3,19 +3,25 @@ package dev.weft.bench;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.Pieces;
 import java.lang.foreign.MemorySegment;
+import java.util.HashMap;
+import java.util.Map;
 
-/** A group that counts the time spent in its calls; what remains of a collective's time is spent by the runtime. */
+/** A group that counts the time in its calls, by whose work they are; the rest of a collective's time is the runtime's. */
 final class TimedGroup implements Communicator {
     private final Communicator group;
-    private long nanos;
+    private final Map<String, Long> nanos = new HashMap<>();
 
     TimedGroup(Communicator group) {
         this.group = group;
     }
 
-    /** Time in all calls so far, barriers excepted. */
-    long nanos() {
-        return nanos;
+    /** Time in the calls of a node so far, barriers excepted. */
+    long nanos(String what) {
+        return nanos.getOrDefault(what, 0L);
+    }
+
+    private void add(String what, long start) {
+        nanos.merge(what, System.nanoTime() - start, Long::sum);
     }
 
     @Override
@@ -57,14 +63,14 @@ final class TimedGroup implements Communicator {
     public void broadcast(String what, MemorySegment data, int root) {
         long start = System.nanoTime();
         group.broadcast(what, data, root);
-        nanos += System.nanoTime() - start;
+        add(what, start);
     }
 
     @Override
     public void allGather(String what, MemorySegment send, MemorySegment receive) {
         long start = System.nanoTime();
         group.allGather(what, send, receive);
-        nanos += System.nanoTime() - start;
+        add(what, start);
     }
 
     @Override
@@ -78,14 +84,14 @@ final class TimedGroup implements Communicator {
             long[] receiveOffsets) {
         long start = System.nanoTime();
         group.allToAllV(what, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets);
-        nanos += System.nanoTime() - start;
+        add(what, start);
     }
 
     @Override
     public void exchange(String what, Pieces send, Pieces receive) {
         long start = System.nanoTime();
         group.exchange(what, send, receive);
-        nanos += System.nanoTime() - start;
+        add(what, start);
     }
 
     @Override

@@ -17,6 +17,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.LongConsumer;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -82,6 +83,11 @@ public final class CompiledGraph {
         }
         long stay = weights.values().stream().mapToLong(b -> b).sum();
         return stay + placement.valueBytes() + placement.workspaceBytes() + placement.stateBytes();
+    }
+
+    /** Bytes on the device of the weights with such names, if they are loaded whole, in the layouts that the kernels want. */
+    public long weightBytes(Predicate<String> names) {
+        return WeightPlan.bytes(this, names);
     }
 
     /**

@@ -8,13 +8,17 @@ import java.util.ArrayList;
 import java.util.List;
 
 /**
- * Moves rows between ranks in one all-to-all. Long runs of rows travel from where they lie to where they belong; everything
- * else that goes to one rank (short runs, scales, weights) is packed into one message, array after array. Used by one thread;
- * keeps its buffers.
+ * Moves rows between ranks in one all-to-all, with as few copies as messages allow. Of every array, what goes from one rank to
+ * another is one message per run of rows if the runs are long, else one message; what is small shares one. Both sides decide
+ * that alike. A message whose rows lie side by side is moved from where they are or to where they belong; others are packed
+ * or unpacked. Used by one thread; keeps its buffers.
  */
 final class RowExchange {
-    /** From so many bytes in a run of rows on, a message of its own costs less than two copies. */
-    private static final long LONG_RUN = 8 << 10;
+    /** From so many bytes in a run of rows on, a message of its own costs less than a copy. */
+    private static final long LONG_RUN = Long.getLong("proto.run", 8 << 10);
+
+    /** Up to so many bytes, a copy costs less than a message of its own. */
+    private static final long SMALL = Long.getLong("proto.small", 4 << 10);
 
     /**
      * One array of both sides: rows of {@code rowBytes} bytes that travel.
@@ -37,7 +41,7 @@ final class RowExchange {
             return new Column(from, rowBytes, 0, to, rowBytes, 0, rowBytes);
         }
 
-        private boolean isWhole() {
+        private boolean isDense() {
             return fromPitch == rowBytes && toPitch == rowBytes;
         }
     }
@@ -72,76 +76,143 @@ final class RowExchange {
         }
     }
 
-    /** What is known to both sides decides, so that they agree. What stays here need not be packed. */
-    private boolean isDirect(Column c, int rank, Route route) {
-        return c.isWhole()
+    private boolean isByRun(Column c, int rank, Route route) {
+        return c.isDense()
                 && (rank == group.rank() || c.rowBytes() * route.rowsOf(rank) >= LONG_RUN * route.runsOf(rank));
+    }
+
+    private static boolean isSmall(Column c, int rank, Route route) {
+        return c.rowBytes() * route.rowsOf(rank) < SMALL;
     }
 
     /** What is sent, or what is received. */
     private final class Side {
+        private static final int IN_PLACE = -1;
+
         private final boolean sends;
-        private final HostScratch packed = new HostScratch();
+        private final HostScratch scratch = new HostScratch();
         private final Pieces pieces = new Pieces(group.size());
-        private final long[] offsets = new long[group.size()];
-        private MemorySegment messages = MemorySegment.NULL;
+        private MemorySegment packed = MemorySegment.NULL;
+        /** By rank and column: where its rows are packed, or {@link #IN_PLACE}. */
+        private long[] places = new long[0];
 
         Side(boolean sends) {
             this.sends = sends;
         }
 
-        /** Lists the pieces: per rank the message of what is packed, then the long runs. */
+        /** Lists the messages: per rank what is small, then column after column. */
         void lay(Route route) {
-            long bytes = 0;
-            for (int r = 0; r < group.size(); r++) {
-                offsets[r] = bytes;
-                bytes += route.rowsOf(r) * packedRow(r, route);
-            }
-            messages = packed.bytes(bytes);
+            packed = scratch.bytes(place(route));
             pieces.clear();
             int run = 0;
             for (int r = 0; r < group.size(); r++) {
-                long message = (r + 1 < group.size() ? offsets[r + 1] : bytes) - offsets[r];
-                if (message > 0) {
-                    pieces.add(r, messages.address() + offsets[r], message);
-                }
                 int end = run + route.runsOf(r);
-                for (int c = 0; c < columns.size(); c++) {
-                    Column column = columns.get(c);
-                    for (int i = run; i < end && isDirect(column, r, route); i++) {
-                        long at = memory(column).address() + route.first(i) * column.rowBytes();
-                        pieces.add(r, at, route.rows(i) * column.rowBytes());
+                if (end > run) {
+                    addSmall(route, r);
+                    for (int c = 0; c < columns.size(); c++) {
+                        add(route, r, c, run, end);
                     }
                 }
                 run = end;
             }
         }
 
-        private long packedRow(int rank, Route route) {
+        /** Finds places for what is packed, the small columns of a rank side by side. Returns the bytes of all. */
+        private long place(Route route) {
+            int n = columns.size();
+            if (places.length != n * group.size()) {
+                places = new long[n * group.size()];
+            }
+            long at = 0;
+            int run = 0;
+            for (int r = 0; r < group.size(); r++) {
+                int end = run + route.runsOf(r);
+                boolean together = areNeighbours(route, run, end);
+                for (boolean small : new boolean[] {true, false}) {
+                    for (int c = 0; c < n; c++) {
+                        Column column = columns.get(c);
+                        boolean byRun = isByRun(column, r, route);
+                        if (!byRun && isSmall(column, r, route) == small) {
+                            boolean inPlace = !small && together && pitch(column) == column.rowBytes();
+                            places[r * n + c] = inPlace ? IN_PLACE : at;
+                            at += inPlace ? 0 : route.rowsOf(r) * column.rowBytes();
+                        } else if (byRun) {
+                            places[r * n + c] = IN_PLACE;
+                        }
+                    }
+                }
+                run = end;
+            }
+            return at;
+        }
+
+        private static boolean areNeighbours(Route route, int run, int end) {
+            for (int i = run + 1; i < end; i++) {
+                if (route.first(i) != route.first(i - 1) + route.rows(i - 1)) {
+                    return false;
+                }
+            }
+            return true;
+        }
+
+        private void addSmall(Route route, int r) {
+            long first = -1;
             long bytes = 0;
             for (int c = 0; c < columns.size(); c++) {
-                bytes += isDirect(columns.get(c), rank, route) ? 0 : columns.get(c).rowBytes();
+                Column column = columns.get(c);
+                if (!isByRun(column, r, route) && isSmall(column, r, route)) {
+                    first = bytes == 0 ? places[r * columns.size() + c] : first;
+                    bytes += route.rowsOf(r) * column.rowBytes();
+                }
             }
-            return bytes;
+            if (bytes > 0) {
+                pieces.add(r, packed.address() + first, bytes);
+            }
+        }
+
+        private void add(Route route, int r, int c, int run, int end) {
+            Column column = columns.get(c);
+            long row = column.rowBytes();
+            if (isByRun(column, r, route)) {
+                for (int i = run; i < end; i++) {
+                    pieces.add(r, start(column, r, route.first(i)), route.rows(i) * row);
+                }
+            } else if (!isSmall(column, r, route)) {
+                long place = places[r * columns.size() + c];
+                long at = place == IN_PLACE ? start(column, r, route.first(run)) : packed.address() + place;
+                pieces.add(r, at, route.rowsOf(r) * row);
+            }
+        }
+
+        private long pitch(Column c) {
+            return sends ? c.fromPitch() : c.toPitch();
         }
 
         private MemorySegment memory(Column c) {
             return sends ? c.from() : c.to();
         }
 
+        private long offset(Column c, int rank, long row) {
+            return row * pitch(c) + rank * (sends ? c.fromPerRank() : c.toPerRank());
+        }
+
+        private long start(Column c, int rank, long row) {
+            return memory(c).address() + offset(c, rank, row);
+        }
+
         /** Packs, or unpacks. */
         void copy(Route route) {
+            int n = columns.size();
             int other = -1;
-            long done = 0; // rows of the rank's message that are behind
+            long done = 0; // rows of the rank that are behind
             for (int i = 0; i < route.runs(); i++) {
                 done = route.rank(i) == other ? done : 0;
                 other = route.rank(i);
-                long array = offsets[other];
-                for (int c = 0; c < columns.size(); c++) {
-                    Column column = columns.get(c);
-                    if (!isDirect(column, other, route)) {
-                        copy(column, other, route.first(i), route.rows(i), array + done * column.rowBytes());
-                        array += route.rowsOf(other) * column.rowBytes();
+                for (int c = 0; c < n; c++) {
+                    long place = places[other * n + c];
+                    if (place != IN_PLACE) {
+                        Column column = columns.get(c);
+                        copy(column, other, route.first(i), route.rows(i), place + done * column.rowBytes());
                     }
                 }
                 done += route.rows(i);
@@ -149,15 +220,15 @@ final class RowExchange {
         }
 
         private void copy(Column c, int other, long first, long rows, long at) {
-            long pitch = sends ? c.fromPitch() : c.toPitch();
-            long start = first * pitch + other * (sends ? c.fromPerRank() : c.toPerRank());
+            long pitch = pitch(c);
+            long start = offset(c, other, first);
             boolean dense = pitch == c.rowBytes();
             long step = dense ? rows * pitch : c.rowBytes();
             for (long i = 0; i < (dense ? 1 : rows); i++) {
                 if (sends) {
-                    MemorySegment.copy(c.from(), start + i * pitch, messages, at + i * step, step);
+                    MemorySegment.copy(c.from(), start + i * pitch, packed, at + i * step, step);
                 } else {
-                    MemorySegment.copy(messages, at + i * step, c.to(), start + i * pitch, step);
+                    MemorySegment.copy(packed, at + i * step, c.to(), start + i * pitch, step);
                 }
             }
         }

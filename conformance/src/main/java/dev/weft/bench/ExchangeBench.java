@@ -51,8 +51,8 @@ public final class ExchangeBench implements AutoCloseable {
     private static final boolean[] WEFT_FIRST = {true, false};
     private static final boolean[] PEER_FIRST = {false, true};
 
-    private static final int MOST_WARM_UP = 5000;
-    private static final long WARM_UP_BYTES = 200 << 20;
+    private static final int MOST_WARM_UP = 20_000;
+    private static final long WARM_UP_BYTES = 512 << 20;
 
     private final Communicator group;
     private final TimedGroup timed;

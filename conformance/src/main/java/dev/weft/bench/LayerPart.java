@@ -59,7 +59,7 @@ enum LayerPart {
             case MoeDispatch _, MoeSend _ -> DISPATCH;
             case MoeReturn _, MoeCombine _ -> COMBINE;
             default -> {
-                if (node.label().contains(".attn/")) {
+                if (node.label().contains(".attn.")) {
                     yield ATTENTION;
                 }
                 if (uses(node, ".ffn.gate.")) {

@@ -7,8 +7,10 @@ import dev.weft.spi.Communicator;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where rows sorted by expert go and where they come from: rows lie by (expert, source rank, source row) at the rank that
@@ -25,11 +27,14 @@ final class MoeRoutes {
     private final HostScratch all = new HostScratch();
     private final Map<ExpertTable, Held> held = new IdentityHashMap<>();
     private long[] counts = new long[0];
-    private long[] starts = new long[0];
+    /** Per expert held here its first row, and the total. */
+    private int[] firsts = new int[0];
+
+    private int[] next = new int[0];
     private int[] own = new int[0];
     private int[] everyone = new int[0];
+    private @Nullable ExpertTable current;
     private int slots;
-    private long received;
 
     MoeRoutes(Communicator group) {
         this.group = group;
@@ -78,7 +83,7 @@ final class MoeRoutes {
 
     /** Rows that come to this rank. */
     long received() {
-        return received;
+        return firsts[slots];
     }
 
     /** Finds the routes together with the other ranks. @throws RequestException on all ranks if one cannot hold its rows */
@@ -95,13 +100,15 @@ final class MoeRoutes {
         requireRoom(what, op, table);
         for (int s = 0; s < ranks; s++) {
             int[] to = table.to()[s];
-            for (int i = 0; i < slots; i++) {
-                int e = table.mine()[i];
-                counts[s * slots + i] = to[e] == group.rank() ? rows(s, e) : 0;
+            int at = s * slots;
+            int base = s * each;
+            for (int e : table.mine()) {
+                counts[at++] = to[e] == group.rank() ? everyone[base + e + 1] - everyone[base + e] : 0;
             }
         }
         System.arraycopy(everyone, group.rank() * each, own, 0, each);
         route(table);
+        current = op.table();
     }
 
     /** Rows that a rank has for an expert. */
@@ -111,10 +118,12 @@ final class MoeRoutes {
     }
 
     private Held prepare(ExpertTable table) {
+        current = null; // until there are routes
         slots = table.slots();
         if (counts.length != group.size() * slots) {
             counts = new long[group.size() * slots];
-            starts = new long[slots];
+            firsts = new int[slots + 1];
+            next = new int[slots];
         }
         if (own.length != table.experts() + 1) {
             own = new int[table.experts() + 1];
@@ -157,12 +166,18 @@ final class MoeRoutes {
         }
     }
 
-    /** Takes the routes up again from the results of the way there. */
+    /** Takes the routes up again from the results of the way there; most often nobody else has been under way since. */
     void resume(ExpertTable table, MemorySegment offsets, MemorySegment countsOfRanks) {
+        if (table == current
+                && countsOfRanks.mismatch(MemorySegment.ofArray(counts)) < 0
+                && offsets.mismatch(MemorySegment.ofArray(own)) < 0) {
+            return;
+        }
         Held known = prepare(table);
         MemorySegment.copy(countsOfRanks, I64, 0, counts, 0, counts.length);
         MemorySegment.copy(offsets, I32, 0, own, 0, own.length);
         route(known);
+        current = table;
     }
 
     private void route(Held table) {
@@ -174,20 +189,27 @@ final class MoeRoutes {
                 atSender.add(to[e], own[e], rows);
             }
         }
-        received = 0;
-        for (int i = 0; i < slots; i++) {
-            starts[i] = received;
-            for (int at = i; at < counts.length; at += slots) {
-                received += counts[at];
+        Arrays.fill(next, 0);
+        for (int at = 0; at < counts.length; at += slots) {
+            for (int i = 0; i < slots; i++) {
+                next[i] += (int) counts[at + i];
             }
         }
+        int start = 0;
+        for (int i = 0; i < slots; i++) {
+            int rows = next[i];
+            firsts[i] = start;
+            next[i] = start;
+            start = Math.addExact(start, rows);
+        }
+        firsts[slots] = start;
         atHolder.clear();
         for (int s = 0; s < group.size(); s++) {
             for (int i = 0; i < slots; i++) {
-                long rows = counts[s * slots + i];
+                int rows = (int) counts[s * slots + i];
                 if (rows > 0) {
-                    atHolder.add(s, starts[i], rows);
-                    starts[i] += rows;
+                    atHolder.add(s, next[i], rows);
+                    next[i] += rows;
                 }
             }
         }
@@ -196,13 +218,6 @@ final class MoeRoutes {
     /** Writes the first row of every expert held here and the total, and the counts. */
     void write(MemorySegment offsets, MemorySegment countsOfRanks) {
         MemorySegment.copy(counts, 0, countsOfRanks, I64, 0, counts.length);
-        int start = 0;
-        for (int i = 0; i < slots; i++) {
-            offsets.setAtIndex(I32, i, start);
-            for (int at = i; at < counts.length; at += slots) {
-                start = Math.toIntExact(start + counts[at]);
-            }
-        }
-        offsets.setAtIndex(I32, slots, start);
+        MemorySegment.copy(firsts, 0, offsets, I32, 0, firsts.length);
     }
 }

@@ -103,6 +103,6 @@ final class BenchExchangeCommand extends WeftCommand {
                 .put("p10", way.peerP10())
                 .put("median", way.peerMedian());
         details.put("ofPeer", way.ofPeer()).put("ofPeerP10", way.ofPeerP10());
-        return details.put("javaSeconds", way.javaMedian());
+        return details.put("javaSeconds", way.java());
     }
 }

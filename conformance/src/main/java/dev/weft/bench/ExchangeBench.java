@@ -78,9 +78,9 @@ public final class ExchangeBench implements AutoCloseable {
      *
      * @param result time of Weft; bytes are those that this rank sends to the others
      * @param peer time of the transport's own all-to-all, one entry per round
-     * @param java time of Weft that no call of the group took, one entry per round
+     * @param java time of Weft that no call of the group took, in the middle round of the rank where it is longest
      */
-    public record Way(Result result, double[] peer, double[] java) {
+    public record Way(Result result, double[] peer, double java) {
         /** Time of the transport's own all-to-all in the middle round. */
         public double peerMedian() {
             return Quantile.median(peer);
@@ -89,11 +89,6 @@ public final class ExchangeBench implements AutoCloseable {
         /** Time of the transport's own all-to-all in the fastest tenth of the rounds. */
         public double peerP10() {
             return Quantile.p10(peer);
-        }
-
-        /** Time that Weft itself takes, in the middle round. */
-        public double javaMedian() {
-            return Quantile.median(java);
         }
 
         /** Share of the transport's own bandwidth, median of the rounds. */
@@ -239,7 +234,8 @@ public final class ExchangeBench implements AutoCloseable {
         }
         Way there = way("dispatch", sentToOthers(rowsTo, rowBytes), own[0], bare[0], java[0]);
         Way back = way("combine", sentToOthers(rowsFrom, backBytes), own[1], bare[1], java[1]);
-        return List.of(there, back, both(there, back));
+        double javaOfBoth = RankValues.largest(group, Quantile.median(sum(java[0], java[1])))[0];
+        return List.of(there, back, both(there, back, javaOfBoth));
     }
 
     /** Rounds until loops are compiled: all ranks send as much. */
@@ -257,14 +253,14 @@ public final class ExchangeBench implements AutoCloseable {
         return new Way(
                 new Result(name, work, RankValues.largest(group, own), Optional.empty()),
                 RankValues.largest(group, bare),
-                RankValues.largest(group, java));
+                RankValues.largest(group, Quantile.median(java))[0]);
     }
 
-    private static Way both(Way there, Way back) {
+    private static Way both(Way there, Way back, double java) {
         Work work = there.result().work().plus(back.result().work());
         double[] seconds = sum(there.result().seconds(), back.result().seconds());
         Result result = new Result("dispatch + combine", work, seconds, Optional.empty());
-        return new Way(result, sum(there.peer(), back.peer()), sum(there.java(), back.java()));
+        return new Way(result, sum(there.peer(), back.peer()), java);
     }
 
     private static double[] sum(double[] a, double[] b) {

@@ -27,6 +27,10 @@ final class MoeRoutes {
     private final HostScratch all = new HostScratch();
     private final Map<ExpertTable, Held> held = new IdentityHashMap<>();
     private long[] counts = new long[0];
+    /** Where counts are not zero: of one token most are. */
+    private int[] places = new int[0];
+
+    private int filled;
     /** Per expert held here its first row, and the total. */
     private int[] firsts = new int[0];
 
@@ -98,17 +102,28 @@ final class MoeRoutes {
         }
         MemorySegment.copy(gathered, I32, 0, everyone, 0, everyone.length);
         requireRoom(what, op, table);
+        Arrays.fill(counts, 0);
+        filled = 0;
         for (int s = 0; s < ranks; s++) {
             int[] to = table.to()[s];
             int at = s * slots;
             int base = s * each;
             for (int e : table.mine()) {
-                counts[at++] = to[e] == group.rank() ? everyone[base + e + 1] - everyone[base + e] : 0;
+                int rows = everyone[base + e + 1] - everyone[base + e];
+                if (rows > 0 && to[e] == group.rank()) {
+                    fill(at, rows);
+                }
+                at++;
             }
         }
         System.arraycopy(everyone, group.rank() * each, own, 0, each);
         route(table);
         current = op.table();
+    }
+
+    private void fill(int at, long rows) {
+        counts[at] = rows;
+        places[filled++] = at;
     }
 
     /** Rows that a rank has for an expert. */
@@ -122,6 +137,7 @@ final class MoeRoutes {
         slots = table.slots();
         if (counts.length != group.size() * slots) {
             counts = new long[group.size() * slots];
+            places = new int[counts.length];
             firsts = new int[slots + 1];
             next = new int[slots];
         }
@@ -175,6 +191,12 @@ final class MoeRoutes {
         }
         Held known = prepare(table);
         MemorySegment.copy(countsOfRanks, I64, 0, counts, 0, counts.length);
+        filled = 0;
+        for (int at = 0; at < counts.length; at++) {
+            if (counts[at] > 0) {
+                fill(at, counts[at]);
+            }
+        }
         MemorySegment.copy(offsets, I32, 0, own, 0, own.length);
         route(known);
         current = table;
@@ -190,10 +212,8 @@ final class MoeRoutes {
             }
         }
         Arrays.fill(next, 0);
-        for (int at = 0; at < counts.length; at += slots) {
-            for (int i = 0; i < slots; i++) {
-                next[i] += (int) counts[at + i];
-            }
+        for (int n = 0; n < filled; n++) {
+            next[places[n] % slots] += (int) counts[places[n]];
         }
         int start = 0;
         for (int i = 0; i < slots; i++) {
@@ -204,14 +224,11 @@ final class MoeRoutes {
         }
         firsts[slots] = start;
         atHolder.clear();
-        for (int s = 0; s < group.size(); s++) {
-            for (int i = 0; i < slots; i++) {
-                int rows = (int) counts[s * slots + i];
-                if (rows > 0) {
-                    atHolder.add(s, next[i], rows);
-                    next[i] += rows;
-                }
-            }
+        for (int n = 0; n < filled; n++) {
+            int i = places[n] % slots;
+            int rows = (int) counts[places[n]];
+            atHolder.add(places[n] / slots, next[i], rows);
+            next[i] += rows;
         }
     }
 

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -133,6 +134,14 @@ final class BenchText {
 
     /** As in {@code weights of each of 2 ranks: experts 1.6 GiB of 3.2 GiB, others 0.2 GiB of 0.2 GiB}. */
     private Stream<String> memory() {
+        if (document.has("rankWeightBytes")) {
+            return Stream.of("weights of each of %s ranks: %s"
+                    .formatted(
+                            document.path("ranks").asString(),
+                            document.path("rankWeightBytes").valueStream()
+                                    .map(b -> Units.bytes(b.asLong()))
+                                    .collect(Collectors.joining(", "))));
+        }
         JsonNode memory = document.path("memory");
         if (memory.isMissingNode() || document.path("ranks").isMissingNode()) {
             return Stream.empty();

@@ -51,7 +51,9 @@ public final class ExchangeBench implements AutoCloseable {
     private static final boolean[] WEFT_FIRST = {true, false};
     private static final boolean[] PEER_FIRST = {false, true};
 
-    private static final int MOST_WARM_UP = 20_000;
+    /** Rounds before one that counts, at most: until loops over a few rows are compiled. */
+    private static final int WARM_UP = 300;
+
     private static final long WARM_UP_BYTES = 512 << 20;
 
     private final Communicator group;
@@ -212,7 +214,7 @@ public final class ExchangeBench implements AutoCloseable {
         double[][] bare = new double[2][rounds.count()];
         double[][] java = new double[2][rounds.count()];
         long[] nanos = new long[graph.nodes().size()];
-        int before = rounds.warmUp() + warmUp();
+        int before = rounds.warmUp() + warmUp(rounds.count());
         for (int round = -before; round < rounds.count(); round++) {
             long[] inside = {timed.nanos(label(SEND)), timed.nanos(label(RETURN))};
             double[] peerSeconds = new double[2];
@@ -238,10 +240,10 @@ public final class ExchangeBench implements AutoCloseable {
         return List.of(there, back, both(there, back, javaOfBoth));
     }
 
-    /** Rounds until loops are compiled: all ranks send as much. */
-    private int warmUp() {
+    /** All ranks send as much, so they agree. */
+    private int warmUp(int rounds) {
         long bytes = rowBytes * Arrays.stream(rowsTo).sum();
-        return Math.toIntExact(Math.min(MOST_WARM_UP, WARM_UP_BYTES / Math.max(1, bytes)));
+        return Math.toIntExact(Math.min((long) WARM_UP * rounds, WARM_UP_BYTES / Math.max(1, bytes)));
     }
 
     private String label(int node) {

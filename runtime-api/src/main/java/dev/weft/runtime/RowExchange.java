@@ -15,10 +15,10 @@ import java.util.List;
  */
 final class RowExchange {
     /** From so many bytes in a run of rows on, a message of its own costs less than a copy. */
-    private static final long LONG_RUN = Long.getLong("proto.run", 8 << 10);
+    private static final long LONG_RUN = 8 << 10;
 
     /** Up to so many bytes, a copy costs less than a message of its own. */
-    private static final long SMALL = Long.getLong("proto.small", 4 << 10);
+    private static final long SMALL = 4 << 10;
 
     /**
      * One array of both sides: rows of {@code rowBytes} bytes that travel.

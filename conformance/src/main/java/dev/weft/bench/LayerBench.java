@@ -7,8 +7,6 @@ import dev.weft.model.LayerProbe;
 import dev.weft.model.V4Graphs;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
-import dev.weft.op.MoeSend;
-import dev.weft.op.RowCounts;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Device;
@@ -17,7 +15,6 @@ import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.EnumSet;
-import java.util.HashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
@@ -271,16 +268,8 @@ public final class LayerBench implements AutoCloseable {
         return GraphCost.of(layer.graph(), span(experts));
     }
 
-    /** Rows that come to this rank are as many as it sends, on average. */
     private Span span(double experts) {
-        Map<String, Long> extents = new HashMap<>(V4Graphs.extents(tokens, 1, 0));
-        for (Node node : layer.graph().nodes()) {
-            switch (node.op()) {
-                case MoeSend s -> extents.put(s.received().name(), (long) tokens * config.numExpertsPerTok());
-                case RowCounts c -> extents.put(c.total().name(), (long) tokens * ranks());
-                default -> {}
-            }
-        }
+        Map<String, Long> extents = Span.ofRanks(layer.graph(), V4Graphs.extents(tokens, 1, 0), ranks());
         return new Span(1, context, tokens, experts, extents);
     }
 

@@ -26,6 +26,7 @@ final class BenchCommand extends WeftCommand {
                 .addSubcommand("op", new BenchOpCommand(terminal))
                 .addSubcommand("layer", new BenchLayerCommand(terminal))
                 .addSubcommand("model", new BenchModelCommand(terminal))
+                .addSubcommand("exchange", new BenchExchangeCommand(terminal))
                 .addSubcommand("diff", new BenchDiffCommand(terminal));
     }
 

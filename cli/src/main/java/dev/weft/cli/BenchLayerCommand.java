@@ -2,11 +2,15 @@ package dev.weft.cli;
 
 import dev.weft.bench.LayerBench;
 import dev.weft.bench.LayerBench.Part;
+import dev.weft.bench.LayerBench.Share;
 import dev.weft.bench.Rounds;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.Device;
+import dev.weft.spi.Communicator;
 import java.io.IOException;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
@@ -40,6 +44,14 @@ final class BenchLayerCommand extends WeftCommand {
     @Option(names = "--ops", description = "Also measure every operator of the layer by itself.")
     private boolean ops;
 
+    @Option(
+            names = "--parts",
+            description = "Also say what the time goes to: attention, gate, experts and so on. Ranks always do.")
+    private boolean parts;
+
+    @Mixin
+    private final RankOptions ranks = new RankOptions();
+
     BenchLayerCommand(Terminal terminal) {
         super(terminal);
     }
@@ -51,31 +63,69 @@ final class BenchLayerCommand extends WeftCommand {
         Rounds rounds = options.rounds();
         ModelConfig config = layerOptions.config();
         int context = layerOptions.context(config, tokens);
+        return ranks.run(terminal, world -> run(config, wanted, context, rounds, world));
+    }
+
+    private int run(ModelConfig config, LayerKind wanted, int context, Rounds rounds, @Nullable Communicator world)
+            throws IOException {
         ObjectNode settings = Json.object();
         settings.put("model", layerOptions.model()).put("kind", kind);
         settings.put("tokens", tokens).put("context", context);
+        ParallelPlan plan = ParallelPlan.ALONE;
+        if (world != null) {
+            plan = ranks.plan(world.size());
+            settings.put("ranks", world.size()).put("transport", world.transport());
+        }
+        ParallelPlan spread = plan;
         BenchReport report = new BenchReport("layer", options, settings);
         options.eachDevice(device -> {
-            try (LayerBench layer =
-                    BenchLayerOptions.load(terminal, device, config, wanted, context, tokens, options.seed())) {
+            try (LayerBench layer = BenchLayerOptions.load(
+                    terminal, device, config, wanted, context, tokens, options.seed(), spread, world)) {
                 settings.put("weightBytes", layer.weightBytes());
-                measure(layer, device, rounds, report);
+                settings.set("memory", memory(layer.memory()));
+                measure(layer, device, rounds, report, world);
             }
         });
-        report.write(terminal);
+        if (world == null || world.rank() == 0) {
+            report.write(terminal);
+        }
         return ExitCode.OK;
     }
 
-    private void measure(LayerBench layer, Device device, Rounds rounds, BenchReport report) {
-        int total = rounds.total() * (ops ? 2 : 1);
+    private static ObjectNode memory(LayerBench.Memory m) {
+        return Json.object()
+                .put("experts", m.experts())
+                .put("others", m.others())
+                .put("expertsAlone", m.expertsAlone())
+                .put("othersAlone", m.othersAlone());
+    }
+
+    private void measure(
+            LayerBench layer, Device device, Rounds rounds, BenchReport report, @Nullable Communicator world) {
+        boolean shares = parts || world != null;
+        int total = rounds.total() * (1 + (shares ? 1 : 0) + (ops ? 1 : 0));
         try (Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, total)) {
             report.add(device, layer.whole(rounds, progress::accept), Json.object());
+            int done = rounds.total();
+            if (shares) {
+                for (Share s : layer.parts(rounds, n -> progress.accept(rounds.total() + n))) {
+                    report.add(device, s.result(), details(s));
+                }
+                done += rounds.total();
+            }
+            int before = done;
             if (ops) {
-                for (Part p : layer.nodes(rounds, node -> true, n -> progress.accept(rounds.total() + n))) {
+                for (Part p : layer.nodes(rounds, node -> true, n -> progress.accept(before + n))) {
                     report.add(
                             device, p.result(), Json.object().put("op", p.op()).put("kernel", p.kernel()));
                 }
             }
         }
+    }
+
+    private static ObjectNode details(Share s) {
+        ObjectNode details = Json.object().put("part", s.result().name());
+        details.putObject("ofRanks").put("least", s.least()).put("most", s.most());
+        return details;
     }
 }

@@ -3,10 +3,13 @@ package dev.weft.cli;
 import dev.weft.bench.LayerBench;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.Device;
+import dev.weft.spi.Communicator;
 import java.util.Arrays;
 import java.util.Locale;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
 /** Options that say which layer is measured, and its loading. */
@@ -47,8 +50,25 @@ final class BenchLayerOptions {
     /** Loads a layer with progress shown. */
     static LayerBench load(
             Terminal terminal, Device device, ModelConfig config, LayerKind kind, int context, int tokens, long seed) {
+        return load(terminal, device, config, kind, context, tokens, seed, ParallelPlan.ALONE, null);
+    }
+
+    /** Loads a rank's share of a layer with progress shown, on rank 0 alone. @param world null for a process alone */
+    static LayerBench load(
+            Terminal terminal,
+            Device device,
+            ModelConfig config,
+            LayerKind kind,
+            int context,
+            int tokens,
+            long seed,
+            ParallelPlan plan,
+            @Nullable Communicator world) {
+        if (world != null && world.rank() > 0) {
+            return LayerBench.load(device, config, kind, context, tokens, seed, plan, world, bytes -> {});
+        }
         try (Progress progress = new Progress(terminal, "filling weights", Progress.Unit.BYTES, 0)) {
-            return LayerBench.load(device, config, kind, context, tokens, seed, progress);
+            return LayerBench.load(device, config, kind, context, tokens, seed, plan, world, progress);
         }
     }
 

@@ -10,6 +10,7 @@ import dev.weft.model.LoadOptions;
 import dev.weft.model.NumericMode;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.model.config.ModelInventory;
+import dev.weft.ranks.Agreement;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
@@ -27,6 +28,7 @@ import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
 /** {@code weft bench model}, also {@code run}: tokens per second of a checkpoint. */
@@ -85,10 +87,11 @@ final class BenchModelCommand extends WeftCommand {
     private int run(List<ModelBench> all, Rounds rounds, @Nullable Communicator world) throws IOException {
         Path made = which.synthetic == null ? null : Files.createTempDirectory("weft-bench");
         try {
-            BenchReport report = new BenchReport("model", options, Json.object().put("model", name()));
+            ObjectNode settings = Json.object().put("model", name());
+            BenchReport report = new BenchReport("model", options, settings);
             try (Checkpoint checkpoint = Checkpoint.open(folder(made))) {
                 options.eachDevice(device ->
-                        numerics.forEach(mode -> measure(checkpoint, device, mode, all, rounds, report, world)));
+                        numerics.forEach(mode -> measure(checkpoint, device, mode, all, rounds, report, settings, world)));
             }
             if (world == null || world.rank() == 0) {
                 report.write(terminal);
@@ -138,10 +141,17 @@ final class BenchModelCommand extends WeftCommand {
             List<ModelBench> all,
             Rounds rounds,
             BenchReport report,
+            ObjectNode settings,
             @Nullable Communicator world) {
         LoadOptions load = ModelBench.loadOptions(all).mode(mode);
         try (DeepSeekV4 model =
                 LoadedModel.load(terminal, checkpoint, device, load, CompileOptions.DEFAULT, ranks, world)) {
+            if (world != null) {
+                settings.put("ranks", world.size()).put("transport", world.transport());
+                ArrayNode held = settings.putArray("rankWeightBytes");
+                String mine = Long.toString(model.memory().weights());
+                Agreement.texts(world, "weights", mine).forEach(bytes -> held.add(Long.parseLong(bytes)));
+            }
             if (!LoadedModel.follows(terminal, model, world)) {
                 measure(model, device, mode, all, rounds, report);
             }

@@ -8,6 +8,7 @@ import java.util.Locale;
 import java.util.Map;
 import java.util.Objects;
 import java.util.function.Function;
+import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
@@ -24,12 +25,18 @@ final class BenchText {
             Shown.number("median t/s", "tokensPerSecond", 1, "%.2f"),
             Shown.number("least t/s", "rate.least", 1, "%.2f"),
             Shown.number("MB", "bytes", 1e-6, "%.2f"),
-            Shown.number("MFLOP", "flops", 1e-6, "%.1f"),
+            Shown.some("MFLOP", "flops", 1e-6, "%.1f"),
             Shown.number("p10 ms", "seconds.p10", 1e3, "%.4f"),
             Shown.number("median ms", "seconds.median", 1e3, "%.4f"),
+            Shown.number("least rank", "ofRanks.least", 1e3, "%.4f"),
+            Shown.number("most", "ofRanks.most", 1e3, "%.4f"),
+            Shown.number("bare ms", "peer.median", 1e3, "%.4f"),
+            Shown.number("of bare", "ofPeer", 1, "%.3f"),
+            Shown.number("its p10", "ofPeerP10", 1, "%.3f"),
+            Shown.number("Java us", "javaSeconds", 1e6, "%.1f"),
             Shown.number("GB/s", "gbps", 1, "%.1f"),
-            Shown.number("GF/s", "gflops", 1, "%.1f"),
-            new Shown("limit", BenchText::limit),
+            Shown.some("GF/s", "gflops", 1, "%.1f"),
+            new Shown("limit", r -> r.get("peer.name") == null ? limit(r) : ""),
             Shown.number("ofLimit", "ofLimit", 1, "%.3f"),
             Shown.number("p10", "ofLimitP10", 1, "%.3f"));
 
@@ -41,6 +48,16 @@ final class BenchText {
     private record Shown(String head, Function<Map<String, @Nullable Object>, String> cell) {
         static Shown text(String field) {
             return new Shown(field, row -> Objects.toString(row.get(field), ""));
+        }
+
+        /** A number that many rows do not have, and others have as zero. */
+        static Shown some(String head, String field, double scale, String format) {
+            Shown number = number(head, field, scale, format);
+            return new Shown(
+                    head,
+                    row -> row.get(field) instanceof Number n && n.doubleValue() != 0
+                            ? number.cell().apply(row)
+                            : "");
         }
 
         static Shown number(String head, String field, double scale, String format) {
@@ -97,7 +114,10 @@ final class BenchText {
                                 r.get("threads")))
                 .distinct();
         Stream<String> limits = rows.stream()
-                .map(r -> r.get("limit.measuredBy") == null
+                .map(r -> r.get("peer.name") != null
+                        ? "%s ranks, against %s of %s between the rounds"
+                                .formatted(r.get("ranks"), r.get("peer.name"), r.get("transport"))
+                        : r.get("limit.measuredBy") == null
                         ? "limits: none, the device measures no ceiling"
                         : "limits measured by " + r.get("limit.measuredBy") + " between the rounds")
                 .distinct();
@@ -108,8 +128,31 @@ final class BenchText {
                         document.path("rounds").asString(),
                         document.path("seed").asString(),
                         document.path("date").asString());
-        return Stream.of(devices, Stream.of(run, document.path("command").asString()), limits)
+        return Stream.of(devices, Stream.of(run, document.path("command").asString()), memory(), limits)
                 .flatMap(s -> s);
+    }
+
+    /** As in {@code weights of each of 2 ranks: experts 1.6 GiB of 3.2 GiB, others 0.2 GiB of 0.2 GiB}. */
+    private Stream<String> memory() {
+        if (document.has("rankWeightBytes")) {
+            return Stream.of("weights of each of %s ranks: %s"
+                    .formatted(
+                            document.path("ranks").asString(),
+                            document.path("rankWeightBytes").valueStream()
+                                    .map(b -> Units.bytes(b.asLong()))
+                                    .collect(Collectors.joining(", "))));
+        }
+        JsonNode memory = document.path("memory");
+        if (memory.isMissingNode() || document.path("ranks").isMissingNode()) {
+            return Stream.empty();
+        }
+        return Stream.of("weights of each of %s ranks: experts %s of %s, others %s of %s"
+                .formatted(
+                        document.path("ranks").asString(),
+                        Units.bytes(memory.path("experts").asLong()),
+                        Units.bytes(memory.path("expertsAlone").asLong()),
+                        Units.bytes(memory.path("others").asLong()),
+                        Units.bytes(memory.path("othersAlone").asLong())));
     }
 
     private static String plusMinus(Map<String, @Nullable Object> row, String mean, String deviation) {

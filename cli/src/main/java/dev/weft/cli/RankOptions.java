@@ -7,11 +7,11 @@ import dev.weft.ranks.Ranks;
 import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
 import java.io.IOException;
-import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** Options of commands that run a model over ranks when a launcher has started them: rank 0 works, the others follow it. */
@@ -32,11 +32,8 @@ final class RankOptions {
                             + " and output head), output (output projections of attention), context (long prompts).")
     private List<String> spread = List.of();
 
-    @Option(
-            names = "--ranks-deadline",
-            paramLabel = "SECONDS",
-            description = "How long a rank waits for the others, loading included (default: 300).")
-    private @Nullable Double deadline;
+    @Mixin
+    private final RankDeadline deadline = new RankDeadline();
 
     private final Map<Device, Communicator> groups = new HashMap<>();
 
@@ -57,16 +54,12 @@ final class RankOptions {
             return work.run(null);
         }
         return Ranks.run(
-                launch, deadline(), Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
-    }
-
-    private Duration deadline() {
-        return deadline == null ? Ranks.deadline() : Ranks.seconds(deadline);
+                launch, deadline.get(), Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
     }
 
     /** The group in which the ranks use a device; joined once, it ends with the device. */
     Communicator group(Communicator world, Device device) {
-        return groups.computeIfAbsent(device, d -> Ranks.group(world, d.spi(), deadline()));
+        return groups.computeIfAbsent(device, d -> Ranks.group(world, d.spi(), deadline.get()));
     }
 
     /** Bounds that suit the layout: two parts of a long prompt are more rows than a step needs otherwise. */

@@ -13,8 +13,9 @@ import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
-import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
+import org.jspecify.annotations.Nullable;
+import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 
 /** {@code weft ranks}: who the ranks are, whether their bytes arrive, and how fast. */
@@ -29,11 +30,8 @@ final class RanksCommand extends WeftCommand {
 
     private static final List<Integer> TOKENS = List.of(1, 64, 512);
 
-    @Option(
-            names = "--ranks-deadline",
-            paramLabel = "SECONDS",
-            description = "How long a call waits for the other ranks (default: 300).")
-    private @Nullable Double deadline;
+    @Mixin
+    private final RankDeadline deadline = new RankDeadline();
 
     @Option(
             names = "--device",
@@ -48,13 +46,12 @@ final class RanksCommand extends WeftCommand {
     @Override
     public Integer call() {
         Launch launch = Launch.of(System.getenv());
-        Duration limit = deadline == null ? Ranks.deadline() : Ranks.seconds(deadline);
         Map<String, String> configuration = Map.of("weft", Version.text(), "command", "ranks");
         return Ranks.run(
                 launch,
-                limit,
+                deadline.get(),
                 configuration,
-                world -> check(launch, world, limit),
+                world -> check(launch, world, deadline.get()),
                 e -> Errors.rankFailed(terminal, e));
     }
 

@@ -9,6 +9,7 @@ import java.net.URI;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
@@ -62,6 +63,16 @@ record MpiLaunch(int status, String output) {
                 .filter(path -> !path.isEmpty())
                 .reduce((a, b) -> a + File.pathSeparator + b)
                 .orElseThrow();
+    }
+
+    /** Runs {@code weft} as ranks to the end. @param launcher with its options */
+    static MpiLaunch of(Path folder, String launcher, int ranks, List<String> arguments)
+            throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of(launcher.split(" ")));
+        command.addAll(List.of("-n", Integer.toString(ranks)));
+        command.addAll(List.of("sh", script(folder).toString()));
+        command.addAll(arguments);
+        return of(folder, command);
     }
 
     /** Runs to the end. @param folder for what is printed */

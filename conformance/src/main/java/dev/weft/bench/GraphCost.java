@@ -4,6 +4,7 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
 import dev.weft.spi.HardwareLimit;
+import java.util.function.Predicate;
 
 /** What a graph has to do in a step. */
 final class GraphCost {
@@ -14,12 +15,19 @@ final class GraphCost {
      * nodes are not counted: a machine with a large enough cache need not move them.
      */
     static Work of(Graph graph, Span span) {
+        return of(graph, span, node -> true);
+    }
+
+    /** {@link #of(Graph, Span)} of some of the nodes. */
+    static Work of(Graph graph, Span span, Predicate<Node> which) {
         double bytes = 0;
         double flops = 0;
         for (Node node : graph.nodes()) {
-            NodeCost cost = NodeCost.of(node, span);
-            bytes += cost.weightBytes() + cost.stateBytes();
-            flops += cost.flops();
+            if (which.test(node)) {
+                NodeCost cost = NodeCost.of(node, span);
+                bytes += cost.weightBytes() + cost.stateBytes();
+                flops += cost.flops();
+            }
         }
         return new Work(bytes, flops, HardwareLimit.BF16_DOT);
     }

@@ -7,20 +7,28 @@ import dev.weft.model.LayerProbe;
 import dev.weft.model.V4Graphs;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
+import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.Placement;
+import dev.weft.spi.Communicator;
 import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
+import java.util.Map;
+import java.util.Optional;
 import java.util.function.IntConsumer;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
- * One layer of true size on random weights, again and again with other rows, which go to other experts. Used by one
- * thread.
+ * One layer of true size on random weights, again and again with other rows, which go to other experts. Spread over ranks,
+ * each has its share of the weights and a sequence of its own; all ranks call the same methods, and every round begins when
+ * all have come to it. Used by one thread.
  */
 public final class LayerBench implements AutoCloseable {
     private final Device device;
@@ -30,6 +38,8 @@ public final class LayerBench implements AutoCloseable {
     private final int tokens;
     private final QuickWeights random;
     private final LayerProbe layer;
+    private final ParallelPlan plan;
+    private final @Nullable Communicator group;
 
     private LayerBench(
             Device device,
@@ -38,7 +48,9 @@ public final class LayerBench implements AutoCloseable {
             int context,
             int tokens,
             QuickWeights random,
-            LayerProbe layer) {
+            LayerProbe layer,
+            ParallelPlan plan,
+            @Nullable Communicator group) {
         this.device = device;
         this.config = config;
         this.kind = kind;
@@ -46,6 +58,8 @@ public final class LayerBench implements AutoCloseable {
         this.tokens = tokens;
         this.random = random;
         this.layer = layer;
+        this.plan = plan;
+        this.group = group;
     }
 
     /** The graph of a layer that {@link #load} would load. */
@@ -59,10 +73,12 @@ public final class LayerBench implements AutoCloseable {
     }
 
     /**
-     * Loads a layer. All its experts are chosen by score, whichever layer it is.
+     * Loads a layer, or this rank's share of it. All its experts are chosen by score, whichever layer it is.
      *
      * @param context tokens before those that are measured
-     * @param tokens tokens of a step
+     * @param tokens tokens of a step, of every rank
+     * @param plan how the layer is spread over {@code group}
+     * @param group the ranks, null for a device alone
      * @param progress receives the weight bytes loaded so far
      */
     public static LayerBench load(
@@ -72,15 +88,18 @@ public final class LayerBench implements AutoCloseable {
             int context,
             int tokens,
             long seed,
+            ParallelPlan plan,
+            @Nullable Communicator group,
             LongConsumer progress) {
         ModelConfig config = byScore(model);
-        QuickWeights random = new QuickWeights(seed);
-        try {
+        int longest = Math.addExact(context, tokens);
+        QuickWeights random = new QuickWeights(seed + 1 + (group == null ? 0 : group.rank()));
+        try (QuickWeights weights = new QuickWeights(seed)) {
             LayerProbe layer =
-                    LayerProbe.load(config, kind, tokens, Math.addExact(context, tokens), device, random, progress);
+                    LayerProbe.load(config, kind, tokens, longest, device, weights, plan, group, progress);
             fill(layer, random);
             layer.rows(context, tokens);
-            return new LayerBench(device, config, kind, context, tokens, random, layer);
+            return new LayerBench(device, config, kind, context, tokens, random, layer, plan, group);
         } catch (RuntimeException | Error e) {
             random.close();
             throw e;
@@ -103,13 +122,88 @@ public final class LayerBench implements AutoCloseable {
         return layer.weightBytes();
     }
 
-    /** The whole layer. @param progress receives the number of rounds done */
+    /**
+     * Bytes of weights on the device, of the rank that has most.
+     *
+     * @param experts routed experts
+     * @param others everything else
+     * @param expertsAlone routed experts on a device alone
+     * @param othersAlone everything else there
+     */
+    public record Memory(long experts, long others, long expertsAlone, long othersAlone) {}
+
+    /** What the layer takes here, and what it would take without other ranks. */
+    public Memory memory() {
+        CompiledGraph mine = layer.compiled();
+        CompiledGraph alone = group == null ? mine : device.compile(graph(config, kind, context, tokens));
+        double[] most = group == null
+                ? new double[] {bytes(mine, true), bytes(mine, false)}
+                : RankValues.largest(group, bytes(mine, true), bytes(mine, false));
+        return new Memory((long) most[0], (long) most[1], bytes(alone, true), bytes(alone, false));
+    }
+
+    private static long bytes(CompiledGraph graph, boolean experts) {
+        return graph.weightBytes(name -> name.contains(".experts.") == experts);
+    }
+
+    /** The whole layer; of ranks the time of the slowest one. @param progress receives the number of rounds done */
     public Result whole(Rounds rounds, IntConsumer progress) {
         Rows rows = new Rows(rounds, layer::run);
         Series series =
                 rounds.run(device, work(expected()).bytes(), EnumSet.of(HardwareLimit.BF16_DOT), rows, progress);
         String name = "layer " + kind.name().toLowerCase(Locale.ROOT);
-        return series.result(name, work(rows.experts()));
+        Result mine = series.result(name, work(rows.experts()));
+        return group == null ? mine : series.result(name, mine.work(), RankValues.largest(group, mine.seconds()));
+    }
+
+    /**
+     * A part of a step's time.
+     *
+     * @param result time of the slowest rank of every round; bytes and FLOPs are this rank's
+     * @param least median time of the fastest rank
+     * @param most median time of the slowest rank
+     */
+    public record Share(Result result, double least, double most) {}
+
+    /**
+     * What the time of a step goes to, from rounds in which the host waits after every node.
+     *
+     * @param progress receives the number of rounds done
+     */
+    public List<Share> parts(Rounds rounds, IntConsumer progress) {
+        Graph graph = layer.graph();
+        List<LayerPart> partOf = LayerPart.of(graph);
+        double[][] seconds = new double[LayerPart.values().length][rounds.count()];
+        long[] nanos = new long[graph.nodes().size()];
+        long[] waits = new long[nanos.length];
+        Rows rows = new Rows(rounds, () -> layer.profile(nanos, waits)) {
+            @Override
+            public void finish(int round) {
+                super.finish(round);
+                for (int i = 0; round >= rounds.warmUp() && i < nanos.length; i++) {
+                    seconds[partOf.get(i).ordinal()][round - rounds.warmUp()] += nanos[i] / 1e9;
+                    seconds[LayerPart.WAITING.ordinal()][round - rounds.warmUp()] += waits[i] / 1e9;
+                }
+            }
+        };
+        rounds.run(rows, progress);
+        Span span = span(rows.experts());
+        List<Share> parts = new ArrayList<>();
+        for (LayerPart part : LayerPart.values()) {
+            if (part != LayerPart.WAITING || group != null) {
+                Work work = GraphCost.of(graph, span, node -> partOf.get(node.index()) == part);
+                parts.add(share(part.key(), work, seconds[part.ordinal()]));
+            }
+        }
+        return parts;
+    }
+
+    private Share share(String name, Work work, double[] mine) {
+        double[][] all = group == null ? new double[][] {mine} : RankValues.all(group, mine);
+        double[] medians = Arrays.stream(all).mapToDouble(Quantile::median).sorted().toArray();
+        double[] slowest = group == null ? mine : RankValues.largest(group, mine);
+        return new Share(
+                new Result(name, work, slowest, Optional.empty()), medians[0], medians[medians.length - 1]);
     }
 
     /**
@@ -132,7 +226,7 @@ public final class LayerBench implements AutoCloseable {
         Graph graph = layer.graph();
         long[] nanos = new long[graph.nodes().size()];
         double[][] seconds = new double[nanos.length][rounds.count()];
-        Rows rows = new Rows(rounds, () -> layer.profile(nanos)) {
+        Rows rows = new Rows(rounds, () -> layer.profile(nanos, new long[nanos.length])) {
             @Override
             public void finish(int round) {
                 super.finish(round);
@@ -163,9 +257,14 @@ public final class LayerBench implements AutoCloseable {
         return parts;
     }
 
-    /** Experts that the rows of a step hit on average if they choose by chance. */
+    private int ranks() {
+        return group == null ? 1 : group.size();
+    }
+
+    /** Experts of this rank that the rows of a step hit on average if they choose by chance. */
     private double expected() {
-        return Span.expectedExperts(config.nRoutedExperts(), config.numExpertsPerTok(), tokens);
+        int rows = ranks() * tokens;
+        return Span.expectedExperts(config.nRoutedExperts(), config.numExpertsPerTok(), rows) / ranks();
     }
 
     private Work work(double experts) {
@@ -173,7 +272,24 @@ public final class LayerBench implements AutoCloseable {
     }
 
     private Span span(double experts) {
-        return new Span(1, context, tokens, experts, V4Graphs.extents(tokens, 1, 0));
+        Map<String, Long> extents = Span.ofRanks(layer.graph(), V4Graphs.extents(tokens, 1, 0), ranks());
+        return new Span(1, context, tokens, experts, extents);
+    }
+
+    /** Different experts that the last rows of all ranks were sent to, and that this rank holds. */
+    private long expertsHit() {
+        int[] chosen = layer.experts();
+        if (group == null) {
+            return Arrays.stream(chosen).distinct().count();
+        }
+        double[][] all = RankValues.all(group, Arrays.stream(chosen).asDoubleStream().toArray());
+        List<Integer> held = plan.table(config).ranks().get(group.rank());
+        return Arrays.stream(all)
+                .flatMapToDouble(Arrays::stream)
+                .mapToInt(e -> (int) e)
+                .distinct()
+                .filter(held::contains)
+                .count();
     }
 
     @Override
@@ -197,6 +313,9 @@ public final class LayerBench implements AutoCloseable {
         public void prepare(int round) {
             Value streams = layer.graph().values(Value.Kind.INPUT).getLast();
             layer.streams(random.values(streams.type(), tokens * layer.streamBytes()));
+            if (group != null) {
+                group.barrier("round " + round);
+            }
         }
 
         @Override
@@ -206,7 +325,7 @@ public final class LayerBench implements AutoCloseable {
 
         @Override
         public void finish(int round) {
-            hits += round < rounds.warmUp() ? 0 : layer.expertsHit();
+            hits += round < rounds.warmUp() ? 0 : expertsHit();
         }
 
         /** Different experts of a round, on average. */

@@ -7,11 +7,13 @@ import dev.weft.model.LoadOptions;
 import dev.weft.model.Session;
 import dev.weft.model.V4Graphs;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.op.MoeSend;
 import dev.weft.runtime.Device;
 import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
+import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.function.IntConsumer;
 import java.util.stream.IntStream;
@@ -110,8 +112,18 @@ public record ModelBench(int prompt, int generate, int depth, int batch) {
     private Work step(DeepSeekV4 model, int position, int tokens, boolean logits) {
         ModelConfig c = model.config();
         double experts = Span.expectedExperts(c.nRoutedExperts(), c.numExpertsPerTok(), tokens * batch);
-        var extents = V4Graphs.extents(tokens * batch, batch, logits ? batch : 0);
-        return GraphCost.of(model.graph(), new Span(batch, position, tokens, experts, extents));
+        Map<String, Long> fed = V4Graphs.extents(tokens * batch, batch, logits ? batch : 0);
+        Map<String, Long> extents = Span.ofRanks(model.graph(), fed, 1); // the other ranks follow
+        double mine = experts / ranks(model);
+        return GraphCost.of(model.graph(), new Span(batch, position, tokens, mine, extents));
+    }
+
+    /** Over how many ranks the experts are spread. */
+    private static int ranks(DeepSeekV4 model) {
+        return model.graph().nodes().stream()
+                .mapToInt(n -> n.op() instanceof MoeSend s ? s.ranks() : 1)
+                .max()
+                .orElse(1);
     }
 
     /** Tokens of every sequence in a step of the prefill. */

@@ -41,11 +41,11 @@ public final class QuickWeights implements WeightSource, AutoCloseable {
         this.random = new SplittableRandom(seed);
     }
 
-    /** One part per index of the first axis of a tensor of rank 3, so that the table need not be as long as the tensor. */
+    /** One part per expert, as in checkpoints, so that the table need not be as long as the tensor. */
     @Override
     public WeightData weight(String name, TensorType type) {
         int parts =
-                type.shape().rank() == 3 ? Math.toIntExact(type.shape().dim(0).maximum()) : 1;
+                name.contains(".experts.") ? Math.toIntExact(type.shape().dim(0).maximum()) : 1;
         long data = type.maxDataBytes() / parts;
         long scale = type.maxScaleBytes() / parts;
         List<WeightData.Part> pieces = new ArrayList<>(parts);

@@ -33,6 +33,16 @@ public record Rounds(int count, int warmUp) {
         default void finish(int round) {}
     }
 
+    /** Repeats a trial that takes times itself, without ceilings. @param progress receives the number of rounds done */
+    void run(Trial trial, IntConsumer progress) {
+        for (int round = 0; round < total(); round++) {
+            trial.prepare(round);
+            trial.run();
+            trial.finish(round);
+            progress.accept(round + 1);
+        }
+    }
+
     /**
      * Times a trial.
      *

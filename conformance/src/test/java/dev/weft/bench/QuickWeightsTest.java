@@ -26,10 +26,10 @@ class QuickWeightsTest {
     }
 
     @Test
-    void stacksAreDistinctPartsOfTheRightSizes() {
+    void expertsAreDistinctPartsOfTheRightSizes() {
         TensorType type = new TensorType(DType.F4_E2M1, Shape.of(3, 64, 256), Scaling.MXFP4);
         try (QuickWeights random = new QuickWeights(7)) {
-            WeightData w = random.weight("w", type);
+            WeightData w = random.weight("ffn.experts.w", type);
             assertThat(w.parts()).hasSize(3);
             for (WeightData.Part p : w.parts()) {
                 assertThat(p.data().byteSize()).isEqualTo(64 * 256 / 2);

@@ -5,18 +5,22 @@ import dev.weft.RequestException;
 import dev.weft.graph.Graph;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
+import dev.weft.parallel.ShardedGraph;
+import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
 import dev.weft.runtime.StateStore;
 import dev.weft.spi.Closing;
+import dev.weft.spi.Communicator;
 import dev.weft.spi.WeightSource;
 import java.lang.foreign.MemorySegment;
-import java.util.Arrays;
 import java.util.List;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One layer of a model by itself, on weights from anywhere: residual streams of one sequence in, residual streams out. A
@@ -74,9 +78,31 @@ public final class LayerProbe implements AutoCloseable {
             Device device,
             WeightSource source,
             LongConsumer progress) {
+        return load(config, kind, tokens, context, device, source, ParallelPlan.ALONE, null, progress);
+    }
+
+    /**
+     * Loads one rank's share of the layer. Every rank has a sequence of its own and runs as often as the others.
+     *
+     * @param source whole weights, the same on all ranks
+     * @param plan how the layer is spread over the ranks of {@code group}
+     */
+    public static LayerProbe load(
+            ModelConfig config,
+            LayerKind kind,
+            int tokens,
+            int context,
+            Device device,
+            WeightSource source,
+            ParallelPlan plan,
+            @Nullable Communicator group,
+            LongConsumer progress) {
         LoadOptions options = options(tokens, context);
-        CompiledGraph compiled = device.compile(graph(config, kind, tokens, context));
-        DeviceWeights weights = compiled.loadWeights(source, progress);
+        ShardedGraph share =
+                plan.share(graph(config, kind, tokens, context), config, group == null ? 0 : group.rank());
+        CompileOptions compile = group == null ? CompileOptions.DEFAULT : CompileOptions.DEFAULT.withGroup(group);
+        CompiledGraph compiled = device.compile(share.graph(), compile);
+        DeviceWeights weights = compiled.loadWeights(share.weights(source), progress);
         try {
             StateStore states = compiled.newStates();
             Execution execution = compiled.newExecution(weights, states);
@@ -113,14 +139,21 @@ public final class LayerProbe implements AutoCloseable {
         execution.run();
     }
 
-    /** Computes the rows node by node; see {@link Execution#profile}. */
-    public void profile(long[] nanos) {
-        execution.profile(nanos);
+    /** Computes the rows node by node; see {@link Execution#profile(long[], long[])}. */
+    public void profile(long[] nanos, long[] waits) {
+        execution.profile(nanos, waits);
     }
 
-    /** Number of different experts that the last run's rows were sent to. */
-    public int expertsHit() {
-        return (int) Arrays.stream(execution.ints(V4Graphs.EXPERTS)).distinct().count();
+    /** Residual streams behind the layer, in BF16 like those before it. */
+    public byte[] result() {
+        byte[] bytes = new byte[Math.toIntExact(execution.outputBytes(V4Graphs.SUBLAYER_OUT))];
+        execution.read(V4Graphs.SUBLAYER_OUT, MemorySegment.ofArray(bytes));
+        return bytes;
+    }
+
+    /** The experts that the last run's rows were sent to, row by row. */
+    public int[] experts() {
+        return execution.ints(V4Graphs.EXPERTS);
     }
 
     /** The layer as a graph. */

@@ -13,6 +13,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.Map;
+import java.util.Optional;
 import java.util.function.ToIntFunction;
 
 /**
@@ -120,6 +121,16 @@ public final class Ranks {
         }
         world.broadcast("bytes of rank 0", bytes, 0);
         return bytes.toArray(ValueLayout.JAVA_BYTE);
+    }
+
+    /**
+     * MPI's own blocking {@code MPI_Alltoallv} of these bytes from and to every rank, to measure against; empty if the group
+     * does not talk through MPI. Every rank runs it as often as the others.
+     */
+    public static Optional<Runnable> bareAllToAllV(Communicator group, long[] sendBytes, long[] receiveBytes) {
+        return group instanceof MpiGroup mpi
+                ? Optional.of(mpi.bareAllToAllV(sendBytes, receiveBytes))
+                : Optional.empty();
     }
 
     /**

@@ -55,7 +55,9 @@ final class Collectives implements AutoCloseable {
         this.carrier = group instanceof DeviceCommunicator d && d.device() == device
                 ? new DeviceCarrier(d, o)
                 : new HostCarrier(group, o);
-        this.exchange = new RowExchange(carrier, group.size());
+        this.exchange = carrier instanceof DeviceCarrier
+                ? new DeviceRowExchange(carrier, group.size())
+                : new HostRowExchange(group);
         this.moe = new MoeRoutes(group);
         this.out = new Route(group.size());
         this.in = new Route(group.size());

@@ -15,6 +15,7 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.LongConsumer;
+import java.util.function.Predicate;
 
 /**
  * A graph with kernels chosen and memory planned for one device. Immutable and shareable; each {@link Execution} runs it
@@ -76,6 +77,11 @@ public final class CompiledGraph {
         }
         long stay = weights.values().stream().mapToLong(b -> b).sum();
         return stay + placement.valueBytes() + placement.workspaceBytes() + placement.stateBytes();
+    }
+
+    /** Bytes on the device of the weights with such names, if they are loaded whole, in the layouts that the kernels want. */
+    public long weightBytes(Predicate<String> names) {
+        return WeightPlan.bytes(this, names);
     }
 
     /**

@@ -268,18 +268,26 @@ public final class Execution implements AutoCloseable {
         }
     }
 
+    /** {@link #profile(long[], long[])} without the times of waiting. */
+    public void profile(long[] nanos) {
+        profile(nanos, new long[nanos.length]);
+    }
+
     /**
      * Runs all nodes once, waiting after each, so that what a graph's time goes to can be told. Waiting costs some
-     * microseconds per node, which {@link #run} does not need.
+     * microseconds per node, which {@link #run} does not need. A collective's time begins when all ranks have come to it.
      *
      * @param nanos receives the time of every node, in the order of {@link dev.weft.graph.Graph#nodes}; that of a kernel
      *     which computes several goes to the last, the others get 0
+     * @param waits receives how long this rank waited for the others before every node, 0 before what is no collective
      */
-    public void profile(long[] nanos) {
+    public void profile(long[] nanos, long[] waits) {
         int nodes = compiled.graph().nodes().size();
-        if (nanos.length != nodes) {
-            throw new GraphException("profile of " + compiled.graph().name() + ": found room for " + nanos.length
-                    + " times, expected " + nodes);
+        for (long[] room : new long[][] {nanos, waits}) {
+            if (room.length != nodes) {
+                throw new GraphException("profile of " + compiled.graph().name() + ": found room for " + room.length
+                        + " times, expected " + nodes);
+            }
         }
         acquire();
         try {
@@ -289,7 +297,7 @@ public final class Execution implements AutoCloseable {
                 ran = false;
                 feedAll();
                 stream.synchronize();
-                launches.profile(stream, nanos);
+                launches.profile(stream, nanos, waits);
                 ran = true;
             } catch (RuntimeException | Error e) {
                 drain(e);

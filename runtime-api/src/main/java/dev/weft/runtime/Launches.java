@@ -134,15 +134,24 @@ final class Launches implements AutoCloseable {
         }
     }
 
-    /** Runs the nodes one by one, waiting for each, and stores their times. */
-    void profile(DeviceStream stream, long[] nanos) {
+    /** Runs the nodes one by one, waiting for each, and stores their times; before a collective it waits for the group. */
+    void profile(DeviceStream stream, long[] nanos, long[] waits) {
         Arrays.fill(nanos, 0);
+        Arrays.fill(waits, 0);
+        Communicator group = compiled.options().group();
         for (int i = 0; i < arguments.size(); i++) {
             Step step = compiled.steps().get(i);
+            int node = step.last().index();
             long start = System.nanoTime();
+            long met = start;
+            if (group != null && step.isCollective()) {
+                group.barrier(step.last().label());
+                met = System.nanoTime();
+            }
             enqueue(stream, step, arguments.get(i));
             stream.synchronize();
-            nanos[step.last().index()] = System.nanoTime() - start;
+            nanos[node] = System.nanoTime() - met;
+            waits[node] = met - start;
         }
     }
 

@@ -7,13 +7,15 @@ import dev.weft.spi.Communicator;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.Arrays;
 import java.util.IdentityHashMap;
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Where rows sorted by expert go and where they come from: rows lie by (expert, source rank, source row) at the rank that
- * holds the expert. Every rank learns the counts of all, so that all refuse together what one of them cannot hold. Used by
- * one thread.
+ * holds the expert. Every rank learns the offsets of all, so that all refuse together what one of them cannot hold. A step
+ * of one token does all of this too, so it works on arrays of the heap, whose loops are the fastest. Used by one thread.
  */
 final class MoeRoutes {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
@@ -22,17 +24,55 @@ final class MoeRoutes {
     private final Communicator group;
     private final Route atSender;
     private final Route atHolder;
-    private final HostScratch mine = new HostScratch();
     private final HostScratch all = new HostScratch();
-    private final Map<ExpertTable, int[][]> held = new IdentityHashMap<>();
+    private final Map<ExpertTable, Held> held = new IdentityHashMap<>();
     private long[] counts = new long[0];
+    /** Where counts are not zero: of one token most are. */
+    private int[] places = new int[0];
+
+    private int filled;
+    /** Per expert held here its first row, and the total. */
+    private int[] firsts = new int[0];
+
+    private int[] next = new int[0];
+    private int[] own = new int[0];
+    private int[] everyone = new int[0];
+    private @Nullable ExpertTable current;
     private int slots;
-    private long received;
 
     MoeRoutes(Communicator group) {
         this.group = group;
         this.atSender = new Route(group.size());
         this.atHolder = new Route(group.size());
+    }
+
+    /**
+     * A table as this rank uses it.
+     *
+     * @param to per sender and expert the rank that receives
+     * @param mine the experts held here
+     * @param sent experts in the order in which this rank's rows leave: by receiver, then by expert
+     */
+    private record Held(int[][] to, int[] mine, int[] sent) {
+        static Held of(ExpertTable table, int rank) {
+            int[][] to = new int[table.size()][table.experts()];
+            for (int s = 0; s < to.length; s++) {
+                for (int e = 0; e < table.experts(); e++) {
+                    to[s][e] = table.rankOf(e, s);
+                }
+            }
+            int[] sent = new int[table.experts()];
+            int n = 0;
+            for (int r = 0; r < table.size(); r++) {
+                for (int e : table.ranks().get(r)) {
+                    if (to[rank][e] == r) {
+                        sent[n++] = e;
+                    }
+                }
+            }
+            int[] mine = table.ranks().get(rank).stream().mapToInt(e -> e).toArray();
+            return new Held(to, mine, sent);
+        }
     }
 
     /** Rows as they lie where they were sorted. */
@@ -47,51 +87,87 @@ final class MoeRoutes {
 
     /** Rows that come to this rank. */
     long received() {
-        return received;
+        return firsts[slots];
     }
 
     /** Finds the routes together with the other ranks. @throws RequestException on all ranks if one cannot hold its rows */
     void meet(String what, MoeSend op, MemorySegment offsets) {
-        int experts = op.table().experts();
-        MemorySegment own = mine.bytes((long) Long.BYTES * experts);
-        for (int e = 0; e < experts; e++) {
-            long rows = (long) offsets.getAtIndex(I32, e + 1) - offsets.getAtIndex(I32, e);
-            own.setAtIndex(I64, e, rows);
+        Held table = prepare(op.table());
+        int ranks = group.size();
+        MemorySegment gathered = all.bytes(ranks * offsets.byteSize());
+        group.allGather(what, offsets, gathered);
+        int each = own.length;
+        if (everyone.length != ranks * each) {
+            everyone = new int[ranks * each];
         }
-        MemorySegment everyone = all.bytes(group.size() * own.byteSize());
-        group.allGather(what, own, everyone);
-        int[][] sends = sends(op.table());
-        for (int r = 0; r < group.size(); r++) {
-            requireRoom(what, op, r, everyone);
-        }
-        room(op.table().slots());
-        for (int s = 0; s < group.size(); s++) {
-            for (int i = 0; i < slots; i++) {
-                int e = op.table().ranks().get(group.rank()).get(i);
-                boolean comes = sends[s][e] == group.rank();
-                counts[s * slots + i] = comes ? everyone.getAtIndex(I64, (long) s * experts + e) : 0;
+        MemorySegment.copy(gathered, I32, 0, everyone, 0, everyone.length);
+        requireRoom(what, op, table);
+        Arrays.fill(counts, 0);
+        filled = 0;
+        for (int s = 0; s < ranks; s++) {
+            int[] to = table.to()[s];
+            int at = s * slots;
+            int base = s * each;
+            for (int e : table.mine()) {
+                int rows = everyone[base + e + 1] - everyone[base + e];
+                if (rows > 0 && to[e] == group.rank()) {
+                    fill(at, rows);
+                }
+                at++;
             }
         }
-        route(op.table(), offsets);
+        System.arraycopy(everyone, group.rank() * each, own, 0, each);
+        route(table);
+        current = op.table();
     }
 
-    private void room(int of) {
-        slots = of;
-        if (counts.length < group.size() * slots) {
+    private void fill(int at, long rows) {
+        counts[at] = rows;
+        places[filled++] = at;
+    }
+
+    /** Rows that a rank has for an expert. */
+    private long rows(int rank, int expert) {
+        int at = rank * own.length + expert;
+        return (long) everyone[at + 1] - everyone[at];
+    }
+
+    private Held prepare(ExpertTable table) {
+        current = null; // until there are routes
+        slots = table.slots();
+        if (counts.length != group.size() * slots) {
             counts = new long[group.size() * slots];
+            places = new int[counts.length];
+            firsts = new int[slots + 1];
+            next = new int[slots];
+        }
+        if (own.length != table.experts() + 1) {
+            own = new int[table.experts() + 1];
+        }
+        return held.computeIfAbsent(table, t -> Held.of(t, group.rank()));
+    }
+
+    private void requireRoom(String what, MoeSend op, Held table) {
+        long rows = 0;
+        for (int r = 1; r <= group.size(); r++) {
+            rows += everyone[r * own.length - 1];
+        }
+        if (rows <= op.received().maximum()) {
+            return; // even if all went to one rank
+        }
+        for (int r = 0; r < group.size(); r++) {
+            requireRoom(what, op, r, table.to());
         }
     }
 
-    private void requireRoom(String what, MoeSend op, int rank, MemorySegment everyone) {
-        ExpertTable table = op.table();
-        int[][] sends = sends(table);
+    private void requireRoom(String what, MoeSend op, int rank, int[][] to) {
         long total = 0;
         long most = -1;
         int fullest = 0;
-        for (int e : table.ranks().get(rank)) {
+        for (int e : op.table().ranks().get(rank)) {
             long rows = 0;
             for (int s = 0; s < group.size(); s++) {
-                rows += sends[s][e] == rank ? everyone.getAtIndex(I64, (long) s * table.experts() + e) : 0;
+                rows += to[s][e] == rank ? rows(s, e) : 0;
             }
             total += rows;
             if (rows > most) {
@@ -106,72 +182,59 @@ final class MoeRoutes {
         }
     }
 
-    /** Takes the routes up again from the results of the way there. */
+    /** Takes the routes up again from the results of the way there; most often nobody else has been under way since. */
     void resume(ExpertTable table, MemorySegment offsets, MemorySegment countsOfRanks) {
-        room(table.slots());
-        for (int i = 0; i < group.size() * slots; i++) {
-            counts[i] = countsOfRanks.getAtIndex(I64, i);
+        if (table == current
+                && countsOfRanks.mismatch(MemorySegment.ofArray(counts)) < 0
+                && offsets.mismatch(MemorySegment.ofArray(own)) < 0) {
+            return;
         }
-        route(table, offsets);
+        Held known = prepare(table);
+        MemorySegment.copy(countsOfRanks, I64, 0, counts, 0, counts.length);
+        filled = 0;
+        for (int at = 0; at < counts.length; at++) {
+            if (counts[at] > 0) {
+                fill(at, counts[at]);
+            }
+        }
+        MemorySegment.copy(offsets, I32, 0, own, 0, own.length);
+        route(known);
+        current = table;
     }
 
-    private void route(ExpertTable table, MemorySegment offsets) {
-        int[] to = sends(table)[group.rank()];
+    private void route(Held table) {
         atSender.clear();
-        for (int r = 0; r < group.size(); r++) {
-            for (int e : table.ranks().get(r)) {
-                if (to[e] == r) {
-                    int first = offsets.getAtIndex(I32, e);
-                    atSender.add(r, first, (long) offsets.getAtIndex(I32, e + 1) - first);
-                }
+        int[] to = table.to()[group.rank()];
+        for (int e : table.sent()) {
+            int rows = own[e + 1] - own[e];
+            if (rows > 0) {
+                atSender.add(to[e], own[e], rows);
             }
         }
+        Arrays.fill(next, 0);
+        for (int n = 0; n < filled; n++) {
+            next[places[n] % slots] += (int) counts[places[n]];
+        }
+        int start = 0;
+        for (int i = 0; i < slots; i++) {
+            int rows = next[i];
+            firsts[i] = start;
+            next[i] = start;
+            start = Math.addExact(start, rows);
+        }
+        firsts[slots] = start;
         atHolder.clear();
-        received = total();
-        for (int s = 0; s < group.size(); s++) {
-            long start = 0; // of the slot
-            for (int i = 0; i < slots; i++) {
-                long before = start;
-                for (int q = 0; q < group.size(); q++) {
-                    before += q < s ? counts[q * slots + i] : 0;
-                    start += counts[q * slots + i];
-                }
-                atHolder.add(s, before, counts[s * slots + i]);
-            }
+        for (int n = 0; n < filled; n++) {
+            int i = places[n] % slots;
+            int rows = (int) counts[places[n]];
+            atHolder.add(places[n] / slots, next[i], rows);
+            next[i] += rows;
         }
-    }
-
-    private long total() {
-        long sum = 0;
-        for (int i = 0; i < group.size() * slots; i++) {
-            sum += counts[i];
-        }
-        return sum;
     }
 
     /** Writes the first row of every expert held here and the total, and the counts. */
     void write(MemorySegment offsets, MemorySegment countsOfRanks) {
-        long start = 0;
-        for (int i = 0; i < slots; i++) {
-            offsets.setAtIndex(I32, i, Math.toIntExact(start));
-            for (int s = 0; s < group.size(); s++) {
-                countsOfRanks.setAtIndex(I64, s * slots + i, counts[s * slots + i]);
-                start += counts[s * slots + i];
-            }
-        }
-        offsets.setAtIndex(I32, slots, Math.toIntExact(start));
-    }
-
-    /** Per sender and expert the rank that receives. */
-    private int[][] sends(ExpertTable table) {
-        return held.computeIfAbsent(table, t -> {
-            int[][] to = new int[group.size()][t.experts()];
-            for (int s = 0; s < group.size(); s++) {
-                for (int e = 0; e < t.experts(); e++) {
-                    to[s][e] = t.rankOf(e, s);
-                }
-            }
-            return to;
-        });
+        MemorySegment.copy(counts, 0, countsOfRanks, I64, 0, counts.length);
+        MemorySegment.copy(firsts, 0, offsets, I32, 0, firsts.length);
     }
 }

@@ -8,6 +8,7 @@ import java.util.Arrays;
  */
 final class Route {
     private final long[] rowsOf;
+    private final int[] runsOf;
     private int[] rank = new int[16];
     private long[] first = new long[16];
     private long[] rows = new long[16];
@@ -15,24 +16,20 @@ final class Route {
 
     Route(int ranks) {
         rowsOf = new long[ranks];
+        runsOf = new int[ranks];
     }
 
     /** Forgets all runs. */
     Route clear() {
         runs = 0;
         Arrays.fill(rowsOf, 0);
+        Arrays.fill(runsOf, 0);
         return this;
     }
 
-    /** Adds {@code count} rows from {@code row} on, to the run before if they follow it; ranks in ascending order. */
+    /** Adds {@code count} rows from {@code row} on; ranks in ascending order. */
     void add(int to, long row, long count) {
         if (count == 0) {
-            return;
-        }
-        rowsOf[to] += count;
-        int last = runs - 1;
-        if (last >= 0 && rank[last] == to && first[last] + rows[last] == row) {
-            rows[last] += count;
             return;
         }
         if (runs == rank.length) {
@@ -43,6 +40,8 @@ final class Route {
         rank[runs] = to;
         first[runs] = row;
         rows[runs++] = count;
+        rowsOf[to] += count;
+        runsOf[to]++;
     }
 
     /** Number of runs. */
@@ -65,5 +64,10 @@ final class Route {
     /** Rows for one rank in all. */
     long rowsOf(int other) {
         return rowsOf[other];
+    }
+
+    /** Runs for one rank. */
+    int runsOf(int other) {
+        return runsOf[other];
     }
 }

@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.Predicate;
 import org.jspecify.annotations.Nullable;
 
 /** Which weights some graphs need, in which layout, when they are read, and where each lies in one allocation. */
@@ -110,6 +111,16 @@ final class WeightPlan {
         }
         plan.lay(available);
         return plan;
+    }
+
+    /** Bytes of weights by name, each in every layout that a kernel of the graph wants. */
+    static long bytes(CompiledGraph graph, Predicate<String> names) {
+        WeightPlan plan = new WeightPlan();
+        graph.steps().forEach(s -> plan.add(graph.device().spi(), s));
+        return plan.items.entrySet().stream()
+                .filter(e -> names.test(e.getKey().name()))
+                .mapToLong(e -> e.getValue().bytes())
+                .sum();
     }
 
     private static long bytesOfExecutions(List<CompiledGraph> graphs) {

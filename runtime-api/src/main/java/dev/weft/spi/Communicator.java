@@ -65,6 +65,15 @@ public interface Communicator extends AutoCloseable {
             long[] receiveBytes,
             long[] receiveOffsets);
 
+    /**
+     * An all-to-all of many pieces of memory: the n-th piece that this rank has for rank j arrives in the n-th piece that rank j
+     * has from this rank, and has as many bytes. As {@link #allToAllV} of the pieces one after another, unless the transport
+     * can do better.
+     */
+    default void exchange(String what, Pieces send, Pieces receive) {
+        PackedPieces.exchange(this, what, send, receive);
+    }
+
     /** Sends bytes to a rank that calls {@link #receive}. */
     void send(String what, MemorySegment data, int to);
 

@@ -54,6 +54,18 @@ interface Mpi {
             long comm,
             MemorySegment outRequest);
 
+    /** Blocks. Counts and places are arrays of 32-bit integers. */
+    int MPI_Alltoallv(
+            MemorySegment send,
+            MemorySegment sendCounts,
+            MemorySegment sendPlaces,
+            long sendType,
+            MemorySegment receive,
+            MemorySegment receiveCounts,
+            MemorySegment receivePlaces,
+            long receiveType,
+            long comm);
+
     int MPI_Test(MemorySegment request, MemorySegment outFlag, MemorySegment outStatus);
 
     int MPI_Get_count(MemorySegment status, long type, MemorySegment outCount);

@@ -5,9 +5,13 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.RequestException;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.Pieces;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.lang.ref.Reference;
+import java.util.ArrayList;
+import java.util.List;
 
 /** Every operation of a communicator, byte by byte; all ranks call it. */
 final class MpiContent {
@@ -28,6 +32,7 @@ final class MpiContent {
         for (int bytes : SIZES) {
             allGather(c, bytes);
             allToAllV(c, bytes);
+            exchange(c, bytes);
             ring(c, bytes);
             for (int root = 0; root < c.size(); root++) {
                 MemorySegment data = pattern(c.rank() == root ? root : 99, 0, bytes);
@@ -67,6 +72,36 @@ final class MpiContent {
             same(receive.asSlice(receiveOffsets[i], receiveBytes[i]), pattern(i, c.rank(), receiveBytes[i]));
             MemorySegment behind = receive.asSlice(receiveOffsets[i] + receiveBytes[i], room - receiveBytes[i]);
             same(behind, Arena.ofAuto().allocate(behind.byteSize()).fill((byte) 0x55));
+        }
+    }
+
+    /** Rank i sends rank j {@code 17 (i + 1) + j} pieces, most of them small, each to a place by itself, in reverse order. */
+    private static void exchange(Communicator c, int bytes) {
+        int size = c.size();
+        Pieces send = new Pieces(size);
+        Pieces receive = new Pieces(size);
+        List<MemorySegment> sent = new ArrayList<>();
+        List<MemorySegment> received = new ArrayList<>();
+        List<MemorySegment> expected = new ArrayList<>();
+        for (int round = 0; round < 2; round++) { // the same lists once more
+            send.clear();
+            receive.clear();
+            for (int r = 0; r < size; r++) {
+                for (int n = 0; n < 17 * (c.rank() + 1) + r; n++) {
+                    sent.add(pattern(c.rank() + n, r, n == 3 ? bytes : n));
+                    send.add(r, sent.getLast().address(), sent.getLast().byteSize());
+                }
+                for (int n = 0; n < 17 * (r + 1) + c.rank(); n++) {
+                    expected.add(pattern(r + n, c.rank(), n == 3 ? bytes : n));
+                    received.add(Arena.ofAuto().allocate(expected.getLast().byteSize()));
+                    receive.add(r, received.getLast().address(), received.getLast().byteSize());
+                }
+            }
+            c.exchange("test", send, receive);
+            for (int i = 0; i < expected.size(); i++) {
+                same(received.get(i), expected.get(i));
+            }
+            Reference.reachabilityFence(sent);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.weft.spi.support;
 import dev.weft.CommunicatorException;
 import dev.weft.RequestException;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.Pieces;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -71,6 +72,8 @@ public final class LocalGroup implements Communicator {
     private record Arrival() implements Part {}
 
     private record Sent(MemorySegment data, long[] bytes, long[] offsets) implements Part {}
+
+    private record SentPieces(Pieces pieces) implements Part {}
 
     private record Wish(int color, int key) implements Part {}
 
@@ -155,6 +158,20 @@ public final class LocalGroup implements Communicator {
                 Sent from = (Sent) all.get(i);
                 requireSame("allToAllV " + what, i, from.bytes()[rank], receiveBytes[i]);
                 MemorySegment.copy(from.data(), from.offsets()[rank], receive, receiveOffsets[i], receiveBytes[i]);
+            }
+        });
+    }
+
+    @Override
+    public void exchange(String what, Pieces send, Pieces receive) {
+        meet("exchange", what, new SentPieces(send), all -> {
+            for (int i = 0; i < all.size(); i++) {
+                Pieces from = ((SentPieces) all.get(i)).pieces();
+                int theirs = from.first(rank);
+                requireSame("exchange " + what, i, from.bytesOf(rank), receive.bytesOf(i));
+                for (int mine = receive.first(i); mine < receive.end(i); mine++) {
+                    MemorySegment.copy(from.segment(theirs++), 0, receive.segment(mine), 0, receive.bytes(mine));
+                }
             }
         });
     }

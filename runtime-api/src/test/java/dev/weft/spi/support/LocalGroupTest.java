@@ -6,6 +6,8 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.weft.CommunicatorException;
 import dev.weft.RequestException;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.PackedPieces;
+import dev.weft.spi.Pieces;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -83,6 +85,40 @@ class LocalGroupTest {
             expected.add(10 + i);
         }
         assertThat(received).hasSize(size).containsOnly(expected);
+    }
+
+    /** A transport of its own, and the one that packs what has none. */
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void everyPieceArrivesInItsPlace(boolean packed) throws Exception {
+        int size = 3;
+        List<List<Integer>> received = run(size, (c, arena) -> {
+            Pieces send = new Pieces(size);
+            Pieces receive = new Pieces(size);
+            MemorySegment all = arena.allocate(100);
+            for (int r = 0; r < size; r++) {
+                // rank i sends rank j its number twice and then both, but the last rank sends itself alone
+                if (c.rank() < 2 || r == 2) {
+                    send.add(r, bytes(arena, c.rank(), c.rank()).address(), 2);
+                    send.add(r, bytes(arena, 10 * c.rank() + r).address(), 1);
+                }
+                if (r < 2 || c.rank() == 2) {
+                    receive.add(r, all.address() + 3L * r + 1, 2);
+                    receive.add(r, all.address() + 3L * r, 1);
+                }
+            }
+            if (packed) {
+                PackedPieces.exchange(c, "test", send, receive);
+            } else {
+                c.exchange("test", send, receive);
+            }
+            return list(all.asSlice(0, 9));
+        });
+        assertThat(received)
+                .containsExactly(
+                        List.of(0, 0, 0, 10, 1, 1, 0, 0, 0),
+                        List.of(1, 0, 0, 11, 1, 1, 0, 0, 0),
+                        List.of(2, 0, 0, 12, 1, 1, 22, 2, 2));
     }
 
     @Test

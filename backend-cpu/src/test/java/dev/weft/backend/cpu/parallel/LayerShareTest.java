@@ -1,0 +1,113 @@
+package dev.weft.backend.cpu.parallel;
+
+import static org.assertj.core.api.Assertions.assertThat;
+
+import dev.weft.bench.LayerBench;
+import dev.weft.bench.QuickWeights;
+import dev.weft.bench.Rounds;
+import dev.weft.conformance.model.GoldenModel;
+import dev.weft.graph.Value;
+import dev.weft.model.LayerProbe;
+import dev.weft.model.config.LayerKind;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
+import dev.weft.runtime.Weft;
+import dev.weft.spi.BackendConfig;
+import dev.weft.spi.Communicator;
+import dev.weft.spi.support.LocalGroup;
+import java.time.Duration;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
+import java.util.concurrent.Future;
+import java.util.function.Function;
+import org.jspecify.annotations.Nullable;
+import org.junit.jupiter.api.Test;
+
+/** The layer that is measured over ranks is the layer of one device, with half of its experts on each. */
+class LayerShareTest {
+    private static final int TOKENS = 5;
+    private static final ParallelPlan TWO = ParallelPlan.experts(2).withOutput();
+
+    private static ModelConfig config() {
+        return ModelConfig.read(GoldenModel.micro().directory().resolve("config.json"))
+                .with(Map.of(
+                        "hidden_size", 512,
+                        "num_attention_heads", 4,
+                        "o_groups", 4,
+                        "n_routed_experts", 8,
+                        "num_experts_per_tok", 3,
+                        "num_hash_layers", 0));
+    }
+
+    private static <T> List<T> onTwoRanks(Function<Communicator, T> work) throws Exception {
+        List<Future<T>> all = new ArrayList<>();
+        try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
+            for (Communicator group : LocalGroup.of(2, Duration.ofSeconds(60))) {
+                all.add(threads.submit(() -> work.apply(group)));
+            }
+        }
+        List<T> results = new ArrayList<>();
+        for (Future<T> f : all) {
+            results.add(f.get());
+        }
+        return results;
+    }
+
+    /** Residual streams behind the layer, for those that belong to a rank. */
+    private static byte[] run(ParallelPlan plan, @Nullable Communicator group, int rank) {
+        try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1));
+                QuickWeights weights = new QuickWeights(1);
+                QuickWeights rows = new QuickWeights(2 + rank);
+                LayerProbe layer = LayerProbe.load(
+                        config(),
+                        LayerKind.CSA,
+                        TOKENS,
+                        TOKENS,
+                        weft.device("cpu:0"),
+                        weights,
+                        plan,
+                        group,
+                        bytes -> {})) {
+            layer.rows(0, TOKENS);
+            Value streams = layer.graph().values(Value.Kind.INPUT).getLast();
+            layer.streams(rows.values(streams.type(), TOKENS * layer.streamBytes()));
+            layer.run();
+            return layer.result();
+        }
+    }
+
+    @Test
+    void ranksGiveTheBitsOfOneDevice() throws Exception {
+        List<byte[]> shares = onTwoRanks(group -> run(TWO, group, group.rank()));
+        for (int rank = 0; rank < 2; rank++) {
+            assertThat(shares.get(rank)).isEqualTo(run(ParallelPlan.ALONE, null, rank));
+        }
+        assertThat(shares.get(0)).isNotEqualTo(shares.get(1));
+    }
+
+    @Test
+    void expertsTakeHalfTheMemoryAndTimeHasParts() throws Exception {
+        Rounds rounds = new Rounds(2, 1);
+        onTwoRanks(group -> {
+            try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1));
+                    LayerBench layer = LayerBench.load(
+                            weft.device("cpu:0"), config(), LayerKind.CSA, 40, 2, 1, TWO, group, bytes -> {})) {
+                LayerBench.Memory memory = layer.memory();
+                assertThat(2 * memory.experts()).isEqualTo(memory.expertsAlone()).isPositive();
+                assertThat(memory.others()).isLessThan(memory.othersAlone());
+                assertThat(layer.weightBytes()).isEqualTo(memory.experts() + memory.others());
+                assertThat(layer.whole(rounds, n -> {}).seconds()).hasSize(2);
+                List<LayerBench.Share> parts = layer.parts(rounds, n -> {});
+                assertThat(parts)
+                        .extracting(p -> p.result().name())
+                        .containsExactly(
+                                "attention", "gate", "dispatch", "experts", "shared", "combine", "rest", "waiting");
+                assertThat(parts).allSatisfy(p -> assertThat(p.least()).isPositive().isLessThanOrEqualTo(p.most()));
+                return true;
+            }
+        });
+    }
+}

@@ -42,7 +42,7 @@ record MpiLaunch(int status, String output) {
     static Path script(Path folder, Class<?> program) throws IOException {
         String library = System.getProperty("weft.native.library", "");
         String line =
-                "exec '%s' -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED %s -cp '%s' %s \"$@\"%n"
+                "exec '%s' -XX:+UseSerialGC -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED --add-modules jdk.incubator.vector %s -cp '%s' %s \"$@\"%n"
                         .formatted(
                                 Path.of(System.getProperty("java.home"), "bin", "java"),
                                 library.isEmpty() ? "" : "-Dweft.native.library=" + library,

@@ -3,6 +3,7 @@ package dev.weft.cli;
 import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
 import java.io.IOException;
+import java.io.InterruptedIOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -91,13 +92,18 @@ final class TwoHosts implements AutoCloseable {
         return (link.equals(DATA) ? "10.77.1." : "10.77.2.") + (host + 1);
     }
 
-    private static String ip(String arguments) throws IOException, InterruptedException {
+    private static String ip(String arguments) throws IOException {
         List<String> command = new ArrayList<>(List.of("ip"));
         command.addAll(List.of(arguments.split(" ")));
         Process process = new ProcessBuilder(command).redirectErrorStream(true).start();
         String said = new String(process.getInputStream().readAllBytes(), StandardCharsets.UTF_8).strip();
-        if (process.waitFor() != 0) {
-            throw new IOException(String.join(" ", command) + ": " + said);
+        try {
+            if (process.waitFor() != 0) {
+                throw new IOException(String.join(" ", command) + ": " + said);
+            }
+        } catch (InterruptedException e) {
+            Thread.currentThread().interrupt();
+            throw new InterruptedIOException(String.join(" ", command));
         }
         return said;
     }
@@ -153,12 +159,12 @@ final class TwoHosts implements AutoCloseable {
     }
 
     /** No byte arrives by the data link any more, and nobody is told. */
-    void cut() throws IOException, InterruptedException {
+    void cut() throws IOException {
         ip("-n " + names.getFirst() + " link set " + DATA + " down");
     }
 
     /** Command lines of all that runs on the hosts. */
-    List<String> running() throws IOException, InterruptedException {
+    List<String> running() throws IOException {
         List<String> all = new ArrayList<>();
         for (String name : names) {
             for (String pid : ip("netns pids " + name).lines().toList()) {
@@ -172,7 +178,7 @@ final class TwoHosts implements AutoCloseable {
 
     /** Ends what runs there. */
     @Override
-    public void close() throws InterruptedException {
+    public void close() {
         for (String name : names) {
             try {
                 for (String pid : ip("netns pids " + name).lines().toList()) {

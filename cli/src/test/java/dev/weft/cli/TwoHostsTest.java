@@ -34,7 +34,7 @@ class TwoHostsTest {
     }
 
     @AfterEach
-    void close() throws InterruptedException {
+    void close() {
         if (hosts != null) {
             hosts.close();
         }

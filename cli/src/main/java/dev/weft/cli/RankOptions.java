@@ -45,11 +45,7 @@ final class RankOptions {
             return work.run(null);
         }
         return Ranks.run(
-                launch,
-                deadline.get(),
-                Map.of("weft", Version.text()),
-                work::run,
-                e -> Errors.rankFailed(terminal, e));
+                launch, deadline.get(), Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
     }
 
     /** How the model is laid out. @throws UsageException if a part is unknown */

@@ -37,7 +37,11 @@ final class RanksCommand extends WeftCommand {
         Launch launch = Launch.of(System.getenv());
         Map<String, String> configuration = Map.of("weft", Version.text(), "command", "ranks");
         return Ranks.run(
-                launch, deadline.get(), configuration, world -> check(launch, world), e -> Errors.rankFailed(terminal, e));
+                launch,
+                deadline.get(),
+                configuration,
+                world -> check(launch, world),
+                e -> Errors.rankFailed(terminal, e));
     }
 
     private int check(Launch launch, Communicator world) {

@@ -14,6 +14,5 @@ public interface DeviceGroups {
      * @param deadline of every later call, and of this one
      * @throws dev.weft.CommunicatorException if the library is absent, refuses, or a rank does not come in time
      */
-    DeviceCommunicator join(
-            String name, int rank, int size, UnaryOperator<byte[]> fromRankZero, Duration deadline);
+    DeviceCommunicator join(String name, int rank, int size, UnaryOperator<byte[]> fromRankZero, Duration deadline);
 }

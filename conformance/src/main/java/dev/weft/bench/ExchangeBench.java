@@ -224,7 +224,7 @@ public final class ExchangeBench implements AutoCloseable {
             for (boolean weft : round % 2 == 0 ? WEFT_FIRST : PEER_FIRST) {
                 if (weft) {
                     execution.profile(nanos);
-                } else {
+                } else if (round >= -rounds.warmUp()) { // nothing of it is to be compiled
                     peerSeconds[0] = seconds(bareThere);
                     peerSeconds[1] = seconds(bareBack);
                 }

@@ -55,9 +55,11 @@ final class BenchExchangeCommand extends WeftCommand {
         models.forEach(m -> ConfigPreset.named("--model", m));
         Launch launch = Launch.of(System.getenv());
         if (!launch.isGroup()) {
-            throw new UsageException("bench exchange: found one process, expected ranks: start it under mpirun or srun");
+            throw new UsageException(
+                    "bench exchange: found one process, expected ranks: start it under mpirun or srun");
         }
-        Map<String, String> same = Map.of("weft", Version.text(), "command", options.output().command());
+        Map<String, String> same =
+                Map.of("weft", Version.text(), "command", options.output().command());
         return Ranks.run(
                 launch, deadline.get(), same, world -> run(world, rounds), e -> Errors.rankFailed(terminal, e));
     }
@@ -85,8 +87,8 @@ final class BenchExchangeCommand extends WeftCommand {
             int n,
             Rounds rounds,
             BenchReport report) {
-        ExchangeBench.Peer peer = (sent, received) ->
-                Ranks.bareAllToAllV(world, sent, received).orElseThrow();
+        ExchangeBench.Peer peer =
+                (sent, received) -> Ranks.bareAllToAllV(world, sent, received).orElseThrow();
         try (ExchangeBench bench = new ExchangeBench(device, world, config, n, options.seed())) {
             for (ExchangeBench.Way way : bench.measure(rounds, peer, done -> {})) {
                 Result result = way.result();

@@ -90,8 +90,8 @@ final class BenchModelCommand extends WeftCommand {
             ObjectNode settings = Json.object().put("model", name());
             BenchReport report = new BenchReport("model", options, settings);
             try (Checkpoint checkpoint = Checkpoint.open(folder(made))) {
-                options.eachDevice(device ->
-                        numerics.forEach(mode -> measure(checkpoint, device, mode, all, rounds, report, settings, world)));
+                options.eachDevice(device -> numerics.forEach(
+                        mode -> measure(checkpoint, device, mode, all, rounds, report, settings, world)));
             }
             if (world == null || world.rank() == 0) {
                 report.write(terminal);

@@ -118,8 +118,8 @@ final class BenchText {
                         ? "%s ranks, against %s of %s between the rounds"
                                 .formatted(r.get("ranks"), r.get("peer.name"), r.get("transport"))
                         : r.get("limit.measuredBy") == null
-                        ? "limits: none, the device measures no ceiling"
-                        : "limits measured by " + r.get("limit.measuredBy") + " between the rounds")
+                                ? "limits: none, the device measures no ceiling"
+                                : "limits measured by " + r.get("limit.measuredBy") + " between the rounds")
                 .distinct();
         String run = "Java %s, weft %s, %s rounds, seed %s, %s"
                 .formatted(
@@ -138,7 +138,8 @@ final class BenchText {
             return Stream.of("weights of each of %s ranks: %s"
                     .formatted(
                             document.path("ranks").asString(),
-                            document.path("rankWeightBytes").valueStream()
+                            document.path("rankWeightBytes")
+                                    .valueStream()
                                     .map(b -> Units.bytes(b.asLong()))
                                     .collect(Collectors.joining(", "))));
         }

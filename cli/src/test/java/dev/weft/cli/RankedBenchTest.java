@@ -33,14 +33,16 @@ class RankedBenchTest {
         assertThat(run.status()).as(run.output()).isZero();
         JsonNode root = Json.line(Files.readString(file));
         assertThat(root.path("ranks").asInt()).isEqualTo(2);
-        assertThat(root.path("transport").asString()).containsIgnoringCase(launcher.contains("mpich") ? "mpich" : "open mpi");
+        assertThat(root.path("transport").asString())
+                .containsIgnoringCase(launcher.contains("mpich") ? "mpich" : "open mpi");
         return root;
     }
 
     @ParameterizedTest
     @ValueSource(strings = {OPEN_MPI, MPICH})
     void exchangesAreHeldAgainstMpi(String launcher) throws Exception {
-        JsonNode results = run(launcher, "exchange", "--model", "tiny", "--tokens", "1,40").path("results");
+        JsonNode results =
+                run(launcher, "exchange", "--model", "tiny", "--tokens", "1,40").path("results");
         assertThat(results).hasSize(6);
         for (int i = 0; i < 6; i++) {
             JsonNode r = results.path(i);
@@ -49,7 +51,9 @@ class RankedBenchTest {
             assertThat(r.path("work").asString()).startsWith("tiny, ");
             assertThat(r.path("peer").path("name").asString()).isEqualTo("MPI_Alltoallv");
             assertThat(r.path("peer").path("median").asDouble()).isPositive();
-            assertThat(r.path("ofPeerP10").asDouble()).isPositive().isLessThanOrEqualTo(r.path("ofPeer").asDouble());
+            assertThat(r.path("ofPeerP10").asDouble())
+                    .isPositive()
+                    .isLessThanOrEqualTo(r.path("ofPeer").asDouble());
             assertThat(r.path("javaSeconds").asDouble())
                     .isPositive()
                     .isLessThan(r.path("seconds").path("mean").asDouble() * 2);

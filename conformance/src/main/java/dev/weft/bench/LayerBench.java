@@ -95,8 +95,7 @@ public final class LayerBench implements AutoCloseable {
         int longest = Math.addExact(context, tokens);
         QuickWeights random = new QuickWeights(seed + 1 + (group == null ? 0 : group.rank()));
         try (QuickWeights weights = new QuickWeights(seed)) {
-            LayerProbe layer =
-                    LayerProbe.load(config, kind, tokens, longest, device, weights, plan, group, progress);
+            LayerProbe layer = LayerProbe.load(config, kind, tokens, longest, device, weights, plan, group, progress);
             fill(layer, random);
             layer.rows(context, tokens);
             return new LayerBench(device, config, kind, context, tokens, random, layer, plan, group);
@@ -200,10 +199,10 @@ public final class LayerBench implements AutoCloseable {
 
     private Share share(String name, Work work, double[] mine) {
         double[][] all = group == null ? new double[][] {mine} : RankValues.all(group, mine);
-        double[] medians = Arrays.stream(all).mapToDouble(Quantile::median).sorted().toArray();
+        double[] medians =
+                Arrays.stream(all).mapToDouble(Quantile::median).sorted().toArray();
         double[] slowest = group == null ? mine : RankValues.largest(group, mine);
-        return new Share(
-                new Result(name, work, slowest, Optional.empty()), medians[0], medians[medians.length - 1]);
+        return new Share(new Result(name, work, slowest, Optional.empty()), medians[0], medians[medians.length - 1]);
     }
 
     /**
@@ -282,7 +281,8 @@ public final class LayerBench implements AutoCloseable {
         if (group == null) {
             return Arrays.stream(chosen).distinct().count();
         }
-        double[][] all = RankValues.all(group, Arrays.stream(chosen).asDoubleStream().toArray());
+        double[][] all =
+                RankValues.all(group, Arrays.stream(chosen).asDoubleStream().toArray());
         List<Integer> held = plan.table(config).ranks().get(group.rank());
         return Arrays.stream(all)
                 .flatMapToDouble(Arrays::stream)

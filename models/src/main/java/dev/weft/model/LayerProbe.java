@@ -98,8 +98,7 @@ public final class LayerProbe implements AutoCloseable {
             @Nullable Communicator group,
             LongConsumer progress) {
         LoadOptions options = options(tokens, context);
-        ShardedGraph share =
-                plan.share(graph(config, kind, tokens, context), config, group == null ? 0 : group.rank());
+        ShardedGraph share = plan.share(graph(config, kind, tokens, context), config, group == null ? 0 : group.rank());
         CompileOptions compile = group == null ? CompileOptions.DEFAULT : CompileOptions.DEFAULT.withGroup(group);
         CompiledGraph compiled = device.compile(share.graph(), compile);
         DeviceWeights weights = compiled.loadWeights(share.weights(source), progress);

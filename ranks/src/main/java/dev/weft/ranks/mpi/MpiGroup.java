@@ -293,7 +293,9 @@ public final class MpiGroup implements Communicator {
     }
 
     private static MemorySegment buffer(long[] parts) {
-        return Arena.global().allocate(Math.max(1, Arrays.stream(parts).sum()), 64).fill((byte) 1);
+        return Arena.global()
+                .allocate(Math.max(1, Arrays.stream(parts).sum()), 64)
+                .fill((byte) 1);
     }
 
     private static MemorySegment counts(long[] bytes) {

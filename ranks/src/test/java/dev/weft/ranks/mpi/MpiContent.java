@@ -94,7 +94,8 @@ final class MpiContent {
                 for (int n = 0; n < 17 * (r + 1) + c.rank(); n++) {
                     expected.add(pattern(r + n, c.rank(), n == 3 ? bytes : n));
                     received.add(Arena.ofAuto().allocate(expected.getLast().byteSize()));
-                    receive.add(r, received.getLast().address(), received.getLast().byteSize());
+                    receive.add(
+                            r, received.getLast().address(), received.getLast().byteSize());
                 }
             }
             c.exchange("test", send, receive);

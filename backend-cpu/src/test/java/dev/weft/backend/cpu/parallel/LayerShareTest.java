@@ -96,7 +96,9 @@ class LayerShareTest {
                     LayerBench layer = LayerBench.load(
                             weft.device("cpu:0"), config(), LayerKind.CSA, 40, 2, 1, TWO, group, bytes -> {})) {
                 LayerBench.Memory memory = layer.memory();
-                assertThat(2 * memory.experts()).isEqualTo(memory.expertsAlone()).isPositive();
+                assertThat(2 * memory.experts())
+                        .isEqualTo(memory.expertsAlone())
+                        .isPositive();
                 assertThat(memory.others()).isLessThan(memory.othersAlone());
                 assertThat(layer.weightBytes()).isEqualTo(memory.experts() + memory.others());
                 assertThat(layer.whole(rounds, n -> {}).seconds()).hasSize(2);
@@ -105,7 +107,8 @@ class LayerShareTest {
                         .extracting(p -> p.result().name())
                         .containsExactly(
                                 "attention", "gate", "dispatch", "experts", "shared", "combine", "rest", "waiting");
-                assertThat(parts).allSatisfy(p -> assertThat(p.least()).isPositive().isLessThanOrEqualTo(p.most()));
+                assertThat(parts)
+                        .allSatisfy(p -> assertThat(p.least()).isPositive().isLessThanOrEqualTo(p.most()));
                 return true;
             }
         });

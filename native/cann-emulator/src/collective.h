@@ -74,6 +74,8 @@ struct Communicator {
 // ---- communicator.cpp
 int new_root_info(HcclRootInfo* info);
 int join_group(uint32_t ranks, const HcclRootInfo* info, uint32_t rank, const HcclCommConfig* config, HcclComm* comm);
+/** Joins the group of all ranks that a rank table names. */
+int join_table(const char* path, uint32_t rank, const HcclCommConfig* config, HcclComm* comm);
 int join_all(uint32_t ranks, const int32_t* devices, HcclComm* comms);
 int join_subgroup(HcclComm parent, uint32_t ranks, const uint32_t* rank_ids, uint64_t id, uint32_t rank,
                   const HcclCommConfig* config, HcclComm* comm);

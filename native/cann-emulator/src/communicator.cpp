@@ -1,5 +1,9 @@
+#include <algorithm>
 #include <chrono>
 #include <cstring>
+#include <fstream>
+#include <functional>
+#include <iterator>
 
 #include "collective.h"
 
@@ -16,6 +20,10 @@ struct RootInfo {
 
 std::map<uint64_t, std::shared_ptr<Group>> groups;  // by root id, while ranks join
 uint64_t next_root = 1;
+
+/** Marks of ids that are not of root infos: groups that were split off, and those of a rank table. */
+constexpr uint64_t split_off = 1ULL << 63;
+constexpr uint64_t tabled = 1ULL << 62;
 
 int refuse(HcclResult code, const std::string& text) {
     return fail(code, text);
@@ -122,6 +130,24 @@ int join_group(uint32_t ranks, const HcclRootInfo* info, uint32_t rank, const Hc
     return join_root(root.id, ranks, rank, config, comm, lock);
 }
 
+int join_table(const char* path, uint32_t rank, const HcclCommConfig* config, HcclComm* comm) {
+    if (path == nullptr || comm == nullptr) {
+        return refuse(HCCL_E_PTR, "HcclCommInitClusterInfo: NULL");
+    }
+    std::ifstream file(path);
+    std::string text{std::istreambuf_iterator<char>(file), std::istreambuf_iterator<char>()};
+    uint32_t ranks = 0;
+    for (size_t at = text.find("\"rank_id\""); at != std::string::npos; at = text.find("\"rank_id\"", at + 1)) {
+        ranks++;
+    }
+    if (ranks == 0 || text.find("completed") == std::string::npos) {
+        return refuse(HCCL_E_PARA, std::string("HcclCommInitClusterInfo: ") + path +
+                                       " is no completed rank table [hccl docs: rank table configuration]");
+    }
+    Lock lock(world().mutex);
+    return join_root(tabled | std::hash<std::string>{}(text) >> 2, ranks, rank, config, comm, lock);
+}
+
 int join_all(uint32_t ranks, const int32_t* devices, HcclComm* comms) {
     if (devices == nullptr || comms == nullptr) {
         return refuse(HCCL_E_PTR, "HcclCommInitAll: NULL");
@@ -157,10 +183,16 @@ int join_subgroup(HcclComm parent, uint32_t ranks, const uint32_t* rank_ids, uin
         *comm = nullptr;  // this rank stays outside
         return HCCL_SUCCESS;
     }
+    if (whole->group->id & split_off) {
+        return refuse(HCCL_E_NOT_SUPPORT, "HcclCreateSubCommConfig: the communicator was split off itself [hcomm docs]");
+    }
+    if (!std::is_sorted(rank_ids, rank_ids + ranks)) {
+        return refuse(HCCL_E_PARA, "HcclCreateSubCommConfig: rankIds are not in order [hcomm docs]");
+    }
     if (rank >= ranks || rank_ids[rank] != whole->rank) {
         return refuse(HCCL_E_PARA, "HcclCreateSubCommConfig: rankIds does not name this rank at its own place");
     }
-    uint64_t root = (1ULL << 63) | whole->group->id << 32 | id;
+    uint64_t root = split_off | whole->group->id << 32 | id;
     return join_root(root, ranks, rank, config, comm, lock);
 }
 

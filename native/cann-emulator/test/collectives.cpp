@@ -1,5 +1,7 @@
 // Collectives: ranks are threads with a device each.
+#include <cstdio>
 #include <cstring>
+#include <fstream>
 #include <thread>
 
 #include "aclnnop/aclnn_moe_distribute_buffer_reset.h"
@@ -252,6 +254,40 @@ TEST(one_thread_for_all_ranks, [] {
     }
     EQUAL(HcclCommDestroy(comms[0]), HCCL_E_PARA);
     FAULTS("use-after-destroy");
+});
+
+TEST(a_rank_table_names_the_ranks, {{"devices", "2"}}, [] {
+    std::string path = "weft_emulator_rank_table.json";
+    std::ofstream(path) << R"({"status": "completed", "rank_list": [{"rank_id": 0}, {"rank_id": 1}]})";
+    std::vector<std::thread> threads;
+    for (uint32_t rank = 0; rank < 2; rank++) {
+        threads.emplace_back([&, rank] {
+            OK(aclrtSetDevice(static_cast<int32_t>(rank)));
+            Rank me{rank, nullptr, make_stream()};
+            EQUAL(HcclCommInitClusterInfo(path.c_str(), rank, &me.comm), HCCL_SUCCESS);
+            EQUAL(HcclBarrier(me.comm, me.stream), HCCL_SUCCESS);
+            OK(aclrtSynchronizeStream(me.stream));
+            EQUAL(HcclCommDestroy(me.comm), HCCL_SUCCESS);
+            OK(aclrtDestroyStream(me.stream));
+        });
+    }
+    for (std::thread& t : threads) {
+        t.join();
+    }
+    std::remove(path.c_str());
+    HcclComm none = nullptr;
+    EQUAL(HcclCommInitClusterInfo(path.c_str(), 0, &none), HCCL_E_PARA);
+});
+
+TEST(parts_are_split_off_the_whole_in_order, {{"devices", "2"}}, [] {
+    on_ranks(2, [](Rank r) {
+        uint32_t all[] = {0, 1}, turned[] = {1, 0}, alone[] = {0};
+        HcclComm part = nullptr, none = nullptr;
+        EQUAL(HcclCreateSubCommConfig(&r.comm, 2, turned, 1, 1 - r.rank, nullptr, &none), HCCL_E_PARA);
+        EQUAL(HcclCreateSubCommConfig(&r.comm, 2, all, 2, r.rank, nullptr, &part), HCCL_SUCCESS);
+        EQUAL(HcclCreateSubCommConfig(&part, 1, alone, 3, 0, nullptr, &none), HCCL_E_NOT_SUPPORT);
+        EQUAL(HcclCommDestroy(part), HCCL_SUCCESS);
+    });
 });
 
 }  // namespace

@@ -401,22 +401,7 @@ WEFT_SPARSE_ATTENTION(192, 1)
 WEFT_SPARSE_ATTENTION(64, 4)
 WEFT_SPARSE_ATTENTION(64, 1)
 
-// Merges the splits of a list, in order. Grid: rows, heads.
+// Grid: rows, heads.
 WEFT_KERNEL(sparse_attention_combine, THREADS) {
-    const i64 row = blockIdx.x;
-    const i64 head = blockIdx.y;
-    const i64 width = call.at[Q].dims[2];
-    const float sink = static_cast<const float *>(call.at[SINK].data)[head];
-    bf16 *y = row_of<bf16>(result(call), row, head);
-    for (i64 c = threadIdx.x; c < width; c += blockDim.x) {
-        Softmax all = {-infinity(), 0.0f};
-        float value = 0;
-        for (i64 split = 0; split < call.attribute[SPLITS]; split++) {
-            const Softmax part = split_softmax(call, row, split)[head];
-            if (part.sum != 0) {  // else the split has no keys
-                value = merge(merge(all, part), value, split_values(call, row, split, head)[c]);
-            }
-        }
-        store_to(y + c, value * closing(all, sink));
-    }
+    combine_head(call, blockIdx.x, blockIdx.y, static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x));
 }

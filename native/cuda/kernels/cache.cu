@@ -1,39 +1,18 @@
 // RingWrite, and the compressor. A block of threads is one row of the step.
-#include "weft/cuda/compress.cuh"
+#include "weft/cuda/compress_row.cuh"
+#include "weft/cuda/ring.cuh"
 
 using namespace weft;
 
 namespace {
 
-enum RingAt { RING, ROWS, RING_POSITIONS, RING_STARTS, RING_SLOTS };
-
 constexpr int RING_THREADS = 128;
-
-template <class T>
-__device__ __forceinline__ void copy_to_ring(const Call &call, const Sequence &s, i64 row) {
-    const i64 place = (s.position + row - s.begin) % call.at[RING].dims[1];
-    const T *from = row_of<const T>(call.at[ROWS], row);
-    T *to = row_of<T>(call.at[RING], index_at(call.at[RING_SLOTS], s.index), place);
-    for (i64 c = threadIdx.x; c < call.at[RING].dims[2]; c += RING_THREADS) {
-        to[c] = from[c];
-    }
-}
 
 }  // namespace
 
 // Grid: rows.
 WEFT_KERNEL(ring_write, RING_THREADS) {
-    const i64 row = blockIdx.x;
-    const Sequence s = sequence_of(call.at[RING_POSITIONS], call.at[RING_STARTS], row);
-    // of a sequence's rows the last that fit: two rows must not write one place
-    if (s.index < 0 || row < s.end - call.at[RING].dims[1]) {
-        return;
-    }
-    if (bytes_of(call.at[RING].dtype) == 4) {
-        copy_to_ring<u32>(call, s, row);
-    } else {
-        copy_to_ring<u16>(call, s, row);
-    }
+    ring::write_row(call, blockIdx.x);
 }
 
 using namespace weft::compressor;
@@ -81,132 +60,8 @@ WEFT_KERNEL(compress_simple, SIMPLE_THREADS) {
     finish(call, e, entry);
 }
 
-namespace {
-
-constexpr int THREADS = 512;
-constexpr int CHANNELS = 4;  // of a thread: 16 bytes
-constexpr int BATCH = 4;     // rows that a thread loads at once
-
-// A softmax that is not finished, of the channels of one thread.
-struct Part {
-    float most[CHANNELS];
-    float sum[CHANNELS];
-    float weighted[CHANNELS];
-};
-
-__device__ __forceinline__ void load_channels(const float *from, float *to) {
-    if (reinterpret_cast<u64>(from) % 16 == 0) {
-        const float4 v = *reinterpret_cast<const float4 *>(from);
-        to[0] = v.x;
-        to[1] = v.y;
-        to[2] = v.z;
-        to[3] = v.w;
-        return;
-    }
-#pragma unroll
-    for (int i = 0; i < CHANNELS; i++) {
-        to[i] = from[i];
-    }
-}
-
-// Where exponents are counted from; rows that all score negative infinity have no weight.
-__device__ __forceinline__ float origin(float most) {
-    return most == -infinity() ? 0.0f : most;
-}
-
-// The rows t, t + step, ... of an entry.
-__device__ __forceinline__ Part part(const Call &call, const Entry &e, i32 t, i32 step, i32 channel) {
-    Part p;
-#pragma unroll
-    for (int i = 0; i < CHANNELS; i++) {
-        p.most[i] = -infinity();
-        p.sum[i] = 0;
-        p.weighted[i] = 0;
-    }
-    for (; t < e.rows; t += BATCH * step) {
-        float z[BATCH][CHANNELS];
-        float ape[BATCH][CHANNELS];
-        float k[BATCH][CHANNELS];
-#pragma unroll
-        for (int b = 0; b < BATCH; b++) {
-            // behind the last row comes the last row again, without weight
-            const Source s = source(call, e, min(t + b * step, e.rows - 1));
-            load_channels(s.z + channel, z[b]);
-            load_channels(s.ape + channel, ape[b]);
-            load_channels(s.k + channel, k[b]);
-        }
-#pragma unroll
-        for (int i = 0; i < CHANNELS; i++) {
-            float most = p.most[i];
-#pragma unroll
-            for (int b = 0; b < BATCH; b++) {
-                z[b][i] = t + b * step < e.rows ? z[b][i] + ape[b][i] : -infinity();
-                most = fmaxf(most, z[b][i]);
-            }
-            const float kept = expf(p.most[i] - origin(most));
-            p.most[i] = most;
-            p.sum[i] *= kept;
-            p.weighted[i] *= kept;
-#pragma unroll
-            for (int b = 0; b < BATCH; b++) {
-                if (t + b * step < e.rows) {
-                    const float term = expf(z[b][i] - origin(most));
-                    p.sum[i] += term;
-                    p.weighted[i] = fmaf(term, k[b][i], p.weighted[i]);
-                }
-            }
-        }
-    }
-    return p;
-}
-
-}  // namespace
-
-// Grid: rows. Groups of threads share the rows of an entry. Attributes: those of compress_simple, then the number of groups.
-// Shared memory: three floats per channel and group, then an entry.
-WEFT_KERNEL(compress, THREADS) {
+// Grid: rows. Shared memory and attributes: see compress_row.
+WEFT_KERNEL(compress, COMPRESS_THREADS) {
     WEFT_SHARED_MEMORY(float, memory);
-    const i64 row = blockIdx.x;
-    if (!ends_entry(call, row)) {
-        return;
-    }
-    const Entry e = entry_of_row(call, row);
-    if (e.index < 0) {
-        return;
-    }
-    const int width = static_cast<int>(call.at[CACHE].dims[2]);
-    const int groups = static_cast<int>(call.attribute[ATTRIBUTES]);
-    const int lanes = width / CHANNELS;
-    const int group = static_cast<int>(threadIdx.x) / lanes;
-    float *most = memory;
-    float *sum = most + groups * width;
-    float *weighted = sum + groups * width;
-    float *entry = weighted + groups * width;
-    if (group < groups) {
-        const int channel = static_cast<int>(threadIdx.x) % lanes * CHANNELS;
-        const Part p = part(call, e, group, groups, channel);
-#pragma unroll
-        for (int i = 0; i < CHANNELS; i++) {
-            most[group * width + channel + i] = p.most[i];
-            sum[group * width + channel + i] = p.sum[i];
-            weighted[group * width + channel + i] = p.weighted[i];
-        }
-    }
-    __syncthreads();
-    for (int c = static_cast<int>(threadIdx.x); c < width; c += static_cast<int>(blockDim.x)) {
-        float greatest = -infinity();
-        for (int g = 0; g < groups; g++) {
-            greatest = fmaxf(greatest, most[g * width + c]);
-        }
-        float terms = 0;
-        float values = 0;
-        for (int g = 0; g < groups; g++) {
-            const float kept = expf(most[g * width + c] - origin(greatest));
-            terms = fmaf(sum[g * width + c], kept, terms);
-            values = fmaf(weighted[g * width + c], kept, values);
-        }
-        entry[c] = values / terms;
-    }
-    __syncthreads();
-    finish(call, e, entry);
+    compress_row(call, blockIdx.x, memory);
 }

@@ -115,7 +115,7 @@ template <DType X, DType W>
 __device__ __forceinline__ void multiply_tile(const Call &call) {
     constexpr int LOADS = block_loads<W>;
     WEFT_SHARED_MEMORY(Layout, shared);
-    const Tile tile = tile_of(call, TOKENS);
+    const Tile tile = tile_of(call, TOKENS, blockIdx);
     if (tile.tokens <= 0) {
         return;
     }
@@ -169,7 +169,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
         add<X, W>(sums, shared->exponents[buffer], W == F8_E4M3 ? scale_exponent(scales[0]) : 0, totals);
     }
     wait_copies<0>();  // of zeros, past the last step
-    store(results_of(call), tile, row, totals);
+    store(results_of(call, blockIdx), tile, row, totals);
 }
 
 }  // namespace

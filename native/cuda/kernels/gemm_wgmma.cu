@@ -110,7 +110,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
     WEFT_SHARED_MEMORY(u8, memory);
     // tiles begin at multiples of 1024 bytes, dynamic shared memory need not
     auto &shared = *reinterpret_cast<Layout<X, TOKENS> *>(memory + (-shared_address(memory) & 1023u));
-    const Tile tile = tile_of(call, TOKENS);
+    const Tile tile = tile_of(call, TOKENS, blockIdx);
     if (tile.tokens <= 0) {
         return;
     }
@@ -180,7 +180,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
         add<X, W>(sums, shared.exponents[buffer], W == F8_E4M3 ? scale_exponent(weights.scale[0]) : 0, totals);
     }
     wait_copies<0>();  // of zeros, past the last step
-    store(results_of(call), tile, row, totals);
+    store(results_of(call, blockIdx), tile, row, totals);
 }
 
 }  // namespace

@@ -2,80 +2,23 @@
 // do not depend on which of them ran: a lane owns four columns of every 128, its sum runs over them, then lanes are added as
 // in warp_sum.
 #include "weft/cuda/async.cuh"
-#include "weft/cuda/hyper.cuh"
-#include "weft/cuda/vectors.cuh"
+#include "weft/cuda/hyper_project.cuh"
 
 using namespace weft;
 
 namespace {
 
-constexpr int STEP = 4 * WARP;
-constexpr int STEPS = CHUNK / STEP;
-
 // ---- few rows: a warp per coefficient
-
-template <bool WHOLE, class T>
-__device__ __forceinline__ float chunk_dot(const T *u, const float *w, i64 left) {
-    float b[STEPS][4];  // all loads at once: there are too few warps to hide them otherwise
-#pragma unroll
-    for (int step = 0; step < STEPS; step++) {
-        const int c = step * STEP + 4 * lane_id();
-        load_run(w + c, WHOLE ? CHUNK : left - c, WHOLE, b[step]);
-    }
-    float sum = 0;
-#pragma unroll
-    for (int step = 0; step < STEPS; step++) {
-        const int c = step * STEP + 4 * lane_id();
-        float a[4];
-        load_run(u + c, WHOLE ? CHUNK : left - c, WHOLE, a);
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-            sum = fmaf(a[e], b[step][e], sum);
-        }
-    }
-    return warp_sum(sum);
-}
-
-template <bool WHOLE, class T>
-__device__ __forceinline__ float chunk_squares(const T *u, i64 left) {
-    float sum = 0;
-#pragma unroll
-    for (int step = 0; step < STEPS; step++) {
-        const int c = step * STEP + 4 * lane_id();
-        float a[4];
-        load_run(u + c, WHOLE ? CHUNK : left - c, WHOLE, a);
-#pragma unroll
-        for (int e = 0; e < 4; e++) {
-            sum = fmaf(a[e], a[e], sum);
-        }
-    }
-    return warp_sum(sum);
-}
 
 template <class T>
 __device__ __forceinline__ void project_few(const Call &call) {
-    const Rows fn = rows_of(call.at[1]);
-    const i64 sums = fn.count + 1;
-    const i64 chunks = ceil_div(fn.columns, CHUNK);
+    const i64 sums = call.at[1].dims[0] + 1;
+    const i64 chunks = ceil_div(call.at[1].dims[1], CHUNK);
     const i64 warp = global_thread() / WARP;
-    const i64 mix = warp % sums;
     const i64 chunk = warp / sums % chunks;
     const i64 row = warp / sums / chunks;
-    if (row >= call.at[0].dims[0]) {
-        return;
-    }
-    const T *u = at_index<const T>(call.at[0], row) + chunk * CHUNK;
-    const float *w = fn.row<const float>(mix < fn.count ? mix : 0) + chunk * CHUNK;
-    const i64 left = fn.columns - chunk * CHUNK;
-    const bool whole = left >= CHUNK && is_aligned(u, 16) && is_aligned(w, 16);
-    float sum;
-    if (mix < fn.count) {
-        sum = whole ? chunk_dot<true>(u, w, left) : chunk_dot<false>(u, w, left);
-    } else {
-        sum = whole ? chunk_squares<true>(u, left) : chunk_squares<false>(u, left);
-    }
-    if (lane_id() == 0) {
-        partial_sums(call, row, chunk)[mix] = sum;
+    if (row < call.at[0].dims[0]) {
+        project_chunk(call, at_index<const T>(call.at[0], row) + chunk * CHUNK, row, chunk, warp % sums);
     }
 }
 

@@ -1,4 +1,5 @@
 // Mixture of experts around the matrix products: choice, distribution of rows, activation, sum.
+#include "weft/cuda/dispatch_row.cuh"
 #include "weft/cuda/gate.cuh"
 
 using namespace weft;
@@ -79,32 +80,9 @@ WEFT_KERNEL(moe_order, THREADS) {
     }
 }
 
-// One block per result row: copies codes and scales of the row its source names.
+// One block per result row.
 WEFT_KERNEL(moe_copy, THREADS) {
-    const Rows from = rows_of(call.at[0]);
-    const Rows to = rows_of(call.at[3]);
-    const i64 p = blockIdx.x;
-    const i64 i = static_cast<const i32 *>(call.at[5].data)[p] / call.at[1].dims[1];
-    const i64 size = bytes_of(from.dtype);
-    const u8 *source = static_cast<const u8 *>(from.data) + from.at(i) * size;
-    u8 *target = static_cast<u8 *>(to.data) + to.at(p) * size;
-    const i64 bytes = from.columns * size;
-    const bool aligned = ((reinterpret_cast<u64>(source) | reinterpret_cast<u64>(target) | bytes) & 15) == 0;
-    if (aligned) {
-        for (i64 v = threadIdx.x; v < bytes / 16; v += blockDim.x) {
-            reinterpret_cast<uint4 *>(target)[v] = reinterpret_cast<const uint4 *>(source)[v];
-        }
-    } else {
-        for (i64 b = threadIdx.x; b < bytes; b += blockDim.x) {
-            target[b] = source[b];
-        }
-    }
-    if (call.at[0].scaling != 0) {
-        const i64 blocks = ceil_div(from.columns, call.at[0].scaling & 0xFFFFFFFF);
-        for (i64 b = threadIdx.x; b < blocks; b += blockDim.x) {
-            static_cast<u8 *>(call.at[3].scale)[p * blocks + b] = static_cast<const u8 *>(call.at[0].scale)[i * blocks + b];
-        }
-    }
+    dispatch_row(call, blockIdx.x);
 }
 
 // ---- activation ----

@@ -42,6 +42,17 @@ HcclResult HcclCommInitRootInfoConfig(uint32_t nRanks, const HcclRootInfo* rootI
     return static_cast<HcclResult>(emu::join_group(nRanks, rootInfo, rank, config, comm));
 }
 
+HcclResult HcclCommInitClusterInfo(const char* clusterInfo, uint32_t rank, HcclComm* comm) {
+    HCCL_ENTER("HcclCommInitClusterInfo");
+    return static_cast<HcclResult>(emu::join_table(clusterInfo, rank, nullptr, comm));
+}
+
+HcclResult HcclCommInitClusterInfoConfig(const char* clusterInfo, uint32_t rank, HcclCommConfig* config,
+                                         HcclComm* comm) {
+    HCCL_ENTER("HcclCommInitClusterInfoConfig");
+    return static_cast<HcclResult>(emu::join_table(clusterInfo, rank, config, comm));
+}
+
 HcclResult HcclCommInitAll(uint32_t ndev, int32_t* devices, HcclComm* comms) {
     HCCL_ENTER("HcclCommInitAll");
     return static_cast<HcclResult>(emu::join_all(ndev, devices, comms));

@@ -66,13 +66,15 @@ int run(const KernelLaunch &launch) {
     if (int code = injected_failure("kernel")) {
         return code;
     }
-    Call call;
+    std::vector<Call> calls;
     {
         Lock lock(world().mutex);
-        call = translated(launch.call);
+        for (const Call &call : launch.calls) {
+            calls.push_back(translated(call));
+        }
     }
     const Function &function = *launch.function;
-    simt::Failure failure = simt::run({function.module + "/" + function.kernel.name, function.kernel.body, &call,
+    simt::Failure failure = simt::run({function.module + "/" + function.kernel.name, function.kernel.body, calls.data(),
                                        launch.grid, launch.block, launch.shared_bytes, settings().seed});
     if (failure.code != 0) {
         fault(failure.rule, failure.detail);

@@ -2,6 +2,7 @@
 #pragma once
 
 #include <memory>
+#include <vector>
 
 #include "image.h"
 #include "weft/cuda/call.cuh"
@@ -10,7 +11,7 @@ namespace weft::driver {
 
 struct KernelLaunch {
     std::shared_ptr<Function> function;
-    Call call;
+    std::vector<Call> calls;
     dim3 grid, block;
     unsigned shared_bytes;
 };

@@ -1,4 +1,5 @@
 // Copies and fills. Their ranges are checked when they are submitted and again when they run.
+#include <atomic>
 #include <cstring>
 
 #include "driver/memory.h"
@@ -7,6 +8,8 @@
 using namespace weft::driver;
 
 namespace {
+
+std::atomic<uint64_t> bytes_to_host;
 
 /** One end of a copy. Host memory that is not pinned is the caller's to keep. */
 struct End {
@@ -147,6 +150,7 @@ WEFT_DRIVER cuMemcpyHtoDAsync_v2(CUdeviceptr to, const void *from, size_t bytes,
 }
 
 WEFT_DRIVER cuMemcpyDtoHAsync_v2(void *to, CUdeviceptr from, size_t bytes, void *stream) {
+    bytes_to_host += bytes;
     return call("cuMemcpyDtoHAsync_v2", CONTEXT, [&](Entered &e) -> int {
         return copy_async("cuMemcpyDtoHAsync_v2", host(to, bytes), device(from), {bytes}, stream, e);
     });
@@ -168,6 +172,11 @@ WEFT_DRIVER cuMemcpyPeerAsync(CUdeviceptr to, void *, CUdeviceptr from, void *, 
     return call("cuMemcpyPeerAsync", CONTEXT, [&](Entered &e) -> int {
         return copy_async("cuMemcpyPeerAsync", device(to), device(from), {bytes}, stream, e);
     });
+}
+
+/** Bytes that streams have copied from devices to the host since the last call. */
+extern "C" __attribute__((visibility("default"))) uint64_t weftEmulatorBytesToHost() {
+    return bytes_to_host.exchange(0);
 }
 
 namespace {

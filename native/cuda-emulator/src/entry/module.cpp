@@ -113,7 +113,8 @@ int launch(const Config &config, void *handle, void **parameters, void **extra, 
     }
     auto launch = std::make_shared<KernelLaunch>();
     launch->function = function;
-    std::memcpy(&launch->call, parameters[0], sizeof launch->call);
+    launch->calls.resize(static_cast<size_t>(function->kernel.calls));
+    std::memcpy(launch->calls.data(), parameters[0], launch->calls.size() * sizeof(weft::Call));
     launch->grid = {config.grid[0], config.grid[1], config.grid[2]};
     launch->block = {config.block[0], config.block[1], config.block[2]};
     launch->shared_bytes = config.shared_bytes;
@@ -172,7 +173,8 @@ WEFT_DRIVER cuModuleGetFunction(void **out, void *module, const char *name) {
 
 WEFT_DRIVER cuFuncGetParamInfo(void *handle, size_t index, size_t *offset, size_t *bytes) {
     return call("cuFuncGetParamInfo", CONTEXT, [&](Entered &e) -> int {
-        if (!find_function(handle, e)) {
+        auto function = find_function(handle, e);
+        if (!function) {
             return INVALID_HANDLE;
         }
         if (index != 0) {
@@ -180,7 +182,7 @@ WEFT_DRIVER cuFuncGetParamInfo(void *handle, size_t index, size_t *offset, size_
         }
         *offset = 0;
         if (bytes != nullptr) {
-            *bytes = sizeof(weft::Call);
+            *bytes = static_cast<size_t>(function->kernel.calls) * sizeof(weft::Call);
         }
         return SUCCESS;
     });

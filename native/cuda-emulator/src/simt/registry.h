@@ -12,6 +12,7 @@ struct Kernel {
     std::string name;
     int threads;  // most of a block
     Body body;
+    int calls;  // in its parameter
 };
 
 /** Called by the constructors of a library that is being loaded. */

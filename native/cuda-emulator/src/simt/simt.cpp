@@ -9,8 +9,8 @@
 
 namespace weft::simt {
 
-Registration::Registration(const char *name, int threads, Body body) {
-    add_kernel({name, threads, body});
+Registration::Registration(const char *name, int threads, Body body, int calls) {
+    add_kernel({name, threads, body, calls});
 }
 
 void *shared_memory() {

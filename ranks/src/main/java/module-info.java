@@ -2,6 +2,8 @@
 module dev.weft.ranks {
     requires transitive dev.weft;
     requires org.slf4j;
+    requires tools.jackson.core;
+    requires tools.jackson.databind;
     requires static org.jspecify;
 
     exports dev.weft.ranks;

@@ -23,6 +23,13 @@
     static void name(const weft::Call &call);                                                  \
     static const weft::simt::Registration name##_registration(#name, threads, name);           \
     static void name([[maybe_unused]] const weft::Call &call)
+#define WEFT_KERNEL_OF_CALLS(name, threads, ...)                                                                   \
+    static void name##_body(const weft::Calls &calls);                                                             \
+    static void name(const weft::Call &first) {                                                                    \
+        name##_body(reinterpret_cast<const weft::Calls &>(first));                                                 \
+    }                                                                                                              \
+    static const weft::simt::Registration name##_registration(#name, threads, name, weft::MOST_CALLS);             \
+    static void name##_body(const weft::Calls &calls)
 #define WEFT_SHARED_MEMORY(type, name) type *name = reinterpret_cast<type *>(weft::simt::shared_memory())
 
 #define threadIdx (weft::simt::position.thread)
@@ -47,7 +54,8 @@ struct Position {
 extern __thread Position position __attribute__((tls_model("initial-exec")));
 
 struct Registration {
-    Registration(const char *name, int threads, Body body);
+    /** @param calls how many weft::Call the parameter of the kernel consists of */
+    Registration(const char *name, int threads, Body body, int calls = 1);
 };
 
 /** Dynamic shared memory of the block, 1024-byte aligned, filled with 0xFF when the block starts. */

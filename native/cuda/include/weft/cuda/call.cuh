@@ -17,6 +17,15 @@
         name##_body(call);                                                                                            \
     }                                                                                                                 \
     static __device__ __forceinline__ void name##_body([[maybe_unused]] const weft::Call &call)
+// A kernel that computes several calls.
+#define WEFT_KERNEL_OF_CALLS(name, ...)                                                                                \
+    static __device__ __forceinline__ void name##_body(const weft::Calls &calls);                                      \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ weft::Calls calls) {        \
+        weft::wait_for_kernels_ahead();                                                                                \
+        weft::let_next_kernel_start();                                                                                 \
+        name##_body(calls);                                                                                            \
+    }                                                                                                                  \
+    static __device__ __forceinline__ void name##_body(const weft::Calls &calls)
 // Dynamic shared memory of the block, aligned for every access: WEFT_SHARED_MEMORY(float, row) declares float *row.
 #define WEFT_SHARED_MEMORY(type, name)                          \
     extern __shared__ __align__(1024) unsigned char weft_smem[]; \
@@ -89,6 +98,16 @@ struct Call {
     i64 attribute[MAX_ATTRIBUTES];     // what the operator's Way says, then the words of the launch
     void *table[MAX_TABLES];           // constant tables on the device (rotary frequencies, for example)
     void *workspace;                   // scratch of the call
+};
+
+// What a kernel is given that computes several calls side by side or one after another, each in the part of the grid that its
+// last attribute words name. A part of no kind is the end of the list, unless the list is full.
+constexpr int MOST_CALLS = 8;
+
+enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART_END, PART_KIND };
+
+struct Calls {
+    Call part[MOST_CALLS];
 };
 
 }  // namespace weft

@@ -89,10 +89,10 @@ __device__ __forceinline__ Rows group_of(const Operand &o, i64 group) {
     return {static_cast<u8 *>(o.data) + group * o.dims[2] * bytes_of(o.dtype), o.dtype, o.dims[0], 1, o.dims[2], o.pitch};
 }
 
-// The tile of this block: slots along x, groups along z.
-__device__ __forceinline__ Tile tile_of(const Call &call, int size) {
-    const i64 slot = blockIdx.x;
-    const i64 group = blockIdx.z;
+// The tile of a block: slots along x, groups along z.
+__device__ __forceinline__ Tile tile_of(const Call &call, int size, const uint3 &block) {
+    const i64 slot = block.x;
+    const i64 group = block.z;
     const i64 product = call.attribute[0];
     const Operand &x = call.at[0];
     const i64 blocks = ceil_div(x.dims[x.rank - 1], K_BLOCK);
@@ -110,11 +110,11 @@ __device__ __forceinline__ Tile tile_of(const Call &call, int size) {
     return tile;
 }
 
-// Where the rows of results of this block's matrix are.
-__device__ __forceinline__ Rows results_of(const Call &call) {
+// Where the rows of results of a block's matrix are.
+__device__ __forceinline__ Rows results_of(const Call &call, const uint3 &block) {
     const i64 product = call.attribute[0];
     const Operand &y = call.at[product == EXPERTS ? 3 : 2];
-    return product == GROUPED ? group_of(y, blockIdx.z) : rows_of(y);
+    return product == GROUPED ? group_of(y, block.z) : rows_of(y);
 }
 
 // ---- weights ----

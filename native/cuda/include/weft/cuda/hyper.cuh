@@ -17,6 +17,21 @@ __device__ __forceinline__ float *partial_sums(const Call &call, i64 row, i64 ch
     return static_cast<float *>(call.workspace) + (row * ceil_div(call.at[1].dims[1], CHUNK) + chunk) * sums;
 }
 
+// Values of stream k behind the exit: post_k * y + sum_j comb[j, k] * X[j], j ascending, every product rounded as in the
+// reference. comb: column k.
+template <int N>
+__device__ __forceinline__ void exit_run(float post, const float (&y)[N], const float (&comb)[STREAMS],
+                                         const float (&x)[STREAMS][N], float (&sum)[N]) {
+#pragma unroll
+    for (int e = 0; e < N; e++) {
+        sum[e] = post * y[e];
+#pragma unroll
+        for (int j = 0; j < STREAMS; j++) {
+            sum[e] += comb[j] * x[j][e];
+        }
+    }
+}
+
 }  // namespace weft
 
 #endif

@@ -63,6 +63,24 @@ __device__ __forceinline__ float *split_values(const Call &call, i64 row, i64 sp
     return values + ((row * call.attribute[SPLITS] + split) * heads + head) * call.at[Q].dims[2];
 }
 
+// Merges the splits of a list, in order, for one head; thread number `thread` of `threads`.
+__device__ __forceinline__ void combine_head(const Call &call, i64 row, i64 head, int thread, int threads) {
+    const i64 width = call.at[Q].dims[2];
+    const float sink = static_cast<const float *>(call.at[SINK].data)[head];
+    bf16 *y = row_of<bf16>(result(call), row, head);
+    for (i64 c = thread; c < width; c += threads) {
+        Softmax all = {-infinity(), 0.0f};
+        float value = 0;
+        for (i64 split = 0; split < call.attribute[SPLITS]; split++) {
+            const Softmax part = split_softmax(call, row, split)[head];
+            if (part.sum != 0) {  // else the split has no keys
+                value = merge(merge(all, part), value, split_values(call, row, split, head)[c]);
+            }
+        }
+        store_to(y + c, value * closing(all, sink));
+    }
+}
+
 }  // namespace attention
 
 }  // namespace weft

@@ -9,7 +9,6 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
 import java.util.stream.Collectors;
@@ -18,9 +17,7 @@ import java.util.stream.StreamSupport;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
-import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.IntNode;
-import tools.jackson.databind.node.ObjectNode;
 
 /**
  * Two runs of benchmarks, row by row.
@@ -167,7 +164,7 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
     }
 
     /** What a result says, else what the document says of all. */
-    private static JsonNode field(JsonNode document, JsonNode result, String name) {
+    static JsonNode field(JsonNode document, JsonNode result, String name) {
         return result.has(name) ? result.path(name) : document.path(name);
     }
 
@@ -221,48 +218,5 @@ record BenchDiff(List<Pair> pairs, List<String> onlyFirst, List<String> onlySeco
         return pairs.stream()
                 .flatMap(p -> p.ratio().stream())
                 .anyMatch(r -> r.verdict() == Verdict.SLOWER && r.slowdownPercent() > percent);
-    }
-
-    void print(Terminal terminal) {
-        warnings.forEach(w -> terminal.note("weft: differs: %s%n", w));
-        TextTable table = new TextTable(true, "work", "A ms", "B ms", "speed B/A", "interval", "p", "verdict");
-        for (Pair p : pairs) {
-            table.add(
-                    p.name(),
-                    number("%.4f", p.before() * 1e3),
-                    number("%.4f", p.after() * 1e3),
-                    p.ratio().map(r -> number("%.3f", r.ratio())).orElse("-"),
-                    p.ratio()
-                            .map(r -> number("%.3f", r.low()) + " to " + number("%.3f", r.high()))
-                            .orElse("-"),
-                    p.ratio().map(r -> number("%.2g", r.p())).orElse("-"),
-                    p.verdict());
-        }
-        table.print(terminal);
-        onlyFirst.forEach(n -> terminal.printf("only in A: %s%n", n));
-        onlySecond.forEach(n -> terminal.printf("only in B: %s%n", n));
-    }
-
-    private static String number(String format, double value) {
-        return String.format(Locale.ROOT, format, value);
-    }
-
-    ObjectNode toJson() {
-        ObjectNode root = Json.object();
-        ArrayNode rows = root.putArray("rows");
-        for (Pair p : pairs) {
-            ObjectNode row = rows.addObject().put("name", p.name());
-            row.put("secondsA", p.before()).put("secondsB", p.after());
-            p.ratio()
-                    .ifPresent(r -> row.put("ratio", r.ratio())
-                            .put("low", r.low())
-                            .put("high", r.high())
-                            .put("p", r.p()));
-            row.put("verdict", p.verdict());
-        }
-        onlyFirst.forEach(root.putArray("onlyA")::add);
-        onlySecond.forEach(root.putArray("onlyB")::add);
-        warnings.forEach(root.putArray("differing")::add);
-        return root;
     }
 }

@@ -32,7 +32,14 @@ final class BenchDiffCommand extends WeftCommand {
             description = "Exit with 1 if work takes more than so much longer and chance does not explain it.")
     private @Nullable Double regression;
 
-    @Option(names = "--json", description = "Print JSON.")
+    @Option(
+            names = {"-o", "--format"},
+            paramLabel = "FORMAT",
+            defaultValue = "table",
+            description = "table, md, csv, json or jsonl. Default: ${DEFAULT-VALUE}.")
+    private String format = "table";
+
+    @Option(names = "--json", description = "Print JSON, as -o json does.")
     private boolean json;
 
     BenchDiffCommand(Terminal terminal) {
@@ -47,12 +54,9 @@ final class BenchDiffCommand extends WeftCommand {
         if (regression != null && !(regression >= 0)) {
             throw new UsageException("--fail-on-regression: found " + regression + ", expected 0 or more");
         }
+        BenchFormat form = json ? BenchFormat.JSON : BenchFormat.named("-o", format);
         BenchDiff diff = BenchDiff.of(BenchDiff.read(first), BenchDiff.read(second), confidence / 100);
-        if (json) {
-            Json.print(terminal, diff.toJson());
-        } else {
-            diff.print(terminal);
-        }
+        new BenchDiffForms(diff).write(form, terminal);
         if (regression != null && !diff.hasVerdict()) {
             terminal.note("weft: nothing was judged: no work is in both runs and measured more than once in each%n");
             return ExitCode.FAILED;

@@ -142,7 +142,7 @@ final class BenchModelCommand extends WeftCommand {
         LoadOptions load = ModelBench.loadOptions(all).mode(mode);
         try (DeepSeekV4 model =
                 LoadedModel.load(terminal, checkpoint, device, load, CompileOptions.DEFAULT, ranks, world)) {
-            if (!LoadedModel.follows(model, world)) {
+            if (!LoadedModel.follows(terminal, model, world)) {
                 measure(model, device, mode, all, rounds, report);
             }
         }

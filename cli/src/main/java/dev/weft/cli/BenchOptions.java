@@ -27,7 +27,8 @@ final class BenchOptions {
             names = "--device",
             paramLabel = "ID",
             split = ",",
-            description = "Devices, as in cpu:0 or cpu:0/avx2. Default: the best.")
+            description = "Devices, as in cpu:0 or cpu:0/avx2; ascend:local for the one whose number a rank has on its"
+                    + " host. Default: the best.")
     private List<String> devices = List.of();
 
     @Option(
@@ -75,7 +76,9 @@ final class BenchOptions {
             try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(count))) {
                 List<Device> chosen = devices.isEmpty()
                         ? List.of(weft.best())
-                        : devices.stream().map(weft::device).toList();
+                        : devices.stream()
+                                .map(id -> weft.device(LocalDevice.id(id)))
+                                .toList();
                 chosen.forEach(d -> requireHardware(d.info()));
                 chosen.forEach(measure);
             }

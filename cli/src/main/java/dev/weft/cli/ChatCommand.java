@@ -30,6 +30,9 @@ final class ChatCommand extends WeftCommand {
     @Mixin
     private ModelOptions options = new ModelOptions();
 
+    @Mixin
+    private RankOptions ranks = new RankOptions();
+
     @Option(
             names = "--history",
             paramLabel = "FILE",
@@ -102,22 +105,28 @@ final class ChatCommand extends WeftCommand {
                 ? new ChatRequest(List.of(), ChatOptions.mode(ChatOptions.DEFAULT_MODE))
                 : ChatJson.readRequest(Files.readString(history));
         PromptOptions started = mode == null ? begun.options() : ChatOptions.mode(mode);
-        try (Interruption interruption = Interruption.install(); // closed last: the process waits for the model
-                LoadedModel loaded = options.load(terminal, load);
-                Chat chat = new Chat(loaded, text, encoder, started)) {
-            chat.resume(begun.messages());
-            if (system != null) {
-                chat.instruct(system);
+        return ranks.run(terminal, world -> {
+            try (Interruption interruption = Interruption.install(); // closed last: the process waits for the model
+                    LoadedModel loaded = options.load(terminal, load, ranks, world)) {
+                if (LoadedModel.follows(terminal, loaded.model(), world)) {
+                    return ExitCode.OK;
+                }
+                try (Chat chat = new Chat(loaded, text, encoder, started)) {
+                    chat.resume(begun.messages());
+                    if (system != null) {
+                        chat.instruct(system);
+                    }
+                    if (tools != null) {
+                        chat.offer(offered);
+                    }
+                    if (terminal.interactive()) {
+                        terminal.note(
+                                "%s on %s; /help lists the commands%n",
+                                directory, loaded.device().id());
+                    }
+                    return new ChatLoop(terminal, chat, sampling, stats, interruption).run();
+                }
             }
-            if (tools != null) {
-                chat.offer(offered);
-            }
-            if (terminal.interactive()) {
-                terminal.note(
-                        "%s on %s; /help lists the commands%n",
-                        directory, loaded.device().id());
-            }
-            return new ChatLoop(terminal, chat, sampling, stats, interruption).run();
-        }
+        });
     }
 }

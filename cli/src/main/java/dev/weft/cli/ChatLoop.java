@@ -1,5 +1,6 @@
 package dev.weft.cli;
 
+import dev.weft.CommunicatorException;
 import dev.weft.WeftException;
 import dev.weft.chat.ChatJson;
 import dev.weft.chat.Message;
@@ -59,6 +60,8 @@ final class ChatLoop {
             }
             try {
                 obey(line);
+            } catch (CommunicatorException e) {
+                throw e; // the other ranks are gone
             } catch (WeftException | IOException | InvalidPathException e) {
                 failed = true;
                 terminal.note("weft: %s%n", Errors.message(e));

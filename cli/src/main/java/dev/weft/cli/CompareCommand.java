@@ -65,6 +65,13 @@ final class CompareCommand extends WeftCommand {
     }
 
     @Option(
+            names = "--shape",
+            paramLabel = "M,K,N",
+            split = ",",
+            description = "With --op gemm: [m, k] times [n, k], in all formats, instead of the suite's sizes.")
+    private List<Integer> shape = List.of();
+
+    @Option(
             names = "--devices",
             split = ",",
             paramLabel = "ID",
@@ -156,6 +163,11 @@ final class CompareCommand extends WeftCommand {
             requireFile("--arrow", arrow);
         }
         BenchOptions.positive("--rounds", rounds);
+        if (!shape.isEmpty() && (shape.size() != 3 || !"gemm".equalsIgnoreCase(subject.operator))) {
+            throw new UsageException("--shape: found " + shape
+                    + (subject.model == null ? " with --op " + subject.operator : " with a model")
+                    + ", expected M,K,N with --op gemm");
+        }
         BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
         CompareSheet sheet = subject.model == null
                 ? ofOperator(requireNonNull(subject.operator), config)
@@ -217,7 +229,9 @@ final class CompareCommand extends WeftCommand {
     private CompareSheet ofOperator(String operator, BackendConfig config) {
         try (Backends all = backends.apply(config);
                 Weft weft = Weft.of(all);
-                OperatorCases cases = OperatorCases.of(operator)) {
+                OperatorCases cases = shape.isEmpty()
+                        ? OperatorCases.of(operator)
+                        : OperatorCases.gemm(shape.get(0), shape.get(1), shape.get(2))) {
             Comparison comparison =
                     cases.comparison().reference(weft.device(reference)).rounds(new Rounds(rounds, WARM_UP));
             for (DeviceId id : others(weft)) {

@@ -153,6 +153,7 @@ final class CompileCommand extends WeftCommand {
                 .forEach(r -> list.addObject()
                         .put("node", r.node())
                         .put("kernel", r.kernel())
+                        .put("last", r.last())
                         .put("onHost", r.onHost())
                         .put("note", r.note()));
         launches.ifPresent(count -> {

@@ -128,7 +128,7 @@ final class GenerateCommand extends WeftCommand {
         LoadOptions bounds = load;
         return ranks.run(terminal, world -> {
             try (LoadedModel loaded = options.load(terminal, bounds, ranks, world)) {
-                if (!LoadedModel.follows(loaded.model(), world)) {
+                if (!LoadedModel.follows(terminal, loaded.model(), world)) {
                     answer(loaded, ids, sampling, text, wanted);
                 }
             }

@@ -3,6 +3,7 @@ package dev.weft.cli;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
+import dev.weft.ranks.Ranks;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.Weft;
@@ -54,25 +55,35 @@ record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device de
             Terminal terminal,
             Checkpoint checkpoint,
             Device device,
-            LoadOptions options,
+            LoadOptions wanted,
             CompileOptions compile,
             RankOptions ranks,
             @Nullable Communicator world) {
+        LoadOptions options = ranks.bounds(wanted);
         if (world != null && world.rank() > 0) {
-            CompileOptions ours = compile.withGroup(world);
+            CompileOptions ours = compile.withGroup(ranks.group(world, device));
             return DeepSeekV4.load(checkpoint, device, options, ours, ranks.plan(world.size()), bytes -> {});
         }
         try (Progress progress = new Progress(terminal, "loading weights", Progress.Unit.BYTES, 0)) {
             return world == null
                     ? DeepSeekV4.load(checkpoint, device, options, compile, progress)
                     : DeepSeekV4.load(
-                            checkpoint, device, options, compile.withGroup(world), ranks.plan(world.size()), progress);
+                            checkpoint,
+                            device,
+                            options,
+                            compile.withGroup(ranks.group(world, device)),
+                            ranks.plan(world.size()),
+                            progress);
         }
     }
 
     /** Whether another rank works and this one follows it, which is done when this returns. */
-    static boolean follows(DeepSeekV4 model, @Nullable Communicator world) {
-        if (world == null || world.rank() == 0) {
+    static boolean follows(Terminal terminal, DeepSeekV4 model, @Nullable Communicator world) {
+        if (world == null) {
+            return false;
+        }
+        if (world.rank() == 0) {
+            model.lead(lost -> Ranks.end(world, lost, e -> Errors.rankFailed(terminal, e)));
             return false;
         }
         model.follow();

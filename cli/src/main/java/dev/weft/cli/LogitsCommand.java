@@ -63,7 +63,7 @@ final class LogitsCommand extends WeftCommand {
 
     private int write(LoadOptions load, int[] ids, @Nullable Communicator world) throws IOException {
         try (LoadedModel loaded = options.load(terminal, load, ranks, world)) {
-            if (!LoadedModel.follows(loaded.model(), world)) {
+            if (!LoadedModel.follows(terminal, loaded.model(), world)) {
                 run(loaded.model(), ids).write(out);
             }
         }

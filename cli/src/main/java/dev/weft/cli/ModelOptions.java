@@ -22,7 +22,8 @@ final class ModelOptions {
     @Option(
             names = "--device",
             paramLabel = "ID",
-            description = "Device, as in cpu:0 or cpu:0/scalar. Default: the best.")
+            description = "Device, as in cpu:0 or cpu:0/scalar; ascend:local for the one whose number a rank has on its"
+                    + " host. Default: the best.")
     private @Nullable String device;
 
     @Option(
@@ -95,7 +96,7 @@ final class ModelOptions {
 
     /** The device asked for. */
     Device device(Weft weft) {
-        return device == null ? weft.best() : weft.device(device);
+        return device == null ? weft.best() : weft.device(LocalDevice.id(device));
     }
 
     /** Loads the model for sequences of up to {@code maxContext} tokens, at most {@code maxTokens} of them at once. */

@@ -5,6 +5,7 @@ import dev.weft.plan.CacheFormat;
 import dev.weft.plan.CacheFormat.Element;
 import dev.weft.plan.CostModel;
 import dev.weft.plan.Deployment;
+import dev.weft.plan.HardwareCatalog;
 import dev.weft.plan.Workload;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -79,6 +80,19 @@ final class PlanCommand extends WeftCommand {
     private @Nullable String peaks;
 
     @Option(
+            names = "--measured",
+            paramLabel = "FILE",
+            split = ",",
+            description = "Peaks to count with: what runs of weft bench, written with --output FILE.json, found.")
+    private List<Path> measured = List.of();
+
+    @Option(
+            names = "--save-hardware",
+            paramLabel = "FILE",
+            description = "Write the kinds of devices, with what --measured found filled in, for --hardware-file.")
+    private @Nullable Path saveHardware;
+
+    @Option(
             names = "--batch",
             paramLabel = "N",
             description = "Sequences in flight on all devices together. Default: one per device.")
@@ -112,9 +126,18 @@ final class PlanCommand extends WeftCommand {
     @Override
     public Integer call() throws IOException {
         if (plot != null) {
-            requireFile(plot);
+            requireFile("--plot", plot);
+        }
+        if (saveHardware != null) {
+            requireFile("--save-hardware", saveHardware);
         }
         PlanSheet sheet = sheet();
+        if (saveHardware != null && sheet.fleet() != null) {
+            HardwareCatalog catalog =
+                    hardwareFile == null ? HardwareCatalog.builtIn() : HardwareCatalog.read(hardwareFile);
+            Files.writeString(
+                    saveHardware, catalog.with(sheet.fleet().hardware()).toJson());
+        }
         if (plot != null) {
             Files.writeString(plot, PlanPlot.of(sheet));
         }
@@ -126,14 +149,14 @@ final class PlanCommand extends WeftCommand {
         return ExitCode.OK;
     }
 
-    private static void requireFile(Path file) {
+    private static void requireFile(String option, Path file) {
         Path folder = file.toAbsolutePath().getParent();
         if (folder == null || !Files.isDirectory(folder) || Files.isDirectory(file)) {
-            throw new UsageException("--plot: found " + file + ", expected a file in a folder that exists");
+            throw new UsageException(option + ": found " + file + ", expected a file in a folder that exists");
         }
     }
 
-    private PlanSheet sheet() {
+    private PlanSheet sheet() throws IOException {
         Architecture architecture = architecture();
         List<Long> contexts = PlanValues.list("--context", context, t -> PlanValues.tokens("--context", t));
         List<CostModel> costs = new ArrayList<>();
@@ -180,7 +203,7 @@ final class PlanCommand extends WeftCommand {
                 : PlanValues.list(option, text, t -> PlanValues.oneOf(option, t, List.of(all), Element::key));
     }
 
-    private @Nullable PlanFleet fleet() {
+    private @Nullable PlanFleet fleet() throws IOException {
         if (hardware == null) {
             onlyWithHardware().forEach((option, value) -> {
                 if (value != null) {
@@ -193,7 +216,11 @@ final class PlanCommand extends WeftCommand {
                 ? null
                 : PlanValues.oneOf("--peaks", peaks, List.of(PlanFleet.PUBLISHED, PlanFleet.MEASURED), p -> p);
         int devices = count == null ? 1 : PlanValues.integer("--count", count, 1, MAX_COUNT);
-        return PlanFleet.of(hardware, devices, hardwareFile, which);
+        if (saveHardware != null && measured.isEmpty()) {
+            throw new UsageException("--save-hardware: found without --measured, whose peaks it saves");
+        }
+        return PlanFleet.of(
+                hardware, devices, hardwareFile, which, measured.isEmpty() ? null : BenchPeaks.read(measured));
     }
 
     private Map<String, @Nullable Object> onlyWithHardware() {
@@ -201,6 +228,8 @@ final class PlanCommand extends WeftCommand {
         options.put("--count", count);
         options.put("--hardware-file", hardwareFile);
         options.put("--peaks", peaks);
+        options.put("--measured", measured.isEmpty() ? null : measured);
+        options.put("--save-hardware", saveHardware);
         options.put("--batch", batch);
         options.put("--prompt", prompt);
         options.put("--draft", draft);

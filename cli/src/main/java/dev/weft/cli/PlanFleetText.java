@@ -5,12 +5,11 @@ import dev.weft.plan.Deployment.Routing;
 import dev.weft.plan.Efficiency;
 import dev.weft.plan.Layout;
 import dev.weft.plan.Peaks;
+import dev.weft.plan.RankedLayout;
 import dev.weft.plan.StepTime;
 import dev.weft.plan.Workload;
-import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Optional;
-import java.util.stream.Collectors;
 
 /** The part of a plan for people that is about devices. */
 final class PlanFleetText {
@@ -31,6 +30,7 @@ final class PlanFleetText {
         devices();
         layouts();
         times();
+        starts();
         notes();
     }
 
@@ -49,31 +49,57 @@ final class PlanFleetText {
     }
 
     private void layouts() {
-        terminal.printf("%nWhat fits, GB on the fullest device%n");
+        terminal.printf("%nLayouts by rank, GB on the fullest device%n");
         TextTable table = new TextTable(
-                        true, "context", "batch", PlanText.FORMAT, "layout", "shared", "dealt", "cache", "held", "fits")
-                .omitIfConstant(PlanText.FORMAT);
-        sheet.cases().stream()
-                .collect(Collectors.toMap(
-                        c -> List.of(
-                                c.work().context(), c.work().batch(), c.cost().format()),
-                        c -> c,
-                        (a, b) -> a, // prompts and drafts change nothing
-                        LinkedHashMap::new))
-                .values()
-                .forEach(c -> c.deployment()
-                        .layouts()
-                        .forEach(l -> table.add(
-                                Units.grouped(c.work().context()),
-                                Long.toString(c.work().batch()),
-                                PlanText.format(c.cost()),
-                                l.name(),
-                                Units.decimal(1, l.sharedBytes() / GIGA),
-                                Units.decimal(1, l.dealtBytes() / GIGA),
-                                Units.decimal(1, l.cacheBytes() / GIGA),
-                                Units.decimal(1, l.heldBytes() / GIGA),
-                                l.fits() ? "yes" : "no: " + l.obstacle())));
+                        true,
+                        "context",
+                        "batch",
+                        PlanText.FORMAT,
+                        "draft",
+                        "layout",
+                        "spread",
+                        "shared",
+                        "dealt",
+                        "cache",
+                        "held",
+                        "by Weft",
+                        "TPOT ms",
+                        "verdict")
+                .omitIfConstant(PlanText.FORMAT, "draft");
+        sheet.differing().forEach(c -> sheet.ranking(c).forEach(r -> table.add(row(c, r))));
         table.print(terminal);
+    }
+
+    private String[] row(PlanSheet.Case c, RankedLayout r) {
+        Layout l = r.layout();
+        StepTime step = r.step();
+        Double rank = l.rankBytes();
+        return new String[] {
+            Units.grouped(c.work().context()),
+            Long.toString(c.work().batch()),
+            PlanText.format(c.cost()),
+            Integer.toString(c.work().drafted()),
+            l.name(),
+            spread(l),
+            Units.decimal(1, l.sharedBytes() / GIGA),
+            Units.decimal(1, l.dealtBytes() / GIGA),
+            Units.decimal(1, l.cacheBytes() / GIGA),
+            Units.decimal(1, l.heldBytes() / GIGA),
+            rank == null ? NONE : Units.decimal(1, rank / GIGA),
+            step == null ? NONE : Units.decimal(2, c.deployment().secondsPerToken(step) * 1e3),
+            r.verdict()
+        };
+    }
+
+    private static String spread(Layout l) {
+        return l.spread().isEmpty() ? NONE : String.join(",", l.spread());
+    }
+
+    /** How the chosen layouts are started. */
+    private void starts() {
+        terminal.printf("%nHow to start it%n");
+        sheet.differing()
+                .forEach(c -> terminal.printf("  %s%n", PlanLaunch.of(sheet, c).text()));
     }
 
     private void times() {
@@ -86,6 +112,7 @@ final class PlanFleetText {
                         "draft",
                         "kept",
                         "layout",
+                        "spread",
                         "line",
                         "TPOT ms",
                         "tok/s/device",
@@ -106,7 +133,7 @@ final class PlanFleetText {
 
     private String[] line(PlanSheet.Case c, String name, Efficiency efficiency, Routing routing) {
         Deployment d = c.deployment();
-        Optional<Layout> layout = d.best();
+        Optional<Layout> layout = sheet.chosen(c).map(RankedLayout::layout);
         Optional<StepTime> step = layout.map(l -> d.step(l, efficiency, routing));
         Workload w = c.work();
         return new String[] {
@@ -116,6 +143,7 @@ final class PlanFleetText {
             Integer.toString(w.drafted()),
             Units.decimal(2, w.accepted()),
             layout.map(Layout::name).orElse("does not fit"),
+            layout.map(PlanFleetText::spread).orElse(NONE),
             name,
             step.map(s -> Units.decimal(2, d.secondsPerToken(s) * 1e3)).orElse(NONE),
             step.map(s -> Units.decimal(0, d.tokensPerSecondAndDevice(s))).orElse(NONE),
@@ -128,8 +156,13 @@ final class PlanFleetText {
     }
 
     private void notes() {
+        if (sheet.model().config() != null) {
+            terminal.printf(
+                    "%nheld: in the formats of the checkpoint and of the cache; by Weft: weights and states as it"
+                            + " loads them, which decides whether a layout that it runs fits%n");
+        }
         terminal.printf(
-                "%nroofline: peaks alone, tokens routed uniformly and independently; strict: all tokens of a step at the"
+                "roofline: peaks alone, tokens routed uniformly and independently; strict: all tokens of a step at the"
                         + " same %d experts%n",
                 sheet.model().activeExperts());
         if (fleet.calibrated()) {

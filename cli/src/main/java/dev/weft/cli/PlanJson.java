@@ -8,11 +8,13 @@ import dev.weft.plan.Efficiency;
 import dev.weft.plan.Layout;
 import dev.weft.plan.ParameterGroup;
 import dev.weft.plan.Peaks;
+import dev.weft.plan.RankedLayout;
 import dev.weft.plan.StepTime;
 import dev.weft.plan.TokenFlops;
 import dev.weft.plan.Workload;
 import java.math.BigDecimal;
 import java.math.RoundingMode;
+import java.util.List;
 import java.util.Optional;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -42,7 +44,7 @@ final class PlanJson {
             hardware(fleet, root.putObject("hardware"));
             calibration(fleet, root);
             ArrayNode plans = root.putArray("plans");
-            sheet.cases().forEach(c -> plan(fleet, c, plans.addObject()));
+            sheet.cases().forEach(c -> plan(sheet, fleet, c, plans.addObject()));
         }
         return root;
     }
@@ -144,7 +146,7 @@ final class PlanJson {
                 .put("fit", Efficiency.FIT);
     }
 
-    private static void plan(PlanFleet fleet, PlanSheet.Case c, ObjectNode to) {
+    private static void plan(PlanSheet sheet, PlanFleet fleet, PlanSheet.Case c, ObjectNode to) {
         Workload w = c.work();
         Deployment d = c.deployment();
         to.put("context", w.context());
@@ -153,10 +155,14 @@ final class PlanJson {
                 .put("prompt", w.prompt())
                 .put("drafted", w.drafted())
                 .put("accepted", w.accepted());
-        Optional<Layout> best = d.best();
-        best.ifPresentOrElse(l -> layout(l, to.putObject("layout")), () -> to.putNull("layout"));
+        List<RankedLayout> ranking = sheet.ranking(c);
+        Optional<RankedLayout> chosen =
+                ranking.stream().filter(RankedLayout::chosen).findFirst();
+        Optional<Layout> best = chosen.map(RankedLayout::layout);
+        chosen.ifPresentOrElse(r -> layout(d, r, to.putObject("layout")), () -> to.putNull("layout"));
         ArrayNode layouts = to.putArray("layouts");
-        d.layouts().forEach(l -> layout(l, layouts.addObject()));
+        ranking.forEach(r -> layout(d, r, layouts.addObject()));
+        to.put("start", PlanLaunch.of(sheet, c).command());
         line(d, best, Efficiency.ROOFLINE, Routing.SAME, to.putObject("strict"));
         line(d, best, Efficiency.ROOFLINE, Routing.INDEPENDENT, to.putObject("roofline"));
         if (fleet.calibrated()) {
@@ -170,17 +176,26 @@ final class PlanJson {
                 .put("hides", d.flopsPerSentByte() <= d.hiddenExchangeLimit());
     }
 
-    private static void layout(Layout l, ObjectNode to) {
+    private static void layout(Deployment d, RankedLayout r, ObjectNode to) {
+        Layout l = r.layout();
         to.put("name", l.name())
                 .put("dataParallel", l.dataParallel())
                 .put("tensorParallel", l.tensorParallel())
-                .put("expertParallel", l.expertParallel())
-                .put("heldGB", l.heldBytes() / GIGA)
+                .put("expertParallel", l.expertParallel());
+        l.spread().forEach(to.putArray("spread")::add);
+        to.put("heldGB", l.heldBytes() / GIGA)
                 .put("sharedGB", l.sharedBytes() / GIGA)
                 .put("dealtGB", l.dealtBytes() / GIGA)
-                .put("cacheGB", l.cacheBytes() / GIGA)
+                .put("cacheGB", l.cacheBytes() / GIGA);
+        Double rank = l.rankBytes();
+        to.put("heldByWeftGB", rank == null ? null : Double.valueOf(rank / GIGA));
+        StepTime step = r.step();
+        to.put("tpotMs", step == null ? null : Double.valueOf(d.secondsPerToken(step) * 1e3))
                 .put("fits", l.fits())
-                .put("obstacle", l.obstacle());
+                .put("obstacle", l.obstacle())
+                .put("plannedOnly", l.plannedOnly())
+                .put("chosen", r.chosen())
+                .put("verdict", r.verdict());
     }
 
     private static void line(

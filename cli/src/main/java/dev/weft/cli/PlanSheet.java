@@ -3,10 +3,14 @@ package dev.weft.cli;
 import dev.weft.plan.Architecture;
 import dev.weft.plan.CostModel;
 import dev.weft.plan.Deployment;
+import dev.weft.plan.Efficiency;
+import dev.weft.plan.RankedLayout;
 import dev.weft.plan.Workload;
 import java.nio.file.Path;
+import java.util.Collection;
 import java.util.LinkedHashMap;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
@@ -30,6 +34,32 @@ record PlanSheet(
         List<Case> cases) {
     /** A workload on the devices. */
     record Case(CostModel cost, Workload work, Deployment deployment) {}
+
+    /** Cases whose layouts may differ: one of those that only their prompts tell apart. */
+    Collection<Case> differing() {
+        return cases.stream()
+                .collect(Collectors.toMap(
+                        c -> List.of(
+                                c.work().context(),
+                                c.work().batch(),
+                                c.work().drafted(),
+                                c.cost().format()),
+                        c -> c,
+                        (a, b) -> a,
+                        LinkedHashMap::new))
+                .values();
+    }
+
+    /** Layouts of a case by rank: by the calibrated line where it was made for such devices, else by the roofline. */
+    List<RankedLayout> ranking(Case c) {
+        boolean calibrated = fleet != null && fleet.calibrated();
+        return c.deployment().ranking(calibrated ? Efficiency.CALIBRATED : Efficiency.ROOFLINE);
+    }
+
+    /** The layout that a case is given. */
+    Optional<RankedLayout> chosen(Case c) {
+        return ranking(c).stream().filter(RankedLayout::chosen).findFirst();
+    }
 
     /** The model's name, of a path its last part. */
     String shortName() {

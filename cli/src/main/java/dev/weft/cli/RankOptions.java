@@ -1,10 +1,14 @@
 package dev.weft.cli;
 
+import dev.weft.model.LoadOptions;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.ranks.Launch;
 import dev.weft.ranks.Ranks;
+import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
 import java.io.IOException;
+import java.time.Duration;
+import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import org.jspecify.annotations.Nullable;
@@ -14,6 +18,10 @@ import picocli.CommandLine.Option;
 final class RankOptions {
     private static final String HEAD = "head";
     private static final String OUTPUT = "output";
+    private static final String CONTEXT = "context";
+
+    /** Rows of a rank in a step of a spread prompt. */
+    private static final int SPREAD_TOKENS = 1024;
 
     @Option(
             names = "--spread",
@@ -21,7 +29,7 @@ final class RankOptions {
             split = ",",
             description =
                     "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
-                            + " and output head), output (output projections of attention).")
+                            + " and output head), output (output projections of attention), context (long prompts).")
     private List<String> spread = List.of();
 
     @Option(
@@ -29,6 +37,8 @@ final class RankOptions {
             paramLabel = "SECONDS",
             description = "How long a rank waits for the others, loading included (default: 300).")
     private @Nullable Double deadline;
+
+    private final Map<Device, Communicator> groups = new HashMap<>();
 
     /** What a process does, alone or as a rank. */
     interface Work {
@@ -47,11 +57,21 @@ final class RankOptions {
             return work.run(null);
         }
         return Ranks.run(
-                launch,
-                deadline == null ? Ranks.deadline() : Ranks.seconds(deadline),
-                Map.of("weft", Version.text()),
-                work::run,
-                e -> Errors.rankFailed(terminal, e));
+                launch, deadline(), Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
+    }
+
+    private Duration deadline() {
+        return deadline == null ? Ranks.deadline() : Ranks.seconds(deadline);
+    }
+
+    /** The group in which the ranks use a device; joined once, it ends with the device. */
+    Communicator group(Communicator world, Device device) {
+        return groups.computeIfAbsent(device, d -> Ranks.group(world, d.spi(), deadline()));
+    }
+
+    /** Bounds that suit the layout: two parts of a long prompt are more rows than a step needs otherwise. */
+    LoadOptions bounds(LoadOptions wanted) {
+        return spread.contains(CONTEXT) ? wanted.maxTokens(Math.max(SPREAD_TOKENS, wanted.maxTokens())) : wanted;
     }
 
     /** How the model is laid out. @throws UsageException if a part is unknown */
@@ -61,8 +81,10 @@ final class RankOptions {
             plan = switch (part) {
                 case HEAD -> plan.withHead();
                 case OUTPUT -> plan.withOutput();
+                case CONTEXT -> plan.withContext();
                 default ->
-                    throw new UsageException("--spread: found '" + part + "', expected " + HEAD + " or " + OUTPUT);
+                    throw new UsageException(
+                            "--spread: found '" + part + "', expected " + HEAD + ", " + OUTPUT + " or " + CONTEXT);
             };
         }
         return plan;

@@ -4,6 +4,8 @@ import dev.weft.CommunicatorException;
 import dev.weft.ranks.Agreement;
 import dev.weft.ranks.Launch;
 import dev.weft.ranks.Ranks;
+import dev.weft.runtime.Device;
+import dev.weft.runtime.Weft;
 import dev.weft.spi.Communicator;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -33,6 +35,12 @@ final class RanksCommand extends WeftCommand {
             description = "How long a call waits for the other ranks (default: 300).")
     private @Nullable Double deadline;
 
+    @Option(
+            names = "--device",
+            paramLabel = "ID",
+            description = "Also join these devices, as in ascend:local, and let the bytes travel between them.")
+    private @Nullable String device;
+
     RanksCommand(Terminal terminal) {
         super(terminal);
     }
@@ -43,7 +51,22 @@ final class RanksCommand extends WeftCommand {
         Duration limit = deadline == null ? Ranks.deadline() : Ranks.seconds(deadline);
         Map<String, String> configuration = Map.of("weft", Version.text(), "command", "ranks");
         return Ranks.run(
-                launch, limit, configuration, world -> check(launch, world), e -> Errors.rankFailed(terminal, e));
+                launch,
+                limit,
+                configuration,
+                world -> check(launch, world, limit),
+                e -> Errors.rankFailed(terminal, e));
+    }
+
+    private int check(Launch launch, Communicator world, Duration limit) {
+        if (device == null) {
+            return check(launch, world);
+        }
+        try (Weft weft = Weft.open();
+                Device opened = weft.device(LocalDevice.id(device))) {
+            BenchOptions.requireHardware(opened.info());
+            return check(launch, world.size() == 1 ? world : Ranks.group(world, opened.spi(), limit));
+        }
     }
 
     private int check(Launch launch, Communicator world) {

@@ -102,6 +102,44 @@ class BenchDiffTest {
     }
 
     @Test
+    void everyFormOfADifferenceHoldsTheSameNumbers() throws IOException {
+        Path a = write("a.json", "x86", "[1.00, 1.01, 0.99]", "[1]", "gone");
+        Path b = write("b.json", "arm", "[1.20, 1.21, 1.19]", "[1]", "new");
+        JsonNode row =
+                Run.of("bench", "diff", a, b, "-o", "json").json().path("rows").path(0);
+        double ratio = row.path("ratio").asDouble();
+        Run csv = Run.of("bench", "diff", a, b, "-o", "csv");
+        assertThat(csv.out().lines())
+                .containsExactly(
+                        "name,secondsA,secondsB,ratio,low,high,p,verdict",
+                        "pp8,1.0,1.0,%s,%s,%s,%s,slower"
+                                .formatted(
+                                        ratio,
+                                        row.path("low").asDouble(),
+                                        row.path("high").asDouble(),
+                                        row.path("p").asDouble()),
+                        "tg8,1.0,1.0,,,,,too few rounds",
+                        "gone,,,,,,,only in A",
+                        "new,,,,,,,only in B");
+        assertThat(csv.err()).contains("hardware: x86, then arm");
+        List<String> lines =
+                Run.of("bench", "diff", a, b, "-o", "jsonl").out().lines().toList();
+        assertThat(lines).hasSize(4);
+        assertThat(new JsonMapper().readTree(lines.getFirst()).path("ratio").asDouble())
+                .isEqualTo(ratio);
+        Run md = Run.of("bench", "diff", a, b, "-o", "md");
+        assertThat(md.out())
+                .startsWith(
+                        "- differs: hardware: x86, then arm\n- only in A: gone\n- only in B: new\n\n| work | A ms |")
+                .contains("\n|---|---:|---:|---:|---:|---:|---|\n| pp8 | 1000.0000 | 1000.0000 | 0.833 | ")
+                .endsWith("| too few rounds |\n");
+        assertThat(md.err()).isEmpty();
+        Run unknown = Run.of("bench", "diff", a, b, "-o", "xml");
+        assertThat(unknown.code()).isEqualTo(2);
+        assertThat(unknown.err()).contains("-o: found 'xml', expected one of table, md, csv, json, jsonl");
+    }
+
+    @Test
     void resultsWithoutSamplesAreRefused() throws IOException {
         Path a = write("a.json", "x86", "[1]", "[]", "one");
         Run run = Run.of("bench", "diff", a, a);

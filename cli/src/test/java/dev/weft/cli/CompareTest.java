@@ -253,4 +253,25 @@ class CompareTest {
         assertThat(unknown.err()).contains("found 'gem'", "gemm");
         assertThat(Run.of("compare", MODEL, "--op", "gemm").code()).isEqualTo(2);
     }
+
+    @Test
+    void aProductIsComparedAtASizeOfOnesOwn() {
+        Run run = Run.of(
+                "compare", "--op", "gemm", "--shape", "3,96,5", "--devices", "cpu:0/vector", "--rounds", 1, "--json");
+        assertThat(run.err()).isEmpty();
+        assertThat(run.code()).isZero();
+        JsonNode nodes = run.json().path("modes").path(0).path("nodes");
+        assertThat(nodes.size()).isEqualTo(24); // three formats of rows, four of weights, two of results
+        nodes.forEach(n -> assertThat(n.path("flops").asDouble()).isEqualTo(2 * 3 * 96 * 5));
+        // no blocks of 32: no MXFP4
+        JsonNode odd = Run.of("compare", "--op", "gemm", "--shape", "1,33,2", "--devices", "cpu:0/vector", "--json")
+                .json();
+        assertThat(odd.path("modes").path(0).path("nodes").size()).isEqualTo(18);
+        Run two = Run.of("compare", "--op", "gemm", "--shape", "3,96");
+        assertThat(two.code()).isEqualTo(2);
+        assertThat(two.err()).startsWith("weft: --shape: found [3, 96] with --op gemm, expected M,K,N with --op gemm");
+        assertThat(Run.of("compare", "--op", "topK", "--shape", "3,96,5").code())
+                .isEqualTo(2);
+        assertThat(Run.of("compare", "--op", "gemm", "--shape", "3,0,5").err()).contains("found m=3 k=0 n=5");
+    }
 }

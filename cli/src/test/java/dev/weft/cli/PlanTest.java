@@ -99,18 +99,26 @@ class PlanTest {
         JsonNode plan = json("--model", "pro", "--hardware", "H200", "--count", 8, "--batch", 8, "--context", "8K,1M")
                 .path("plans");
         JsonNode fits = plan.path(0);
-        assertThat(fits.path("layout").path("name").asString()).isEqualTo("DP4 x TP2 EP8");
-        assertThat(fits.path("layout").path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
-        assertThat(fits.path("roofline").path("tpotMs").asDouble()).isCloseTo(4.39, within(0.005));
-        assertThat(fits.path("calibrated").path("tpotMs").asDouble()).isCloseTo(18.58, within(0.005));
-        assertThat(fits.path("roofline").path("tokensPerSecondPerDevice").asDouble())
-                .isCloseTo(228, within(0.5));
+        assertThat(fits.path("layout").path("name").asString()).isEqualTo("DP8 EP8");
+        assertThat(fits.path("layout").path("spread").toString()).isEqualTo("[\"head\",\"output\"]");
+        assertThat(fits.path("layout").path("heldByWeftGB").asDouble()).isCloseTo(120.5, within(0.05));
+        assertThat(fits.path("layouts").path(0)).isEqualTo(fits.path("layout"));
+        assertThat(fits.path("start").asString())
+                .isEqualTo("mpirun -n 8 weft generate MODEL --spread head,output --context 8192 --prompt \"...\"");
+        JsonNode planned = fits.path("layouts").path(2);
+        assertThat(planned.path("name").asString()).isEqualTo("DP4 x TP2 EP8");
+        assertThat(planned.path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
+        assertThat(planned.path("tpotMs").asDouble()).isCloseTo(18.58, within(0.005));
+        assertThat(planned.path("fits").asBoolean()).isTrue();
+        assertThat(planned.path("verdict").asString())
+                .isEqualTo("planned only: " + planned.path("plannedOnly").asString());
         assertThat(fits.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(0.06, within(0.005));
         assertThat(fits.path("strict").path("touchedExperts").asDouble()).isEqualTo(6);
-        assertThat(fits.path("layouts").size()).isEqualTo(4);
-        JsonNode first = fits.path("layouts").path(0);
-        assertThat(first.path("fits").asBoolean()).isFalse();
-        assertThat(first.path("obstacle").asString()).isEqualTo("needs 130.4 GB of 126.9 GB usable");
+        assertThat(fits.path("layouts").size()).isEqualTo(7);
+        JsonNode last = fits.path("layouts").path(6);
+        assertThat(last.path("fits").asBoolean()).isFalse();
+        assertThat(last.path("obstacle").asString()).isEqualTo("needs 133.7 GB of 126.9 GB usable");
+        assertThat(last.path("tpotMs").isNull()).isTrue();
         JsonNode step = fits.path("roofline").path("stepMs");
         assertThat(step.path("total").asDouble())
                 .isCloseTo(
@@ -123,6 +131,7 @@ class PlanTest {
 
         JsonNode not = plan.path(1);
         assertThat(not.path("layout").isNull()).isTrue();
+        assertThat(not.path("start").isNull()).isTrue();
         assertThat(not.path("roofline").has("tpotMs")).isFalse();
         assertThat(not.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(16.50, within(0.005));
     }
@@ -187,15 +196,15 @@ class PlanTest {
                 .contains("2,097,152 is beyond the 1,048,576 tokens that pro was trained for")
                 .contains("64 x Ascend 950DT", "maker's roadmap")
                 .containsPattern("DP2 x TP32 EP64 .* no: 16 output groups cannot be dealt to 32 devices")
-                .containsPattern("131,072 +64 +1 +0\\.70 +DP64 EP64 +calibrated ")
+                .containsPattern("131,072 +64 +1 +0\\.70 +DP64 EP64 +head +calibrated ")
                 .contains("rms log error 0.20", "hides its transfers: 1000 FLOP per byte sent, of 6144")
                 .doesNotContain("entries/keys"); // one format: no column for it
         run.out().lines().forEach(line -> assertThat(line).isEqualTo(line.stripTrailing()));
         Run full = Run.of("plan", "--model", "pro", "--context", "1M", "--hardware", "h200", "--count", 8);
         assertThat(full.out())
-                .containsPattern("DP1 x TP8 EP8 .* 150\\.5 +no: needs 150\\.5 GB of 126\\.9 GB usable")
-                .containsPattern("does not fit +roofline +- .* 16\\.50\n")
-                .containsPattern("does not fit +calibrated +- .* 47\\.15\n");
+                .containsPattern("DP1 x TP8 EP8 .* 150\\.5 .* no: needs 150\\.5 GB of 126\\.9 GB usable")
+                .containsPattern("does not fit +- +roofline +- .* 16\\.50\n")
+                .containsPattern("does not fit +- +calibrated +- .* 47\\.15\n");
         Run formats = Run.of("plan", "--model", "pro", "--context", "1M", "--cache", "fp8,bf16");
         assertThat(formats.out()).containsPattern("1,048,576 +bf16/fp4 +8\\.86");
     }
@@ -251,6 +260,139 @@ class PlanTest {
                 "plan", "--model", "flash", "--hardware", "other", "--hardware-file", file, "--peaks", "measured");
         assertThat(none.code()).isEqualTo(2);
         assertThat(none.err()).startsWith("weft: --peaks: found measured, but none are known of another");
+    }
+
+    /** What a plan says to type is a command line of this version. */
+    @Test
+    void theCommandThatStartsALayoutIsOne() {
+        Path demo = DemoModel.locate(null);
+        String alone = json("--model", demo, "--context", "2K", "--hardware", "h200")
+                .path("plans")
+                .path(0)
+                .path("start")
+                .asString();
+        assertThat(alone).isEqualTo("weft generate " + demo + " --context 2048 --speculate --prompt \"...\"");
+        Run run = Run.of("generate", demo, "--context", 2048, "--speculate", "--prompt", "...", "--max-tokens", 2);
+        assertThat(run.code()).isZero();
+        String ranks = json("--model", demo, "--context", "2K", "--hardware", "h200", "--count", 2)
+                .path("plans")
+                .path(0)
+                .path("start")
+                .asString();
+        assertThat(ranks)
+                .isEqualTo("mpirun -n 2 weft generate " + demo + " --spread head --context 2048 --prompt \"...\"");
+        Run noRanks = Run.of("generate", demo, "--spread", "head", "--context", 2048, "--prompt", "...");
+        assertThat(noRanks.err()).contains("--spread: found one process, expected ranks");
+    }
+
+    /** A document as {@code weft bench --output FILE.json} writes it. */
+    private Path run(String name, String hardware, String... limits) throws IOException {
+        List<String> results = new ArrayList<>();
+        for (String limit : limits) {
+            String[] kindAndValue = limit.split(" ");
+            results.add("""
+                    {"work": "w", "seconds": {"samples": [0.1]},
+                     "limit": {"kind": "%s", "value": %s}}""".formatted(kindAndValue[0], kindAndValue[1]));
+        }
+        return Files.writeString(
+                folder.resolve(name), "{\"hardware\": \"" + hardware + "\", \"results\": " + results + "}");
+    }
+
+    @Test
+    void runsOfTheBenchGiveThePeaks() throws IOException {
+        Path decode = run("decode.json", "a processor", "read 2e10", "read 3e10");
+        Path prompt = run("prompt.json", "a processor", "bf16Dot 4e11");
+        JsonNode cpu = json(
+                "--model",
+                DemoModel.locate(null),
+                "--context",
+                "2K",
+                "--draft",
+                0,
+                "--hardware",
+                "cpu",
+                "--measured",
+                decode + "," + prompt);
+        JsonNode hardware = cpu.path("hardware");
+        assertThat(hardware.path("memoryTBps").asDouble()).isCloseTo(0.03, within(1e-12)); // the highest
+        assertThat(hardware.path("fp8PF").asDouble()).isCloseTo(4e-4, within(1e-12));
+        assertThat(hardware.path("peaks").asString()).isEqualTo("measured");
+        assertThat(hardware.path("source").asString()).startsWith("measured on a processor, as ");
+        // what a token reads, over the rate: of the embedding nothing, of the routed experts those it is sent to
+        JsonNode model = cpu.path("architecture");
+        double active =
+                model.path("activeExperts").asDouble() / model.path("experts").asDouble();
+        double bytes = 0;
+        for (JsonNode g : cpu.path("parameters").path("groups")) {
+            double share = switch (g.path("kind").asString()) {
+                case "embedding", "hash table" -> 0;
+                case "routed experts" -> active;
+                default -> 1;
+            };
+            bytes += g.path("mtp").asBoolean() ? 0 : share * g.path("bytes").asDouble();
+        }
+        bytes += cpu.path("contexts").path(0).path("kvCache").path("readBytes").asDouble();
+        assertThat(memoryMs(cpu)).isCloseTo(bytes / 3e10 * 1e3, within(1e-6));
+
+        JsonNode h200 = json("--model", "flash", "--hardware", "h200", "--measured", decode);
+        assertThat(h200.path("hardware").path("memoryTBps").asDouble()).isCloseTo(0.03, within(1e-12));
+        assertThat(h200.path("hardware").path("fp8PF").asDouble()).isEqualTo(1.979);
+    }
+
+    /** The saved file has the measured column, with which a plan gives the same; with a link added, of several hosts. */
+    @Test
+    void whatWasMeasuredCanBeSaved() throws IOException {
+        Path runs = run("run.json", "a processor", "read 2e10", "bf16Dot 4e11");
+        Path saved = folder.resolve("saved.json");
+        List<Object> demo = List.of("--model", DemoModel.locate(null), "--context", "2K", "--hardware", "cpu");
+        List<Object> save = new ArrayList<>(demo);
+        save.addAll(List.of("--measured", runs, "--save-hardware", saved));
+        double first = memoryMs(json(save.toArray()));
+        assertThat(first).isPositive();
+        List<Object> reuse = new ArrayList<>(demo);
+        reuse.addAll(List.of("--hardware-file", saved, "--peaks", "measured"));
+        assertThat(memoryMs(json(reuse.toArray()))).isCloseTo(first, within(1e-9));
+        assertThat(json("--model", "flash", "--hardware", "b200", "--hardware-file", saved)
+                        .path("hardware")
+                        .path("fp4PF")
+                        .asDouble())
+                .isEqualTo(9.0);
+
+        reuse.addAll(List.of("--count", 2));
+        List<Object> all = new ArrayList<>(List.of("plan"));
+        all.addAll(reuse);
+        Run noLink = Run.of(all.toArray());
+        assertThat(noLink.code()).isEqualTo(2);
+        assertThat(noLink.err()).startsWith("weft: --count: found 2, expected 1: the file gives no linkGBps of ");
+        Files.writeString(
+                saved, Files.readString(saved).replace("\"kind\" : \"cpu\",", "\"kind\" : \"cpu\", \"linkGBps\": 1,"));
+        JsonNode two = json(reuse.toArray());
+        assertThat(two.path("calibration").isNull()).isTrue();
+        assertThat(two.path("hardware").path("linkGBps").asDouble()).isEqualTo(1);
+        assertThat(memoryMs(two)).isLessThan(first);
+    }
+
+    @Test
+    void runsThatTellNoPeaksAreRefused() throws IOException {
+        Path decode = run("decode.json", "a processor", "read 2e10");
+        Path other = run("other.json", "another", "bf16Dot 4e11");
+        Path none = Files.writeString(
+                folder.resolve("none.json"),
+                "{\"hardware\": \"x\", \"results\": [{\"seconds\": {\"samples\": [1]}, \"limit\": null}]}");
+        Path broken = run("broken.json", "a processor", "read -1");
+        assertThat(measuredError("cpu", decode))
+                .startsWith("weft: --measured: found [memory read] in ")
+                .contains("expected a limit of memory and one of computing");
+        assertThat(measuredError("h200", decode + "," + other))
+                .startsWith("weft: --measured: found runs on [a processor, another], expected runs on one kind");
+        assertThat(measuredError("h200", none)).startsWith("weft: --measured: found no limit in ");
+        assertThat(measuredError("h200", broken)).contains("broken.json: limit.value: found -1, expected a rate");
+    }
+
+    private static String measuredError(String hardware, Object files) {
+        Run run = Run.of("plan", "--model", "flash", "--hardware", hardware, "--measured", files);
+        assertThat(run.code()).isEqualTo(2);
+        return run.err();
     }
 
     private static double memoryMs(JsonNode root) {
@@ -351,7 +493,9 @@ class PlanTest {
                 "--hardware h200 --peaks measured  | --peaks: found measured, but none are known of NVIDIA H200",
                 "--hardware cpu --count 2          | --count: found 2 with --hardware cpu, expected 1",
                 "--hardware cpu --peaks published | --peaks: found published with --hardware cpu, whose peaks are measured",
-                "--hardware cpu --hardware-file x | --hardware-file: found x with --hardware cpu, whose peaks are measured",
+                "--measured x.json                 | --measured: found without --hardware",
+                "--hardware h200 --measured x.json | x.json: no such file, expected the JSON of a run",
+                "--hardware h200 --save-hardware x | --save-hardware: found without --measured, whose peaks it saves",
                 "--plot no/such/folder/p.svg       | --plot: found no/such/folder/p.svg, expected a file in a folder",
             })
     void badOptionsAreNamed(String options, String message) {

@@ -15,7 +15,7 @@ import java.util.stream.StreamSupport;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
 
-/** Every number in the tables and under the roofs of a report is the JSON's, rounded as it is written. */
+/** Every number in the tables and drawings of a report is the JSON's, rounded as it is written. */
 class ReportNumbersTest {
     private static final Pattern TABLE = Pattern.compile("<table>(.*?)</table>", Pattern.DOTALL);
     private static final Pattern ROW = Pattern.compile("<tr>(.*?)</tr>");
@@ -24,6 +24,13 @@ class ReportNumbersTest {
             Pattern.compile("<figcaption>([^<,]+), ([^<,]+)</figcaption>(.*?)</figure>", Pattern.DOTALL);
     private static final Pattern MARK = Pattern.compile(
             "<circle [^>]*><title>(\\S+): (\\S+) ms, (\\S+) FLOP/byte, (\\S+) GFLOP/s, (\\S+) of the roof</title>");
+
+    private static final Pattern HINT = Pattern.compile(
+            "<rect [^>]*><title>(\\S+): (\\S+), (\\S+) of the tolerance, nmse (\\S+), max \\|diff\\| (\\S+)</title>");
+    private static final Pattern BARS = Pattern.compile(
+            "<figcaption>([^<,]+), sum of the medians of the nodes</figcaption>(.*?)</figure>", Pattern.DOTALL);
+    private static final Pattern WORDS = Pattern.compile("<text [^>]*text-anchor=\"(end|start)\"[^>]*>([^<]*)</text>");
+    private static final Pattern LAYER = Pattern.compile("layers\\.(\\d+)\\..*");
 
     private final String[] sections =
             new CompareHtml(ComparedMicro.sheet()).page().split("<h2>");
@@ -42,6 +49,82 @@ class ReportNumbersTest {
                     nodes(mode).filter(n -> n.path("flops").asDouble() > 0).count();
             assertThat(marks).isPositive().isEqualTo((int) computing);
         }
+    }
+
+    /** Every cell of a heat map says what its node came to. */
+    @Test
+    void ofHintsAreThoseOfTheJson() {
+        for (int m = 0; m < modes.size(); m++) {
+            JsonNode mode = modes.path(m);
+            int hints = 0;
+            for (MatchResult figure : FIGURE.matcher(sections[m + 1]).results().toList()) {
+                for (MatchResult hint : HINT.matcher(figure.group(3)).results().toList()) {
+                    JsonNode json = result(node(mode, figure.group(2), hint.group(1)), figure.group(1));
+                    assertThat(hint.group(2)).isEqualTo(json.path("kernel").asString());
+                    check(hint.group(), hint.group(3), json.path("ofTolerance").asDouble());
+                    check(hint.group(), hint.group(4), json.path("nmse").asDouble());
+                    check(
+                            hint.group(),
+                            hint.group(5),
+                            json.path("largest").path("amount").asDouble());
+                    hints++;
+                }
+            }
+            long right = nodes(mode)
+                    .flatMap(n -> StreamSupport.stream(n.path("results").spliterator(), false))
+                    .filter(r -> r.path("device").asString().equals(ComparedMicro.VECTOR.toString()))
+                    .filter(r -> r.has("ofTolerance"))
+                    .count();
+            assertThat(hints).isPositive().isEqualTo((int) right);
+        }
+    }
+
+    /** A bar is as long as the nodes of its layer took together. */
+    @Test
+    void ofBarsAreSumsOfThoseOfTheJson() {
+        for (int m = 0; m < modes.size(); m++) {
+            JsonNode mode = modes.path(m);
+            List<MatchResult> figures = BARS.matcher(sections[m + 1]).results().toList();
+            assertThat(figures).isNotEmpty();
+            for (MatchResult figure : figures) {
+                Map<String, double[]> sums = sums(mode, figure.group(1));
+                List<MatchResult> words =
+                        WORDS.matcher(figure.group(2)).results().toList();
+                int at = 0;
+                for (Map.Entry<String, double[]> part : sums.entrySet()) {
+                    assertThat(words.get(at++).group(2)).isEqualTo(part.getKey());
+                    for (double seconds : part.getValue()) {
+                        String millis = words.get(at++).group(2);
+                        check(part.getKey(), millis.replace(" ms", ""), seconds * 1e3);
+                    }
+                }
+                assertThat(at).isEqualTo(words.size());
+            }
+        }
+    }
+
+    /** By part of the model the seconds of its nodes in a step, one sum per device that was timed. */
+    private static Map<String, double[]> sums(JsonNode mode, String step) {
+        Map<String, double[]> sums = new LinkedHashMap<>();
+        String outside = "embedding";
+        for (JsonNode node :
+                nodes(mode).filter(n -> n.path("step").asString().equals(step)).toList()) {
+            MatchResult layer = LAYER.matcher(node.path("node").asString())
+                    .results()
+                    .findFirst()
+                    .orElse(null);
+            outside = layer == null ? outside : "head";
+            double[] seconds = StreamSupport.stream(node.path("results").spliterator(), false)
+                    .filter(r -> r.has("seconds"))
+                    .mapToDouble(r -> r.path("seconds").path("median").asDouble())
+                    .toArray();
+            double[] sum = sums.computeIfAbsent(
+                    layer == null ? outside : "layer " + layer.group(1), p -> new double[seconds.length]);
+            for (int i = 0; i < seconds.length; i++) {
+                sum[i] += seconds[i];
+            }
+        }
+        return sums;
     }
 
     private static List<Map<String, String>> rows(String section) {

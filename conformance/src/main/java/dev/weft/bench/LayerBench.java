@@ -8,6 +8,7 @@ import dev.weft.model.V4Graphs;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.Device;
+import dev.weft.runtime.Placement;
 import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -147,14 +148,16 @@ public final class LayerBench implements AutoCloseable {
                 rows,
                 progress);
         Span span = span(rows.experts());
+        Placement placement = layer.compiled().placement();
+        List<Work> ofKernels = Work.ofKernels(
+                placement,
+                graph.nodes().stream().map(n -> NodeCost.of(n, span).work()).toList());
         List<Part> parts = new ArrayList<>();
         for (Node node : graph.nodes()) {
-            if (wanted.test(node)) {
-                Work work = NodeCost.of(node, span).work();
-                Result result = series.result(GraphCost.name(node), work, seconds[node.index()]);
-                String kernel =
-                        layer.compiled().placement().rows().get(node.index()).kernel();
-                parts.add(new Part(node.op().name(), kernel, result));
+            Placement.Row row = placement.rows().get(node.index());
+            if (wanted.test(node) && !row.isJoined()) {
+                Result result = series.result(GraphCost.name(node), ofKernels.get(node.index()), seconds[node.index()]);
+                parts.add(new Part(node.op().name(), row.kernel(), result));
             }
         }
         return parts;

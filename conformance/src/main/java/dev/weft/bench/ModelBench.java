@@ -167,10 +167,12 @@ public record ModelBench(int prompt, int generate, int depth, int batch) {
         }
 
         private void inChunks(List<Session> to, int tokens) {
-            int chunk = chunk(model);
-            for (int at = 0; at < tokens; at += chunk) {
-                boolean last = at + chunk >= tokens;
-                append(to, Math.min(chunk, tokens - at), last ? Feed.Want.LAST : Feed.Want.NONE);
+            for (int at = 0; at < tokens; ) {
+                // one sequence alone may be spread over ranks
+                int most = batch == 1 ? model.next(to.getFirst(), tokens - at) : chunk(model);
+                int count = Math.min(most, tokens - at);
+                append(to, count, at + count == tokens ? Feed.Want.LAST : Feed.Want.NONE);
+                at += count;
             }
         }
 

@@ -2,12 +2,12 @@ package dev.weft.bench;
 
 import dev.weft.TensorType;
 import dev.weft.graph.Graph;
-import dev.weft.graph.Node;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.V4Graphs;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.Execution;
+import dev.weft.runtime.Placement;
 import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.EnumSet;
@@ -70,8 +70,11 @@ public record StepBench(Result step, List<Result> nodes, Optional<Roof> roof) {
         EnumSet<HardwareLimit> units = EnumSet.of(HardwareLimit.BF16_DOT, HardwareLimit.F32_FMA);
         Series series = rounds.run(device, whole.bytes(), units, trial, round -> {});
         List<Result> nodes = new ArrayList<>();
-        for (Node node : graph.nodes()) {
-            nodes.add(series.result(node.label(), work.get(node.index()), seconds[node.index()]));
+        List<Work> ofKernels = Work.ofKernels(execution.placement(), work);
+        for (Placement.Row row : execution.placement().rows()) {
+            if (!row.isJoined()) {
+                nodes.add(series.result(row.node(), ofKernels.get(row.index()), seconds[row.index()]));
+            }
         }
         return new StepBench(series.result("step", whole), nodes, series.roof());
     }

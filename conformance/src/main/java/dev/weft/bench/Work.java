@@ -1,6 +1,9 @@
 package dev.weft.bench;
 
+import dev.weft.runtime.Placement;
 import dev.weft.spi.HardwareLimit;
+import java.util.ArrayList;
+import java.util.List;
 
 /**
  * What one run of something has to do at least.
@@ -13,5 +16,23 @@ public record Work(double bytes, double flops, HardwareLimit unit) {
     /** Both together, computed by this one's unit. */
     public Work plus(Work other) {
         return new Work(bytes + other.bytes, flops + other.flops, unit);
+    }
+
+    /**
+     * What every kernel of a graph has to do: the work of several nodes that one computes goes to the last of them, by the
+     * unit of the one with the most arithmetic.
+     *
+     * @param ofNodes work of every node, in the graph's order
+     */
+    static List<Work> ofKernels(Placement placement, List<Work> ofNodes) {
+        List<Work> sums = new ArrayList<>(ofNodes);
+        for (Placement.Row row : placement.rows()) {
+            if (row.isJoined()) {
+                Work own = ofNodes.get(row.index());
+                Work sum = sums.get(row.last());
+                sums.set(row.last(), own.flops > sum.flops ? own.plus(sum) : sum.plus(own));
+            }
+        }
+        return sums;
     }
 }

@@ -33,6 +33,9 @@ final class GemmCases {
             TensorType.of(DType.F8_E4M3, 0).scaled(Scaling.FP8_BLOCK_128),
             TensorType.of(DType.F4_E2M1, 0).scaled(Scaling.MXFP4));
 
+    /** Inputs that share a scale of MXFP4 weights. */
+    private static final int MX_BLOCK = 32;
+
     /** Rows, outputs, inputs, for F32 and for BF16 results; whole MX blocks. */
     private static final int[][][] SHAPES = {
         {{1, 1, 32}, {7, 130, 256}, {130, 16, 128}}, {{1, 130, 256}, {3, 17, 96}, {17, 33, 160}}
@@ -48,6 +51,14 @@ final class GemmCases {
             experts(f, cases);
             return cases.build();
         });
+    }
+
+    /** {@code [m, k]} times {@code [n, k]} in every combination of formats whose blocks such rows fill. */
+    static Stream<OpCase> sized(int m, int k, int n) {
+        return formats().stream()
+                .filter(f -> f.w().dtype() != DType.F4_E2M1 || k % MX_BLOCK == 0)
+                .map(f -> OpCase.of(
+                        new Gemm(f.out()), Operand.of(f.x(m, k), Data.random()), Operand.of(f.w(n, k), Data.random())));
     }
 
     static List<Formats> formats() {

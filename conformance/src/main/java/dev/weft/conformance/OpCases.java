@@ -35,6 +35,17 @@ public final class OpCases {
         return all().stream().filter(c -> c.op().name().equals(opName)).toList();
     }
 
+    /**
+     * A matrix product of a size that the suite does not have, in every combination of formats.
+     *
+     * @param m rows
+     * @param k inputs; MXFP4 weights take part if it is a multiple of 32
+     * @param n outputs
+     */
+    public static List<OpCase> gemm(int m, int k, int n) {
+        return GemmCases.sized(m, k, n).toList();
+    }
+
     /** All cases under their operators' names, in order of first appearance. */
     public static Map<String, List<OpCase>> byOperator() {
         return all().stream()

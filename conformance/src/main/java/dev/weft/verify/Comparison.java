@@ -12,6 +12,7 @@ import dev.weft.bench.StepBench;
 import dev.weft.bench.Work;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Value;
+import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.DeviceWeights;
@@ -218,7 +219,7 @@ public final class Comparison {
     /** @param expected the reference's outputs; filled in by the reference itself */
     private DeviceRun whole(
             Device device, Map<String, MemorySegment> given, List<float[]> expected, boolean isReference) {
-        CompiledGraph compiled = device.compile(graph);
+        CompiledGraph compiled = device.compile(graph, CompileOptions.DEFAULT.withoutFusion());
         try (Weights source = new Weights();
                 DeviceWeights loaded = compiled.loadWeights(source);
                 StateStore store = compiled.newStates();

@@ -22,6 +22,8 @@ import java.util.stream.Collectors;
  * operands. Cases without rows are left out, and rows lie without gaps. Closing frees the operands.
  */
 public final class OperatorCases implements AutoCloseable {
+    private static final long MOST_ELEMENTS = 1L << 28;
+
     private final Arena arena = Arena.ofShared();
     private final Map<String, HostTensor> operands = new HashMap<>();
     private final Graph graph;
@@ -50,6 +52,20 @@ public final class OperatorCases implements AutoCloseable {
                     + OpCases.byOperator().keySet().stream().sorted().collect(Collectors.joining(", ")));
         }
         return new OperatorCases(cases);
+    }
+
+    /**
+     * Matrix products of a size of one's own, in every combination of formats: {@code [m, k]} times {@code [n, k]}.
+     *
+     * @throws RequestException if an extent is below 1, or an operand has more than 2^28 elements
+     */
+    public static OperatorCases gemm(int m, int k, int n) {
+        long most = Math.max((long) m * k, Math.max((long) n * k, (long) m * n));
+        if (m < 1 || k < 1 || n < 1 || most > MOST_ELEMENTS) {
+            throw new RequestException("gemm: found m=" + m + " k=" + k + " n=" + n
+                    + ", expected 1 or more of each, and at most 2^28 elements of an operand or result");
+        }
+        return new OperatorCases(OpCases.gemm(m, k, n));
     }
 
     /** The graph. */

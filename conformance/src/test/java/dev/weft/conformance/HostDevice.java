@@ -159,6 +159,13 @@ final class HostDevice implements BackendDevice {
         }
 
         @Override
+        public void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows) {
+            for (long i = 0; i < rows; i++) {
+                bytes(target + i * targetPitch, bytes).copyFrom(bytes(source + i * sourcePitch, bytes));
+            }
+        }
+
+        @Override
         public Event record() {
             return new Event() {
                 @Override

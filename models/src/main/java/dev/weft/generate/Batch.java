@@ -25,6 +25,9 @@ final class Batch {
     // of the step that is being made
     private final List<Member> fed = new ArrayList<>();
     private final List<Feed> feeds = new ArrayList<>();
+    /** Whether the last step was one of a prompt that all ranks compute. */
+    private boolean alone;
+
     private float[] logits = new float[0];
 
     /** A sequence and who wants it. */
@@ -129,10 +132,38 @@ final class Batch {
         }
     }
 
-    /** Answers first, since people wait for their next token; prompts share what is left. */
+    /**
+     * Answers first, since people wait for their next token; prompts share what is left. A prompt that all ranks compute has a
+     * step of its own, every other step while there are answers.
+     */
     private void choose(List<Member> ready) {
         fed.clear();
         feeds.clear();
+        alone = !alone && addAlone(ready);
+        if (!alone) {
+            addTogether(ready);
+        }
+        if (feeds.isEmpty()) {
+            alone = addAlone(ready);
+        }
+    }
+
+    private boolean addAlone(List<Member> ready) {
+        for (Member m : ready) {
+            int tokens = m.continuation().isInPrompt() ? next(m) : 0;
+            if (tokens > maxTokens) {
+                add(m, tokens);
+                return true;
+            }
+        }
+        return false;
+    }
+
+    private int next(Member m) {
+        return model.next(m.continuation().session(), m.continuation().inPrompt());
+    }
+
+    private void addTogether(List<Member> ready) {
         int left = maxTokens;
         for (Member m : ready) {
             if (!m.continuation().isInPrompt() && left >= m.continuation().least()) {
@@ -141,8 +172,9 @@ final class Batch {
         }
         left = Math.min(left, promptTokens);
         for (Member m : ready) {
-            if (m.continuation().isInPrompt() && left > 0) {
-                left -= add(m, left);
+            int tokens = m.continuation().isInPrompt() && left > 0 ? next(m) : 0;
+            if (tokens > 0 && tokens <= maxTokens) {
+                left -= add(m, Math.min(left, tokens));
             }
         }
     }

@@ -103,6 +103,11 @@ final class Continuation {
         return draft == NONE ? 1 : 2;
     }
 
+    /** Tokens of the prompt up to where it ends or is to be remembered. */
+    int inPrompt() {
+        return prefill == null ? prompt.length - session.position() : prefill.next(prompt.length).length;
+    }
+
     /** Tokens of the next step. @param most limit for a piece of the prompt, 1 or more; other steps have one or two */
     Feed feed(int most) {
         if (isInPrompt()) {

@@ -15,8 +15,6 @@ import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
-import dev.weft.spi.support.HostScratch;
-import java.lang.foreign.MemorySegment;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -36,15 +34,14 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final DeviceWeights weights;
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
-    private final @Nullable RankSteps ranks;
+    private final Stepper stepper;
     private final StepRules rules;
     private final SequenceStates states;
     private final SessionFormat sessionFormat;
-    private final HostScratch hidden = new HostScratch();
     private final List<Session> sessions = new ArrayList<>();
     private boolean closed;
-    /** Whether a step has failed on this rank or another: the ranks do not step together any more. */
-    private boolean broken;
+
+    private @Nullable Leading leading;
 
     DeepSeekV4(
             ModelConfig config,
@@ -53,13 +50,13 @@ public final class DeepSeekV4 implements AutoCloseable {
             DeviceWeights weights,
             StepRunner backbone,
             @Nullable MtpRunner mtp,
-            @Nullable RankSteps ranks) {
+            Stepper stepper) {
         this.config = config;
         this.options = options;
         this.weights = weights;
         this.backbone = backbone;
         this.mtp = mtp;
-        this.ranks = ranks;
+        this.stepper = stepper;
         List<StepRunner> runners = mtp == null ? List.of(backbone) : List.of(backbone, mtp.runner());
         this.rules = new StepRules(options, config.vocabSize());
         this.states = new SequenceStates(options, runners);
@@ -133,7 +130,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         return new ModelMemory(
                 weights.bytes(),
                 stateBytes(),
-                backbone.executionBytes() + (mtp == null ? 0 : mtp.runner().executionBytes()),
+                stepper.executionBytes(),
                 states.ringMemory().bytes(),
                 states.pageBytes(),
                 states.pool().size(),
@@ -169,13 +166,21 @@ public final class DeepSeekV4 implements AutoCloseable {
      * On several ranks it is a step of all, and one without feeds takes part in what the others have; if no rank has any,
      * the common work ends as with {@link #follow}.
      *
+     * <p>A step of one feed that is as long as {@link #next} says may have more tokens than {@link LoadOptions#maxTokens}.
+     *
      * @return the wanted logits, one array of rows per feed
      * @throws RequestException if a feed is empty, too long, names a session twice, or holds an id outside the vocabulary
      */
     public synchronized List<float[][]> step(List<Feed> feeds) {
+        if (isSpread(feeds)) {
+            return List.<float[][]>of(lead(feeds.getFirst()));
+        }
         compute(feeds);
+        if (feeds.isEmpty()) {
+            return List.of();
+        }
         float[][] logits = backbone.logits();
-        advance(feeds);
+        stepper.advance(feeds);
         List<float[][]> out = new ArrayList<>();
         int at = 0;
         for (Feed f : feeds) {
@@ -194,11 +199,18 @@ public final class DeepSeekV4 implements AutoCloseable {
     public synchronized void step(List<Feed> feeds, float[] logits) {
         long wanted = feeds.stream().mapToLong(Feed::wanted).sum();
         requireRoom(logits, wanted);
+        if (isSpread(feeds)) {
+            float[][] rows = lead(feeds.getFirst());
+            for (int i = 0; i < rows.length; i++) {
+                System.arraycopy(rows[i], 0, logits, i * rows[i].length, rows[i].length);
+            }
+            return;
+        }
         compute(feeds);
         if (wanted > 0) {
             backbone.logits(logits);
         }
-        advance(feeds);
+        stepper.advance(feeds);
     }
 
     private void requireRoom(float[] logits, long rows) {
@@ -212,13 +224,11 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void compute(List<Feed> feeds) {
         StepEvent event = StepEvent.started();
         requireOpen();
-        if (ranks == null || !feeds.isEmpty()) {
-            rules.check(this, feeds);
+        if (!stepper.isRanked() || !feeds.isEmpty()) {
+            rules.check(this, feeds, options.maxTokens());
         }
         prepare(feeds);
-        if (meetOthers(!feeds.isEmpty())) {
-            runBackbone(feeds);
-        }
+        stepper.step(feeds);
         event.end(backbone.compiled().device(), feeds);
     }
 
@@ -229,38 +239,6 @@ public final class DeepSeekV4 implements AutoCloseable {
         states.makeWritable(feeds);
     }
 
-    private void runBackbone(List<Feed> feeds) {
-        backbone.begin();
-        for (int i = 0; i < feeds.size(); i++) {
-            Feed f = feeds.get(i);
-            f.session().reach(f.tokens().length);
-            backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
-        }
-        try {
-            backbone.run(MemorySegment.NULL);
-        } catch (RequestException e) {
-            throw e; // all ranks have refused the same
-        } catch (RuntimeException | Error e) {
-            if (ranks != null) {
-                broken = true;
-                ranks.end(e);
-            }
-            throw e;
-        }
-    }
-
-    private boolean meetOthers(boolean working) {
-        if (ranks == null) {
-            return true;
-        }
-        try {
-            return ranks.meet(working);
-        } catch (RuntimeException | Error e) {
-            broken = true;
-            throw e;
-        }
-    }
-
     /**
      * Takes part in the steps of the other ranks without work of its own. Returns once no rank has work, which is when all
      * of them follow or close, and the model runs no steps afterwards; at once for a model on one device. Steps of this
@@ -269,7 +247,7 @@ public final class DeepSeekV4 implements AutoCloseable {
      * @throws dev.weft.CommunicatorException if a rank fails or does not answer in time
      */
     public void follow() {
-        boolean going = ranks != null && !ranks.parted();
+        boolean going = true;
         while (going) {
             going = followOnce();
         }
@@ -277,11 +255,27 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     private synchronized boolean followOnce() {
         requireOpen();
-        boolean step = meetOthers(false);
-        if (step) {
-            runBackbone(List.of());
+        return stepper.isTogether() && stepper.takePart();
+    }
+
+    /**
+     * Lets the other ranks wait for this one's next step as long as it takes, until the model is closed: while it has no
+     * work it tells them twice a second that it is there. Called once, by a rank that drives; nobody else uses the group from
+     * now on. Does nothing on one device.
+     *
+     * @param lost called on another thread if the ranks cannot work together any more
+     */
+    public synchronized void lead(Consumer<Throwable> lost) {
+        requireOpen();
+        if (stepper.isRanked()) {
+            leading = Leading.start(this::tell, lost);
         }
-        return step;
+    }
+
+    private synchronized void tell() {
+        if (!closed) {
+            stepper.tell(Leading.PERIOD);
+        }
     }
 
     /** Computes a session again if a step that failed has overwritten rows of its rings that it needs. */
@@ -295,34 +289,6 @@ public final class DeepSeekV4 implements AutoCloseable {
         return session.highWater() - position <= options.rollback();
     }
 
-    /** Appends the tokens of a step that has run to its sessions, to all or none. */
-    private void advance(List<Feed> feeds) {
-        try {
-            advanceAll(feeds);
-        } catch (RuntimeException | Error e) {
-            feeds.forEach(f -> f.session().abandon());
-            throw e;
-        }
-    }
-
-    private void advanceAll(List<Feed> feeds) {
-        MemorySegment streams = MemorySegment.NULL;
-        if (mtp != null) {
-            streams = hidden.bytes(backbone.hiddenBytes());
-            backbone.execution().read(V4Graphs.HIDDEN, streams);
-        }
-        long at = 0;
-        for (int i = 0; i < feeds.size(); i++) {
-            Feed f = feeds.get(i);
-            int first = f.session().position();
-            f.session().advance(f.tokens());
-            if (mtp != null) {
-                mtp.advance(f.session(), first, streams, at);
-                at += f.tokens().length * mtp.rowBytes();
-            }
-        }
-    }
-
     /** Appends in chunks; only the last chunk's logits are returned unless all are wanted. */
     synchronized float[][] append(Session session, int[] ids, Feed.Want want, BooleanSupplier cancelled) {
         requireOpen();
@@ -330,16 +296,47 @@ public final class DeepSeekV4 implements AutoCloseable {
         rules.check(session, ids);
         states.require(List.of(new Feed(session, ids, want)));
         List<float[]> rows = new ArrayList<>();
-        for (int at = 0; at < ids.length; at += options.maxTokens()) {
+        for (int at = 0; at < ids.length; ) {
             if (cancelled.getAsBoolean()) {
                 throw new CancelledException("prefill: cancelled after " + at + " of " + ids.length + " tokens");
             }
-            int end = Math.min(ids.length, at + options.maxTokens());
-            Feed.Want w = want == Feed.Want.LAST && end < ids.length ? Feed.Want.NONE : want;
-            rows.addAll(List.of(step(List.of(new Feed(session, Arrays.copyOfRange(ids, at, end), w)))
+            int left = ids.length - at;
+            int count = next(session, left);
+            Feed.Want w = want == Feed.Want.LAST && count < left ? Feed.Want.NONE : want;
+            rows.addAll(List.of(step(List.of(new Feed(session, Arrays.copyOfRange(ids, at, at + count), w)))
                     .getFirst()));
+            at += count;
         }
         return rows.toArray(float[][]::new);
+    }
+
+    /**
+     * How many of the {@code left} tokens that a session is to append its next step should have. At most {@link
+     * LoadOptions#maxTokens}, unless prompts are spread over ranks: then also as many as all ranks compute together, in a
+     * step of this session alone.
+     */
+    public synchronized int next(Session session, int left) {
+        int spread = stepper.spreads(session.position(), left);
+        return spread > 0 ? spread : Math.min(options.maxTokens(), stepper.before(session.position(), left));
+    }
+
+    private boolean isSpread(List<Feed> feeds) {
+        if (feeds.size() != 1) {
+            return false;
+        }
+        int tokens = feeds.getFirst().tokens().length;
+        return tokens > 0 && stepper.spreads(feeds.getFirst().session().position(), tokens) == tokens;
+    }
+
+    private float[][] lead(Feed feed) {
+        StepEvent event = StepEvent.started();
+        requireOpen();
+        List<Feed> feeds = List.of(feed);
+        rules.check(this, feeds, feed.tokens().length);
+        prepare(feeds);
+        float[][] logits = stepper.lead(feed);
+        event.end(backbone.compiled().device(), feeds, true);
+        return logits;
     }
 
     synchronized void append(Session session, int token, float[] logits) {
@@ -347,7 +344,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         List<Feed> feed = session.feedOf(token);
         compute(feed);
         backbone.logits(logits);
-        advance(feed);
+        stepper.advance(feed);
     }
 
     /**
@@ -380,7 +377,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             mend(session);
             states.makeWritable(session);
         }
-        mtp.draft(sessions, next, logits);
+        stepper.draft(sessions, next, logits);
     }
 
     synchronized float[] draft(Session session, int next) {
@@ -396,6 +393,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             throw new RequestException(
                     "truncate: found position " + newPosition + ", expected 0 to " + session.position());
         }
+        stepper.rewound(session);
         if (ringsReach(session, newPosition)) {
             states.truncate(session, newPosition);
             session.rewind(newPosition);
@@ -530,7 +528,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     /** Closes without regard to other ranks. */
     void abandon() {
-        broken = true;
+        stepper.abandon();
         close();
     }
 
@@ -541,9 +539,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             return;
         }
         try {
-            if (!broken) {
-                follow();
-            }
+            follow();
         } finally {
             release();
         }
@@ -552,12 +548,6 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void release() {
         List.copyOf(sessions).forEach(Session::close);
         closed = true;
-        List<AutoCloseable> all = new ArrayList<>();
-        if (mtp != null) {
-            all.add(mtp);
-        }
-        all.add(backbone);
-        all.add(weights);
-        Closing.all(all);
+        Closing.all(leading == null ? List.of(stepper, weights) : List.of(leading, stepper, weights));
     }
 }

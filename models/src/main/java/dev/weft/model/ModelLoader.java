@@ -1,9 +1,12 @@
 package dev.weft.model;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ContextInputs;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.parallel.ShardedGraph;
 import dev.weft.runtime.CompileOptions;
@@ -28,6 +31,10 @@ final class ModelLoader {
     private final Checkpoint checkpoint;
     private final Device device;
     private final LoadOptions options;
+    /** The options that states and graphs are planned for. */
+    private final LoadOptions stateOptions;
+
+    private final ContextInputs contextInputs;
     private final CompileOptions compile;
     private final ParallelPlan plan;
     private final @Nullable RankSteps ranks;
@@ -48,6 +55,8 @@ final class ModelLoader {
         this.compile = compile;
         this.plan = plan;
         this.ranks = ranks;
+        this.stateOptions = plan.context() ? ContextPrefill.room(options) : options;
+        this.contextInputs = new ContextInputs(plan.ranks(), options.maxTokens());
         this.config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
     }
 
@@ -91,21 +100,27 @@ final class ModelLoader {
 
     private void refuse() {
         requireMtp(checkpoint, config, options);
-        if (ranks != null && options.mtp()) {
-            throw new RequestException(checkpoint.directory()
-                    + ": the MTP block is not run over several ranks; load without MTP: the backbone is the same");
-        }
         plan.check(config);
+        if (plan.context()) {
+            ContextPrefill.refuse(options, config);
+        }
     }
 
     private void compile() {
         int rank = compile.group() == null ? 0 : compile.group().rank();
-        shares.add(plan.share(V4Graphs.backbone(config, options), config, rank));
+        shares.add(plan.share(V4Graphs.backbone(config, stateOptions), config, rank));
         if (options.mtp()) {
-            shares.add(plan.share(V4Graphs.mtp(config, options), config, rank));
+            shares.add(plan.share(V4Graphs.mtp(config, stateOptions), config, rank));
         }
-        shares.forEach(s -> graphs.add(device.compile(s.graph(), compile)));
+        CompileOptions used =
+                options.trace() ? compile.withoutFusion() : compile; // what is traced is compared node by node
+        shares.forEach(s -> graphs.add(device.compile(s.graph(), used)));
         requireStates(checkpoint, graphs, options);
+        if (plan.context()) {
+            shares.add(plan.shareContext(V4Graphs.backbone(config, stateOptions), config, rank, contextInputs));
+            ContextPrefill.check(stateOptions, contextInputs);
+            graphs.add(device.compile(shares.getLast().graph(), compile));
+        }
         if (ranks != null) {
             requireMemory();
         }
@@ -115,6 +130,9 @@ final class ModelLoader {
     private void requireMemory() {
         Placement p = graphs.getFirst().placement();
         long needed = graphs.getFirst().residentBytes();
+        for (CompiledGraph other : graphs.subList(1, graphs.size())) {
+            needed += other.placement().valueBytes() + other.placement().workspaceBytes();
+        }
         long available = device.availableBytes().orElse(Long.MAX_VALUE);
         if (needed > available) {
             throw new DeviceMemoryException(checkpoint.directory() + " on " + device.id() + ": this rank's share needs "
@@ -132,14 +150,20 @@ final class ModelLoader {
         }
         List<AutoCloseable> opened = new ArrayList<>();
         try {
-            WeightSource source = shares.getFirst().weights(new V4Weights(checkpoint));
+            WeightSource source = ShardedGraph.weights(shares, new V4Weights(checkpoint));
             DeviceWeights weights = CompiledGraph.loadWeights(graphs, source, progress);
             opened.addFirst(weights);
-            StepRunner backbone = new StepRunner(graphs.getFirst(), weights, options);
+            StepRunner backbone = new StepRunner(graphs.getFirst(), weights, stateOptions);
             opened.addFirst(backbone);
             long rowBytes = streamBytes(config, options);
-            MtpRunner mtp = options.mtp() ? new MtpRunner(graphs.get(1), weights, options, rowBytes) : null;
-            return new DeepSeekV4(config, options, fingerprint(), weights, backbone, mtp, ranks);
+            MtpRunner mtp = options.mtp() ? new MtpRunner(graphs.get(1), weights, stateOptions, rowBytes) : null;
+            ContextPrefill context = null;
+            if (plan.context()) {
+                StepRunner runner = StepRunner.on(backbone, graphs.getLast(), weights, stateOptions);
+                context = new ContextPrefill(requireNonNull(compile.group()), options, contextInputs, runner);
+            }
+            Stepper stepper = new Stepper(backbone, mtp, ranks, context);
+            return new DeepSeekV4(config, options, fingerprint(), weights, backbone, mtp, stepper);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;

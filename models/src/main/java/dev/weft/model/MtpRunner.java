@@ -4,6 +4,7 @@ import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 
 /**
@@ -15,6 +16,9 @@ final class MtpRunner implements AutoCloseable {
     private final int rowBytes;
     private final HostScratch streams = new HostScratch();
     private final int[] next;
+    private final List<Session> taken = new ArrayList<>();
+    private MemorySegment taking = MemorySegment.NULL;
+    private long at;
 
     MtpRunner(CompiledGraph compiled, DeviceWeights weights, LoadOptions options, long rowBytes) {
         this.runner = new StepRunner(compiled, weights, options);
@@ -22,39 +26,56 @@ final class MtpRunner implements AutoCloseable {
         this.next = new int[options.maxTokens()];
     }
 
+    /** Rows of a session whose next tokens are known, after the backbone's step. */
+    static int due(Session session) {
+        return Math.max(0, session.position() - 1 - session.mtpPosition());
+    }
+
+    /** Starts a step that takes over rows of the backbone. @param rows how many */
+    void begin(int rows) {
+        runner.begin();
+        taken.clear();
+        taking = streams.bytes((long) rows * rowBytes);
+        at = 0;
+    }
+
     /**
      * Takes over the rows of a backbone step whose next tokens are known now.
      *
-     * @param session after the step
-     * @param first position of the step's first row
-     * @param hidden holds the streams of the step's rows
-     * @param offset where they start
+     * @param session after the backbone's step
+     * @param first position of the first row in {@code hidden}
+     * @param hidden holds the streams of the step's rows; not changed before {@link #run}
+     * @param offset where the first row's start
      */
-    void advance(Session session, int first, MemorySegment hidden, long offset) {
+    void take(Session session, int first, MemorySegment hidden, long offset) {
         int from = session.mtpPosition();
-        int until = session.position() - 1;
-        int rows = until - from;
+        int count = due(session);
         HiddenRows kept = session.hidden();
-        if (rows > 0) {
-            MemorySegment in = streams.bytes((long) rows * rowBytes);
-            for (int i = 0; i < rows; i++) {
+        if (count > 0) {
+            for (int i = 0; i < count; i++) {
                 int p = from + i;
                 if (p < first) {
-                    kept.get(p, in, (long) i * rowBytes);
+                    kept.get(p, taking, at);
                 } else {
-                    long at = offset + (long) (p - first) * rowBytes;
-                    MemorySegment.copy(hidden, at, in, (long) i * rowBytes, rowBytes);
+                    MemorySegment.copy(hidden, offset + (long) (p - first) * rowBytes, taking, at, rowBytes);
                 }
+                at += rowBytes;
                 next[i] = session.token(p + 1);
             }
-            runner.begin();
-            runner.add(session, from, next, rows, 0);
-            runner.run(in);
-            session.mtpAdvanced(until);
+            runner.add(session, from, next, count, 0);
+            taken.add(session);
         }
         int newest = session.position();
         for (int p = Math.max(first, newest - kept.capacity()); p < newest; p++) {
             kept.put(p, hidden, offset + (long) (p - first) * rowBytes, rowBytes);
+        }
+    }
+
+    /** Runs the rows that were taken over. */
+    void run() {
+        runner.run(taking);
+        for (int i = 0; i < taken.size(); i++) {
+            taken.get(i).mtpAdvanced(taken.get(i).position() - 1);
         }
     }
 

@@ -3,6 +3,7 @@ package dev.weft.model;
 import dev.weft.CommunicatorException;
 import dev.weft.RequestException;
 import dev.weft.WeftException;
+import dev.weft.parallel.ContextCuts;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
@@ -18,13 +19,14 @@ import java.util.List;
  */
 final class RankSteps {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
-    private static final int HEADER_BYTES = 2 * Long.BYTES;
+    private static final int HEADER_LONGS = 5;
     private static final int TEXT_BYTES = 1024;
 
     private final Communicator group;
     private final HostScratch mine = new HostScratch();
     private final HostScratch all = new HostScratch();
     private long steps;
+    private long met = System.nanoTime();
     private boolean parted;
 
     RankSteps(Communicator group) {
@@ -69,36 +71,109 @@ final class RankSteps {
         }
     }
 
+    /** What a rank wants to do next, in ascending precedence. */
+    enum Work {
+        /** Nothing of its own. */
+        NONE,
+        /** Nothing now, but there may be something later: the others wait for it. */
+        IDLE,
+        /** To run the MTP block for drafts. */
+        DRAFT,
+        /** To append rows to its sequences. */
+        STEP,
+        /** To spread a stretch of a prompt. */
+        CONTEXT,
+        /** To spread the stretch that follows the last one. */
+        CONTEXT_NEXT;
+
+        boolean isContext() {
+            return compareTo(CONTEXT) >= 0;
+        }
+    }
+
     /**
-     * Meets the others before a step.
+     * What a rank wants, or what all have agreed on.
      *
-     * @param working whether this rank has rows for it
-     * @return whether any rank has; if not there is no step and the ranks part
+     * @param leader whose it is once all have agreed, the first of several
+     * @param start position of the first token of a stretch
+     * @param tokens tokens of a stretch, else 0
+     * @param all whether a stretch's logits are all wanted
+     */
+    record Meeting(Work work, int leader, int start, int tokens, boolean all) {
+        static Meeting of(Work work) {
+            return new Meeting(work, 0, 0, 0, false);
+        }
+
+        ContextCuts cuts(int ranks, int leader) {
+            return new ContextCuts(start, tokens, ranks, leader);
+        }
+    }
+
+    /**
+     * Meets the others before a step. All do what has the highest precedence; those who wanted something else take part
+     * without rows and meet again.
+     *
+     * @param mine what this rank wants
+     * @return what all do now; with {@link Work#NONE} there is no step and the ranks part, with {@link Work#IDLE} there is
+     *     none either
      * @throws RequestException if they have parted
      * @throws CommunicatorException if the ranks are not at the same step
      */
-    boolean meet(boolean working) {
+    Meeting meet(Meeting mine) {
         if (parted) {
             throw new RequestException("step: no rank had work for the step before, which ended the common work; load"
                     + " the model again on all ranks");
         }
         group.step(++steps);
-        MemorySegment header = mine.bytes(HEADER_BYTES);
-        header.setAtIndex(I64, 0, steps);
-        header.setAtIndex(I64, 1, working ? 1 : 0);
-        MemorySegment headers = all.bytes((long) group.size() * HEADER_BYTES);
-        group.allGather("start of step", header, headers);
-        boolean any = false;
+        MemorySegment headers = all.bytes((long) group.size() * HEADER_LONGS * Long.BYTES);
+        group.allGather("start of step", header(mine), headers);
+        Meeting agreed = Meeting.of(Work.NONE);
         for (int r = 0; r < group.size(); r++) {
-            long step = headers.getAtIndex(I64, 2L * r);
+            long step = headers.getAtIndex(I64, (long) HEADER_LONGS * r);
             if (step != steps) {
                 throw new CommunicatorException("step: rank " + r + " is at step " + step + ", rank " + group.rank()
                         + " at step " + steps + "; all ranks of a model must step together");
             }
-            any |= headers.getAtIndex(I64, 2L * r + 1) != 0;
+            Meeting theirs = meeting(headers, r);
+            agreed = theirs.work().compareTo(agreed.work()) > 0 ? theirs : agreed;
         }
-        parted = !any;
-        return any;
+        met = System.nanoTime();
+        parted = agreed.work() == Work.NONE;
+        return agreed;
+    }
+
+    private MemorySegment header(Meeting m) {
+        MemorySegment header = mine.bytes((long) HEADER_LONGS * Long.BYTES);
+        long[] longs = {steps, m.work().ordinal(), m.start(), m.tokens(), m.all() ? 1 : 0};
+        for (int i = 0; i < HEADER_LONGS; i++) {
+            header.setAtIndex(I64, i, longs[i]);
+        }
+        return header;
+    }
+
+    private static Meeting meeting(MemorySegment headers, int rank) {
+        long at = (long) HEADER_LONGS * rank;
+        return new Meeting(
+                Work.values()[(int) headers.getAtIndex(I64, at + 1)],
+                rank,
+                (int) headers.getAtIndex(I64, at + 2),
+                (int) headers.getAtIndex(I64, at + 3),
+                headers.getAtIndex(I64, at + 4) != 0);
+    }
+
+    /** Ranks of the group. */
+    int size() {
+        return group.size();
+    }
+
+    /** This rank. */
+    int rank() {
+        return group.rank();
+    }
+
+    /** Nanoseconds since the ranks met. */
+    long apart() {
+        return System.nanoTime() - met;
     }
 
     /** Whether the ranks do not meet any more. */

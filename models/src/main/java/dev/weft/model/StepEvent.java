@@ -19,7 +19,8 @@ final class StepEvent extends Event {
     private static final StepEvent NONE = new StepEvent();
 
     @Label("Kind")
-    @Description("decode if every sequence has one row; prefill if some has more: prompts in chunks, guesses to verify")
+    @Description("decode if every sequence has one row; prefill if some has more: prompts in chunks, guesses to verify;"
+            + " spread prefill if all ranks compute a part of one prompt")
     String kind = "";
 
     @Label("Device")
@@ -48,6 +49,11 @@ final class StepEvent extends Event {
 
     /** Records the event unless it is none. */
     void end(Device on, List<Feed> feeds) {
+        end(on, feeds, false);
+    }
+
+    /** Records the event unless it is none. @param spread whether other ranks computed a part of the rows */
+    void end(Device on, List<Feed> feeds, boolean spread) {
         if (this != NONE && shouldCommit()) {
             device = on.id().toString();
             sequences = feeds.size();
@@ -55,7 +61,7 @@ final class StepEvent extends Event {
                 tokens += f.tokens().length;
                 logits += f.wanted();
             }
-            kind = tokens > sequences ? "prefill" : "decode";
+            kind = spread ? "spread prefill" : tokens > sequences ? "prefill" : "decode";
             commit();
         }
     }

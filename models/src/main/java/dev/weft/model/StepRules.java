@@ -13,8 +13,8 @@ final class StepRules {
         this.vocabulary = vocabulary;
     }
 
-    /** Refuses a step. */
-    void check(DeepSeekV4 model, List<Feed> feeds) {
+    /** Refuses a step. @param most tokens that it may have */
+    void check(DeepSeekV4 model, List<Feed> feeds, int most) {
         if (feeds.isEmpty()) {
             throw new RequestException("step: found no feed, expected one or more");
         }
@@ -33,8 +33,8 @@ final class StepRules {
             check(f.session(), f.tokens());
             total += f.tokens().length;
         }
-        if (total > options.maxTokens()) {
-            throw new RequestException("step: found " + total + " tokens, expected at most " + options.maxTokens()
+        if (total > most) {
+            throw new RequestException("step: found " + total + " tokens, expected at most " + most
                     + "; split them over steps or load with a larger maxTokens");
         }
     }

@@ -1,5 +1,6 @@
 package dev.weft.model;
 
+import dev.weft.graph.Value;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
@@ -8,6 +9,7 @@ import dev.weft.spi.Closing;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.IntUnaryOperator;
 
 /**
  * A compiled V4 graph with its states and one execution: turns rows of sequences into the graph's inputs. Which states are
@@ -19,6 +21,8 @@ import java.util.List;
 final class StepRunner implements AutoCloseable {
     private final CompiledGraph compiled;
     private final StateStore states;
+    private final boolean ownsStates;
+    private final boolean takesStreams;
     private final Execution execution;
     private final int pagesPerSequence;
     private final StatePlan plan;
@@ -34,9 +38,22 @@ final class StepRunner implements AutoCloseable {
     private int wanted;
 
     StepRunner(CompiledGraph compiled, DeviceWeights weights, LoadOptions options) {
+        this(compiled, weights, options, compiled.newStates(), true);
+    }
+
+    /** A runner on the states of another, whose graph has the same. */
+    static StepRunner on(StepRunner other, CompiledGraph compiled, DeviceWeights weights, LoadOptions options) {
+        return new StepRunner(compiled, weights, options, other.states, false);
+    }
+
+    private StepRunner(
+            CompiledGraph compiled, DeviceWeights weights, LoadOptions options, StateStore states, boolean ownsStates) {
         this.compiled = compiled;
         this.pagesPerSequence = options.pagesPerSequence();
-        this.states = compiled.newStates();
+        this.states = states;
+        this.ownsStates = ownsStates;
+        this.takesStreams = compiled.graph().values(Value.Kind.INPUT).stream()
+                .anyMatch(v -> v.name().equals(V4Graphs.HIDDEN));
         this.execution = compiled.newExecution(weights, states);
         this.ids = new int[options.maxTokens()];
         this.positions = new int[options.maxTokens()];
@@ -63,17 +80,43 @@ final class StepRunner implements AutoCloseable {
      * @param logits how many of the last rows' logits are wanted
      */
     void add(Session session, int position, int[] rows, int count, int logits) {
-        System.arraycopy(rows, 0, ids, tokens, count);
+        for (int p = 0; p < pagesPerSequence; p++) {
+            pages[sequences * pagesPerSequence + p] = p < session.pageCount() ? session.page(p) : 0;
+        }
+        add(session.slot(), position, rows, 0, count, logits);
+    }
+
+    /**
+     * Adds rows of one sequence that no session stands for.
+     *
+     * @param slot its ring slot
+     * @param page its first {@code pageCount} pages
+     * @param first of the array's tokens
+     */
+    void add(
+            int slot,
+            int pageCount,
+            IntUnaryOperator page,
+            int position,
+            int[] rows,
+            int first,
+            int count,
+            int logits) {
+        for (int p = 0; p < pagesPerSequence; p++) {
+            pages[sequences * pagesPerSequence + p] = p < pageCount ? page.applyAsInt(p) : 0;
+        }
+        add(slot, position, rows, first, count, logits);
+    }
+
+    private void add(int slot, int position, int[] rows, int first, int count, int logits) {
+        System.arraycopy(rows, first, ids, tokens, count);
         for (int i = 0; i < count; i++) {
             positions[tokens + i] = position + i;
         }
         for (int i = count - logits; i < count; i++) {
             logitRows[wanted++] = tokens + i;
         }
-        for (int p = 0; p < pagesPerSequence; p++) {
-            pages[sequences * pagesPerSequence + p] = p < session.pageCount() ? session.page(p) : 0;
-        }
-        slots[sequences] = session.slot();
+        slots[sequences] = slot;
         tokens += count;
         starts[++sequences] = tokens;
     }
@@ -91,7 +134,7 @@ final class StepRunner implements AutoCloseable {
                 .set("slots", slots, sequences)
                 .set("pages", pages, sequences * pagesPerSequence)
                 .set("logitRows", logitRows, wanted);
-        if (hidden.byteSize() > 0) {
+        if (takesStreams) {
             execution.set(V4Graphs.HIDDEN, hidden);
         }
         execution.run();
@@ -175,6 +218,6 @@ final class StepRunner implements AutoCloseable {
 
     @Override
     public void close() {
-        Closing.all(List.of(execution, states));
+        Closing.all(ownsStates ? List.of(execution, states) : List.of(execution));
     }
 }

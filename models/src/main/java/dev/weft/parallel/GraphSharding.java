@@ -9,6 +9,7 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
+import dev.weft.op.Compress;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.ExpertTable;
 import dev.weft.op.Gather;
@@ -23,10 +24,12 @@ import dev.weft.op.MoeSend;
 import dev.weft.op.Op;
 import dev.weft.op.RowCounts;
 import dev.weft.op.ScatterColumns;
+import dev.weft.op.SparseAttention;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
 import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Rewrites a graph into one rank's share, node by node. A spread operator stands between collectives that bring it the rows
@@ -39,6 +42,7 @@ final class GraphSharding {
     private final int rank;
     private final Graph source;
     private final GraphBuilder g;
+    private final @Nullable ContextExchange context;
     private final Map<Integer, Value> mapped = new HashMap<>();
     private final Map<String, WeightShard> shards = new HashMap<>();
     /** By the source list of a dispatch: how its rows come back. */
@@ -48,12 +52,13 @@ final class GraphSharding {
 
     private record WayBack(Value counts, Value offsets) {}
 
-    GraphSharding(ParallelPlan plan, ExpertTable table, int rank, Graph source) {
+    GraphSharding(ParallelPlan plan, ExpertTable table, int rank, Graph source, @Nullable ContextInputs inputs) {
         this.plan = plan;
         this.table = table;
         this.rank = rank;
         this.source = source;
-        this.g = Graph.builder(source.name());
+        this.g = Graph.builder(inputs == null ? source.name() : source.name() + "-context");
+        this.context = inputs == null ? null : new ContextExchange(g, plan.ranks(), inputs);
     }
 
     ShardedGraph run() {
@@ -154,8 +159,26 @@ final class GraphSharding {
             case Gather op when isSpread(node, 0) -> List.of(spread(op, in[1], rows -> new Value[] {in[0], rows}));
             case Gemm op when isSpread(node, 1) -> List.of(spread(op, in[0], rows -> new Value[] {rows, in[1]}));
             case GroupedGemm op when isSpread(node, 1) -> List.of(grouped(op, in));
+            case SparseAttention op
+            when context != null -> {
+                in[2] = before(context, node, 2, in[1]);
+                yield g.nodes(op, in);
+            }
+            case Compress op
+            when context != null -> {
+                in[4] = before(context, node, 4, in[0]);
+                in[5] = before(context, node, 5, in[1]);
+                yield List.of(context.share(g.node(op, in)));
+            }
             default -> g.nodes(node.op(), in);
         };
+    }
+
+    /** A ring once it holds the rows before this rank's parts; whoever uses it later uses it like that. */
+    private Value before(ContextExchange context, Node node, int ring, Value rows) {
+        Value filled = context.before(at(node.inputs().get(ring)), rows);
+        mapped.put(node.inputs().get(ring).id(), filled);
+        return filled;
     }
 
     private boolean isSpread(Node node, int weight) {

@@ -17,13 +17,19 @@ import org.jspecify.annotations.Nullable;
  * @param head whether embedding (by columns) and output head (by rows) are spread over the ranks
  * @param output whether the output projections of attention are spread over the ranks: {@code wo_a} by groups, {@code wo_b}
  *     by rows
+ * @param context whether long prompts are spread over the ranks: see {@link ContextCuts}
  * @param placement which rank holds which experts, null for contiguous blocks
  * @param capacity most rows that one rank receives in one layer of a step, 0 for as many as can ever arrive
  */
 public record ParallelPlan(
-        int ranks, boolean head, boolean output, @Nullable ExpertTable placement, long capacity) {
+        int ranks,
+        boolean head,
+        boolean output,
+        boolean context,
+        @Nullable ExpertTable placement,
+        long capacity) {
     /** One device. */
-    public static final ParallelPlan ALONE = new ParallelPlan(1, false, false, null, 0);
+    public static final ParallelPlan ALONE = new ParallelPlan(1, false, false, false, null, 0);
 
     /** Rows of an FP8 weight block, which must not be split. */
     private static final int FP8_BLOCK = 128;
@@ -41,31 +47,45 @@ public record ParallelPlan(
 
     /** Routed experts in contiguous blocks over {@code ranks} ranks. */
     public static ParallelPlan experts(int ranks) {
-        return new ParallelPlan(ranks, false, false, null, 0);
+        return new ParallelPlan(ranks, false, false, false, null, 0);
     }
 
     /** This plan with embedding and head spread. */
     public ParallelPlan withHead() {
-        return new ParallelPlan(ranks, true, output, placement, capacity);
+        return new ParallelPlan(ranks, true, output, context, placement, capacity);
     }
 
     /** This plan with the output projections of attention spread. */
     public ParallelPlan withOutput() {
-        return new ParallelPlan(ranks, head, true, placement, capacity);
+        return new ParallelPlan(ranks, head, true, context, placement, capacity);
+    }
+
+    /** This plan with long prompts spread. */
+    public ParallelPlan withContext() {
+        return new ParallelPlan(ranks, head, output, true, placement, capacity);
     }
 
     /** This plan with other places for the experts, some of which may have replicas. */
     public ParallelPlan withPlacement(ExpertTable placement) {
-        return new ParallelPlan(ranks, head, output, placement, capacity);
+        return new ParallelPlan(ranks, head, output, context, placement, capacity);
     }
 
     /** This plan with a bound on the rows that one rank receives, which bounds its memory. */
     public ParallelPlan withCapacity(long capacity) {
-        return new ParallelPlan(ranks, head, output, placement, capacity);
+        return new ParallelPlan(ranks, head, output, context, placement, capacity);
     }
 
     /** @throws RequestException naming everything of the model that cannot be spread like this */
     public void check(ModelConfig c) {
+        List<String> wrong = obstacles(c);
+        if (!wrong.isEmpty()) {
+            throw new RequestException("parallel plan of " + ranks + " ranks: " + String.join("; ", wrong)
+                    + "; use another number of ranks");
+        }
+    }
+
+    /** Everything of a model that cannot be spread like this, empty if all can. */
+    public List<String> obstacles(ModelConfig c) {
         List<String> wrong = new ArrayList<>();
         if (placement == null) {
             require(c.nRoutedExperts() % ranks == 0, wrong, "n_routed_experts " + c.nRoutedExperts(), "is no multiple");
@@ -84,10 +104,7 @@ public record ParallelPlan(
                     "hidden_size " + c.hiddenSize(),
                     "gives no whole FP8 blocks of " + FP8_BLOCK + " rows to each");
         }
-        if (!wrong.isEmpty()) {
-            throw new RequestException("parallel plan of " + ranks + " ranks: " + String.join("; ", wrong)
-                    + "; use another number of ranks");
-        }
+        return wrong;
     }
 
     private void require(boolean holds, List<String> wrong, String subject, String what) {
@@ -108,7 +125,18 @@ public record ParallelPlan(
      */
     public ShardedGraph share(Graph graph, ModelConfig c, int rank) {
         check(c);
-        return ranks == 1 ? ShardedGraph.whole(graph) : new GraphSharding(this, table(c), rank, graph).run();
+        return ranks == 1 ? ShardedGraph.whole(graph) : new GraphSharding(this, table(c), rank, graph, null).run();
+    }
+
+    /**
+     * As {@link #share}, for steps in which all ranks compute parts of one long prompt: between the rows of a layer and their
+     * readers, ranks give each other what lies before their parts.
+     *
+     * @param inputs what the exchanges are fed with; every step sets them
+     */
+    public ShardedGraph shareContext(Graph graph, ModelConfig c, int rank, ContextInputs inputs) {
+        check(c);
+        return new GraphSharding(this, table(c), rank, graph, inputs).run();
     }
 
     /** How a weight is spread, by its name in the graph. */

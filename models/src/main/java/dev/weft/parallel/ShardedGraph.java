@@ -2,6 +2,8 @@ package dev.weft.parallel;
 
 import dev.weft.graph.Graph;
 import dev.weft.spi.WeightSource;
+import java.util.HashMap;
+import java.util.List;
 import java.util.Map;
 
 /**
@@ -23,6 +25,13 @@ public record ShardedGraph(Graph graph, Map<String, WeightShard> shards) {
 
     /** The weights of the share, from where the whole ones come from. What belongs to other ranks is not read. */
     public WeightSource weights(WeightSource whole) {
+        return weights(List.of(this), whole);
+    }
+
+    /** The weights of several graphs of one rank, which spread a weight that they share alike. */
+    public static WeightSource weights(List<ShardedGraph> graphs, WeightSource whole) {
+        Map<String, WeightShard> shards = new HashMap<>();
+        graphs.forEach(g -> shards.putAll(g.shards));
         return (name, type) -> {
             WeightShard shard = shards.get(name);
             return shard == null ? whole.weight(name, type) : shard.of(whole.weight(name, shard.whole()), type);

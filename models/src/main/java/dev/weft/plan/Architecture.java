@@ -8,6 +8,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 
 /**
@@ -27,6 +28,7 @@ import tools.jackson.databind.JsonNode;
  * @param cache lanes of cache entries
  * @param format the cache's own format
  * @param parameters all parameters, MTP blocks included
+ * @param config what Weft loads; null for a family that it does not run
  */
 public record Architecture(
         String family,
@@ -42,7 +44,8 @@ public record Architecture(
         long maxContext,
         CacheLayout cache,
         CacheFormat format,
-        List<ParameterGroup> parameters) {
+        List<ParameterGroup> parameters,
+        @Nullable ModelConfig config) {
     private static final long MAX_CONFIG_BYTES = 16L << 20;
 
     public Architecture {

@@ -1,8 +1,10 @@
 package dev.weft.plan;
 
 import dev.weft.RequestException;
+import dev.weft.model.config.ModelConfig;
 import dev.weft.plan.ParameterGroup.Kind;
 import java.util.function.Predicate;
+import org.jspecify.annotations.Nullable;
 
 /**
  * FLOPs and cache bytes of a model at any context. A context is the number of tokens that the newest one can see, itself
@@ -20,6 +22,7 @@ public final class CostModel {
     private final double fp8;
     private final double bf16;
     private final double head;
+    private @Nullable RankMemory rankMemory;
 
     private CostModel(Architecture architecture, CacheFormat format) {
         this.architecture = architecture;
@@ -109,6 +112,14 @@ public final class CostModel {
     public long plainCacheBytes(long context) {
         require(context);
         return architecture.layers() * context * 2 * Short.BYTES * GQA_LANES;
+    }
+
+    /** What a rank holds, counted once for all deployments of this model. */
+    synchronized RankMemory rankMemory(ModelConfig config) {
+        if (rankMemory == null) {
+            rankMemory = new RankMemory(config);
+        }
+        return rankMemory;
     }
 
     private static void require(long context) {

@@ -1,19 +1,17 @@
 package dev.weft.plan;
 
 import dev.weft.RequestException;
+import dev.weft.model.config.ModelConfig;
 import dev.weft.plan.ParameterGroup.Kind;
-import java.util.ArrayList;
 import java.util.EnumSet;
 import java.util.List;
-import java.util.Locale;
 import java.util.Optional;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A model on devices of one kind: which layouts fit, and how long steps and prompts take at best. Numbers are those of the
  * fullest device: sequences and experts that cannot be dealt evenly are rounded up. Exchange between the devices of a
- * tensor-parallel group is not counted.
+ * tensor-parallel group is not counted, nor that of embedding and head, once per step.
  */
 public final class Deployment {
     /** Which experts the tokens of a step go to. */
@@ -26,11 +24,15 @@ public final class Deployment {
 
     private static final int MAX_DEVICES = 1 << 20;
 
-    /** Bytes per lane of a token on its way to an expert and back: FP8 with a scale byte per 32 lanes, then BF16. */
-    private static final double EXCHANGED_BYTES = 1 + 1.0 / 32 + 2;
+    /** Bytes per lane of quantised rows: FP8 with a byte of scale per 32 lanes. */
+    private static final double CODE_BYTES = 1 + 1.0 / 32;
 
-    /** What is dealt out among all devices instead of being kept by every group. */
-    private static final Set<Kind> DEALT = EnumSet.of(Kind.EMBEDDING, Kind.HEAD, Kind.HASH_TABLE, Kind.ROUTED_EXPERTS);
+    /** Bytes per lane of a token on its way to an expert and back: quantised, then BF16. */
+    private static final double EXCHANGED_BYTES = CODE_BYTES + Short.BYTES;
+
+    /** What a step does not read whole on every device, or of which it reads a row. */
+    private static final Set<Kind> READ_IN_PART =
+            EnumSet.of(Kind.EMBEDDING, Kind.HEAD, Kind.HASH_TABLE, Kind.ROUTED_EXPERTS, Kind.OUTPUT_PROJECTIONS);
 
     /** Positions at which a prompt's cost is taken: enough for an error below 0.05 %. */
     private static final long PROMPT_SAMPLES = 64;
@@ -60,53 +62,27 @@ public final class Deployment {
         this.work = work;
     }
 
-    /** Every way to divide the devices into groups, smallest groups first, with what stands against it. */
+    /** Every way to lay the model over the devices, with what stands against it; see {@link LayoutRanking} for the order. */
     public List<Layout> layouts() {
-        List<Layout> all = new ArrayList<>();
-        for (int t = 1; t <= devices; t++) {
-            if (devices % t == 0) {
-                all.add(layout(t));
-            }
-        }
-        return all;
+        return new Layouts(cost, hardware, devices, work).all();
     }
 
-    /** The layout with the smallest groups that can be used. */
+    /** The layouts by rank as the calibrated line has it, each with why it was taken or not. */
+    public List<RankedLayout> ranking() {
+        return ranking(Efficiency.CALIBRATED);
+    }
+
+    /** The layouts by rank, each with why it was taken or not. @param efficiency whose times count */
+    public List<RankedLayout> ranking(Efficiency efficiency) {
+        return LayoutRanking.of(this, efficiency);
+    }
+
+    /** The layout to use. */
     public Optional<Layout> best() {
-        return layouts().stream().filter(Layout::fits).findFirst();
-    }
-
-    private Layout layout(int t) {
-        double shared = model.bytes(g -> !DEALT.contains(g.kind())) / (double) t;
-        double dealt = model.bytes(g -> DEALT.contains(g.kind()) && g.kind() != Kind.ROUTED_EXPERTS) / (double) devices
-                + model.bytes(g -> g.kind() == Kind.ROUTED_EXPERTS) * expertShare();
-        double cache = (double) sequences(t) * (cost.heldBytes(work.context()) + cost.tailBytes());
-        return new Layout(devices / t, t, devices, shared, dealt, cache, obstacle(t, shared + dealt + cache));
-    }
-
-    private @Nullable String obstacle(int t, double held) {
-        if (model.splits() % t != 0) {
-            return model.splits() + " " + model.splitName() + " cannot be dealt to " + t + " devices";
-        }
-        if (devices > model.experts()) {
-            return model.experts() + " experts cannot be dealt to " + devices + " devices";
-        }
-        if (held > hardware.usableBytes()) {
-            return String.format(
-                    Locale.ROOT, "needs %.1f GB of %.1f GB usable", held / 1e9, hardware.usableBytes() / 1e9);
-        }
-        return null;
-    }
-
-    /** Sequences of the fullest group. */
-    private long sequences(int t) {
-        long groups = devices / t;
-        return (work.batch() + groups - 1) / groups;
-    }
-
-    /** Share of the experts on the fullest device. */
-    private double expertShare() {
-        return (double) ((model.experts() + devices - 1) / devices) / model.experts();
+        return ranking().stream()
+                .filter(RankedLayout::chosen)
+                .map(RankedLayout::layout)
+                .findFirst();
     }
 
     /** Experts per layer that the tokens of a step touch, on average. */
@@ -120,20 +96,48 @@ public final class Deployment {
     /** Time of one decode step. */
     public StepTime step(Layout layout, Efficiency efficiency, Routing routing) {
         int t = layout.tensorParallel();
-        double shared = model.bytes(g -> !g.mtp() && !DEALT.contains(g.kind())) / (double) t;
-        double head = model.bytes(g -> !g.mtp() && g.kind() == Kind.HEAD) / (double) devices;
+        double read = model.bytes(g -> !g.mtp() && !READ_IN_PART.contains(g.kind())) / (double) t
+                + model.bytes(g -> !g.mtp() && g.kind() == Kind.OUTPUT_PROJECTIONS)
+                        / (double) (layout.output() ? devices : t)
+                + model.bytes(g -> !g.mtp() && g.kind() == Kind.HEAD) / (double) (layout.head() ? devices : t);
         double experts = model.bytes(g -> !g.mtp() && g.kind() == Kind.ROUTED_EXPERTS)
-                * expertShare()
+                * Layouts.expertShare(model, devices)
                 * touchedExperts(routing)
                 / model.experts();
-        double cache = (double) sequences(t) * cost.readBytes(work.context());
-        double rows = (double) sequences(t) * work.rows() / t; // of one device
-        double exchanged = model.moeLayers() * rows * model.activeExperts() * model.hidden() * EXCHANGED_BYTES;
+        long sequences = Layouts.sequences(work.batch(), devices, t);
+        double cache = (double) sequences * cost.readBytes(work.context());
+        double rows = (double) sequences * work.rows() / t; // of one device
         return new StepTime(
-                (shared + head + experts + cache) / peaks.memory() / efficiency.memory(),
+                (read + experts + cache) / peaks.memory() / efficiency.memory(),
                 rows * cost.flops(work.context()).seconds(peaks, true) / efficiency.compute(),
-                exchanged * (devices - 1) / devices / peaks.link(),
+                rows * (expertExchange() + (layout.output() ? outputExchange() : 0)) / peaks.link(),
                 model.layers() * efficiency.layerSeconds());
+    }
+
+    /** Bytes that a row sends to its experts and gets back, all layers together. */
+    private double expertExchange() {
+        return (double) model.moeLayers()
+                * model.activeExperts()
+                * model.hidden()
+                * EXCHANGED_BYTES
+                * (devices - 1)
+                / devices;
+    }
+
+    /**
+     * Bytes that a row sends for output projections that are spread, all layers together: its heads to the devices of their
+     * groups, BF16; the results back, BF16; those to every device, FP8 with scales; the rows of the product back, BF16.
+     */
+    private double outputExchange() {
+        ModelConfig c = model.config();
+        if (c == null) {
+            return 0;
+        }
+        double heads = (double) c.numAttentionHeads() * c.headDim();
+        double low = (double) c.oGroups() * c.oLoraRank();
+        double others = devices - 1;
+        return model.layers()
+                * (Short.BYTES * (heads + low + c.hiddenSize()) * others / devices + CODE_BYTES * low * others);
     }
 
     /** Seconds from one token of a sequence to its next. */

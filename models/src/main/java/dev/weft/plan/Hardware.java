@@ -22,6 +22,11 @@ public record Hardware(
     /** Share of the memory that a plan fills; the rest is for activations, buffers and fragments. */
     public static final double USABLE_SHARE = 0.9;
 
+    /** This kind with what a bench run found. */
+    public Hardware withMeasured(Peaks measured) {
+        return new Hardware(kind, name, memoryBytes, published, measured, source);
+    }
+
     /** Memory that a plan may fill. */
     public double usableBytes() {
         return memoryBytes * USABLE_SHARE;

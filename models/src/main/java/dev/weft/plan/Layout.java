@@ -1,5 +1,9 @@
 package dev.weft.plan;
 
+import dev.weft.parallel.ParallelPlan;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -9,19 +13,27 @@ import org.jspecify.annotations.Nullable;
  * @param dataParallel groups that hold different sequences
  * @param tensorParallel devices of a group, which share its weights; the one head of keys and values is on each
  * @param expertParallel devices among which the experts are dealt
+ * @param head whether embedding and output head are dealt to all devices too
+ * @param output whether the output projections of attention are
  * @param sharedBytes attention, shared experts, router and the rest of the MTP blocks, of which a device has its part
- * @param dealtBytes embedding, head, look-up tables and experts
+ * @param dealtBytes what is dealt to all devices, in the formats of the checkpoint
  * @param cacheBytes caches and tail states
+ * @param rankBytes what Weft holds on the device, weights and states; null if it does not run this layout
  * @param obstacle why it cannot be used; null if it can
+ * @param plannedOnly why Weft does not run it though it could be; null if it does
  */
 public record Layout(
         int dataParallel,
         int tensorParallel,
         int expertParallel,
+        boolean head,
+        boolean output,
         double sharedBytes,
         double dealtBytes,
         double cacheBytes,
-        @Nullable String obstacle) {
+        @Nullable Double rankBytes,
+        @Nullable String obstacle,
+        @Nullable String plannedOnly) {
     /** Bytes on the fullest device. */
     public double heldBytes() {
         return sharedBytes + dealtBytes + cacheBytes;
@@ -32,8 +44,27 @@ public record Layout(
         return obstacle == null;
     }
 
+    /** The plan with which Weft loads and runs it; empty if it does not. */
+    public Optional<ParallelPlan> parallelPlan() {
+        return plannedOnly == null
+                ? Optional.of(new ParallelPlan(expertParallel, head, output, null, 0))
+                : Optional.empty();
+    }
+
     /** As in {@code DP4 x TP2 EP8}, or without tensor parallelism {@code DP16 EP16}. */
     public String name() {
         return "DP" + dataParallel + (tensorParallel > 1 ? " x TP" + tensorParallel : "") + " EP" + expertParallel;
+    }
+
+    /** What is dealt besides the experts, as {@code --spread} names it: {@code head}, {@code output}. */
+    public List<String> spread() {
+        List<String> parts = new ArrayList<>();
+        if (head) {
+            parts.add("head");
+        }
+        if (output) {
+            parts.add("output");
+        }
+        return parts;
     }
 }

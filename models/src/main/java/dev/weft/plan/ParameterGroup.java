@@ -16,8 +16,10 @@ import java.util.Locale;
 public record ParameterGroup(Kind kind, boolean mtp, DType stored, boolean multiplied, long parameters, long bytes) {
     /** What parameters do. */
     public enum Kind {
-        /** Query, key-value and output projections. */
+        /** Query and key-value projections; of V3.2 also the output projections. */
         ATTENTION,
+        /** Output projections of attention, which ranks can share. */
+        OUTPUT_PROJECTIONS,
         /** Projections and position tables that fold tokens into compressed entries. */
         COMPRESSOR,
         /** The indexer with its compressor. */

@@ -123,7 +123,8 @@ final class V32Architecture {
                 maxContext,
                 new CacheLayout(latent, rope, Float.BYTES * ((latent + BLOCK - 1) / BLOCK), indexLanes),
                 new CacheFormat(Element.FP8, Element.FP8),
-                tally.groups());
+                tally.groups(),
+                null);
     }
 
     private void layer(boolean mtp, boolean isDense) {

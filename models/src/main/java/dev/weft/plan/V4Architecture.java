@@ -40,7 +40,8 @@ final class V4Architecture {
                 c.maxPositionEmbeddings(),
                 new CacheLayout(latent, c.qkRopeHeadDim(), padded, c.indexHeadDim()),
                 new CacheFormat(Element.FP8, Element.FP4),
-                parameters(c));
+                parameters(c),
+                c);
     }
 
     private static List<AttentionLayer> layers(ModelConfig c) {
@@ -126,6 +127,9 @@ final class V4Architecture {
                 }
                 if (name.contains(".compressor.")) {
                     yield Kind.COMPRESSOR;
+                }
+                if (name.contains(".attn.wo_")) {
+                    yield Kind.OUTPUT_PROJECTIONS;
                 }
                 if (name.contains(".attn.")) {
                     yield Kind.ATTENTION;

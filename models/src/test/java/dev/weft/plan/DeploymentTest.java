@@ -6,8 +6,11 @@ import static org.assertj.core.api.Assertions.within;
 import static org.assertj.core.api.Assertions.withinPercentage;
 
 import dev.weft.RequestException;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
 import dev.weft.plan.Deployment.Routing;
 import java.util.List;
+import java.util.function.Predicate;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -52,8 +55,8 @@ class DeploymentTest {
             String ttft,
             String calibratedTtft) {
         Deployment d = deployment(model, devices, kind, batch, context);
-        Layout best = d.best().orElseThrow();
-        assertThat(best.name()).isEqualTo(layout);
+        Layout best = find(d, layout);
+        assertThat(best.fits()).isTrue();
         Shown.equal(held, best.heldBytes() / 1e9, "held GB");
         StepTime roofline = d.step(best, Efficiency.ROOFLINE, Routing.INDEPENDENT);
         Shown.equal(tpot, d.secondsPerToken(roofline) * 1e3, "TPOT ms");
@@ -63,6 +66,92 @@ class DeploymentTest {
         Shown.equal(calibratedTpot, d.secondsPerToken(calibrated) * 1e3, "calibrated TPOT ms");
         Shown.equal(calibratedRate, d.tokensPerSecondAndDevice(calibrated), "calibrated tokens/s per device");
         Shown.equal(calibratedTtft, d.firstTokenSeconds(Efficiency.CALIBRATED), "calibrated TTFT s");
+    }
+
+    /** The page's layout, which deals embedding and head with the experts. */
+    private static Layout find(Deployment d, String name) {
+        return d.layouts().stream()
+                .filter(l -> l.name().equals(name) && l.head() && !l.output())
+                .findFirst()
+                .orElseThrow();
+    }
+
+    /** In all rows but one the page's layout is the one that Weft runs and takes. */
+    @ParameterizedTest
+    @CsvSource({
+        "flash, 16, 950DT, 16, 8192",
+        "flash, 16, 950DT, 256, 131072",
+        "flash, 8, 950PR, 128, 131072",
+        "flash, 2, H200, 2, 8192",
+        "flash, 4, B200, 64, 131072",
+        "flash, 2, GB10, 2, 8192",
+        "pro, 16, 950DT, 16, 8192",
+        "pro, 16, 950DT, 256, 131072",
+        "pro, 16, 950PR, 16, 1048576",
+        "pro, 8, B200, 128, 131072",
+    })
+    void thePagesLayoutIsChosen(String model, int devices, String kind, long batch, long context) {
+        Deployment d = deployment(model, devices, kind, batch, context);
+        RankedLayout first = d.ranking().getFirst();
+        assertThat(first.chosen()).isTrue();
+        assertThat(first.layout()).isEqualTo(find(d, "DP" + devices + " EP" + devices));
+        assertThat(first.layout().parallelPlan())
+                .contains(ParallelPlan.experts(devices).withHead());
+        assertThat(d.ranking().stream().filter(RankedLayout::chosen)).hasSize(1);
+    }
+
+    /** Where the page needs tensor parallelism, Weft spreads the output projections instead. */
+    @Test
+    void whereThePageNeedsTensorParallelAttention() {
+        Deployment d = deployment("pro", 8, "H200", 8, 8192);
+        RankedLayout first = d.ranking().getFirst();
+        assertThat(first.layout().name()).isEqualTo("DP8 EP8");
+        assertThat(first.layout().spread()).containsExactly("head", "output");
+        assertThat(first.verdict()).isEqualTo("chosen");
+        RankedLayout page = d.ranking().stream()
+                .filter(r -> r.layout().equals(find(d, "DP4 x TP2 EP8")))
+                .findFirst()
+                .orElseThrow();
+        assertThat(page.verdict()).isEqualTo("planned only: Weft does not run tensor-parallel attention");
+        assertThat(page.layout().parallelPlan()).isEmpty();
+        RankedLayout whole = d.ranking().stream()
+                .filter(r -> r.layout().equals(find(d, "DP8 EP8")))
+                .findFirst()
+                .orElseThrow();
+        assertThat(whole.verdict()).isEqualTo("no: needs 130.5 GB of 126.9 GB usable");
+    }
+
+    /** With the output projections spread a device reads less and sends more; both are what they must be. */
+    @Test
+    void spreadOutputProjectionsAreReadInPart() {
+        Deployment d = deployment("pro", 8, "950dt", 8, 8192);
+        Layout plain = find(d, "DP8 EP8");
+        Layout spread = d.layouts().stream()
+                .filter(l -> l.head() && l.output())
+                .findFirst()
+                .orElseThrow();
+        StepTime a = d.step(plain, Efficiency.ROOFLINE, Routing.INDEPENDENT);
+        StepTime b = d.step(spread, Efficiency.ROOFLINE, Routing.INDEPENDENT);
+        double bytes = 61 * (65536.0 * 1024 + 16384.0 * 7168) * (1 + 1 / 16384.0);
+        assertThat(a.memory() - b.memory()).isCloseTo(bytes * 7 / 8 / 4e12, within(1e-9));
+        assertThat(plain.heldBytes() - spread.heldBytes())
+                .isCloseTo(bytes * 62 / 61 * 7 / 8, within(1e3)); // the MTP block has them too
+        // two rows: heads, groups' results and the product back, BF16; groups' results to 7 others, FP8
+        double sent = 2 * 61 * (2 * (65536 + 16384 + 7168) * 7 / 8.0 + 7 * 16384 * (1 + 1 / 32.0));
+        assertThat(b.exchange() - a.exchange()).isCloseTo(sent / 1e12, within(1e-9));
+    }
+
+    /** Less is within the error of the fit, and then the simpler layout is taken. */
+    @Test
+    void aLayoutMustBeSurelyFasterToBeChosenOverASimplerOne() {
+        List<RankedLayout> one = deployment("flash", 8, "gb10", 1, 8192).ranking();
+        assertThat(one.getFirst().layout().spread()).containsExactly("head", "output");
+        assertThat(one).extracting(RankedLayout::verdict).anyMatch(v -> v.matches("takes [23]\\d % longer"));
+        List<RankedLayout> eight = deployment("flash", 8, "gb10", 8, 8192).ranking();
+        assertThat(eight.getFirst().layout().spread()).containsExactly("head");
+        assertThat(eight.get(1).layout().spread()).containsExactly("head", "output");
+        assertThat(eight.get(1).verdict())
+                .isEqualTo("16 % less time, within the error of the fit: the simpler one is chosen");
     }
 
     @Test
@@ -90,6 +179,41 @@ class DeploymentTest {
     void whatFits(String model, int devices, String kind, long context, boolean fits) {
         assertThat(deployment(model, devices, kind, devices, context).best().isPresent())
                 .isEqualTo(fits);
+    }
+
+    /** Pro on 8 x H200 needs a context cap, on 16 none: here are the caps, with as many sequences as devices. */
+    @Test
+    void theContextCapOfProOnEightH200() {
+        assertThat(cap(8, l -> l.fits() && !l.output())).isEqualTo(916_352);
+        assertThat(cap(8, l -> l.fits() && l.plannedOnly() == null)).isEqualTo(661_888);
+        assertThat(cap(16, l -> l.fits() && l.plannedOnly() == null)).isGreaterThan(1 << 20);
+    }
+
+    /** The longest context, in whole pages, at which a layout of Pro on H200 can be used. */
+    private static long cap(int devices, Predicate<Layout> usable) {
+        CostModel cost = CostModel.of(Architecture.pro());
+        Hardware h = KINDS.find("h200");
+        long fits = 128;
+        long beyond = 1 << 22;
+        while (beyond - fits > 128) {
+            long middle = (fits + beyond) / 256 * 128;
+            Workload work = new Workload(middle, devices, middle, 1, 0.7);
+            Deployment d = new Deployment(cost, h, h.published(), devices, work);
+            if (d.layouts().stream().anyMatch(usable)) {
+                fits = middle;
+            } else {
+                beyond = middle;
+            }
+        }
+        return fits;
+    }
+
+    /** Smallest deployments that the CANN recipes name (cann.md 8): they must fit. */
+    @ParameterizedTest
+    @CsvSource({"flash, 4, 950dt", "flash, 4, 950pr", "pro, 16, 950dt", "pro, 16, 950pr", "flash, 4, a3", "pro, 32, a3"
+    })
+    void theSmallestDeploymentsOfTheRecipesFit(String model, int devices, String kind) {
+        assertThat(deployment(model, devices, kind, devices, 131072).best()).isPresent();
     }
 
     @ParameterizedTest
@@ -152,14 +276,44 @@ class DeploymentTest {
     @Test
     void groupsThatCutALayerBetweenItsPartsAreNamed() {
         List<Layout> layouts = deployment("flash", 48, "950dt", 48, 8192).layouts();
-        assertThat(layouts).extracting(Layout::tensorParallel).containsExactly(1, 2, 3, 4, 6, 8, 12, 16, 24, 48);
-        assertThat(layouts.get(2).obstacle()).isEqualTo("8 output groups cannot be dealt to 3 devices");
+        assertThat(layouts)
+                .extracting(Layout::tensorParallel)
+                .containsExactly(1, 1, 1, 1, 2, 3, 4, 6, 8, 12, 16, 24, 48);
+        List<Layout> sixty = deployment("pro", 96, "950dt", 96, 8192).layouts();
+        assertThat(sixty.get(5).obstacle()).isEqualTo("16 output groups cannot be dealt to 3 devices");
         assertThat(deployment("flash", 512, "950dt", 512, 8192).best()).isEmpty();
         assertThat(deployment("flash", 512, "950dt", 512, 8192)
                         .layouts()
                         .getFirst()
                         .obstacle())
-                .isEqualTo("256 experts cannot be dealt to 512 devices");
+                .startsWith("n_routed_experts 256 is no multiple of the ranks");
+    }
+
+    /** In the words with which a load is refused. */
+    @Test
+    void whatTheLoaderRefusesIsNoLayout() {
+        Deployment d = deployment("flash", 48, "950dt", 48, 8192);
+        assertThat(d.best()).isEmpty();
+        ParallelPlan all = ParallelPlan.experts(48).withHead().withOutput();
+        String refusal = String.join("; ", all.obstacles(ModelConfig.flash()));
+        assertThat(refusal)
+                .startsWith("n_routed_experts 256 is no multiple of the ranks; vocab_size 129280 is no multiple of the"
+                        + " ranks")
+                .contains("o_groups 8 is no multiple of the ranks");
+        assertThat(d.ranking())
+                .anySatisfy(r -> assertThat(r.verdict()).isEqualTo("no: " + refusal))
+                .noneSatisfy(r -> assertThat(r.chosen()).isTrue());
+        assertThatThrownBy(() -> all.check(ModelConfig.flash())).hasMessageContaining(refusal);
+    }
+
+    @Test
+    void v32IsPlannedOnly() {
+        Hardware h = KINDS.find("h200");
+        Deployment d = new Deployment(
+                CostModel.of(Architecture.v32()), h, h.published(), 8, new Workload(8192, 8, 8192, 1, 0.7));
+        assertThat(d.ranking().getFirst().verdict())
+                .isEqualTo("chosen, but planned only: Weft does not run DeepSeek-V3.2");
+        assertThat(d.layouts()).extracting(Layout::rankBytes).containsOnlyNulls();
     }
 
     @Test

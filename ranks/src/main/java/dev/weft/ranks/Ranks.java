@@ -4,8 +4,13 @@ import dev.weft.CommunicatorException;
 import dev.weft.WeftException;
 import dev.weft.ranks.mpi.MpiGroup;
 import dev.weft.ranks.mpi.MpiWorld;
+import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.DeviceGroups;
 import dev.weft.spi.support.LocalGroup;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.Map;
 import java.util.function.ToIntFunction;
@@ -13,7 +18,9 @@ import java.util.function.ToIntFunction;
 /**
  * Runs work as one rank of a group of processes, and sees to it that all of them end when one fails.
  *
- * <p>Ranks that MPI's launchers or Slurm started talk through MPI. A process that nobody started as a rank is a group of one.
+ * <p>Ranks that MPI's launchers or Slurm started talk through MPI, and so do their devices, unless a library of the devices'
+ * vendor joins them ({@link #group}). Ranks that only variables started have nothing but that library. A process that nobody
+ * started as a rank is a group of one.
  */
 public final class Ranks {
     /** System property: seconds that a call waits for the other ranks. */
@@ -66,10 +73,11 @@ public final class Ranks {
     }
 
     /**
-     * The group of all ranks. Closing it waits for the others.
+     * The group of all ranks. Closing it waits for the others. Ranks that only variables started can do nothing in it but
+     * begin a {@link #group} of their devices.
      *
-     * @throws LaunchException if what started the ranks gives them no transport, if there is no library of MPI, or if it is not
-     *     the launcher's
+     * @throws LaunchException if what started the ranks says neither how they talk nor where rank 0 is, if there is no library
+     *     of MPI, or if it is not the launcher's
      * @throws CommunicatorException if the others do not come
      */
     public static Communicator connect(Launch launch, Duration deadline) {
@@ -77,10 +85,41 @@ public final class Ranks {
             return LocalGroup.of(1, deadline).getFirst();
         }
         if (launch.mpi() == Launcher.NONE) {
-            throw new LaunchException(launch + ": found no transport, expected one of Open MPI, MPICH or Slurm; on CPUs"
-                    + " ranks talk through MPI: start them with mpirun, mpiexec or srun --mpi=pmix");
+            return new RendezvousWorld(launch, deadline);
         }
         return MpiWorld.open(launch, deadline);
+    }
+
+    /**
+     * The group in which ranks work with a device each: of the library that joins devices of its kind if there is one, else
+     * {@code world} itself. Called by all ranks; ends with the device at the latest.
+     *
+     * @param world what {@link #run} gives to its work
+     * @throws LaunchException if devices of this kind need a transport that {@code world} does not have, or a rank table says
+     *     something else than the launcher
+     * @throws CommunicatorException if the devices cannot be joined
+     */
+    public static Communicator group(Communicator world, BackendDevice device, Duration deadline) {
+        if (device instanceof DeviceGroups groups) {
+            RankTable.of(System.getenv()).ifPresent(table -> table.requireSame(world.rank(), world.size()));
+            return groups.join(world.name(), world.rank(), world.size(), mine -> fromRankZero(world, mine), deadline);
+        }
+        if (world instanceof RendezvousWorld nothingElse) {
+            throw nothingElse.noTransport();
+        }
+        return world;
+    }
+
+    private static byte[] fromRankZero(Communicator world, byte[] mine) {
+        Arena arena = Arena.global(); // a library may write to it after a failure
+        MemorySegment length = arena.allocateFrom(ValueLayout.JAVA_INT, mine.length);
+        world.broadcast("bytes of rank 0", length, 0);
+        MemorySegment bytes = arena.allocate(length.get(ValueLayout.JAVA_INT, 0));
+        if (world.rank() == 0) {
+            bytes.copyFrom(MemorySegment.ofArray(mine));
+        }
+        world.broadcast("bytes of rank 0", bytes, 0);
+        return bytes.toArray(ValueLayout.JAVA_BYTE);
     }
 
     /**
@@ -111,12 +150,22 @@ public final class Ranks {
             world.close();
             return status;
         } catch (Throwable t) {
-            int status = report.applyAsInt(t);
-            return world instanceof MpiGroup group ? end(group, t, status) : status;
+            return end(world, t, report);
         }
     }
 
-    private static int end(MpiGroup group, Throwable reason, int reported) {
+    /**
+     * What {@link #run} does when its work throws, for work that fails on another thread while its own waits for something
+     * else. In a group of several it does not return, and reports the first failure only.
+     *
+     * @return status for a process alone
+     */
+    public static synchronized int end(Communicator world, Throwable reason, ToIntFunction<Throwable> report) {
+        int reported = report.applyAsInt(reason);
+        return world.size() > 1 ? end(world, reason, reported) : reported;
+    }
+
+    private static int end(Communicator world, Throwable reason, int reported) {
         boolean together = reason instanceof CommunicatorException;
         int status = together ? FAILED : reported;
         Thread.ofPlatform().daemon().start(() -> {
@@ -128,7 +177,9 @@ public final class Ranks {
         }
         System.out.flush();
         System.err.flush();
-        group.end(reason.toString(), status);
+        if (world instanceof MpiGroup group) {
+            group.end(reason.toString(), status);
+        }
         Runtime.getRuntime().halt(status);
         return status;
     }

@@ -85,10 +85,13 @@ public final class Rendezvous {
         try (ServerSocket server = new ServerSocket()) {
             server.setReuseAddress(true);
             server.bind(new InetSocketAddress(launch.port()), launch.size() + STRANGERS);
-            Thread.ofVirtual().start(() -> accept(server, room, sockets, brought, missing));
+            Thread acceptor = Thread.ofVirtual().start(() -> accept(server, room, sockets, brought, missing));
             if (!missing.await(remainingMillis(), TimeUnit.MILLISECONDS)) {
                 throw late(sockets);
             }
+            server.close(); // before a rank that has its answer comes again
+            acceptor.interrupt();
+            acceptor.join(); // who waits on it keeps the port
             for (int i = 1; i < sockets.length; i++) {
                 answer(sockets[i], brought);
             }

@@ -102,4 +102,27 @@ class RendezvousTest {
                 .hasMessageContaining("at most 65536");
         assertThat(Rendezvous.exchange(Launch.alone(), new byte[] {7}, LONG)).containsExactly(new byte[] {7});
     }
+
+    /** As they do when devices are joined: the port is free again, and nobody comes to the exchange before. */
+    @Test
+    void theyMeetAgainAtOnce() throws Exception {
+        int port = freePort();
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            List<Future<Integer>> ranks = new ArrayList<>();
+            for (int i = 0; i < 3; i++) {
+                Launch launch = launch(i, 3, port);
+                ranks.add(threads.submit(() -> {
+                    for (int round = 0; round < 10; round++) {
+                        byte[] mine = {(byte) launch.rank(), (byte) round};
+                        List<byte[]> all = Rendezvous.exchange(launch, mine, LONG);
+                        assertThat(all.getLast()).containsExactly(2, round);
+                    }
+                    return launch.rank();
+                }));
+            }
+            for (int i = 0; i < 3; i++) {
+                assertThat(ranks.get(i).get()).isEqualTo(i);
+            }
+        }
+    }
 }

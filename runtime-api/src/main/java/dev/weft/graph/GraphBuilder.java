@@ -85,8 +85,8 @@ public final class GraphBuilder {
     }
 
     /**
-     * The same elements in another shape, without a copy and without a node. Element counts per index of the first axis
-     * must be equal, and so must the first axes.
+     * The same elements in another shape, without a copy and without a node. The first axes must be equal, or the new one a
+     * multiple of the old.
      */
     public Value reshape(Value x, Shape shape) {
         requireUsable(x);
@@ -97,12 +97,18 @@ public final class GraphBuilder {
         TensorType type = x.type().shaped(shape);
         if (!movable
                 || !ranked
-                || !shape.dim(0).equals(x.type().shape().dim(0))
+                || !isMultiple(shape.dim(0), x.type().shape().dim(0))
                 || type.maxElements() != x.type().maxElements()) {
             throw new GraphException("graph " + name + ": '" + x + "' cannot be seen as " + shape
-                    + ": expected an unscaled input or result with the same first axis and element count");
+                    + ": expected an unscaled input or result with the same first axis, or one that the new one is a"
+                    + " multiple of, and the same element count");
         }
         return add(unique(x.name() + "/view"), Value.Kind.VIEW, type, x.root());
+    }
+
+    private static boolean isMultiple(Dim d, Dim of) {
+        long n = of.isFixed() ? d.offset() / Math.max(1, of.offset()) : d.factor() / of.factor();
+        return d.equals(of.times(n));
     }
 
     /** Marks a value as an output. */

@@ -14,9 +14,9 @@ import dev.weft.op.MoeSend;
 import dev.weft.op.ReduceScatter;
 import dev.weft.op.RowCounts;
 import dev.weft.op.ScatterColumns;
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
 import dev.weft.spi.support.HostScratch;
@@ -26,20 +26,22 @@ import java.util.Arrays;
 import java.util.function.ObjLongConsumer;
 
 /**
- * Runs the collectives of one execution: waits for the stream, moves bytes by the group, sums in rank order. Extents that
- * come to light on the way are handed to the execution before results are written. Used by one thread.
+ * Runs the collectives of one execution: moves bytes by the group, sums in rank order. Rows stay on the device if the group
+ * reaches its memory; counts and offsets, which decide what moves where, are read and written by the host. Extents that come
+ * to light on the way are handed to the execution before results are written. Used by one thread.
  */
-final class Collectives {
+final class Collectives implements AutoCloseable {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
 
     private final Communicator group;
     private final ObjLongConsumer<String> binder;
+    private final HostOperands o;
+    private final Carrier carrier;
     private final RowExchange exchange;
     private final MoeRoutes moe;
     private final Route out;
     private final Route in;
     private final HostScratch gathered = new HostScratch();
-    private final HostOperands o;
     private final long[] sendBytes;
     private final long[] sendOffsets;
     private final long[] receiveBytes;
@@ -49,11 +51,14 @@ final class Collectives {
     Collectives(BackendDevice device, Communicator group, ObjLongConsumer<String> binder) {
         this.group = group;
         this.binder = binder;
-        this.exchange = new RowExchange(group);
+        this.o = new HostOperands(device);
+        this.carrier = group instanceof DeviceCommunicator d && d.device() == device
+                ? new DeviceCarrier(d, o)
+                : new HostCarrier(group, o);
+        this.exchange = new RowExchange(carrier, group.size());
         this.moe = new MoeRoutes(group);
         this.out = new Route(group.size());
         this.in = new Route(group.size());
-        this.o = new HostOperands(device);
         this.sendBytes = new long[group.size()];
         this.sendOffsets = new long[group.size()];
         this.receiveBytes = new long[group.size()];
@@ -61,12 +66,11 @@ final class Collectives {
     }
 
     void run(DeviceStream stream, Step step, KernelArguments arguments) {
-        stream.synchronize();
-        o.open(arguments, step.node().inputs().size());
+        o.open(stream, arguments, step.node().inputs().size());
         String what = step.node().label();
         switch ((Collective) step.node().op()) {
             case AllReduce _ -> allReduce(what);
-            case AllGather _ -> group.allGather(what, o.data(0), o.data(1));
+            case AllGather _ -> carrier.allGather(what, carrier.data(0), carrier.data(1));
             case ReduceScatter _ -> reduceScatter(what);
             case AllToAllV _ -> allToAllV(what);
             case Broadcast _ -> broadcast(what);
@@ -80,6 +84,7 @@ final class Collectives {
         o.store();
     }
 
+    /** Sums are the host's for every group: no node of a model is one, and so there is one order and one rounding. */
     private void allReduce(String what) {
         MemorySegment x = o.data(0);
         MemorySegment all = gathered.bytes(group.size() * x.byteSize());
@@ -139,30 +144,31 @@ final class Collectives {
             receiveOffsets[r] = receiveAt;
             receiveAt += receiveBytes[r];
         }
-        group.allToAllV(what, o.data(0), sendBytes, sendOffsets, o.data(2), receiveBytes, receiveOffsets);
+        carrier.allToAllV(what, carrier.data(0), sendBytes, sendOffsets, carrier.data(2), receiveBytes, receiveOffsets);
     }
 
     private void broadcast(String what) {
-        MemorySegment y = o.data(1);
-        y.copyFrom(o.data(0));
-        group.broadcast(what, y, 0);
+        MemorySegment x = carrier.data(0);
+        MemorySegment y = carrier.data(1);
+        carrier.copy(new Carrier.Rows(x, 0, x.byteSize()), new Carrier.Rows(y, 0, y.byteSize()), x.byteSize(), 1);
+        carrier.broadcast(what, y);
     }
 
     private void moeSend(String what, MoeSend op) {
         moe.meet(what, op, o.data(2));
         binder.accept(op.received().name(), moe.received());
         moe.write(o.data(5), o.data(6));
-        exchange.with(RowExchange.Column.whole(o.data(0), o.data(3), rowBytes(0)));
+        exchange.with(RowExchange.Column.whole(carrier.data(0), carrier.data(3), rowBytes(0)));
         if (!o.arguments().scaling(0).isNone()) {
-            exchange.with(RowExchange.Column.whole(o.scales(0), o.scales(3), scaleBytes(0)));
+            exchange.with(RowExchange.Column.whole(carrier.scales(0), carrier.scales(3), scaleBytes(0)));
         }
-        exchange.with(RowExchange.Column.whole(o.data(1), o.data(4), Float.BYTES));
+        exchange.with(RowExchange.Column.whole(carrier.data(1), carrier.data(4), Float.BYTES));
         exchange.run(what, moe.atSender(), moe.atHolder());
     }
 
     private void moeReturn(String what, MoeReturn op) {
         moe.resume(op.table(), o.data(2), o.data(1));
-        exchange.with(RowExchange.Column.whole(o.data(0), o.data(3), rowBytes(0)))
+        exchange.with(RowExchange.Column.whole(carrier.data(0), carrier.data(3), rowBytes(0)))
                 .run(what, moe.atHolder(), moe.atSender());
     }
 
@@ -180,9 +186,9 @@ final class Collectives {
 
     private void gatherRows(String what) {
         mineToAll();
-        exchange.with(RowExchange.Column.whole(o.data(0), o.data(2), rowBytes(0)));
+        exchange.with(RowExchange.Column.whole(carrier.data(0), carrier.data(2), rowBytes(0)));
         if (!o.arguments().scaling(0).isNone()) {
-            exchange.with(RowExchange.Column.whole(o.scales(0), o.scales(2), scaleBytes(0)));
+            exchange.with(RowExchange.Column.whole(carrier.scales(0), carrier.scales(2), scaleBytes(0)));
         }
         exchange.run(what, out, in);
     }
@@ -191,14 +197,14 @@ final class Collectives {
         mineToAll();
         long row = rowBytes(0);
         long share = row / ranks;
-        exchange.with(new RowExchange.Column(o.data(0), row, share, o.data(2), share, 0, share))
+        exchange.with(new RowExchange.Column(carrier.data(0), row, share, carrier.data(2), share, 0, share))
                 .run(what, out, in);
     }
 
     private void gatherColumns(String what, int ranks) {
         mineToAll();
         long share = rowBytes(0);
-        exchange.with(new RowExchange.Column(o.data(0), share, 0, o.data(2), ranks * share, share, share))
+        exchange.with(new RowExchange.Column(carrier.data(0), share, 0, carrier.data(2), ranks * share, share, share))
                 .run(what, in, out);
     }
 
@@ -226,5 +232,10 @@ final class Collectives {
         long[] one = o.arguments().dims(i);
         one[0] = 1;
         return Shape.elements(o.arguments().scaling(i).scaleDims(one));
+    }
+
+    @Override
+    public void close() {
+        carrier.close();
     }
 }

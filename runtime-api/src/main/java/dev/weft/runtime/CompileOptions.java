@@ -10,6 +10,7 @@ import org.jspecify.annotations.Nullable;
  * @param poisonWorkspace whether workspaces and results are filled with NaN patterns before every node, to find kernels
  *     that read what they did not write; for tests
  * @param weights when weights come from their files; devices that cannot read them on demand load them all
+ * @param fusion whether a device may compute several nodes by one kernel, which changes no bit of any output
  * @param group the ranks that run collectives together, null for a graph without them; stays open as long as the graph is
  *     used, by one execution at a time
  */
@@ -17,27 +18,33 @@ public record CompileOptions(
         boolean hostFallback,
         boolean poisonWorkspace,
         WeightRoute weights,
+        boolean fusion,
         @Nullable Communicator group) {
-    /** No fallback, no poison, weights as memory allows, no group. */
-    public static final CompileOptions DEFAULT = new CompileOptions(false, false, WeightRoute.AUTO, null);
+    /** No fallback, no poison, weights as memory allows, nodes computed together, no group. */
+    public static final CompileOptions DEFAULT = new CompileOptions(false, false, WeightRoute.AUTO, true, null);
 
     /** These options with fallback to the host allowed. */
     public CompileOptions withHostFallback() {
-        return new CompileOptions(true, poisonWorkspace, weights, group);
+        return new CompileOptions(true, poisonWorkspace, weights, fusion, group);
     }
 
     /** These options with poisoned scratch memory. */
     public CompileOptions withPoison() {
-        return new CompileOptions(hostFallback, true, weights, group);
+        return new CompileOptions(hostFallback, true, weights, fusion, group);
     }
 
     /** These options with another way of the weights. */
     public CompileOptions withWeights(WeightRoute weights) {
-        return new CompileOptions(hostFallback, poisonWorkspace, weights, group);
+        return new CompileOptions(hostFallback, poisonWorkspace, weights, fusion, group);
+    }
+
+    /** These options with every node computed by a kernel of its own. */
+    public CompileOptions withoutFusion() {
+        return new CompileOptions(hostFallback, poisonWorkspace, weights, false, group);
     }
 
     /** These options with a group of ranks. */
     public CompileOptions withGroup(Communicator group) {
-        return new CompileOptions(hostFallback, poisonWorkspace, weights, group);
+        return new CompileOptions(hostFallback, poisonWorkspace, weights, fusion, group);
     }
 }

@@ -1,9 +1,7 @@
 package dev.weft.runtime;
 
 import dev.weft.graph.Graph;
-import dev.weft.graph.Node;
 import dev.weft.graph.Value;
-import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
@@ -17,7 +15,6 @@ import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalInt;
 import java.util.function.LongConsumer;
-import org.jspecify.annotations.Nullable;
 
 /**
  * A graph with kernels chosen and memory planned for one device. Immutable and shareable; each {@link Execution} runs it
@@ -25,9 +22,6 @@ import org.jspecify.annotations.Nullable;
  * are closed by whoever created them, or by the device at the latest.
  */
 public final class CompiledGraph {
-    /** A node with its kernel; without one the runtime runs it: a collective by the group, another on the host. */
-    record Step(Node node, OpInstance instance, @Nullable Kernel kernel, boolean isCollective) {}
-
     private final Device device;
     private final Graph graph;
     private final List<Step> steps;
@@ -73,9 +67,9 @@ public final class CompiledGraph {
         boolean all = options.weights() == WeightRoute.PACKED;
         Map<String, Long> weights = new HashMap<>();
         for (Step s : steps) {
-            for (int i = 0; i < s.node().inputs().size(); i++) {
-                Value v = s.node().inputs().get(i);
-                if (isWeight(v) && (all || paging(device.spi(), s, i).isEmpty())) {
+            for (Step.Operand o : s.operands()) {
+                Value v = o.value();
+                if (isWeight(v) && (all || paging(device.spi(), s, o).isEmpty())) {
                     weights.put(v.name(), MemoryPlan.storageBytes(v.type()));
                 }
             }
@@ -85,8 +79,9 @@ public final class CompiledGraph {
     }
 
     /**
-     * Launches on the device that each node takes in a step, in the order of {@link Placement#rows}; empty for nodes on the
-     * host and where the device does not count.
+     * Launches on the device that each node takes in a step, in the order of {@link Placement#rows}; those of a kernel that
+     * computes several nodes are told of the last, the others have none. Empty for nodes on the host and where the device
+     * does not count.
      *
      * @param dims an extent for every named dimension of the graph
      * @throws dev.weft.GraphException if a dimension is missing, unknown or out of its bounds
@@ -96,8 +91,8 @@ public final class CompiledGraph {
             Extents extents = new Extents(graph);
             List<KernelArguments> arguments = new ArrayList<>();
             for (Step step : steps) {
-                KernelArguments a = new KernelArguments(step.instance().all(), arena);
-                extents.follow(step.node(), a);
+                KernelArguments a = new KernelArguments(step.types(), arena);
+                extents.follow(step.types(), a);
                 arguments.add(a);
             }
             dims.forEach((name, extent) -> {
@@ -105,12 +100,15 @@ public final class CompiledGraph {
                 extents.bind(name, extent);
             });
             extents.requireAll();
-            List<OptionalInt> launches = new ArrayList<>();
+            OptionalInt[] launches = new OptionalInt[graph.nodes().size()];
             for (int i = 0; i < steps.size(); i++) {
-                Kernel kernel = steps.get(i).kernel();
-                launches.add(kernel == null ? OptionalInt.empty() : kernel.launches(arguments.get(i)));
+                Step step = steps.get(i);
+                Kernel kernel = step.kernel();
+                OptionalInt n = kernel == null ? OptionalInt.empty() : kernel.launches(arguments.get(i));
+                step.nodes().forEach(node -> launches[node.index()] = n.isEmpty() ? n : OptionalInt.of(0));
+                launches[step.last().index()] = n;
             }
-            return launches;
+            return List.of(launches);
         }
     }
 
@@ -153,16 +151,16 @@ public final class CompiledGraph {
     }
 
     /** The layout in which a step reads a weight; empty for row-major. */
-    static Optional<WeightLayout.Packing> packing(BackendDevice device, Step step, int operand) {
+    static Optional<WeightLayout.Packing> packing(BackendDevice device, Step step, Step.Operand operand) {
         return step.kernel() != null && device instanceof WeightLayout layout
-                ? layout.packing(step.instance(), operand)
+                ? layout.packing(operand.instance(), operand.index())
                 : Optional.empty();
     }
 
     /** How a step can read a weight on demand; empty if only whole. */
-    static Optional<WeightLayout.Paging> paging(BackendDevice device, Step step, int operand) {
+    static Optional<WeightLayout.Paging> paging(BackendDevice device, Step step, Step.Operand operand) {
         return step.kernel() != null && device instanceof WeightLayout layout
-                ? layout.paging(step.instance(), operand)
+                ? layout.paging(operand.instance(), operand.index())
                 : Optional.empty();
     }
 

@@ -1,5 +1,7 @@
 package dev.weft.runtime;
 
+import static java.util.Objects.requireNonNull;
+
 import dev.weft.UnsupportedOpException;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
@@ -7,8 +9,8 @@ import dev.weft.graph.Value;
 import dev.weft.op.Collective;
 import dev.weft.op.OpInstance;
 import dev.weft.reference.Reference;
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.Fusing;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
@@ -86,7 +88,7 @@ final class Compiler {
                     + "; compile with CompileOptions.withGroup of as many ranks");
             return;
         }
-        steps.add(new Step(node, instance, null, true));
+        steps.add(Step.of(node, instance, null, true));
         String name = "collective/" + node.op().name();
         rows.add(new Placement.Row(
                 node.index(), node.label(), name, false, group.size() + " ranks over " + group.transport()));
@@ -112,7 +114,7 @@ final class Compiler {
     private void refuse(Node node, OpInstance instance, String reason) {
         var onHost = Reference.unsupported(instance);
         if (options.hostFallback() && onHost.isEmpty()) {
-            steps.add(new Step(node, instance, null, false));
+            steps.add(Step.of(node, instance, null, false));
             rows.add(new Placement.Row(node.index(), node.label(), "host/reference", true, reason));
             firstFallback = firstFallback.isEmpty() ? node.label() + ": " + reason : firstFallback;
         } else {
@@ -124,7 +126,7 @@ final class Compiler {
 
     private void add(Node node, OpInstance instance, String note) {
         Kernel kernel = device.spi().prepare(instance);
-        steps.add(new Step(node, instance, kernel, false));
+        steps.add(Step.of(node, instance, kernel, false));
         rows.add(new Placement.Row(node.index(), node.label(), kernel.name(), false, note));
     }
 
@@ -143,10 +145,11 @@ final class Compiler {
                     rows.size(),
                     firstFallback);
         }
-        long[] workspaces = steps.stream()
-                .mapToLong(s -> s.kernel() == null ? 0 : s.kernel().workspaceBytes())
-                .toArray();
-        MemoryPlan plan = MemoryPlan.of(graph, workspaces);
+        List<Step> fused = options.fusion() && device.spi() instanceof Fusing fusing
+                ? new Fuser(fusing, graph, steps).fuse()
+                : steps;
+        fused.stream().filter(s -> s.nodes().size() > 1).forEach(this::joinRows);
+        MemoryPlan plan = MemoryPlan.of(graph, fused);
         long weights = graph.values(Value.Kind.WEIGHT).stream()
                 .mapToLong(v -> v.type().maxDataBytes() + v.type().maxScaleBytes())
                 .sum();
@@ -161,6 +164,16 @@ final class Compiler {
                 plan.valueBytes(),
                 plan.workspaceBytes(),
                 states);
-        return new CompiledGraph(device, graph, steps, plan, placement, options);
+        return new CompiledGraph(device, graph, fused, plan, placement, options);
+    }
+
+    /** The rows of nodes that one kernel computes. */
+    private void joinRows(Step step) {
+        int last = step.last().index();
+        String kernel = requireNonNull(step.kernel()).name();
+        for (Node n : step.nodes()) {
+            Placement.Row r = rows.get(n.index());
+            rows.set(n.index(), new Placement.Row(r.index(), r.node(), kernel, false, r.note(), last));
+        }
     }
 }

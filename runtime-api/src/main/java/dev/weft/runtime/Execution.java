@@ -6,7 +6,6 @@ import dev.weft.GraphException;
 import dev.weft.RequestException;
 import dev.weft.TensorType;
 import dev.weft.graph.Value;
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
@@ -120,20 +119,20 @@ public final class Execution implements AutoCloseable {
     }
 
     private KernelArguments arguments(Step step) {
-        KernelArguments args = new KernelArguments(step.instance().all(), arena);
-        List<Value> operands = step.node().operands();
-        for (int i = 0; i < operands.size(); i++) {
-            Value v = operands.get(i);
+        KernelArguments args = new KernelArguments(step.types(), arena);
+        for (int i = 0; i < step.operands().size(); i++) {
+            Step.Operand o = step.operands().get(i);
+            Value v = o.value();
             if (CompiledGraph.isWeight(v)) {
                 DeviceWeights.Place p =
-                        weights.find(v, CompiledGraph.packing(compiled.device().spi(), step, i));
+                        weights.find(v, CompiledGraph.packing(compiled.device().spi(), step, o));
                 args.bind(i, p.address(), p.scaleAddress());
-            } else {
+            } else if (!o.isInner()) {
                 long address = address(v);
                 args.bind(i, address, v.type().scaling().isNone() ? 0 : address + MemoryPlan.scaleOffset(v.type()));
             }
         }
-        extents.follow(step.node(), args);
+        extents.follow(step.types(), args);
         args.workspace(memory.address() + compiled.plan().valueBytes());
         return args;
     }
@@ -273,12 +272,14 @@ public final class Execution implements AutoCloseable {
      * Runs all nodes once, waiting after each, so that what a graph's time goes to can be told. Waiting costs some
      * microseconds per node, which {@link #run} does not need.
      *
-     * @param nanos receives the time of every node, in the order of {@link dev.weft.graph.Graph#nodes}
+     * @param nanos receives the time of every node, in the order of {@link dev.weft.graph.Graph#nodes}; that of a kernel
+     *     which computes several goes to the last, the others get 0
      */
     public void profile(long[] nanos) {
-        if (nanos.length != compiled.steps().size()) {
+        int nodes = compiled.graph().nodes().size();
+        if (nanos.length != nodes) {
             throw new GraphException("profile of " + compiled.graph().name() + ": found room for " + nanos.length
-                    + " times, expected " + compiled.steps().size());
+                    + " times, expected " + nodes);
         }
         acquire();
         try {
@@ -317,6 +318,11 @@ public final class Execution implements AutoCloseable {
                 failure.addSuppressed(e);
             }
         }
+    }
+
+    /** Which kernel computes which node. */
+    public Placement placement() {
+        return compiled.placement();
     }
 
     /** An output of the last run, widened to F32 with scales applied. */

@@ -3,9 +3,9 @@ package dev.weft.runtime;
 import dev.weft.Dim;
 import dev.weft.GraphException;
 import dev.weft.Shape;
+import dev.weft.TensorType;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
-import dev.weft.graph.Value;
 import dev.weft.op.Collective;
 import dev.weft.spi.KernelArguments;
 import java.util.ArrayList;
@@ -65,11 +65,10 @@ final class Extents {
         dims.get(dim.name()).followers.add(new Follower(arguments, operand, dim));
     }
 
-    /** As {@link #follow(Dim, KernelArguments, int)}, for every operand and result of a node that has such an extent. */
-    void follow(Node node, KernelArguments arguments) {
-        List<Value> operands = node.operands();
-        for (int i = 0; i < operands.size(); i++) {
-            Shape shape = operands.get(i).type().shape();
+    /** As {@link #follow(Dim, KernelArguments, int)}, for all of the arguments that have such an extent. */
+    void follow(List<TensorType> types, KernelArguments arguments) {
+        for (int i = 0; i < types.size(); i++) {
+            Shape shape = types.get(i).shape();
             if (shape.rank() > 0 && !shape.dim(0).isFixed()) {
                 follow(shape.dim(0), arguments, i);
             }

@@ -1,7 +1,6 @@
 package dev.weft.runtime;
 
 import dev.weft.reference.Reference;
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
@@ -16,7 +15,7 @@ final class HostFallback {
         stream.synchronize();
         int inputs = step.node().inputs().size();
         try (Arena arena = Arena.ofConfined()) {
-            KernelArguments host = new KernelArguments(step.instance().all(), arena);
+            KernelArguments host = new KernelArguments(step.node().instance().all(), arena);
             MemorySegment[] data = new MemorySegment[args.count()];
             for (int i = 0; i < args.count(); i++) {
                 host.extents(i, args.dims(i));
@@ -33,7 +32,7 @@ final class HostFallback {
                     transfer(device, args, i, data[i], false);
                 }
             }
-            Reference.run(step.instance(), host);
+            Reference.run(step.node().instance(), host);
             for (int i = inputs; i < args.count(); i++) {
                 transfer(device, args, i, data[i], true);
             }

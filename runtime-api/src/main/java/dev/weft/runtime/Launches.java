@@ -2,7 +2,6 @@ package dev.weft.runtime;
 
 import static java.util.Objects.requireNonNull;
 
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.Capturing;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
@@ -10,6 +9,7 @@ import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
@@ -128,19 +128,21 @@ final class Launches implements AutoCloseable {
             stream.synchronize();
             event.graph = compiled.graph().name();
             event.device = compiled.device().id().toString();
-            event.node = step.node().label();
-            event.kernel = compiled.placement().rows().get(i).kernel();
+            event.node = step.label();
+            event.kernel = compiled.placement().rows().get(step.last().index()).kernel();
             event.commit();
         }
     }
 
     /** Runs the nodes one by one, waiting for each, and stores their times. */
     void profile(DeviceStream stream, long[] nanos) {
-        for (int i = 0; i < nanos.length; i++) {
+        Arrays.fill(nanos, 0);
+        for (int i = 0; i < arguments.size(); i++) {
+            Step step = compiled.steps().get(i);
             long start = System.nanoTime();
-            enqueue(stream, compiled.steps().get(i), arguments.get(i));
+            enqueue(stream, step, arguments.get(i));
             stream.synchronize();
-            nanos[i] = System.nanoTime() - start;
+            nanos[step.last().index()] = System.nanoTime() - start;
         }
     }
 
@@ -166,12 +168,15 @@ final class Launches implements AutoCloseable {
 
     @Override
     public void close() {
-        List<AutoCloseable> captures = new ArrayList<>();
+        List<AutoCloseable> parts = new ArrayList<>();
         for (Launch launch : launches) {
             if (launch instanceof Captured c) {
-                captures.add(c.capture());
+                parts.add(c.capture());
             }
         }
-        Closing.all(captures);
+        if (collectives != null) {
+            parts.add(collectives);
+        }
+        Closing.all(parts);
     }
 }

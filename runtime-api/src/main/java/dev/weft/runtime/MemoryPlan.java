@@ -2,7 +2,6 @@ package dev.weft.runtime;
 
 import dev.weft.TensorType;
 import dev.weft.graph.Graph;
-import dev.weft.graph.Node;
 import dev.weft.graph.Value;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -29,7 +28,7 @@ final class MemoryPlan {
         this.workspaceBytes = workspaceBytes;
     }
 
-    /** First and last node that need a value, and where it went. */
+    /** First and last step that need a value, and where it went. */
     private static final class Interval {
         final int value;
         final long bytes;
@@ -49,26 +48,28 @@ final class MemoryPlan {
         }
     }
 
-    static MemoryPlan of(Graph graph, long[] workspaces) {
+    static MemoryPlan of(Graph graph, List<Step> steps) {
         Interval[] intervals = new Interval[graph.values().size()];
         for (Value v : graph.values(Value.Kind.INPUT)) {
             intervals[v.id()] = new Interval(v.id(), storageBytes(v.type()), -1);
         }
-        for (Node n : graph.nodes()) {
-            for (Value out : n.outputs()) {
-                if (!out.isState()) {
-                    intervals[out.id()] = new Interval(out.id(), storageBytes(out.type()), n.index());
+        long workspace = 0;
+        for (int i = 0; i < steps.size(); i++) {
+            Step step = steps.get(i);
+            for (Step.Operand o : step.operands()) {
+                Value v = o.value();
+                if (o.isResult() && !o.isInner() && !v.isState()) {
+                    intervals[v.id()] = new Interval(v.id(), storageBytes(v.type()), i);
+                } else if (intervals[v.root()] != null) {
+                    intervals[v.root()].to = i;
                 }
             }
-            for (Value in : n.inputs()) {
-                if (intervals[in.root()] != null) {
-                    intervals[in.root()].to = n.index();
-                }
-            }
+            workspace = Math.max(
+                    workspace, step.kernel() == null ? 0 : step.kernel().workspaceBytes());
         }
         for (Value out : graph.outputs().values()) {
             if (intervals[out.root()] != null) {
-                intervals[out.root()].to = graph.nodes().size();
+                intervals[out.root()].to = steps.size();
             }
         }
         List<Interval> live =
@@ -77,8 +78,7 @@ final class MemoryPlan {
         long[] offsets = new long[intervals.length];
         Arrays.fill(offsets, ABSENT);
         live.forEach(i -> offsets[i.value] = i.offset);
-        return new MemoryPlan(
-                offsets, total, align(Arrays.stream(workspaces).max().orElse(0)));
+        return new MemoryPlan(offsets, total, align(workspace));
     }
 
     /** Largest first, each at the lowest gap among those alive at the same time. Returns the bytes needed. */

@@ -33,8 +33,23 @@ public record Placement(
      * @param kernel kernel name
      * @param onHost whether it fell back to the host
      * @param note what differs from a native kernel, or empty
+     * @param last position of the last of the nodes that the kernel computes together, whose row stands for all; its own if
+     *     it is alone
      */
-    public record Row(int index, String node, String kernel, boolean onHost, String note) {}
+    public record Row(int index, String node, String kernel, boolean onHost, String note, int last) {
+        Row(int index, String node, String kernel, boolean onHost, String note) {
+            this(index, node, kernel, onHost, note, index);
+        }
+
+        /** Whether the kernel is told of by the row of another node, which it computes as well. */
+        public boolean isJoined() {
+            return last != index;
+        }
+
+        private String remark() {
+            return isJoined() ? note + (note.isEmpty() ? "" : "; ") + "with node " + last : note;
+        }
+    }
 
     /** Nodes that fell back to the host. */
     public long hostNodes() {
@@ -46,10 +61,17 @@ public record Placement(
         return render(rows);
     }
 
-    /** The table with one line per different kernel and its number of nodes. */
+    /** Kernels that run: fewer than nodes where one computes several. */
+    public long kernels() {
+        return rows.stream().filter(r -> !r.isJoined()).count();
+    }
+
+    /** The table with one line per different kernel and how often it runs. */
     public String summary() {
         var counts = new java.util.LinkedHashMap<String, Integer>();
-        rows.forEach(r -> counts.merge(r.kernel() + (r.note().isEmpty() ? "" : "  " + r.note()), 1, Integer::sum));
+        rows.stream()
+                .filter(r -> !r.isJoined())
+                .forEach(r -> counts.merge(r.kernel() + (r.note().isEmpty() ? "" : "  " + r.note()), 1, Integer::sum));
         StringBuilder s = new StringBuilder(header());
         counts.forEach((kernel, n) -> s.append(String.format("%6d x %s%n", n, kernel)));
         return s.toString();
@@ -57,10 +79,11 @@ public record Placement(
 
     private String header() {
         return String.format(
-                "graph %s on %s, %d nodes, %d on host, weights %s, values %s, workspace %s, states %s%n",
+                "graph %s on %s, %d nodes, %d kernels, %d on host, weights %s, values %s, workspace %s, states %s%n",
                 graph,
                 device,
                 rows.size(),
+                kernels(),
                 hostNodes(),
                 mib(weightBytes),
                 mib(valueBytes),
@@ -74,7 +97,7 @@ public record Placement(
         String format = "%4d  %-" + label + "s  %-" + kernel + "s  %s%n";
         StringBuilder s = new StringBuilder(header());
         s.append(String.format(format.replace("%4d", "%4s"), "#", "node", "kernel", "note"));
-        list.forEach(r -> s.append(String.format(format, r.index(), r.node(), r.kernel(), r.note())));
+        list.forEach(r -> s.append(String.format(format, r.index(), r.node(), r.kernel(), r.remark())));
         return s.toString();
     }
 

@@ -1,6 +1,5 @@
 package dev.weft.runtime;
 
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
@@ -15,11 +14,10 @@ final class Poison {
             CompiledGraph compiled, Step step, DeviceStream stream, KernelArguments args, DeviceBuffer memory) {
         long workspace = step.kernel() == null ? 0 : step.kernel().workspaceBytes();
         fill(stream, args.workspace(), workspace);
-        int inputs = step.node().inputs().size();
-        for (int i = 0; i < step.node().outputs().size(); i++) {
-            if (step.node().op().updates(i) < 0) {
-                var v = step.node().outputs().get(i);
-                fill(stream, args.address(inputs + i), MemoryPlan.storageBytes(v.type()));
+        for (int i = 0; i < step.operands().size(); i++) {
+            Step.Operand o = step.operands().get(i);
+            if (o.isResult() && !o.isInner() && !o.value().isState()) {
+                fill(stream, args.address(i), MemoryPlan.storageBytes(o.value().type()));
             }
         }
     }

@@ -24,9 +24,15 @@ final class Route {
         return this;
     }
 
-    /** Adds {@code count} rows from {@code row} on; ranks in ascending order. */
+    /** Adds {@code count} rows from {@code row} on, to the run before if they follow it; ranks in ascending order. */
     void add(int to, long row, long count) {
         if (count == 0) {
+            return;
+        }
+        rowsOf[to] += count;
+        int last = runs - 1;
+        if (last >= 0 && rank[last] == to && first[last] + rows[last] == row) {
+            rows[last] += count;
             return;
         }
         if (runs == rank.length) {
@@ -37,7 +43,6 @@ final class Route {
         rank[runs] = to;
         first[runs] = row;
         rows[runs++] = count;
-        rowsOf[to] += count;
     }
 
     /** Number of runs. */

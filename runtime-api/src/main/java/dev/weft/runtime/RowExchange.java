@@ -1,7 +1,7 @@
 package dev.weft.runtime;
 
-import dev.weft.spi.Communicator;
-import dev.weft.spi.support.HostScratch;
+import dev.weft.runtime.Carrier.Rows;
+import dev.weft.runtime.Carrier.Scratch;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
@@ -33,18 +33,16 @@ final class RowExchange {
         }
     }
 
-    private final Communicator group;
-    private final HostScratch sent = new HostScratch();
-    private final HostScratch received = new HostScratch();
+    private final Carrier carrier;
     private final List<Column> columns = new ArrayList<>();
     private final long[] sendBytes;
     private final long[] sendOffsets;
     private final long[] receiveBytes;
     private final long[] receiveOffsets;
 
-    RowExchange(Communicator group) {
-        this.group = group;
-        int n = group.size();
+    /** @param n ranks of the group */
+    RowExchange(Carrier carrier, int n) {
+        this.carrier = carrier;
         sendBytes = new long[n];
         sendOffsets = new long[n];
         receiveBytes = new long[n];
@@ -64,10 +62,10 @@ final class RowExchange {
             for (int c = 0; c < columns.size(); c++) {
                 rowBytes += columns.get(c).rowBytes();
             }
-            MemorySegment out = sent.bytes(lay(from, rowBytes, sendBytes, sendOffsets));
-            MemorySegment in = received.bytes(lay(to, rowBytes, receiveBytes, receiveOffsets));
+            MemorySegment out = carrier.scratch(Scratch.SENT, lay(from, rowBytes, sendBytes, sendOffsets));
+            MemorySegment in = carrier.scratch(Scratch.RECEIVED, lay(to, rowBytes, receiveBytes, receiveOffsets));
             copy(from, sendOffsets, out, true);
-            group.allToAllV(what, out, sendBytes, sendOffsets, in, receiveBytes, receiveOffsets);
+            carrier.allToAllV(what, out, sendBytes, sendOffsets, in, receiveBytes, receiveOffsets);
             copy(to, receiveOffsets, in, false);
         } finally {
             columns.clear();
@@ -101,18 +99,11 @@ final class RowExchange {
         }
     }
 
-    private static void copy(Column c, int other, long first, long rows, MemorySegment messages, long at, boolean out) {
-        MemorySegment memory = out ? c.from() : c.to();
+    private void copy(Column c, int other, long first, long rows, MemorySegment messages, long at, boolean out) {
         long pitch = out ? c.fromPitch() : c.toPitch();
         long start = first * pitch + other * (out ? c.fromPerRank() : c.toPerRank());
-        boolean dense = pitch == c.rowBytes();
-        long step = dense ? rows * pitch : c.rowBytes();
-        for (long i = 0; i < (dense ? 1 : rows); i++) {
-            if (out) {
-                MemorySegment.copy(memory, start + i * pitch, messages, at + i * step, step);
-            } else {
-                MemorySegment.copy(messages, at + i * step, memory, start + i * pitch, step);
-            }
-        }
+        Rows array = new Rows(out ? c.from() : c.to(), start, pitch);
+        Rows message = new Rows(messages, at, c.rowBytes());
+        carrier.copy(out ? array : message, out ? message : array, c.rowBytes(), rows);
     }
 }

@@ -4,7 +4,6 @@ import dev.weft.DeviceMemoryException;
 import dev.weft.GraphException;
 import dev.weft.TensorType;
 import dev.weft.graph.Value;
-import dev.weft.runtime.CompiledGraph.Step;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.WeightData;
 import dev.weft.spi.WeightLayout;
@@ -122,14 +121,14 @@ final class WeightPlan {
 
     private void add(BackendDevice device, Step step) {
         List<Item> read = new ArrayList<>();
-        for (int i = 0; i < step.node().inputs().size(); i++) {
-            Value v = step.node().inputs().get(i);
+        for (Step.Operand o : step.operands()) {
+            Value v = o.value();
             if (!CompiledGraph.isWeight(v)) {
                 continue;
             }
-            Optional<WeightLayout.Packing> packing = CompiledGraph.packing(device, step, i);
+            Optional<WeightLayout.Packing> packing = CompiledGraph.packing(device, step, o);
             WeightLayout.@Nullable Paging paging =
-                    CompiledGraph.paging(device, step, i).orElse(null);
+                    CompiledGraph.paging(device, step, o).orElse(null);
             Item known = items.computeIfAbsent(Key.of(v, packing), k -> new Item(v.type(), packing, paging));
             if (!known.type.equals(v.type())) {
                 throw new GraphException("weight " + v.name() + ": one graph declares " + known.type + ", another "

@@ -8,8 +8,7 @@ import java.util.OptionalLong;
  * One opened device. Thread-safe unless a method says otherwise.
  *
  * <p>Optional abilities are further interfaces the class may implement: {@link WeightLayout}, {@link StateLayout},
- * {@link Capturing}, {@link MeasuredLimits}. After a failure that
- * leaves the device unusable every method but {@link #close} throws {@link dev.weft.DeviceLostException} with the first
+ * {@link Capturing}, {@link Fusing}, {@link MeasuredLimits}. After a failure that leaves the device unusable every method but {@link #close} throws {@link dev.weft.DeviceLostException} with the first
  * cause.
  */
 public interface BackendDevice extends AutoCloseable {

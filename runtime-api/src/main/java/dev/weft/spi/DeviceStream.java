@@ -13,6 +13,15 @@ public interface DeviceStream extends AutoCloseable {
     /** Appends a device-to-host copy. The target holds the bytes once the stream has passed it. */
     void copyOut(long source, MemorySegment target);
 
+    /**
+     * Appends a copy within the device's memory: {@code rows} pieces of {@code bytes} bytes, which begin {@code sourcePitch}
+     * bytes apart where they are read and {@code targetPitch} where they are written. The two do not overlap.
+     *
+     * @param source address of the first piece
+     * @param target address that it gets
+     */
+    void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows);
+
     /** A point after everything enqueued so far. */
     Event record();
 

@@ -205,9 +205,14 @@ class GraphBuilderTest {
         Value heads = g.reshape(x, Shape.of(TOKENS, Dim.fixed(3), Dim.fixed(4)));
         assertThat(heads.kind()).isEqualTo(Value.Kind.VIEW);
         assertThat(g.reshape(heads, Shape.of(TOKENS, Dim.fixed(12))).root()).isEqualTo(x.id());
+        Value halves = g.reshape(x, Shape.of(TOKENS.times(2), Dim.fixed(6)));
+        assertThat(halves.root()).isEqualTo(x.id());
+        assertThatThrownBy(() -> g.reshape(halves, Shape.of(TOKENS, Dim.fixed(12))))
+                .isInstanceOf(GraphException.class);
         List<Shape> wrong = List.of(
                 Shape.of(TOKENS, Dim.fixed(3), Dim.fixed(5)),
-                Shape.of(TOKENS.times(2), Dim.fixed(6)),
+                Shape.of(TOKENS.times(2), Dim.fixed(12)),
+                Shape.of(TOKENS.plus(1), Dim.fixed(12)),
                 Shape.of(Dim.fixed(8), Dim.fixed(12)),
                 Shape.of(Dim.fixed(12), TOKENS),
                 new Shape(List.of()));

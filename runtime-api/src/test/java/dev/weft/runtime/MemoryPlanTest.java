@@ -14,6 +14,9 @@ import dev.weft.op.Concat;
 import dev.weft.op.Scale;
 import dev.weft.op.Slice;
 import dev.weft.op.TopK;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
+import dev.weft.spi.KernelArguments;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.SplittableRandom;
@@ -88,6 +91,25 @@ class MemoryPlanTest {
         return needed;
     }
 
+    private static List<Step> steps(Graph graph) {
+        List<Step> steps = new ArrayList<>();
+        graph.nodes().forEach(n -> steps.add(Step.of(n, n.instance(), null, false)));
+        return steps;
+    }
+
+    /** A kernel that only needs scratch memory. */
+    private record Scratch(long workspaceBytes) implements Kernel {
+        @Override
+        public String name() {
+            return "scratch";
+        }
+
+        @Override
+        public void enqueue(DeviceStream stream, KernelArguments arguments) {
+            throw new AssertionError("is planned for, not run");
+        }
+    }
+
     private static void use(int[] first, int[] last, Value v, int step) {
         first[v.root()] = Math.min(first[v.root()], step);
         last[v.root()] = Math.max(last[v.root()], step);
@@ -98,7 +120,7 @@ class MemoryPlanTest {
     void valuesAliveTogetherNeverOverlap(long base) {
         for (long seed = base; seed < base + 50; seed++) {
             Graph graph = random(seed);
-            MemoryPlan plan = MemoryPlan.of(graph, new long[graph.nodes().size()]);
+            MemoryPlan plan = MemoryPlan.of(graph, steps(graph));
             boolean[][] needed = needed(graph);
             for (int step = 0; step < graph.nodes().size() + 2; step++) {
                 assertDisjoint(graph, plan, needed, step);
@@ -134,7 +156,7 @@ class MemoryPlanTest {
         }
         Graph graph = g.output("y", x).build();
         long one = MemoryPlan.storageBytes(rows(64));
-        assertThat(MemoryPlan.of(graph, new long[50]).valueBytes()).isEqualTo(2 * one);
+        assertThat(MemoryPlan.of(graph, steps(graph)).valueBytes()).isEqualTo(2 * one);
     }
 
     @Test
@@ -145,7 +167,9 @@ class MemoryPlanTest {
         Value unrelated = g.node(new Scale(2), x);
         Value again = g.node(new Scale(3), unrelated);
         Graph graph = g.output("view", view).output("again", again).build();
-        MemoryPlan plan = MemoryPlan.of(graph, new long[] {0, 100});
+        List<Step> steps = steps(graph);
+        steps.set(1, Step.of(graph.nodes().get(1), graph.nodes().get(1).instance(), new Scratch(100), false));
+        MemoryPlan plan = MemoryPlan.of(graph, steps);
         assertThat(plan.offset(view)).isEqualTo(plan.offset(x));
         // the view is an output: nothing may be put over x
         assertThat(plan.offset(again)).isNotEqualTo(plan.offset(x));
@@ -158,7 +182,7 @@ class MemoryPlanTest {
         long separate = 0;
         for (long seed = 0; seed < 100; seed++) {
             Graph graph = random(seed);
-            planned += MemoryPlan.of(graph, new long[graph.nodes().size()]).valueBytes();
+            planned += MemoryPlan.of(graph, steps(graph)).valueBytes();
             separate += graph.values().stream()
                     .filter(v -> v.root() == v.id())
                     .mapToLong(v -> MemoryPlan.storageBytes(v.type()))

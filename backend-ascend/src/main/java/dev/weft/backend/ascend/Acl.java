@@ -64,6 +64,8 @@ interface Acl {
 
     int aclrtDestroyStream(MemorySegment stream);
 
+    int aclrtStreamAbort(MemorySegment stream);
+
     int aclrtSynchronizeStreamWithTimeout(MemorySegment stream, int milliseconds);
 
     int aclrtStreamQuery(MemorySegment stream, MemorySegment outStatus);

@@ -12,8 +12,9 @@ import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
 import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceCommunicator;
+import dev.weft.spi.DeviceGroups;
 import dev.weft.spi.DeviceInfo;
-import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;
 import dev.weft.spi.StateLayout;
@@ -25,18 +26,21 @@ import dev.weft.spi.support.PinnedPool;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.List;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One Ascend device with a context of its own, whose calls are all made by its thread. */
-final class AscendDevice implements BackendDevice, Capturing, WeightLayout, StateLayout {
+final class AscendDevice implements BackendDevice, Capturing, WeightLayout, StateLayout, DeviceGroups {
     private static final Logger LOG = LoggerFactory.getLogger(AscendDevice.class);
 
     /** {@code ACL_OPT_DETERMINISTIC}. */
@@ -47,6 +51,8 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
 
     private final DeviceInfo info;
     private final Acl acl;
+    private final String soc;
+    private final CannInstallation cann;
     private final AscendOptions options;
     private final Consumer<AscendDevice> onClose;
     private final DeviceThread thread;
@@ -56,6 +62,7 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
     private final EventPool events;
     private final Set<AscendStream> streams = new LinkedHashSet<>();
     private final Set<AscendCapture> captures = new LinkedHashSet<>();
+    private final Set<HcclGroup> groups = new LinkedHashSet<>();
     private final Constants constants = new Constants(this);
     private final SizeRule sizeRule;
     private final Profile profile;
@@ -69,6 +76,8 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
             DeviceInfo info, String soc, CannInstallation cann, AscendOptions options, Consumer<AscendDevice> onClose) {
         String subject = "device " + info.id();
         this.info = info;
+        this.soc = soc;
+        this.cann = cann;
         this.profile = Profile.of(soc);
         this.sizeRule = SizeRule.of(soc);
         this.acl = cann.acl();
@@ -132,6 +141,20 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         return acl;
     }
 
+    /** Its collectives; for the device's thread. */
+    Hccl hccl() {
+        return cann.hccl();
+    }
+
+    String cannVersion() {
+        return cann.version();
+    }
+
+    /** What all ranks of a group must have in common. */
+    HcclSettings hcclSettings() {
+        return HcclSettings.of(cann, soc, options);
+    }
+
     Health health() {
         return health;
     }
@@ -178,6 +201,19 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         }
     }
 
+    /** As {@link #call}, given up after a time; see {@link DeviceThread#callWithin}. */
+    <T> T callWithin(Duration limit, Supplier<T> body) throws TimeoutException {
+        lifetime.enter();
+        try {
+            return thread.callWithin(limit, () -> {
+                health.check();
+                return body.get();
+            });
+        } finally {
+            lifetime.exit();
+        }
+    }
+
     /** As {@link #call}, without a result. */
     void run(Runnable body) {
         call(() -> {
@@ -216,8 +252,23 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         captures.remove(capture);
     }
 
-    private void settleStreams() {
-        streams.forEach(AscendStream::settle);
+    /** A group that has begun. */
+    void add(HcclGroup group) {
+        run(() -> groups.add(group));
+    }
+
+    /** A group that has ended; on the device's thread. */
+    void forget(HcclGroup group) {
+        groups.remove(group);
+    }
+
+    /** Waits for the streams' work without failing; on the device's thread. Returns whether it has ended. */
+    boolean settleStreams() {
+        boolean idle = true;
+        for (AscendStream stream : streams) {
+            idle &= stream.settle();
+        }
+        return idle;
     }
 
     @Override
@@ -299,6 +350,12 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
     }
 
     @Override
+    public DeviceCommunicator join(
+            String name, int rank, int size, UnaryOperator<byte[]> fromRankZero, Duration deadline) {
+        return new HcclJoin(this, name, rank, size, deadline).run(fromRankZero);
+    }
+
+    @Override
     public Capture capture(List<Call> calls) {
         return call(() -> {
             AscendCapture capture = new AscendCapture(this, calls);
@@ -329,7 +386,7 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
     }
 
     @Override
-    public DeviceStream createStream() {
+    public AscendStream createStream() {
         return call(() -> {
             AscendStream stream = new AscendStream(this, info.id() + " stream " + ++streamNumber);
             streams.add(stream);
@@ -401,6 +458,7 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
 
     private void leave() {
         List.copyOf(captures).forEach(AscendCapture::closeHere);
+        List.copyOf(groups).reversed().forEach(HcclGroup::closeHere);
         List.copyOf(streams).forEach(AscendStream::closeHere);
         constants.close();
         caller.close();

@@ -12,10 +12,19 @@ import java.util.Locale;
  * @param capture whether repeated sequences of kernels are recorded as graphs
  * @param graphs recorded graphs kept per sequence, one per set of extents
  * @param probe whether operators are asked for every instance before it counts as supported
+ * @param bufferMegabytes exchange buffer of each communicator
+ * @param rankTable file by which HCCL finds the ranks, empty to find them through rank 0
  * @param deterministic level for {@code aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC)}, -1 to leave it as it is
  */
 record AscendOptions(
-        long memoryLimit, long timeoutSeconds, Capture capture, int graphs, boolean probe, int deterministic) {
+        long memoryLimit,
+        long timeoutSeconds,
+        Capture capture,
+        int graphs,
+        boolean probe,
+        int deterministic,
+        int bufferMegabytes,
+        String rankTable) {
     /** Seconds, see {@link #timeoutSeconds}. */
     static final String TIMEOUT = "weft.ascend.timeout";
 
@@ -30,6 +39,16 @@ record AscendOptions(
 
     /** {@code true}, or one of CANN's levels 0 to 3: off, deterministic, strong, batch-invariant. */
     static final String DETERMINISTIC = "weft.ascend.deterministic";
+
+    /** Megabytes, see {@link #bufferMegabytes}; else the variable {@code HCCL_BUFFSIZE}, else HCCL's default. */
+    static final String BUFFER = "weft.ascend.hccl.buffer";
+
+    /** File, see {@link #rankTable}; else the variable {@value #RANK_TABLE_VARIABLE}. */
+    static final String RANK_TABLE = "weft.ascend.hccl.ranktable";
+
+    static final String RANK_TABLE_VARIABLE = "RANK_TABLE_FILE";
+    private static final String BUFFER_VARIABLE = "HCCL_BUFFSIZE";
+    private static final String DEFAULT_BUFFER = "200";
 
     /** How sequences of kernels are repeated. */
     enum Capture {
@@ -53,7 +72,9 @@ record AscendOptions(
                     case "", "false" -> -1;
                     case "true" -> 1;
                     default -> (int) number(config, DETERMINISTIC, -1, 0);
-                });
+                },
+                (int) number(BUFFER, value(config, BUFFER, variable(BUFFER_VARIABLE, DEFAULT_BUFFER)), 1),
+                value(config, RANK_TABLE, variable(RANK_TABLE_VARIABLE, "")));
     }
 
     private static Capture capture(String text) {
@@ -79,11 +100,19 @@ record AscendOptions(
                 .strip();
     }
 
+    private static String variable(String name, String otherwise) {
+        String text = System.getenv().getOrDefault(name, "").strip();
+        return text.isEmpty() ? otherwise : text;
+    }
+
     private static long number(BackendConfig config, String name, long otherwise, long least) {
-        String text = value(config, name, Long.toString(otherwise));
+        return number(name, value(config, name, Long.toString(otherwise)), Math.min(least, otherwise));
+    }
+
+    private static long number(String name, String text, long least) {
         try {
             long number = Long.parseLong(text);
-            if (number >= Math.min(least, otherwise)) {
+            if (number >= least) {
                 return number;
             }
         } catch (NumberFormatException e) {

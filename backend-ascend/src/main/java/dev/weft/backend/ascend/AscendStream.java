@@ -8,11 +8,13 @@ import dev.weft.spi.support.Staging;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.time.Duration;
 import java.util.ArrayDeque;
 import java.util.ArrayList;
 import java.util.Deque;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -37,6 +39,7 @@ final class AscendStream implements DeviceStream {
 
     private static final int HOST_TO_DEVICE = 1;
     private static final int DEVICE_TO_HOST = 2;
+    private static final int DEVICE_TO_DEVICE = 3;
 
     /** {@code ACL_EVENT_RECORDED_STATUS_COMPLETE}. */
     private static final int EVENT_COMPLETE = 1;
@@ -48,6 +51,7 @@ final class AscendStream implements DeviceStream {
     private final Workspace workspace;
     private final List<Delivery> deliveries = new ArrayList<>();
     private final Deque<Mark> marks = new ArrayDeque<>();
+    private final Deque<Shared> shared = new ArrayDeque<>();
     private final OperatorLog operators = new OperatorLog();
 
     /** Work items appended so far, and how many of them the stream is known to have passed. */
@@ -58,6 +62,9 @@ final class AscendStream implements DeviceStream {
 
     /** Bytes that have arrived, or will, in pinned memory, and where they belong. */
     private record Delivery(long position, MemorySegment staged, MemorySegment target) {}
+
+    /** Work that other devices take part in. */
+    private record Shared(long position, SharedWork work) {}
 
     /** Creates the stream; on the device's thread. */
     AscendStream(AscendDevice device, String subject) {
@@ -99,10 +106,24 @@ final class AscendStream implements DeviceStream {
 
     /** Runs {@code body}, which appends to the stream, on the device's thread. */
     void append(Runnable body) {
-        device.run(() -> {
-            requireOpen();
-            body.run();
-            appended++;
+        device.run(() -> appendHere(body));
+    }
+
+    private void appendHere(Runnable body) {
+        requireOpen();
+        body.run();
+        appended++;
+    }
+
+    /**
+     * As {@link #append(Runnable)}, for work that other devices take part in: a library may wait for them already here.
+     *
+     * @throws TimeoutException if that took too long
+     */
+    void append(SharedWork work, Duration limit, Runnable body) throws TimeoutException {
+        device.callWithin(limit, () -> {
+            appendHere(body);
+            return shared.add(new Shared(appended, work));
         });
     }
 
@@ -143,6 +164,22 @@ final class AscendStream implements DeviceStream {
             deliveries.add(new Delivery(appended, piece, reachable.asSlice(at, bytes)));
             at += bytes;
         }
+    }
+
+    /** CANN copies rectangles between host and device only, so pieces that lie apart are copied one by one. */
+    @Override
+    public void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows) {
+        if (bytes == 0 || rows == 0) {
+            return;
+        }
+        boolean dense = sourcePitch == bytes && targetPitch == bytes;
+        append(() -> {
+            for (long i = 0; i < (dense ? 1 : rows); i++) {
+                MemorySegment from = MemorySegment.ofAddress(source + i * sourcePitch);
+                MemorySegment to = MemorySegment.ofAddress(target + i * targetPitch);
+                copyAsync(to, from, dense ? rows * bytes : bytes, DEVICE_TO_DEVICE);
+            }
+        });
     }
 
     private MemorySegment piece(long bytes) {
@@ -215,6 +252,11 @@ final class AscendStream implements DeviceStream {
         return passed == appended;
     }
 
+    /** Whether something may still run. */
+    boolean hasWork() {
+        return !closed && !isIdle();
+    }
+
     /** One wait of at most a slice; returns CANN's code. */
     private interface Wait {
         int slice();
@@ -228,8 +270,16 @@ final class AscendStream implements DeviceStream {
                 int code = wait.slice();
                 if (code == AclErrors.SYNC_TIMEOUT) {
                     device.health().recentMessage(); // read to clear: it is no failure yet
-                    requireTime(function, start);
+                    long waited = System.nanoTime() - start;
+                    shared.forEach(s -> s.work().check(waited));
+                    if (shared.isEmpty()) { // else their deadline counts
+                        requireTime(function, start);
+                    }
                     return false;
+                }
+                if (code != AclErrors.OK && !shared.isEmpty()) {
+                    WeftException cause = device.health().failure(code, function + operators.describe());
+                    throw shared.getFirst().work().failedWith(cause);
                 }
                 device.health().require(code, function + operators.describe());
                 return true;
@@ -257,12 +307,15 @@ final class AscendStream implements DeviceStream {
             operators.clear();
             workspace.trim();
         }
-        if (!marks.isEmpty()) {
+        if (!marks.isEmpty() || !shared.isEmpty()) {
             device.run(() -> recycle(passed));
         }
     }
 
     private void recycle(long position) {
+        while (!shared.isEmpty() && shared.getFirst().position() <= position) {
+            shared.removeFirst();
+        }
         while (!marks.isEmpty() && marks.getFirst().position <= position) {
             Mark mark = marks.removeFirst();
             MemorySegment event = mark.event;
@@ -273,18 +326,26 @@ final class AscendStream implements DeviceStream {
         }
     }
 
-    /** Waits without failing: what comes afterwards only frees. A lost device is given a moment. Device's thread. */
-    void settle() {
+    /**
+     * Waits without failing: what comes afterwards only frees. A lost device is given a moment, work with other devices what
+     * it has. Device's thread. Returns whether the work has ended.
+     */
+    boolean settle() {
         if (closed || isIdle()) {
-            return;
+            return true;
         }
         boolean lost = device.health().isLost();
-        long millis =
-                lost ? LOST_MILLIS : TimeUnit.SECONDS.toMillis(device.options().timeoutSeconds());
+        long millis = lost
+                ? LOST_MILLIS
+                : shared.stream()
+                        .mapToLong(s -> s.work().patienceMillis())
+                        .min()
+                        .orElse(TimeUnit.SECONDS.toMillis(device.options().timeoutSeconds()));
         int code = device.acl().aclrtSynchronizeStreamWithTimeout(handle, (int) Math.min(millis, Integer.MAX_VALUE));
         if (code != AclErrors.OK && !lost) {
             device.health().failure(code, "aclrtSynchronizeStreamWithTimeout" + operators.describe());
         }
+        return code != AclErrors.SYNC_TIMEOUT;
     }
 
     /**
@@ -312,7 +373,10 @@ final class AscendStream implements DeviceStream {
         if (closed) {
             return;
         }
-        settle();
+        if (!settle() && !shared.isEmpty()) {
+            // its tasks wait for devices that will not come
+            device.health().note(device.acl().aclrtStreamAbort(handle), "aclrtStreamAbort");
+        }
         closed = true;
         recycle(Long.MAX_VALUE);
         device.health().note(device.acl().aclrtDestroyStream(handle), "aclrtDestroyStream");

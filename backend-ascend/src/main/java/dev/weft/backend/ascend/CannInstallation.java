@@ -14,9 +14,10 @@ import org.jspecify.annotations.Nullable;
  *
  * @param libraries its functions, for operators
  * @param acl its runtime
+ * @param hccl its collectives; their library is opened by the first call
  * @param version what {@code aclsysGetCANNVersion} says
  */
-record CannInstallation(CannLibraries libraries, Acl acl, String version) {
+record CannInstallation(CannLibraries libraries, Acl acl, Hccl hccl, String version) {
     /** How the emulator's version begins. */
     private static final String EMULATOR = "WEFT EMULATOR";
 
@@ -35,13 +36,14 @@ record CannInstallation(CannLibraries libraries, Acl acl, String version) {
 
     private static CannInstallation of(CannLibraries libraries) {
         Acl acl = NativeBinder.bind(MethodHandles.lookup(), Acl.class, libraries.symbols());
+        Hccl hccl = NativeBinder.bind(MethodHandles.lookup(), Hccl.class, libraries.symbols());
         // asked on a thread of its own: the caller may be a virtual thread
         try (DeviceThread thread = new DeviceThread("ascend version")) {
             String version = thread.call(() -> libraries
                     .runtimeVersion()
                     .or(() -> libraries.version().map(Object::toString))
                     .orElse("unknown version"));
-            return new CannInstallation(libraries, acl, version);
+            return new CannInstallation(libraries, acl, hccl, version);
         }
     }
 

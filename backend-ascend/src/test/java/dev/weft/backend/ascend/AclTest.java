@@ -10,10 +10,11 @@ import java.lang.foreign.ValueLayout;
 import java.lang.reflect.Method;
 import java.util.Arrays;
 import java.util.Map;
+import java.util.stream.Stream;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.MethodSource;
 
-/** Every function the runtime binds is declared as the table has it. */
+/** Every function of the runtime and of the collectives that is bound is declared as the table has it. */
 class AclTest {
     private static final Map<Class<?>, MemoryLayout> LAYOUTS = Map.of(
             int.class,
@@ -24,7 +25,9 @@ class AclTest {
             ValueLayout.ADDRESS);
 
     static Method[] functions() {
-        return Acl.class.getMethods();
+        return Stream.of(Acl.class, Hccl.class)
+                .flatMap(c -> Arrays.stream(c.getMethods()))
+                .toArray(Method[]::new);
     }
 
     @ParameterizedTest

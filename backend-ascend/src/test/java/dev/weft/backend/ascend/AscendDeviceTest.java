@@ -102,6 +102,31 @@ class AscendDeviceTest {
         }
     }
 
+    /** A column of a matrix to a place of its own and back into another column, behind what the stream held. */
+    @Test
+    void piecesAreCopiedWithinTheDevice() {
+        byte[] matrix = random(5 * 8, 4);
+        byte[] back = new byte[matrix.length];
+        try (AscendBackend backend = emulator.with("delay", "500").open();
+                BackendDevice device = backend.open(id(0));
+                DeviceBuffer buffer = device.allocate(128, 64);
+                DeviceStream stream = device.createStream()) {
+            long column = buffer.address() + 64;
+            stream.copyIn(MemorySegment.ofArray(matrix), buffer.address());
+            stream.copy(buffer.address() + 3, 8, column, 2, 2, 5);
+            stream.copy(column, 2, buffer.address() + 6, 8, 2, 5);
+            stream.copy(buffer.address(), 40, column, 40, 40, 1);
+            stream.copy(column, 40, column, 40, 0, 1);
+            stream.copyOut(column, MemorySegment.ofArray(back));
+            stream.synchronize();
+            for (int row = 0; row < 5; row++) {
+                matrix[8 * row + 6] = matrix[8 * row + 3];
+                matrix[8 * row + 7] = matrix[8 * row + 4];
+            }
+            assertThat(back).isEqualTo(matrix);
+        }
+    }
+
     @Test
     void eventsOrderStreams() {
         byte[] data = random(1 << 20, 3);

@@ -28,7 +28,8 @@ final class Emulator implements AutoCloseable {
             "seed", "1",
             "delay", "30",
             "jitter", "0",
-            "fail", "");
+            "fail", "",
+            "hccl_timeout", "10");
 
     private final MethodHandle configure;
     private final MethodHandle faults;

@@ -115,6 +115,16 @@ final class CpuStream implements DeviceStream {
         }
     }
 
+    @Override
+    public void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows) {
+        open();
+        try {
+            work.copy(source, sourcePitch, target, targetPitch, bytes, rows);
+        } finally {
+            lock.unlock();
+        }
+    }
+
     /** Runs what is queued and keeps it. */
     void replay() {
         open();

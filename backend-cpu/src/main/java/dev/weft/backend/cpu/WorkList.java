@@ -22,7 +22,18 @@ final class WorkList implements AutoCloseable {
         JAVA,
         COPY_IN,
         COPY_OUT,
+        COPY_ROWS,
         CAPTURED
+    }
+
+    /** A copy of pieces, as {@link dev.weft.spi.DeviceStream#copy}. */
+    private record Rows(long source, long sourcePitch, long target, long targetPitch, long bytes, long count) {
+        void copy() {
+            for (long i = 0; i < count; i++) {
+                MemorySegment.copy(
+                        HostMemory.ALL, source + i * sourcePitch, HostMemory.ALL, target + i * targetPitch, bytes);
+            }
+        }
     }
 
     /** A place in the list. */
@@ -33,6 +44,7 @@ final class WorkList implements AutoCloseable {
         private @Nullable KernelArguments arguments;
         private @Nullable CpuStream captured;
         private @Nullable MemorySegment host;
+        private @Nullable Rows rows;
         private long device;
         private long firstCommand;
         private long commandCount;
@@ -43,6 +55,7 @@ final class WorkList implements AutoCloseable {
                 case JAVA -> kernel.body().accept(arguments);
                 case COPY_IN -> MemorySegment.copy(reachable(host), 0, HostMemory.ALL, device, host.byteSize());
                 case COPY_OUT -> MemorySegment.copy(HostMemory.ALL, device, reachable(host), 0, host.byteSize());
+                case COPY_ROWS -> rows.copy();
                 case CAPTURED -> captured.replay();
             }
         }
@@ -65,6 +78,7 @@ final class WorkList implements AutoCloseable {
             arguments = null;
             captured = null;
             host = null;
+            rows = null;
         }
     }
 
@@ -114,6 +128,10 @@ final class WorkList implements AutoCloseable {
         Item item = next(Kind.COPY_OUT);
         item.host = target;
         item.device = source;
+    }
+
+    void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows) {
+        next(Kind.COPY_ROWS).rows = new Rows(source, sourcePitch, target, targetPitch, bytes, rows);
     }
 
     private Item next(Kind kind) {

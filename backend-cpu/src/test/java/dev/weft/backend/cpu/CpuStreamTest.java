@@ -75,6 +75,22 @@ class CpuStreamTest {
         assertThat(read()).isEqualTo(7123);
     }
 
+    /** The middle of the number, byte by byte to every second place. */
+    @Test
+    void piecesAreCopiedWhenTheQueueRuns() {
+        MemorySegment bytes = arena.allocateFrom(ValueLayout.JAVA_LONG, 0x0807060504030201L);
+        stream.copyIn(bytes, buffer.address());
+        try (DeviceBuffer target = device.allocate(8, 8)) {
+            device.zero(target.address(), 8);
+            stream.copy(buffer.address() + 2, 1, target.address(), 2, 1, 4);
+            device.copyOut(target.address(), out);
+            assertThat(out.get(ValueLayout.JAVA_LONG, 0)).isZero();
+            stream.synchronize();
+            device.copyOut(target.address(), out);
+            assertThat(out.get(ValueLayout.JAVA_LONG, 0)).isEqualTo(0x0006000500040003L);
+        }
+    }
+
     @Test
     void aStreamWaitsForAnotherOne() {
         try (DeviceStream other = device.createStream()) {

@@ -1,6 +1,7 @@
 package dev.weft.backend.cuda;
 
 import dev.weft.UnsupportedOpException;
+import dev.weft.backend.cuda.kernel.Part;
 import dev.weft.spi.KernelArguments;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -11,6 +12,12 @@ final class CallLayout {
     static final int MAX_OPERANDS = 13;
     static final int MAX_ATTRIBUTES = 16;
     static final int MAX_TABLES = 4;
+
+    /** Calls of a kernel that computes several. */
+    static final int MOST_CALLS = 8;
+
+    /** Words of a {@link dev.weft.backend.cuda.kernel.Part}, the last attributes of its call. */
+    private static final int PART_WORDS = 5;
 
     static final long ATTRIBUTES = 8L * KernelArguments.WORDS * MAX_OPERANDS;
     static final long TABLES = ATTRIBUTES + 8L * MAX_ATTRIBUTES;
@@ -37,6 +44,22 @@ final class CallLayout {
             call.set(ValueLayout.JAVA_LONG, TABLES + 8L * i, tables.get(i));
         }
         call.set(ValueLayout.JAVA_LONG, WORKSPACE, arguments.workspace());
+    }
+
+    /** Fills {@code call} as {@link #write} does, and its part words. */
+    static void writePart(
+            MemorySegment call, KernelArguments arguments, List<Long> attributes, Part part, List<Long> tables) {
+        require("attribute words", attributes.size() + part.words().length, MAX_ATTRIBUTES - PART_WORDS);
+        write(call, arguments, attributes, part.words(), tables);
+        writePlace(call, part);
+    }
+
+    /** Fills only the part words of {@code call}. */
+    static void writePlace(MemorySegment call, Part part) {
+        long[] words = {part.columns(), part.height(), part.first(), part.end(), part.kind()};
+        for (int i = 0; i < PART_WORDS; i++) {
+            call.set(ValueLayout.JAVA_LONG, ATTRIBUTES + 8L * (MAX_ATTRIBUTES - PART_WORDS + i), words[i]);
+        }
     }
 
     private static void require(String what, int found, int most) {

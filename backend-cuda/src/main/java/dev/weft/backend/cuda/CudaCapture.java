@@ -94,7 +94,7 @@ final class CudaCapture implements Capture {
 
     private void emit(Emission.Sink sink) {
         for (Call c : calls) {
-            ((CudaKernel) c.kernel()).emit(c.arguments(), sink);
+            ((Emitting) c.kernel()).emit(c.arguments(), sink);
         }
     }
 
@@ -116,7 +116,8 @@ final class CudaCapture implements Capture {
         CudaContext context = device.context();
         try (Arena arena = Arena.ofConfined()) {
             context.beginCapture(stream);
-            return context.instantiate(graph(recorder(arena.allocate(CallLayout.BYTES, 8), stream), stream));
+            return context.instantiate(graph(
+                    recorder(arena.allocate(CallLayout.MOST_CALLS * CallLayout.BYTES, 8), stream), stream));
         } catch (WeftException e) {
             device.health().check();
             throw new CaptureException(calls.size() + " kernels cannot be recorded as a graph: " + e.getMessage(), e);
@@ -134,11 +135,11 @@ final class CudaCapture implements Capture {
     }
 
     /** Launches at once, which a stream that is being captured notes down. */
-    private Emission.Sink recorder(MemorySegment call, long stream) {
+    private Emission.Sink recorder(MemorySegment calls, long stream) {
         return new Emission.Sink() {
             @Override
-            public MemorySegment call() {
-                return call;
+            public MemorySegment calls(int count) {
+                return calls.asSlice(0, count * CallLayout.BYTES);
             }
 
             @Override

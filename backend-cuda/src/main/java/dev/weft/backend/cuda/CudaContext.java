@@ -38,6 +38,13 @@ final class CudaContext implements PinnedPool.Source {
     private static final long ATTRIBUTE_BYTES = 72;
     private static final int PROGRAMMATIC_SERIALIZATION = 6;
 
+    // CUDA_MEMCPY2D: where it says whose memory a side is, its address and its pitch; width and height at the end
+    private static final long COPY_BYTES = 128;
+    private static final long COPY_SOURCE = 16;
+    private static final long COPY_TARGET = 72;
+    private static final long COPY_WIDTH = 112;
+    private static final int MEMORY_OF_DEVICE = 2;
+
     private final Driver driver;
     private final Health health;
     private final int device;
@@ -45,6 +52,7 @@ final class CudaContext implements PinnedPool.Source {
     private final MemorySegment out = arena.allocate(16, 8);
     private final MemorySegment config = arena.allocate(CONFIG_BYTES, 8);
     private final MemorySegment parameters = arena.allocate(ValueLayout.ADDRESS);
+    private final MemorySegment copy = arena.allocate(COPY_BYTES, 8);
     private final boolean overlap;
 
     /** @param overlap whether kernels that wait themselves are launched while the one ahead ends */
@@ -129,6 +137,27 @@ final class CudaContext implements PinnedPool.Source {
         health.require(code, "cuMemcpyDtoHAsync_v2(" + bytes + " bytes)");
     }
 
+    void copy(long source, long target, long bytes, long stream) {
+        int code = driver.cuMemcpyDtoDAsync(target, source, bytes, stream);
+        health.require(code, "cuMemcpyDtoDAsync_v2(" + bytes + " bytes)");
+    }
+
+    /** Copies pieces that begin so many bytes apart. */
+    void copyRows(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows, long stream) {
+        side(COPY_SOURCE, source, sourcePitch);
+        side(COPY_TARGET, target, targetPitch);
+        copy.set(ValueLayout.JAVA_LONG, COPY_WIDTH, bytes);
+        copy.set(ValueLayout.JAVA_LONG, COPY_WIDTH + 8, rows);
+        int code = driver.cuMemcpy2DAsync(copy, stream);
+        health.require(code, "cuMemcpy2DAsync_v2(" + rows + " times " + bytes + " bytes)");
+    }
+
+    private void side(long at, long address, long pitch) {
+        copy.set(ValueLayout.JAVA_INT, at, MEMORY_OF_DEVICE);
+        copy.set(ValueLayout.JAVA_LONG, at + 16, address);
+        copy.set(ValueLayout.JAVA_LONG, at + 32, pitch);
+    }
+
     void zero(long address, long bytes, long stream) {
         health.require(driver.cuMemsetD8Async(address, 0, bytes, stream), "cuMemsetD8Async(" + bytes + " bytes)");
     }
@@ -202,7 +231,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     /** A kernel that takes one {@code weft::Call}. */
-    long function(long module, String name, String image) {
+    long function(long module, String name, String image, int calls) {
         try (Arena scratch = Arena.ofConfined()) {
             int code = driver.cuModuleGetFunction(out, module, scratch.allocateFrom(name));
             health.require(code, "cuModuleGetFunction(" + name + " of " + image + ")");
@@ -215,9 +244,9 @@ final class CudaContext implements PinnedPool.Source {
             return function; // older than the question
         }
         long bytes = out.get(ValueLayout.JAVA_LONG, 8);
-        if (bytes != CallLayout.BYTES) {
+        if (bytes != calls * CallLayout.BYTES) {
             throw new UnsupportedOpException("kernel " + name + " of " + image + ": takes a parameter of " + bytes
-                    + " bytes, expected " + CallLayout.BYTES + "; build image and library together");
+                    + " bytes, expected " + calls * CallLayout.BYTES + "; build image and library together");
         }
         return function;
     }

@@ -1,31 +1,41 @@
 package dev.weft.backend.cuda;
 
+import dev.weft.CommunicatorException;
 import dev.weft.backend.cuda.kernel.Chip;
+import dev.weft.backend.cuda.kernel.Fusions;
+import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
 import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceCommunicator;
+import dev.weft.spi.DeviceGroups;
 import dev.weft.spi.DeviceInfo;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Fusing;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;
+import dev.weft.spi.NodeGroup;
 import dev.weft.spi.Support;
 import dev.weft.spi.support.DeviceMemory;
 import dev.weft.spi.support.DeviceThread;
 import dev.weft.spi.support.PinnedPool;
 import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
 import java.util.function.Consumer;
 import java.util.function.Supplier;
+import java.util.function.UnaryOperator;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One CUDA device in its primary context, whose calls are all made by its thread. */
-final class CudaDevice implements BackendDevice, Capturing {
+final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing {
     private static final Logger LOG = LoggerFactory.getLogger(CudaDevice.class);
 
     private final DeviceInfo info;
@@ -43,6 +53,8 @@ final class CudaDevice implements BackendDevice, Capturing {
     private final Kernels kernels;
     private final Set<CudaStream> streams = new LinkedHashSet<>();
     private final Set<CudaCapture> captures = new LinkedHashSet<>();
+    private final Set<NcclGroup> groups = new LinkedHashSet<>();
+    private final boolean isEmulator;
     private final Lifetime lifetime;
     private @Nullable CudaStream ownStream;
     private int streamNumber;
@@ -58,6 +70,7 @@ final class CudaDevice implements BackendDevice, Capturing {
         this.properties = properties;
         this.options = options;
         this.onClose = onClose;
+        this.isEmulator = library.isEmulator();
         this.thread = new DeviceThread(info.id().toString());
         this.health = new Health(subject, library.driver());
         this.context = new CudaContext(library.driver(), health, properties.handle(), options.overlap());
@@ -168,6 +181,16 @@ final class CudaDevice implements BackendDevice, Capturing {
         captures.remove(capture);
     }
 
+    /** A group that ends with the device at the latest. */
+    void own(NcclGroup group) {
+        run(() -> groups.add(group));
+    }
+
+    /** A group that has ended; on the device's thread. */
+    void forget(NcclGroup group) {
+        groups.remove(group);
+    }
+
     private void settleStreams() {
         streams.forEach(CudaStream::settle);
     }
@@ -205,6 +228,27 @@ final class CudaDevice implements BackendDevice, Capturing {
     }
 
     @Override
+    public List<List<Class<? extends Op>>> chains() {
+        return kernels.isSimple() ? List.of() : Fusions.CHAINS;
+    }
+
+    @Override
+    public Optional<String> family(NodeGroup group) {
+        return kernels.isSimple() ? Optional.empty() : Fusions.family(group, kernels.ways(group));
+    }
+
+    @Override
+    public Optional<Kernel> fuse(NodeGroup group) {
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.fuse(group).map(k -> k);
+        } finally {
+            lifetime.exit();
+        }
+    }
+
+    @Override
     public Capture capture(List<Call> calls) {
         return call(() -> {
             CudaCapture capture = new CudaCapture(this, calls);
@@ -229,7 +273,7 @@ final class CudaDevice implements BackendDevice, Capturing {
     }
 
     @Override
-    public DeviceStream createStream() {
+    public CudaStream createStream() {
         return call(this::newStream);
     }
 
@@ -237,6 +281,22 @@ final class CudaDevice implements BackendDevice, Capturing {
         CudaStream stream = new CudaStream(this, info.id() + " stream " + ++streamNumber);
         streams.add(stream);
         return stream;
+    }
+
+    @Override
+    public DeviceCommunicator join(
+            String name, int rank, int size, UnaryOperator<byte[]> fromRankZero, Duration deadline) {
+        String subject = "group " + name + ": rank " + rank + " on " + this + ": ";
+        return switch (NcclLibrary.open(Details.folders())) {
+            case NcclLibrary.Absent absent -> throw new CommunicatorException(subject + absent.reason());
+            case NcclLibrary.Opened opened
+            when opened.library().isEmulator() != isEmulator ->
+                throw new CommunicatorException(subject + "found "
+                        + opened.library().versionText() + " in "
+                        + opened.library().library() + ", which does not belong to this driver; set -Dweft.nccl.path");
+            case NcclLibrary.Opened opened ->
+                NcclGroup.join(this, opened.library(), name, rank, size, fromRankZero, deadline);
+        };
     }
 
     @Override
@@ -276,6 +336,7 @@ final class CudaDevice implements BackendDevice, Capturing {
     }
 
     private void leave() {
+        List.copyOf(groups).forEach(NcclGroup::closeHere);
         List.copyOf(captures).forEach(CudaCapture::closeHere);
         List.copyOf(streams).forEach(CudaStream::closeHere);
         tables.close();

@@ -3,15 +3,11 @@ package dev.weft.backend.cuda;
 import dev.weft.backend.cuda.kernel.Attributes;
 import dev.weft.backend.cuda.kernel.Way;
 import dev.weft.op.OpInstance;
-import dev.weft.spi.DeviceStream;
-import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
-import java.lang.foreign.Arena;
 import java.util.List;
-import java.util.OptionalInt;
 
 /** An operator instance and the way that runs it. */
-final class CudaKernel implements Kernel {
+final class CudaKernel implements Emitting {
     private final CudaDevice device;
     private final OpInstance op;
     private final Way way;
@@ -40,22 +36,12 @@ final class CudaKernel implements Kernel {
     }
 
     @Override
-    public OptionalInt launches(KernelArguments arguments) {
-        try (Arena arena = Arena.ofConfined()) {
-            Emission.Counter counter = new Emission.Counter(arena);
-            emit(arguments, counter);
-            return OptionalInt.of(counter.launches());
-        }
+    public CudaDevice device() {
+        return device;
     }
 
     @Override
-    public void enqueue(DeviceStream stream, KernelArguments arguments) {
-        CudaStream s = CudaStream.of(stream, device);
-        s.append(() -> emit(arguments, s));
-    }
-
-    /** Writes the launches of one call to {@code sink}. */
-    void emit(KernelArguments arguments, Emission.Sink sink) {
+    public void emit(KernelArguments arguments, Emission.Sink sink) {
         new Emission(op, device.chip(), attributes, tables, device.functions(), arguments, sink).run(way);
     }
 

@@ -36,9 +36,11 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     private final Staging staging;
     private final Arena arena = Arena.ofShared();
     private final MemorySegment calls = arena.allocate(MOST_COMMANDS * CallLayout.BYTES, 64);
+    private long callBytes;
     private final List<Runnable> commands = new ArrayList<>();
     private final List<Delivery> deliveries = new ArrayList<>();
     private final Deque<Mark> marks = new ArrayDeque<>();
+    private final Watches watches = new Watches();
 
     /** Commands enqueued so far, how many of them the driver has, and how many the stream is known to have passed. */
     private long enqueued;
@@ -103,16 +105,18 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     }
 
     @Override
-    public MemorySegment call() {
-        if (commands.size() == MOST_COMMANDS) {
+    public MemorySegment calls(int count) {
+        long bytes = count * CallLayout.BYTES;
+        if (commands.size() == MOST_COMMANDS || callBytes + bytes > calls.byteSize()) {
             flush();
         }
-        return calls.asSlice(commands.size() * CallLayout.BYTES, CallLayout.BYTES);
+        return calls.asSlice(callBytes, bytes);
     }
 
     @Override
     public void add(Launch launch) {
         add(() -> device.context().launch(launch, handle));
+        callBytes += launch.call().byteSize();
     }
 
     /** Appends the launch of a graph. */
@@ -130,6 +134,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     /** Hands over what has been collected and runs {@code body} behind it on the device's thread. */
     <T> T flushThen(Supplier<T> body) {
         return device.call(() -> {
+            requireOpen();
             submit();
             return body.get();
         });
@@ -147,6 +152,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
             deliveries.removeIf(d -> d.position() > submitted);
             throw e;
         } finally {
+            callBytes = 0;
             commands.clear();
             copyBytes = 0;
         }
@@ -171,6 +177,19 @@ final class CudaStream implements DeviceStream, Emission.Sink {
             add(() -> device.context().copyOut(source + at, piece, bytes, handle));
             deliveries.add(new Delivery(enqueued, piece, reachable.asSlice(at, bytes)));
         }));
+    }
+
+    @Override
+    public void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows) {
+        if (bytes == 0 || rows == 0) {
+            return;
+        }
+        boolean dense = rows == 1 || sourcePitch == bytes && targetPitch == bytes;
+        append(() -> add(
+                dense
+                        ? () -> device.context().copy(source, target, bytes * rows, handle)
+                        : () -> device.context()
+                                .copyRows(source, sourcePitch, target, targetPitch, bytes, rows, handle)));
     }
 
     /** Appends a fill with zeros. */
@@ -206,18 +225,29 @@ final class CudaStream implements DeviceStream, Emission.Sink {
 
     @Override
     public Event record() {
-        return flushThen(() -> {
-            requireOpen();
-            long event = device.events().take();
-            try {
-                device.context().recordEvent(event, handle);
-            } catch (RuntimeException e) {
-                device.events().give(event);
-                throw e;
-            }
-            submitted = ++enqueued;
-            Mark mark = new Mark(event, submitted);
-            marks.add(mark);
+        return flushThen(this::mark);
+    }
+
+    /** On the device's thread. */
+    private Mark mark() {
+        long event = device.events().take();
+        try {
+            device.context().recordEvent(event, handle);
+        } catch (RuntimeException e) {
+            device.events().give(event);
+            throw e;
+        }
+        submitted = ++enqueued;
+        Mark mark = new Mark(event, submitted);
+        marks.add(mark);
+        return mark;
+    }
+
+    /** Lets everybody who waits for the stream look after what another library has put on it. */
+    void watch(Watches.Watch watch) {
+        flushThen(() -> {
+            Mark mark = mark();
+            watches.add(mark.position, mark::isPast, watch);
             return mark;
         });
     }
@@ -248,6 +278,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         try {
             boolean done = flushThen(() -> waiting.look(isIdle));
             await(waiting, done, isIdle);
+            watches.pass(enqueued);
         } catch (RuntimeException | Error e) {
             deliveries.clear(); // whoever hears of the failure may give up their targets
             throw e;
@@ -257,9 +288,20 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     }
 
     private void await(Waiting waiting, boolean isDone, BooleanSupplier look) {
-        for (boolean done = isDone; !done; done = device.call(() -> waiting.look(look))) {
-            waiting.pause(subject);
+        for (boolean done = isDone; !done; done = device.call(() -> look(waiting, look))) {
+            if (watches.isEmpty()) {
+                waiting.pause(subject);
+            } else {
+                waiting.nap();
+            }
         }
+    }
+
+    private boolean look(Waiting waiting, BooleanSupplier look) {
+        if (watches.look()) {
+            waiting.restart();
+        }
+        return waiting.look(look);
     }
 
     /** Everything up to {@code position} is done: delivers its data, recycles its events. */
@@ -293,6 +335,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         Waiting waiting = new Waiting(device);
         try {
             while (!device.health().isLost() && !device.context().isIdle(handle)) {
+                watches.lookQuietly();
                 waiting.pause(subject);
             }
         } catch (WeftException e) {
@@ -346,9 +389,12 @@ final class CudaStream implements DeviceStream, Emission.Sink {
 
         @Override
         public boolean isDone() {
-            boolean done = device.call(this::isPast);
+            boolean done = device.call(() -> {
+                watches.look();
+                return isPast();
+            });
             if (done) {
-                device.whileOpen(() -> pass(position));
+                device.whileOpen(this::passHere);
             }
             return done;
         }
@@ -357,8 +403,13 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         public void synchronize() {
             device.whileOpen(() -> {
                 await(new Waiting(device), false, this::isPast);
-                pass(position);
+                passHere();
             });
+        }
+
+        private void passHere() {
+            watches.pass(position);
+            pass(position);
         }
     }
 }

@@ -21,8 +21,7 @@ final class Details {
 
     private static final List<Optional> OPTIONAL = List.of(
             new Optional("nvrtc", List.of("libnvrtc.so.13", "libnvrtc.so.12")),
-            new Optional("cublaslt", List.of("libcublasLt.so.13", "libcublasLt.so.12")),
-            new Optional("nccl", List.of("libnccl.so.2")));
+            new Optional("cublaslt", List.of("libcublasLt.so.13", "libcublasLt.so.12")));
 
     private Details() {}
 
@@ -48,7 +47,18 @@ final class Details {
             lines.add(new Images(options.images(), d.chip().sm(), library.version()).describe());
         }
         OPTIONAL.forEach(o -> lines.add(optional(o)));
+        lines.add(nccl());
         return lines;
+    }
+
+    private static String nccl() {
+        return switch (NcclLibrary.open(folders())) {
+            case NcclLibrary.Opened opened ->
+                "ranks: " + opened.library().versionText() + ", "
+                        + opened.library().library();
+            case NcclLibrary.Absent absent ->
+                "ranks: none, several processes cannot use CUDA devices together; " + absent.reason();
+        };
     }
 
     private static String optional(Optional wanted) {
@@ -60,7 +70,7 @@ final class Details {
     }
 
     /** Where toolkits put them. */
-    private static List<Path> folders() {
+    static List<Path> folders() {
         return Stream.of(System.getenv("CUDA_HOME"), System.getenv("CUDA_PATH"), "/usr/local/cuda")
                 .filter(Objects::nonNull)
                 .map(home -> Path.of(home, "lib64"))

@@ -61,6 +61,12 @@ interface Driver {
     @Symbol("cuMemcpyDtoHAsync_v2")
     int cuMemcpyDtoHAsync(MemorySegment target, long source, long bytes, long stream);
 
+    @Symbol("cuMemcpyDtoDAsync_v2")
+    int cuMemcpyDtoDAsync(long target, long source, long bytes, long stream);
+
+    @Symbol("cuMemcpy2DAsync_v2")
+    int cuMemcpy2DAsync(MemorySegment copy, long stream);
+
     int cuMemsetD8Async(long address, int value, long bytes, long stream);
 
     // streams and events

@@ -38,8 +38,8 @@ record Emission(
 
     /** Takes launches. */
     interface Sink {
-        /** Room for the parameter of the next launch, {@link CallLayout#BYTES}. */
-        MemorySegment call();
+        /** Room for the parameter of the next launch, so many times {@link CallLayout#BYTES}. */
+        MemorySegment calls(int count);
 
         /** Takes a launch whose parameter is in {@link #call}. */
         void add(Launch launch);
@@ -54,8 +54,8 @@ record Emission(
             throw new UnsupportedOpException("kernel " + module + "/" + function + ": a block takes " + sharedBytes
                     + " bytes of shared memory, the device has " + chip.sharedBytes());
         }
-        Function loaded = functions.of(module, function, sharedBytes);
-        MemorySegment call = sink.call();
+        Function loaded = functions.of(module, function, sharedBytes, 1);
+        MemorySegment call = sink.calls(1);
         CallLayout.write(call, arguments, attributes.words(), words, tables);
         sink.add(new Launch(loaded, grid, threads, sharedBytes, call));
     }
@@ -78,12 +78,12 @@ record Emission(
 
     /** A sink that only counts. */
     static final class Counter implements Sink {
-        private final MemorySegment call;
+        private final MemorySegment calls;
         private int launches;
 
         /** @param arena owner of the parameter */
         Counter(Arena arena) {
-            this.call = arena.allocate(CallLayout.BYTES, 8);
+            this.calls = arena.allocate(CallLayout.MOST_CALLS * CallLayout.BYTES, 8);
         }
 
         int launches() {
@@ -91,8 +91,8 @@ record Emission(
         }
 
         @Override
-        public MemorySegment call() {
-            return call;
+        public MemorySegment calls(int count) {
+            return calls.asSlice(0, count * CallLayout.BYTES);
         }
 
         @Override
@@ -102,8 +102,7 @@ record Emission(
     }
 
     /** Arguments at the largest extents and at no place. */
-    static KernelArguments nowhere(OpInstance op, Arena arena) {
-        List<TensorType> types = op.all();
+    static KernelArguments nowhere(List<TensorType> types, Arena arena) {
         KernelArguments arguments = new KernelArguments(types, arena);
         for (int i = 0; i < types.size(); i++) {
             arguments.bind(i, NOWHERE, types.get(i).scaling().isNone() ? 0 : NOWHERE);

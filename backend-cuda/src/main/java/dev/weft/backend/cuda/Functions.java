@@ -29,25 +29,26 @@ final class Functions {
     /**
      * A kernel whose blocks may have {@code sharedBytes} of dynamic shared memory.
      *
+     * @param calls that its parameter consists of
      * @throws dev.weft.WeftException if there is no image for the device, or it lacks the kernel, or the memory is too much
      */
-    Function of(String module, String function, int sharedBytes) {
+    Function of(String module, String function, int sharedBytes, int calls) {
         Name name = new Name(module, function);
         Function known = functions.get(name);
         if (known == null || sharedBytes > known.sharedBytes()) {
-            known = thread.call(() -> load(name, sharedBytes));
+            known = thread.call(() -> load(name, sharedBytes, calls));
         }
         return known;
     }
 
-    private Function load(Name name, int sharedBytes) {
+    private Function load(Name name, int sharedBytes, int calls) {
         Function known = functions.get(name);
         if (known == null) {
             Module module = module(name.module());
             known = new Function(
                     name.module() + "/" + name.function(),
                     context.function(
-                            module.handle(), name.function(), module.image().origin()),
+                            module.handle(), name.function(), module.image().origin(), calls),
                     module.image().waits());
             functions.put(name, known);
         }

@@ -2,8 +2,10 @@ package dev.weft.backend.cuda;
 
 import dev.weft.UnsupportedOpException;
 import dev.weft.backend.cuda.kernel.CudaOps;
+import dev.weft.backend.cuda.kernel.Fusions;
 import dev.weft.backend.cuda.kernel.Way;
 import dev.weft.op.OpInstance;
+import dev.weft.spi.NodeGroup;
 import dev.weft.spi.Support;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
@@ -74,13 +76,36 @@ final class Kernels {
                             way.attributes().apply(op),
                             List.of(),
                             device.functions(),
-                            Emission.nowhere(op, arena),
+                            Emission.nowhere(op.all(), arena),
                             new Emission.Counter(arena))
                     .run(way);
             return Optional.empty();
         } catch (UnsupportedOpException e) {
             return Optional.of(e.getMessage());
         }
+    }
+
+    boolean isSimple() {
+        return simple;
+    }
+
+    /** The ways of the members of a group. */
+    List<Way> ways(NodeGroup group) {
+        return group.members().stream().map(m -> way(m.instance())).toList();
+    }
+
+    /** A kernel for a group; empty if there is none, or not in the images. */
+    Optional<CudaGroup> fuse(NodeGroup group) {
+        List<Way> ways = ways(group);
+        return Fusions.way(group, ways).flatMap(way -> {
+            CudaGroup kernel = new CudaGroup(device, group, ways, way);
+            try (Arena arena = Arena.ofConfined()) {
+                kernel.emit(kernel.nowhere(arena), new Emission.Counter(arena));
+                return Optional.of(kernel);
+            } catch (UnsupportedOpException e) {
+                return Optional.empty();
+            }
+        });
     }
 
     Support supports(OpInstance op) {

@@ -15,7 +15,7 @@ final class Waiting {
     private static final long MOST_PAUSE_NANOS = TimeUnit.MILLISECONDS.toNanos(1);
 
     private final CudaDevice device;
-    private final long start = System.nanoTime();
+    private long start = System.nanoTime();
 
     Waiting(CudaDevice device) {
         this.device = device;
@@ -52,8 +52,19 @@ final class Waiting {
                     .stuck(what + ": nothing came within " + seconds + " s; raise -D" + CudaOptions.TIMEOUT
                             + " if a step may take that long; its memory stays taken until the program ends");
         }
+        nap();
+    }
+
+    /** As {@link #pause}, however long it takes: for work whose end depends on others than the device. */
+    void nap() {
+        long nanos = nanos();
         if (nanos >= EAGER_NANOS) {
             LockSupport.parkNanos(Math.min(nanos / 20, MOST_PAUSE_NANOS));
         }
+    }
+
+    /** Something has come: counts anew. */
+    void restart() {
+        start = System.nanoTime();
     }
 }

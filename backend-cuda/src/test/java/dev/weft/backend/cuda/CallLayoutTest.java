@@ -6,6 +6,7 @@ import static org.assertj.core.api.Assertions.assertThatThrownBy;
 import dev.weft.DType;
 import dev.weft.TensorType;
 import dev.weft.UnsupportedOpException;
+import dev.weft.backend.cuda.kernel.Part;
 import dev.weft.spi.KernelArguments;
 import java.io.IOException;
 import java.lang.foreign.Arena;
@@ -53,6 +54,34 @@ class CallLayoutTest {
         assertThat(operand).containsExactly("data", "scale", "dtype", "scaling", "rank", "pitch", "dims");
         for (DType d : DType.values()) {
             assertThat(header).containsPattern("\\b" + d.name() + " = " + d.ordinal() + "\\b");
+        }
+    }
+
+    @Test
+    void partsLieWhereTheHeadersSay() throws IOException {
+        assertThat(constant(Files.readString(HEADER), "MOST_CALLS")).isEqualTo(CallLayout.MOST_CALLS);
+        assertThat(Files.readString(HEADER))
+                .contains(
+                        "enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART_END, PART_KIND };");
+        try (Arena arena = Arena.ofConfined()) {
+            TensorType type = TensorType.of(DType.F32, 1);
+            MemorySegment call = arena.allocate(CallLayout.BYTES, 8);
+            Part part = new Part(0, new long[] {9}, 1, 2, 3, 4, 5);
+            CallLayout.writePart(call, new KernelArguments(List.of(type), arena), List.of(8L), part, List.of());
+            long last = CallLayout.TABLES - 8;
+            assertThat(List.of(word(call, CallLayout.ATTRIBUTES), word(call, CallLayout.ATTRIBUTES + 8)))
+                    .containsExactly(8L, 9L);
+            assertThat(List.of(
+                            word(call, last - 32),
+                            word(call, last - 24),
+                            word(call, last - 16),
+                            word(call, last - 8),
+                            word(call, last)))
+                    .containsExactly(1L, 2L, 3L, 4L, 5L);
+            Part wide = new Part(0, new long[12], 1, 2, 3, 4, 5);
+            assertThatThrownBy(() -> CallLayout.writePart(
+                            call, new KernelArguments(List.of(type), arena), List.of(), wide, List.of()))
+                    .hasMessageContainingAll("12 attribute words", "at most 11");
         }
     }
 

@@ -7,11 +7,13 @@ import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.NumericMode;
 import dev.weft.model.Session;
+import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Weft;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
@@ -45,13 +47,26 @@ class CudaModelTest {
                 .isLessThan(tolerance);
     }
 
+    @Test
+    void nodesComputedTogetherLeaveTheSameBits() {
+        try (Emulator emulator = Emulator.start()) {
+            float[][] together = logits("cuda:0", NumericMode.BF16, 7, 12);
+            assertThat(logits("cuda:0", NumericMode.BF16, 7, 12, CompileOptions.DEFAULT.withoutFusion()))
+                    .isDeepEqualTo(together);
+        }
+    }
+
     private static float[][] logits(String device, NumericMode mode, int first, int prefill) {
+        return logits(device, mode, first, prefill, CompileOptions.DEFAULT);
+    }
+
+    private static float[][] logits(String device, NumericMode mode, int first, int prefill, CompileOptions compile) {
         int[] ids =
                 new SplittableRandom(7).ints(prefill + DECODE, 2, VOCABULARY).toArray();
         LoadOptions options = LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(prefill);
         try (Weft weft = Weft.open();
                 Checkpoint checkpoint = Checkpoint.open(MODEL);
-                DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device(device), options);
+                DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device(device), options, compile, bytes -> {});
                 Session session = model.newSession()) {
             float[][] rows = new float[1 + DECODE][];
             session.append(Arrays.copyOf(ids, first));

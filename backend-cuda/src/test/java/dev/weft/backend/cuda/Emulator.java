@@ -34,6 +34,7 @@ final class Emulator implements AutoCloseable {
 
     private final MethodHandle configure;
     private final MethodHandle faults;
+    private final MethodHandle bytesToHost;
 
     private Emulator(Path library) {
         SymbolLookup symbols = SymbolLookup.libraryLookup(library, Arena.global());
@@ -44,6 +45,10 @@ final class Emulator implements AutoCloseable {
         this.faults = Linker.nativeLinker()
                 .downcallHandle(
                         symbols.find("weftEmulatorFaults").orElseThrow(), FunctionDescriptor.of(ValueLayout.ADDRESS));
+        this.bytesToHost = Linker.nativeLinker()
+                .downcallHandle(
+                        symbols.find("weftEmulatorBytesToHost").orElseThrow(),
+                        FunctionDescriptor.of(ValueLayout.JAVA_LONG));
     }
 
     /** Its library; the test is skipped where it was not built. */
@@ -99,6 +104,17 @@ final class Emulator implements AutoCloseable {
         try {
             MemorySegment text = (MemorySegment) faults.invokeExact();
             return text.reinterpret(1 << 20).getString(0);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Bytes that streams have copied from devices to the host since the last call. */
+    long bytesToHost() {
+        try {
+            return (long) bytesToHost.invokeExact();
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {

@@ -10,8 +10,8 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Placement;
 import dev.weft.runtime.Weft;
-import java.util.List;
 import java.util.Map;
+import java.util.Set;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -20,11 +20,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The graphs of the true models on an emulated H200-class device: which kernels run them, with what memory and launches. */
 class V4CompileTest {
     /** Operators that have one kernel only: they move few bytes. */
-    private static final List<String> SIMPLE_ALONE = List.of("ringWrite/simple", "moe_dispatch/simple");
+    private static final Set<String> SIMPLE_ALONE = Set.of("ringWrite/simple", "moe_dispatch/simple");
 
-    /** Launches that a step takes at most in a layer of each kind; to be lowered with every fusion. */
-    private static final Map<LayerKind, Integer> MOST =
-            Map.of(LayerKind.WINDOW, 42, LayerKind.CSA, 60, LayerKind.HCA, 47);
+    /** Launches that a decode step takes at most in a layer of each kind. */
+    private static final Map<LayerKind, Integer> DECODE =
+            Map.of(LayerKind.WINDOW, 17, LayerKind.CSA, 18, LayerKind.HCA, 17);
+
+    /** As {@link #DECODE}, for a chunk of a prompt, whose matrix products have launches of their own. */
+    private static final Map<LayerKind, Integer> PREFILL =
+            Map.of(LayerKind.WINDOW, 28, LayerKind.CSA, 36, LayerKind.HCA, 30);
 
     private static final int CHUNK = 256;
 
@@ -50,9 +54,9 @@ class V4CompileTest {
             requireFast(decode.placement());
             requireFast(prefill.placement());
             requireMemory(decode.placement(), prefill.placement());
-            requireLaunches(config, decode, 1);
-            requireLaunches(config, prefill, 1);
-            requireLaunches(config, prefill, CHUNK);
+            requireLaunches(config, decode, 1, DECODE);
+            requireLaunches(config, prefill, 1, DECODE);
+            requireLaunches(config, prefill, CHUNK, PREFILL);
         }
     }
 
@@ -69,7 +73,7 @@ class V4CompileTest {
                         .map(Placement.Row::kernel)
                         .filter(kernel -> kernel.endsWith("/simple"))
                         .distinct())
-                .containsExactlyInAnyOrderElementsOf(SIMPLE_ALONE);
+                .isSubsetOf(SIMPLE_ALONE);
     }
 
     /** Weights and states do not depend on the step, values grow with its tokens and stay small beside weights. */
@@ -81,11 +85,13 @@ class V4CompileTest {
         assertThat(decode.stateBytes()).isBetween(1L, decode.weightBytes() / 100);
     }
 
-    private static void requireLaunches(ModelConfig config, CompiledGraph compiled, int tokens) {
+    private static void requireLaunches(
+            ModelConfig config, CompiledGraph compiled, int tokens, Map<LayerKind, Integer> limits) {
         LaunchCount count = LaunchCount.of(compiled, config.numHiddenLayers(), V4Graphs.extents(tokens, 1, 1))
                 .orElseThrow();
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            int most = MOST.get(config.kind(i));
+            // the last one's exit goes into no next layer
+            int most = limits.get(config.kind(i)) + (i + 1 == config.numHiddenLayers() ? 3 : 0);
             assertThat(count.layers().get(i)).as("layer " + i).isBetween(1, most);
         }
         assertThat(count.outside()).isBetween(1, 7);

@@ -4,13 +4,16 @@ import dev.weft.ClosedException;
 import dev.weft.DeviceLostException;
 import dev.weft.DeviceMemoryException;
 import dev.weft.op.Gemm;
+import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.reference.Reference;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceInfo;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Fusing;
 import dev.weft.spi.Kernel;
+import dev.weft.spi.NodeGroup;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
 import java.lang.foreign.MemorySegment;
@@ -23,7 +26,7 @@ import java.util.concurrent.atomic.AtomicBoolean;
 import java.util.concurrent.atomic.AtomicReference;
 
 /** The toy accelerator: memory, streams, kernels. The first failure of asynchronous work loses it for good. */
-final class ToyDevice implements BackendDevice, WeightLayout {
+final class ToyDevice implements BackendDevice, Fusing, WeightLayout {
     private final DeviceInfo info;
     private final ToyFaults faults;
     private final ToyMemory memory;
@@ -60,6 +63,22 @@ final class ToyDevice implements BackendDevice, WeightLayout {
     public Kernel prepare(OpInstance op) {
         check();
         return new ToyKernel(this, op, packing(op));
+    }
+
+    @Override
+    public List<List<Class<? extends Op>>> chains() {
+        return faults.chains();
+    }
+
+    @Override
+    public Optional<String> family(NodeGroup group) {
+        return faults.family(group);
+    }
+
+    @Override
+    public Optional<Kernel> fuse(NodeGroup group) {
+        check();
+        return Optional.of(new ToyGroup(this, group));
     }
 
     @Override

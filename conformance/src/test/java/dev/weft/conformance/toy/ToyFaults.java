@@ -1,9 +1,13 @@
 package dev.weft.conformance.toy;
 
+import dev.weft.op.Op;
+import dev.weft.spi.NodeGroup;
+import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicLong;
+import org.jspecify.annotations.Nullable;
 
 /** What a toy device is told to do wrong. Counters count down from the call that sets them. Thread-safe. */
 public final class ToyFaults {
@@ -24,6 +28,8 @@ public final class ToyFaults {
     private final Map<String, String> refused = new ConcurrentHashMap<>();
     private final Map<String, Mistake> mistakes = new ConcurrentHashMap<>();
     private volatile int maxDelayMicros = 30;
+    private volatile List<List<Class<? extends Op>>> chains = List.of();
+    private volatile @Nullable Class<? extends Op> family;
 
     /** Makes the {@code n}-th allocation from now fail, 1 for the next; the ones after it succeed. */
     public ToyFaults failAllocation(long n) {
@@ -55,6 +61,13 @@ public final class ToyFaults {
         return this;
     }
 
+    /** Lets the device compute chains of nodes together, and then groups that hold an operator side by side. */
+    public ToyFaults fuse(List<List<Class<? extends Op>>> chains, @Nullable Class<? extends Op> family) {
+        this.chains = chains;
+        this.family = family;
+        return this;
+    }
+
     /** Allocations asked for so far. */
     public long allocations() {
         return allocations.get();
@@ -63,6 +76,18 @@ public final class ToyFaults {
     /** Kernels launched so far. */
     public long launches() {
         return launches.get();
+    }
+
+    List<List<Class<? extends Op>>> chains() {
+        return chains;
+    }
+
+    Optional<String> family(NodeGroup group) {
+        Class<? extends Op> op = family;
+        boolean belongs = op != null
+                && group.members().stream()
+                        .anyMatch(m -> op.isInstance(m.instance().op()));
+        return belongs ? Optional.of("family") : Optional.empty();
     }
 
     boolean allocationFails() {

@@ -103,6 +103,16 @@ final class ToyStream implements DeviceStream {
         append("copy out", false, () -> bytes.copyFrom(device.memory().bytes(source, bytes.byteSize())));
     }
 
+    @Override
+    public void copy(long source, long sourcePitch, long target, long targetPitch, long bytes, long rows) {
+        append("copy", false, () -> {
+            for (long i = 0; i < rows; i++) {
+                MemorySegment from = device.memory().bytes(source + i * sourcePitch, bytes);
+                device.memory().bytes(target + i * targetPitch, bytes).copyFrom(from);
+            }
+        });
+    }
+
     /** Streams take segments of confined arenas, as a driver does that sees the address only. */
     private static MemorySegment fromAnyThread(MemorySegment s) {
         return s.isNative() ? MemorySegment.ofAddress(s.address()).reinterpret(s.byteSize()) : s;

@@ -40,6 +40,9 @@ public final class MpiWorld {
     private static final int THREAD_MULTIPLE = 3;
     private static final double NANOS = 1e9;
 
+    /** So long MPI has to end by itself. MPICH 4.0 over UCX's TCP sometimes never does: a rank waits for one that is done. */
+    private static final Duration END = Duration.ofSeconds(10);
+
     private final MpiLibrary library;
     private final Duration deadline;
     private final int chunk;
@@ -180,12 +183,18 @@ public final class MpiWorld {
 
     /** Runs a function of MPI that blocks, on a thread that may stay in it for ever. */
     void bounded(Call call, IntSupplier function) {
+        try {
+            bounded(call, deadline, function);
+        } catch (TimeoutException e) {
+            throw late(call, deadline.toNanos(), List.of());
+        }
+    }
+
+    private void bounded(Call call, Duration limit, IntSupplier function) throws TimeoutException {
         requireWhole();
         Future<Integer> result = blocking.submit(function::getAsInt);
         try {
-            check(call, result.get(deadline.toNanos(), TimeUnit.NANOSECONDS));
-        } catch (TimeoutException e) {
-            throw late(call, deadline.toNanos(), List.of());
+            check(call, result.get(limit.toNanos(), TimeUnit.NANOSECONDS));
         } catch (InterruptedException e) {
             Thread.currentThread().interrupt();
             throw fail(subject(call) + ": interrupted");
@@ -269,9 +278,28 @@ public final class MpiWorld {
             notices().read();
             return 0;
         });
-        ending(call, library.calls()::MPI_Finalize);
+        if (failure.get().isEmpty()) {
+            finalizeMpi(call);
+        }
         fail("rank " + rank + " of " + size + ": MPI has ended");
         blocking.shutdown();
+    }
+
+    /** All ranks have said that they are done: what goes wrong from here on takes nothing from the work. */
+    private void finalizeMpi(Call call) {
+        try {
+            bounded(call, END, library.calls()::MPI_Finalize);
+        } catch (TimeoutException e) {
+            LOG.warn(
+                    "rank {} of {} on {}: {} has not ended within {} s; the work of all ranks is done, this process ends",
+                    rank,
+                    size,
+                    host,
+                    library.version(),
+                    END.toSeconds());
+        } catch (CommunicatorException e) {
+            LOG.error("{}", e.getMessage());
+        }
     }
 
     /** Runs a function unless something has failed. A new failure is logged: nobody waits for a result any more. */

@@ -1,9 +1,12 @@
 package dev.weft.spi.support;
 
 import dev.weft.ClosedException;
+import java.time.Duration;
 import java.util.concurrent.BlockingQueue;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.LinkedBlockingQueue;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
@@ -46,19 +49,26 @@ public final class DeviceThread implements AutoCloseable {
             }
         }
 
-        T await() {
+        /** Whether it ended within so many nanoseconds. */
+        boolean ends(long nanos) {
+            long end = System.nanoTime() + nanos;
             boolean interrupted = false;
-            while (true) {
-                try {
-                    done.await();
-                    break;
-                } catch (InterruptedException e) {
-                    interrupted = true;
+            try {
+                while (true) {
+                    try {
+                        return done.await(end - System.nanoTime(), TimeUnit.NANOSECONDS);
+                    } catch (InterruptedException e) {
+                        interrupted = true;
+                    }
+                }
+            } finally {
+                if (interrupted) {
+                    Thread.currentThread().interrupt();
                 }
             }
-            if (interrupted) {
-                Thread.currentThread().interrupt();
-            }
+        }
+
+        T outcome() {
             switch (failure) {
                 case null -> {
                     return result;
@@ -89,6 +99,31 @@ public final class DeviceThread implements AutoCloseable {
         if (Thread.currentThread() == thread) {
             return body.get();
         }
+        Task<T> task = enqueue(body);
+        while (!task.ends(Long.MAX_VALUE / 2)) {
+            // for as long as it takes
+        }
+        return task.outcome();
+    }
+
+    /**
+     * As {@link #call}, for a driver that may wait for others: the caller goes on after {@code limit}, the call itself does
+     * not end by that and holds up all later ones.
+     *
+     * @throws TimeoutException if it has not ended by then
+     */
+    public <T> T callWithin(Duration limit, Supplier<T> body) throws TimeoutException {
+        if (Thread.currentThread() == thread) {
+            return body.get();
+        }
+        Task<T> task = enqueue(body);
+        if (!task.ends(limit.toNanos())) {
+            throw new TimeoutException();
+        }
+        return task.outcome();
+    }
+
+    private <T> Task<T> enqueue(Supplier<T> body) {
         Task<T> task = new Task<>(body);
         synchronized (this) {
             if (closed) {
@@ -96,7 +131,7 @@ public final class DeviceThread implements AutoCloseable {
             }
             queue.add(task);
         }
-        return task.await();
+        return task;
     }
 
     /** As {@link #call}, without a result. */

@@ -14,6 +14,14 @@ public final class RankArguments {
         }
     }
 
+    /** @throws RequestException if there is not one value per rank */
+    public static void requireRanks(String subject, long[] values, int size) {
+        if (values.length != size) {
+            throw new RequestException(
+                    subject + ": found " + values.length + " values, expected one per rank of " + size);
+        }
+    }
+
     /** @throws RequestException if the segment is on the heap */
     public static void requireNative(String subject, MemorySegment segment) {
         if (!segment.isNative()) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.ClosedException;
+import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
@@ -11,6 +12,8 @@ import java.util.concurrent.Callable;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.Executors;
+import java.util.concurrent.TimeUnit;
+import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
 
@@ -81,5 +84,24 @@ class DeviceThreadTest {
         thread.close();
         thread.close();
         assertThatThrownBy(() -> thread.run(() -> {})).isInstanceOf(ClosedException.class);
+    }
+
+    @Test
+    void aCallMayBeLeftBehind() throws Exception {
+        CountDownLatch release = new CountDownLatch(1);
+        try (DeviceThread thread = new DeviceThread("test")) {
+            assertThat(thread.callWithin(Duration.ofSeconds(30), () -> 5)).isEqualTo(5);
+            assertThatThrownBy(() -> thread.callWithin(Duration.ofMillis(50), () -> {
+                        try {
+                            return release.await(30, TimeUnit.SECONDS);
+                        } catch (InterruptedException e) {
+                            throw new AssertionError(e);
+                        }
+                    }))
+                    .isInstanceOf(TimeoutException.class);
+            assertThat(release.getCount()).as("it goes on").isEqualTo(1);
+            release.countDown();
+            assertThat(thread.<Integer>call(() -> 7)).isEqualTo(7);
+        }
     }
 }

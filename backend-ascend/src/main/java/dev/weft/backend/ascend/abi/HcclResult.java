@@ -34,9 +34,14 @@ public final class HcclResult {
 
     private HcclResult() {}
 
+    /** Name and number. */
+    public static String name(int code) {
+        String name = code >= 0 && code < NAMES.size() ? "HCCL_" + NAMES.get(code) : "unknown HCCL code";
+        return name + " (" + code + ")";
+    }
+
     /** Name and, for the failures users meet, the remedy. */
     public static String describe(int code) {
-        String name = code >= 0 && code < NAMES.size() ? "HCCL_" + NAMES.get(code) : "unknown HCCL code";
         String remedy = switch (code) {
             case 9 ->
                 "; all ranks must make the same calls in the same order, and reach each other: see HCCL_CONNECT_TIMEOUT,"
@@ -45,6 +50,6 @@ public final class HcclResult {
             case 3 -> "; lower HCCL_BUFFSIZE or free device memory";
             default -> "";
         };
-        return name + " (" + code + ")" + remedy;
+        return name(code) + remedy;
     }
 }

@@ -17,12 +17,14 @@ import dev.weft.op.Op;
 import dev.weft.op.ReduceScatter;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.CompiledGraph;
+import dev.weft.runtime.Device;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
 import dev.weft.runtime.RandomWeights;
 import dev.weft.runtime.StateStore;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
+import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.support.LocalGroup;
 import java.lang.foreign.MemorySegment;
@@ -33,9 +35,11 @@ import java.util.List;
 import java.util.concurrent.ExecutorService;
 import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
+import java.util.function.BiFunction;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Collective operators in graphs of their own, over ranks that are threads. */
 class CollectivesTest {
@@ -76,11 +80,23 @@ class CollectivesTest {
         return sum;
     }
 
-    private static List<float[]> run(Op op, DType dtype, long[][] counts) throws Exception {
+    /** The results of all ranks, which must not depend on whether rows move through host memory. */
+    private static List<float[]> run(Op op, DType dtype) throws Exception {
+        List<float[]> onHost = run(op, dtype, new long[0][], (group, device) -> group);
+        List<float[]> onDevice = run(op, dtype, new long[0][], OnDevice::new);
+        for (int r = 0; r < RANKS; r++) {
+            assertThat(onDevice.get(r)).containsExactly(onHost.get(r));
+        }
+        return onHost;
+    }
+
+    private static List<float[]> run(
+            Op op, DType dtype, long[][] counts, BiFunction<Communicator, BackendDevice, Communicator> joined)
+            throws Exception {
         List<Future<float[]>> all = new ArrayList<>();
         try (ExecutorService threads = Executors.newFixedThreadPool(RANKS)) {
             for (Communicator group : LocalGroup.of(RANKS, Duration.ofSeconds(30))) {
-                all.add(threads.submit(() -> onRank(op, dtype, group, counts)));
+                all.add(threads.submit(() -> onRank(op, dtype, group, counts, joined)));
             }
         }
         List<float[]> results = new ArrayList<>();
@@ -90,10 +106,16 @@ class CollectivesTest {
         return results;
     }
 
-    private static float[] onRank(Op op, DType dtype, Communicator group, long[][] counts) {
+    private static float[] onRank(
+            Op op,
+            DType dtype,
+            Communicator group,
+            long[][] counts,
+            BiFunction<Communicator, BackendDevice, Communicator> joined) {
         try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1))) {
-            CompiledGraph compiled =
-                    weft.device("cpu:0").compile(graph(op, dtype), CompileOptions.DEFAULT.withGroup(group));
+            Device device = weft.device("cpu:0");
+            CompiledGraph compiled = device.compile(
+                    graph(op, dtype), CompileOptions.DEFAULT.withGroup(joined.apply(group, device.spi())));
             try (DeviceWeights weights = compiled.loadWeights(new RandomWeights(1));
                     StateStore states = compiled.newStates();
                     Execution execution = compiled.newExecution(weights, states)) {
@@ -135,10 +157,10 @@ class CollectivesTest {
     @EnumSource(names = {"F32", "BF16"})
     void sumsAreInRankOrder(DType dtype) throws Exception {
         float[] expected = sum(dtype);
-        for (float[] y : run(new AllReduce(RANKS), dtype, new long[0][])) {
+        for (float[] y : run(new AllReduce(RANKS), dtype)) {
             assertThat(y).containsExactly(expected);
         }
-        List<float[]> shares = run(new ReduceScatter(RANKS), dtype, new long[0][]);
+        List<float[]> shares = run(new ReduceScatter(RANKS), dtype);
         int share = expected.length / RANKS;
         for (int r = 0; r < RANKS; r++) {
             assertThat(shares.get(r)).containsExactly(Arrays.copyOfRange(expected, r * share, (r + 1) * share));
@@ -152,16 +174,18 @@ class CollectivesTest {
         for (int r = 0; r < RANKS; r++) {
             System.arraycopy(values(r, dtype), 0, all, r * ROWS * WIDTH, ROWS * WIDTH);
         }
-        assertThat(run(new AllGather(RANKS), dtype, new long[0][]))
+        assertThat(run(new AllGather(RANKS), dtype))
                 .allSatisfy(y -> assertThat(y).containsExactly(all));
-        assertThat(run(new Broadcast(RANKS), dtype, new long[0][]))
+        assertThat(run(new Broadcast(RANKS), dtype))
                 .allSatisfy(y -> assertThat(y).containsExactly(values(0, dtype)));
     }
 
-    @Test
-    void everyRankSendsAsManyRowsAsItSays() throws Exception {
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void everyRankSendsAsManyRowsAsItSays(boolean onDevice) throws Exception {
         long[][] counts = {{1, 2, 3}, {0, 0, 0}, {0, 5, 1}};
-        List<float[]> received = run(new AllToAllV(RANKS), DType.F32, counts);
+        List<float[]> received =
+                run(new AllToAllV(RANKS), DType.F32, counts, onDevice ? OnDevice::new : (group, device) -> group);
         for (int to = 0; to < RANKS; to++) {
             List<Float> expected = new ArrayList<>();
             for (int from = 0; from < RANKS; from++) {

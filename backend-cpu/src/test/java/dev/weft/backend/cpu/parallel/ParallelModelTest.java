@@ -15,13 +15,21 @@ import dev.weft.model.Session;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.op.ExpertTable;
 import dev.weft.parallel.ParallelPlan;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Communicator;
 import java.nio.file.Path;
+import java.time.Duration;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collections;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CountDownLatch;
 import java.util.concurrent.ExecutionException;
 import java.util.concurrent.Future;
+import java.util.function.BiFunction;
 import java.util.stream.IntStream;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.BeforeAll;
@@ -35,6 +43,9 @@ import org.junit.jupiter.api.io.TempDir;
 @Timeout(300)
 class ParallelModelTest {
     private static final int DECODED = 3;
+
+    /** A deadline for tests in which it passes; loading has to be done by then too. */
+    private static final Duration SHORT = Duration.ofSeconds(2);
 
     /** Prompts: one in five chunks that fills a block of the heaviest compression, short ones, one token. */
     private static final int[] PROMPTS = {140, 9, 1};
@@ -52,15 +63,21 @@ class ParallelModelTest {
                         "num_attention_heads", 4,
                         "o_groups", 4,
                         "n_routed_experts", 8,
-                        "num_experts_per_tok", 3));
+                        "num_experts_per_tok", 3,
+                        "num_nextn_predict_layers", 1));
         SyntheticCheckpoint.of(config, 7).write(checkpoint);
     }
 
     private static Ranks ranks(NumericMode mode) {
+        return ranks(mode, (group, device) -> group);
+    }
+
+    private static Ranks ranks(NumericMode mode, BiFunction<Communicator, BackendDevice, Communicator> joined) {
         return new Ranks(
                 checkpoint,
                 LoadOptions.defaults().mode(mode).maxContext(256).maxTokens(32).maxSequences(PROMPTS.length),
-                "cpu:0");
+                "cpu:0",
+                joined);
     }
 
     /** Logits of a prompt and of some tokens after it. */
@@ -98,24 +115,44 @@ class ParallelModelTest {
                     : List.of(ParallelPlan.experts(2).withHead().withOutput(), ParallelPlan.experts(4));
             for (ParallelPlan plan : plans) {
                 tests.add(DynamicTest.dynamicTest(
-                        mode + " " + plan, () -> assertThat(spread(mode, plan)).isDeepEqualTo(alone)));
+                        mode + " " + plan,
+                        () -> assertThat(spread(ranks(mode), plan)).isDeepEqualTo(alone)));
             }
         }
         return tests.build();
     }
 
     /** The sequences over the ranks, each rank with its own: of four ranks one has none. */
-    private static float[][][] spread(NumericMode mode, ParallelPlan plan) throws Exception {
-        List<Future<float[][][]>> results = ranks(mode)
-                .run(
-                        plan,
-                        (rank, model) -> sequences(
-                                model, IntStream.range(0, PROMPTS.length).filter(i -> i % plan.ranks() == rank)));
+    private static float[][][] spread(Ranks ranks, ParallelPlan plan) throws Exception {
+        List<Future<float[][][]>> results = ranks.run(
+                plan,
+                (rank, model) ->
+                        sequences(model, IntStream.range(0, PROMPTS.length).filter(i -> i % plan.ranks() == rank)));
         float[][][] all = new float[PROMPTS.length][][];
         for (int i = 0; i < all.length; i++) {
             all[i] = results.get(i % plan.ranks()).get()[i / plan.ranks()];
         }
         return all;
+    }
+
+    /** Counts, and what ranks tell each other about a step, are all that the host moves. */
+    @Test
+    void aGroupThatReachesDevicesMovesRowsOnThem() throws Exception {
+        float[][][] alone =
+                ranks(NumericMode.BF16).alone((rank, model) -> sequences(model, IntStream.range(0, PROMPTS.length)));
+        List<OnDevice> groups = Collections.synchronizedList(new ArrayList<>());
+        Ranks ranks = ranks(NumericMode.BF16, (group, device) -> {
+            OnDevice joined = new OnDevice(group, device);
+            groups.add(joined);
+            return joined;
+        });
+        assertThat(spread(ranks, ParallelPlan.experts(2).withHead().withOutput()))
+                .isDeepEqualTo(alone);
+        assertThat(groups)
+                .hasSize(2)
+                .allSatisfy(g -> assertThat(g.onDevice().get())
+                        .as("bytes on the device against those on the host")
+                        .isGreaterThan(10 * g.onHost().get()));
     }
 
     @Test
@@ -131,6 +168,81 @@ class ParallelModelTest {
         });
         assertThat(results.get(2).get()).isDeepEqualTo(alone);
         assertThat(results.get(0).get()).isEmpty();
+    }
+
+    /** Drafts and steps of different ranks meet: whoever wants something else takes part without rows. */
+    @Test
+    void theMtpBlockRunsOverRanks() throws Exception {
+        Ranks ranks = new Ranks(checkpoint, ranks(NumericMode.BF16).options().withMtp(), "cpu:0");
+        float[][][] alone = ranks.alone((rank, model) -> {
+            float[][][] all = new float[PROMPTS.length][][];
+            for (int i = 0; i < all.length; i++) {
+                all[i] = drafted(model, i);
+            }
+            return all;
+        });
+        List<Future<float[][]>> results =
+                ranks.run(ParallelPlan.experts(4).withHead().withOutput(), (rank, model) -> {
+                    float[][] rows = rank < PROMPTS.length ? drafted(model, rank) : new float[0][];
+                    model.follow();
+                    return rows;
+                });
+        for (int i = 0; i < PROMPTS.length; i++) {
+            assertThat(results.get(i).get()).isDeepEqualTo(alone[i]);
+        }
+    }
+
+    /** Logits of a prompt, and of drafts for the sequence that appends two and takes one back, over and over. */
+    private static float[][] drafted(DeepSeekV4 model, int index) {
+        SplittableRandom random = new SplittableRandom(index);
+        int vocabulary = config.vocabSize();
+        List<float[]> rows = new ArrayList<>();
+        try (Session s = model.newSession()) {
+            rows.add(s.append(random.ints(PROMPTS[index], 0, vocabulary).toArray()));
+            for (int i = 0; i <= DECODED * index; i++) {
+                rows.add(s.draft(random.nextInt(vocabulary)));
+                rows.addAll(List.of(s.appendAll(random.ints(2, 0, vocabulary).toArray())));
+                s.truncate(s.position() - 1);
+            }
+        }
+        return rows.toArray(float[][]::new);
+    }
+
+    @Test
+    void ranksWaitForOneThatLeadsLongerThanTheirDeadline() throws Exception {
+        Ranks ranks = ranks(NumericMode.BF16);
+        float[][] alone = ranks.alone((rank, model) -> sequence(model, 1));
+        List<Future<float[][]>> results = ranks.run(ParallelPlan.experts(2), SHORT, (rank, model) -> {
+            if (rank == 1) {
+                model.follow();
+                return new float[0][];
+            }
+            model.lead(lost -> {});
+            Thread.sleep(SHORT.multipliedBy(3).dividedBy(2));
+            float[][] rows = sequence(model, 1);
+            Thread.sleep(SHORT.multipliedBy(3).dividedBy(2));
+            return rows;
+        });
+        assertThat(results.get(0).get()).isDeepEqualTo(alone);
+        assertThat(results.get(1).get()).isEmpty();
+    }
+
+    @Test
+    void aRankThatLeadsLearnsWhileItIsIdleThatAnotherIsGone() {
+        CountDownLatch told = new CountDownLatch(1);
+        List<Future<String>> results = ranks(NumericMode.BF16).run(ParallelPlan.experts(2), SHORT, (rank, model) -> {
+            if (rank == 1) {
+                told.await();
+                return "";
+            }
+            CompletableFuture<Throwable> failure = new CompletableFuture<>();
+            model.lead(failure::complete);
+            Throwable found = failure.get();
+            told.countDown();
+            assertThat(found).isInstanceOf(CommunicatorException.class);
+            return found.getMessage();
+        });
+        assertThat(results.get(0).resultNow()).contains("start of step", "ranks [1] did not answer");
     }
 
     @Test

@@ -57,6 +57,17 @@ final class AttentionOps {
     }
 
     private static void fast(Emit e) {
+        AttentionPlan plan = lists(e);
+        if (plan.splits() > 0) {
+            KernelArguments a = e.arguments();
+            Grid grid = Grid.of(a.dim(Q, 0), a.dim(Q, 1));
+            int threads = Math.min(THREADS, width(e.op()));
+            e.launch("attention_mma", "sparse_attention_combine", grid, threads, 0, 1, plan.splits());
+        }
+    }
+
+    /** Writes the launch that walks the lists; where the plan has splits, their results are still to be merged. */
+    static AttentionPlan lists(Emit e) {
         long rows = e.arguments().dim(Q, 0);
         long heads = e.arguments().dim(Q, 1);
         int width = width(e.op());
@@ -70,10 +81,7 @@ final class AttentionOps {
                 plan.sharedBytes(stages),
                 stages,
                 plan.splits());
-        if (plan.splits() > 0) {
-            Grid grid = Grid.of(rows, heads);
-            e.launch("attention_mma", "sparse_attention_combine", grid, Math.min(THREADS, width), 0, 1, plan.splits());
-        }
+        return plan;
     }
 
     private static int width(OpInstance op) {

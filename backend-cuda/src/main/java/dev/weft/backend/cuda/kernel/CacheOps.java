@@ -16,7 +16,7 @@ final class CacheOps {
     private static final int SIMPLE_THREADS = 256;
 
     /** Most threads of a block of the fast compressor, and channels of each. */
-    private static final int THREADS = 512;
+    private static final int THREADS = 256;
 
     private static final int CHANNELS = 4;
 
@@ -66,15 +66,21 @@ final class CacheOps {
                 : Optional.of("entries must be multiples of " + CHANNELS + " up to " + most + " wide: found " + width);
     }
 
-    /** As many groups of threads as share the rows of an entry; in whole warps. */
     private static void compress(Emit e) {
-        Compress op = (Compress) e.op().op();
-        int width = Math.toIntExact(width(e.op()));
-        int lanes = width / CHANNELS;
-        int groups = Math.clamp(THREADS / lanes, 1, Math.min(MOST_GROUPS, op.coff() * op.ratio()));
-        int threads = Math.ceilDiv(groups * lanes, 32) * 32;
-        int bytes = (3 * groups + 1) * width * Float.BYTES;
-        e.launch(MODULE, "compress", Grid.of(e.arguments().dim(K, 0)), threads, bytes, groups);
+        Grid grid = Grid.of(e.arguments().dim(K, 0));
+        e.launch(MODULE, "compress", grid, THREADS, compressBytes(e.op()), groups(e.op()));
+    }
+
+    /** Groups of threads of the fast compressor. */
+    static int groups(OpInstance instance) {
+        Compress op = (Compress) instance.op();
+        int lanes = Math.toIntExact(width(instance)) / CHANNELS;
+        return Math.clamp(THREADS / lanes, 1, Math.min(MOST_GROUPS, op.coff() * op.ratio()));
+    }
+
+    /** Shared memory of a block of the fast compressor. */
+    static int compressBytes(OpInstance instance) {
+        return Math.toIntExact((3 * groups(instance) + 1) * width(instance) * Float.BYTES);
     }
 
     private static long width(OpInstance op) {

@@ -105,16 +105,31 @@ final class HyperOps {
     }
 
     private static void pre(Emit e) {
+        project(e);
+        e.launch("hyper_fast", "hyper_finish_pre", Grid.of(e.arguments().dim(0, 0)), FINISH_THREADS, 0);
+    }
+
+    /** Whether the projection is that of few rows, a warp per coefficient and chunk. */
+    static boolean isFew(long rows) {
+        return rows < SOME_ROWS;
+    }
+
+    /** Chunks of a row of the projection of HyperPre. */
+    static long chunks(KernelArguments a) {
+        return Math.ceilDiv(a.dim(1, 1), (long) CHUNK);
+    }
+
+    /** Writes the projection of HyperPre, whose rows are still to be finished. */
+    static void project(Emit e) {
         KernelArguments a = e.arguments();
         long rows = a.dim(0, 0);
-        if (rows < SOME_ROWS) {
+        if (isFew(rows)) {
             projectFew(e);
         } else if (rows < MANY_ROWS) {
             projectTiles(e, "hyper_project_some", MIXES / 4);
         } else {
             projectTiles(e, "hyper_project_many", MIXES);
         }
-        e.launch("hyper_fast", "hyper_finish_pre", Grid.of(rows), FINISH_THREADS, 0);
     }
 
     private static void head(Emit e) {

@@ -49,7 +49,8 @@ final class RoutingOps {
         return Attributes.of(gate.topK(), gate.score().ordinal(), gate.hashed() ? 1 : 0, bits(gate.routeScale()));
     }
 
-    private static int gateBytes(long experts, long k) {
+    /** Shared memory of a block of the fast gate. */
+    static int gateBytes(long experts, long k) {
         return Math.toIntExact(experts * (Long.BYTES + Float.BYTES) + k * Integer.BYTES);
     }
 

@@ -1,6 +1,9 @@
 package dev.weft.backend.cuda.kernel;
 
 import dev.weft.DType;
+import dev.weft.op.Gemm;
+import dev.weft.op.GroupedGemm;
+import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.KernelArguments;
 import java.util.Locale;
@@ -21,11 +24,11 @@ final class TensorCoreGemm {
 
     private static final int THREADS = 256;
     private static final int VECTOR_BITS = 128;
-    private static final int K_BLOCK = 128;
+    static final int K_BLOCK = 128;
     private static final int MX_BLOCK = 32;
 
     private static final int DECODE_MOST_ROWS = 32;
-    private static final int DECODE_TOKENS = 8;
+    static final int DECODE_TOKENS = 8;
     private static final int DECODE_STAGES = 3;
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
     private static final int FEW = 2 * DECODE_TOKENS;
@@ -44,6 +47,11 @@ final class TensorCoreGemm {
     private static final int WGMMA_MANY = 128;
 
     private TensorCoreGemm() {}
+
+    /** How rows of an operator find their matrix. */
+    static Product product(Op op) {
+        return op instanceof Gemm ? Product.SINGLE : op instanceof GroupedGemm ? Product.GROUPED : Product.EXPERTS;
+    }
 
     static Optional<String> refusal(OpInstance op, Chip chip) {
         long inputs = op.inputs().get(1).shape().dim(-1).maximum();
@@ -70,11 +78,10 @@ final class TensorCoreGemm {
             simple.emit(e);
             return;
         }
-        int rows = decodeRows(e, product);
-        int decodeBytes = decodeBytes(a, rows);
-        if (isFew(a, product) && decodeBytes <= e.chip().sharedBytes()) {
-            Grid grid = grid(a, product, rows, DECODE_TOKENS);
-            launch(e, product, "gemm_decode", "gemm_decode" + rows, grid, decodeBytes);
+        Optional<Few> few = few(e, product);
+        if (few.isPresent()) {
+            Few f = few.get();
+            launch(e, product, "gemm_decode", "gemm_decode" + f.rows(), f.grid(), f.sharedBytes());
         } else if (e.chip().hasWgmma()) {
             int tokens = tokens(a) <= WGMMA_FEW * matrices(a, product) ? WGMMA_FEW : WGMMA_MANY;
             Grid grid = grid(a, product, WGMMA_ROWS, tokens);
@@ -82,6 +89,32 @@ final class TensorCoreGemm {
         } else {
             launch(e, product, "gemm_tile", "gemm_tile", grid(a, product, TILE_ROWS, TILE_TOKENS), TILE_BYTES);
         }
+    }
+
+    /**
+     * How a product with few tokens is launched.
+     *
+     * @param rows of weights of a block, {@link #DECODE_MOST_ROWS} or half of them
+     * @param grid blocks
+     * @param sharedBytes of a block
+     */
+    record Few(int rows, Grid grid, int sharedBytes) {
+        boolean isTall() {
+            return rows == DECODE_MOST_ROWS;
+        }
+    }
+
+    /** The launch of {@code gemm_decode} for a call; empty if it has too many tokens, or rows at odd addresses. */
+    static Optional<Few> few(Emit e, Product product) {
+        KernelArguments a = e.arguments();
+        int rows = decodeRows(e, product);
+        int bytes = decodeBytes(a, rows);
+        return isAligned(a, 0)
+                        && isAligned(a, 1)
+                        && isFew(a, product)
+                        && bytes <= e.chip().sharedBytes()
+                ? Optional.of(new Few(rows, grid(a, product, rows, DECODE_TOKENS), bytes))
+                : Optional.empty();
     }
 
     /** Rows of weights of a block: fewer where there would not be two blocks for every multiprocessor. */
@@ -147,7 +180,7 @@ final class TensorCoreGemm {
         return 1024 + queue + tokens * token;
     }
 
-    private static String name(DType dtype) {
+    static String name(DType dtype) {
         return dtype.name().toLowerCase(Locale.ROOT);
     }
 }

@@ -1,0 +1,198 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.CommunicatorException;
+import dev.weft.WeftException;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.concurrent.atomic.AtomicReference;
+import java.util.concurrent.locks.LockSupport;
+import java.util.function.IntSupplier;
+import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * A communicator of NCCL that does not block: what it is given is begun, and looked after until it is done, has failed, or
+ * its time is over. With a failure it ends, which frees the streams that wait for it, and every later call tells of it.
+ */
+final class NcclComm {
+    private static final Logger LOG = LoggerFactory.getLogger(NcclComm.class);
+    private static final double NANOS = 1e9;
+    private static final long NAP_NANOS = 20_000;
+
+    private final CudaDevice device;
+    private final NcclLibrary library;
+    private final String subject;
+    private final Duration deadline;
+    private final MemorySegment out = Arena.ofAuto().allocate(8, 8);
+    private final AtomicReference<@Nullable String> failure = new AtomicReference<>();
+    private long handle;
+    private volatile boolean ended = true;
+
+    /**
+     * A call of the group, for messages.
+     *
+     * @param text what is done, as {@code allGather 'embed' of group world, call 7 in step 3}
+     * @param bytes what this rank sends
+     * @param start of its time, {@link System#nanoTime}
+     */
+    record Call(String text, long bytes, long start) {
+        Call(String text, long bytes) {
+            this(text, bytes, System.nanoTime());
+        }
+
+        long nanos() {
+            return System.nanoTime() - start;
+        }
+    }
+
+    /** @param subject this rank, for messages */
+    NcclComm(CudaDevice device, NcclLibrary library, String subject, Duration deadline) {
+        this.device = device;
+        this.library = library;
+        this.subject = subject;
+        this.deadline = deadline;
+    }
+
+    /** Meets the other ranks. @param id the same on all of them */
+    void join(Call call, int size, byte[] id, int rank) {
+        int code = device.call(() -> {
+            int answer = library.initRank(out, size, id, rank);
+            if (!isFailure(answer)) {
+                handle = out.get(ValueLayout.JAVA_LONG, 0);
+                ended = false;
+            }
+            return answer;
+        });
+        require(call, "ncclCommInitRankConfig", code);
+        await(call);
+    }
+
+    long handle() {
+        return handle;
+    }
+
+    private static boolean isFailure(int code) {
+        return code != NcclLibrary.OK && code != NcclLibrary.IN_PROGRESS;
+    }
+
+    private void require(Call call, String function, int code) {
+        if (isFailure(code)) {
+            throw failed(call, library.describe(function, code));
+        }
+    }
+
+    /** @throws CommunicatorException after a failure, with the first one */
+    void requireWhole() {
+        String message = failure.get();
+        if (message != null) {
+            throw new CommunicatorException(message);
+        }
+    }
+
+    /**
+     * Puts calls of NCCL on a stream, as one group.
+     *
+     * @param calls made on the device's thread; answers with the first code that is not success
+     */
+    void enqueue(CudaStream stream, Call call, IntSupplier calls) {
+        requireWhole();
+        require(call, "a call of NCCL", stream.flushThen(() -> grouped(calls)));
+        await(call); // NCCL puts its work on the stream by a thread of its own, so nothing may follow before
+        stream.watch(isPast -> check(call, isPast));
+    }
+
+    private int grouped(IntSupplier calls) {
+        int start = library.nccl().ncclGroupStart();
+        if (start != NcclLibrary.OK) {
+            return start;
+        }
+        int code = calls.getAsInt();
+        int end = library.nccl().ncclGroupEnd();
+        return isFailure(code) ? code : end;
+    }
+
+    /** Waits until NCCL has begun what it was given. */
+    private void await(Call call) {
+        while (!device.call(() -> isReady(call))) {
+            LockSupport.parkNanos(NAP_NANOS);
+        }
+    }
+
+    /** What happens to work on a stream. On the device's thread, or behind the work. */
+    private void check(Call call, boolean isPast) {
+        requireWhole(); // a stream passes what was ended, too
+        if (!isPast) {
+            isReady(call);
+        }
+    }
+
+    /** On the device's thread. @throws CommunicatorException if something has failed or the call takes too long */
+    private boolean isReady(Call call) {
+        requireWhole();
+        require(call, "ncclCommGetAsyncError", library.nccl().ncclCommGetAsyncError(handle, out));
+        int code = out.get(ValueLayout.JAVA_INT, 0);
+        require(call, "NCCL", code);
+        if (call.nanos() > deadline.toNanos()) {
+            throw fail(String.format(
+                    "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds the"
+                            + " others, and the network between the hosts; raise the limit with --ranks-deadline"
+                            + " SECONDS or -Dweft.ranks.deadline=SECONDS",
+                    subject(call), call.nanos() / NANOS));
+        }
+        return code == NcclLibrary.OK;
+    }
+
+    private String subject(Call call) {
+        return subject + ": " + call.text() + " (" + call.bytes() + " bytes, " + library.versionText() + ")";
+    }
+
+    /** Ends the group. Returns the exception to throw. */
+    CommunicatorException failed(Call call, String found) {
+        return fail(subject(call) + ": " + found
+                + "; look at the first message of the other ranks, and set NCCL_DEBUG=WARN to hear more");
+    }
+
+    /** Ends the group. Returns the exception with the first failure, which may be an earlier one. */
+    CommunicatorException fail(String message) {
+        failure.compareAndSet(null, message);
+        device.whileAlive(this::endHere);
+        return new CommunicatorException(failure.get());
+    }
+
+    /** Ends the communicator without waiting for other ranks; on the device's thread. */
+    private void endHere() {
+        if (ended || device.health().isStuck()) {
+            return;
+        }
+        ended = true;
+        int code = library.nccl().ncclCommAbort(handle);
+        if (isFailure(code)) {
+            LOG.warn("{}: {}", subject, library.describe("ncclCommAbort", code));
+        }
+    }
+
+    /**
+     * Leaves the group together with the others, since what this rank has sent may still be under way; without them when the
+     * deadline has passed. Never throws. On the device's thread.
+     */
+    void leaveHere(Call call) {
+        if (ended || device.health().isStuck()) {
+            return;
+        }
+        try {
+            device.health().check();
+            require(call, "ncclCommFinalize", library.nccl().ncclCommFinalize(handle));
+            while (!isReady(call)) {
+                LockSupport.parkNanos(NAP_NANOS);
+            }
+            ended = true;
+            require(call, "ncclCommDestroy", library.nccl().ncclCommDestroy(handle));
+        } catch (WeftException e) {
+            LOG.error("{}", e.getMessage());
+            endHere();
+        }
+    }
+}

@@ -1,0 +1,365 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.ClosedException;
+import dev.weft.CommunicatorException;
+import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Closing;
+import dev.weft.spi.Communicator;
+import dev.weft.spi.DeviceCommunicator;
+import dev.weft.spi.DeviceStream;
+import dev.weft.spi.support.DeviceScratch;
+import dev.weft.spi.support.RankArguments;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.Comparator;
+import java.util.List;
+import java.util.function.UnaryOperator;
+import java.util.stream.IntStream;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
+
+/**
+ * Ranks joined by NCCL, each with a CUDA device. Memory of the device moves in the order of the caller's stream; host memory
+ * goes through the device on a stream of the group's own.
+ *
+ * <p>An all-to-all is a send and a receive per pair of ranks in one group of NCCL. A part of the group is a communicator of
+ * its own with an identity of its own, not {@code ncclCommSplit}, which younger libraries only have.
+ */
+final class NcclGroup implements DeviceCommunicator {
+    private static final Logger LOG = LoggerFactory.getLogger(NcclGroup.class);
+
+    /** Host memory of one message goes in pieces of so many bytes. */
+    private static final long PIECE = 32L << 20;
+
+    private final CudaDevice device;
+    private final NcclLibrary library;
+    private final Nccl nccl;
+    private final String name;
+    private final int rank;
+    private final int size;
+    private final Duration deadline;
+    private final NcclComm comm;
+    private final CudaStream stream;
+    private final DeviceScratch sent;
+    private final DeviceScratch received;
+    private long sequence;
+    private long step;
+    private volatile boolean closed;
+
+    private NcclGroup(CudaDevice device, NcclLibrary library, String name, int rank, int size, Duration deadline) {
+        this.device = device;
+        this.library = library;
+        this.nccl = library.nccl();
+        this.name = name;
+        this.rank = rank;
+        this.size = size;
+        this.deadline = deadline;
+        this.comm = new NcclComm(device, library, "rank " + rank + " of " + size + " on " + device, deadline);
+        this.stream = device.createStream();
+        this.sent = new DeviceScratch(device);
+        this.received = new DeviceScratch(device);
+    }
+
+    /** As {@link dev.weft.spi.DeviceGroups#join}. */
+    static NcclGroup join(
+            CudaDevice device,
+            NcclLibrary library,
+            String name,
+            int rank,
+            int size,
+            UnaryOperator<byte[]> fromRankZero,
+            Duration deadline) {
+        RankArguments.requireRank("group " + name + ": join", rank, size);
+        NcclGroup group = new NcclGroup(device, library, name, rank, size, deadline);
+        try {
+            NcclComm.Call call = group.call("join", "NCCL", 0);
+            group.comm.join(call, size, group.identity(call, fromRankZero), rank);
+            device.own(group);
+            return group;
+        } catch (RuntimeException | Error e) {
+            group.close();
+            throw e;
+        }
+    }
+
+    /** The identity that rank 0 makes. Zeros say that it could not, so that nobody waits for it. */
+    private byte[] identity(NcclComm.Call call, UnaryOperator<byte[]> fromRankZero) {
+        byte[] mine = new byte[NcclLibrary.ID_BYTES];
+        String found = "rank 0 could make no identity";
+        if (rank == 0) {
+            try (Arena arena = Arena.ofShared()) {
+                MemorySegment out = arena.allocate(NcclLibrary.ID_BYTES);
+                int code = device.call(() -> nccl.ncclGetUniqueId(out));
+                if (code == NcclLibrary.OK) {
+                    mine = out.toArray(ValueLayout.JAVA_BYTE);
+                } else {
+                    found = library.describe("ncclGetUniqueId", code);
+                }
+            }
+        }
+        byte[] id = fromRankZero.apply(mine);
+        if (Arrays.equals(id, new byte[NcclLibrary.ID_BYTES])) {
+            throw comm.failed(call, found);
+        }
+        return id;
+    }
+
+    private NcclComm.Call call(String operation, String what, long bytes) {
+        if (closed) {
+            throw new ClosedException("group " + name + ": used after close");
+        }
+        comm.requireWhole();
+        return new NcclComm.Call(
+                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + step, bytes);
+    }
+
+    @Override
+    public BackendDevice device() {
+        return device;
+    }
+
+    @Override
+    public String name() {
+        return name;
+    }
+
+    @Override
+    public int rank() {
+        return rank;
+    }
+
+    @Override
+    public int size() {
+        return size;
+    }
+
+    @Override
+    public String transport() {
+        return library.versionText();
+    }
+
+    @Override
+    public void step(long number) {
+        step = number;
+    }
+
+    // memory of the device
+
+    @Override
+    public void allGather(String what, DeviceStream on, long send, long receive, long bytes) {
+        if (bytes > 0) {
+            gather(call("allGather", what, bytes), CudaStream.of(on, device), send, receive);
+        }
+    }
+
+    private void gather(NcclComm.Call call, CudaStream s, long send, long receive) {
+        comm.enqueue(
+                s,
+                call,
+                () -> nccl.ncclAllGather(send, receive, call.bytes(), NcclLibrary.BYTE, comm.handle(), s.handle()));
+    }
+
+    @Override
+    public void broadcast(String what, DeviceStream on, long data, long bytes, int root) {
+        RankArguments.requireRank("broadcast " + what, root, size);
+        CudaStream s = CudaStream.of(on, device);
+        if (bytes > 0) {
+            comm.enqueue(
+                    s,
+                    call("broadcast", what, rank == root ? bytes : 0),
+                    () -> nccl.ncclBroadcast(data, data, bytes, NcclLibrary.BYTE, root, comm.handle(), s.handle()));
+        }
+    }
+
+    @Override
+    public void allToAllV(
+            String what,
+            DeviceStream on,
+            long send,
+            long[] sendBytes,
+            long[] sendOffsets,
+            long receive,
+            long[] receiveBytes,
+            long[] receiveOffsets) {
+        CudaStream s = CudaStream.of(on, device);
+        NcclComm.Call call = call("allToAllV", what, Arrays.stream(sendBytes).sum());
+        if (sendBytes[rank] != receiveBytes[rank]) {
+            throw comm.failed(
+                    call, "this rank sends itself " + sendBytes[rank] + " bytes and expects " + receiveBytes[rank]);
+        }
+        comm.enqueue(s, call, () -> {
+            int code = NcclLibrary.OK;
+            for (int peer = 0; peer < size && code == NcclLibrary.OK; peer++) {
+                code = send(send + sendOffsets[peer], sendBytes[peer], peer, s);
+                if (code == NcclLibrary.OK) {
+                    code = receive(receive + receiveOffsets[peer], receiveBytes[peer], peer, s);
+                }
+            }
+            return code;
+        });
+    }
+
+    private int send(long address, long bytes, int to, CudaStream s) {
+        return bytes == 0
+                ? NcclLibrary.OK
+                : nccl.ncclSend(address, bytes, NcclLibrary.BYTE, to, comm.handle(), s.handle());
+    }
+
+    private int receive(long address, long bytes, int from, CudaStream s) {
+        return bytes == 0
+                ? NcclLibrary.OK
+                : nccl.ncclRecv(address, bytes, NcclLibrary.BYTE, from, comm.handle(), s.handle());
+    }
+
+    // memory of the host
+
+    @Override
+    public void barrier(String what) {
+        gather(call("barrier", what, 1), stream, sent.bytes(stream, 1), received.bytes(stream, size));
+        stream.synchronize();
+    }
+
+    @Override
+    public void broadcast(String what, MemorySegment data, int root) {
+        inPieces(data, (piece, address) -> {
+            if (rank == root) {
+                stream.copyIn(piece, address);
+            }
+            broadcast(what, stream, address, piece.byteSize(), root);
+            if (rank != root) {
+                stream.copyOut(address, piece);
+            }
+        });
+    }
+
+    @Override
+    public void allGather(String what, MemorySegment send, MemorySegment receive) {
+        long bytes = send.byteSize();
+        RankArguments.requireBytes("allGather " + what + ": receive", receive, size * bytes);
+        long from = sent.bytes(stream, bytes);
+        long to = received.bytes(stream, size * bytes);
+        stream.copyIn(send, from);
+        allGather(what, stream, from, to, bytes);
+        stream.copyOut(to, receive);
+        stream.synchronize();
+    }
+
+    @Override
+    public void allToAllV(
+            String what,
+            MemorySegment send,
+            long[] sendBytes,
+            long[] sendOffsets,
+            MemorySegment receive,
+            long[] receiveBytes,
+            long[] receiveOffsets) {
+        RankArguments.requireRanges("allToAllV " + what + ": send", send, sendBytes, sendOffsets, size);
+        RankArguments.requireRanges("allToAllV " + what + ": receive", receive, receiveBytes, receiveOffsets, size);
+        long from = sent.bytes(stream, send.byteSize());
+        long to = received.bytes(stream, receive.byteSize());
+        stream.copyIn(send, from);
+        allToAllV(what, stream, from, sendBytes, sendOffsets, to, receiveBytes, receiveOffsets);
+        for (int peer = 0; peer < size; peer++) { // what nobody sends to stays as it is
+            stream.copyOut(to + receiveOffsets[peer], receive.asSlice(receiveOffsets[peer], receiveBytes[peer]));
+        }
+        stream.synchronize();
+    }
+
+    @Override
+    public void send(String what, MemorySegment data, int to) {
+        RankArguments.requireRank("send " + what, to, size);
+        inPieces(data, (piece, address) -> {
+            stream.copyIn(piece, address);
+            NcclComm.Call call = call("send", what, piece.byteSize());
+            comm.enqueue(stream, call, () -> send(address, piece.byteSize(), to, stream));
+        });
+    }
+
+    @Override
+    public void receive(String what, MemorySegment data, int from) {
+        RankArguments.requireRank("receive " + what, from, size);
+        inPieces(data, (piece, address) -> {
+            comm.enqueue(stream, call("receive", what, 0), () -> receive(address, piece.byteSize(), from, stream));
+            stream.copyOut(address, piece);
+        });
+    }
+
+    /** Moves a piece of host memory by way of a device address. */
+    private interface Piece {
+        void move(MemorySegment piece, long address);
+    }
+
+    private void inPieces(MemorySegment data, Piece body) {
+        for (long at = 0; at < data.byteSize(); at += PIECE) {
+            long bytes = Math.min(PIECE, data.byteSize() - at);
+            body.move(data.asSlice(at, bytes), sent.bytes(stream, bytes));
+            stream.synchronize();
+        }
+    }
+
+    // the group
+
+    /**
+     * @param color of this rank's part
+     * @param key where it wants to be in it
+     */
+    private record Wish(int color, int key, int rank) {}
+
+    @Override
+    public Communicator split(String part, int color, int key) {
+        byte[] wish = new byte[2 * Integer.BYTES];
+        MemorySegment.ofArray(wish).set(ValueLayout.JAVA_INT_UNALIGNED, 0, color);
+        MemorySegment.ofArray(wish).set(ValueLayout.JAVA_INT_UNALIGNED, Integer.BYTES, key);
+        MemorySegment all = MemorySegment.ofArray(fromAll("split " + part, wish));
+        List<Wish> members = IntStream.range(0, size)
+                .mapToObj(r -> new Wish(
+                        all.get(ValueLayout.JAVA_INT_UNALIGNED, (long) r * wish.length),
+                        all.get(ValueLayout.JAVA_INT_UNALIGNED, (long) r * wish.length + Integer.BYTES),
+                        r))
+                .filter(w -> w.color() == color)
+                .sorted(Comparator.comparingInt(Wish::key))
+                .toList();
+        int place = members.indexOf(new Wish(color, key, rank));
+        int first = members.getFirst().rank();
+        UnaryOperator<byte[]> fromFirst = mine -> {
+            byte[] ids = fromAll("split " + part, mine);
+            return Arrays.copyOfRange(ids, first * mine.length, (first + 1) * mine.length);
+        };
+        return join(device, library, part, place, members.size(), fromFirst, deadline);
+    }
+
+    /** Everybody's bytes, in rank order. */
+    private byte[] fromAll(String what, byte[] mine) {
+        byte[] all = new byte[size * mine.length];
+        allGather(what, MemorySegment.ofArray(mine), MemorySegment.ofArray(all));
+        return all;
+    }
+
+    @Override
+    public void abort(String reason) {
+        CommunicatorException ended =
+                comm.fail("rank " + rank + " of " + size + " ended group " + name + ": " + reason);
+        LOG.debug("{}", ended.getMessage());
+    }
+
+    @Override
+    public void close() {
+        device.whileAlive(this::closeHere);
+    }
+
+    /** Leaves the group; on the device's thread. */
+    void closeHere() {
+        if (closed) {
+            return;
+        }
+        NcclComm.Call call = new NcclComm.Call("close of group " + name, 0);
+        closed = true;
+        comm.leaveHere(call);
+        stream.closeHere();
+        Closing.all(List.of(sent, received));
+        device.forget(this);
+    }
+}

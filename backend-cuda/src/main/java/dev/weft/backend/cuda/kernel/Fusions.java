@@ -1,0 +1,224 @@
+package dev.weft.backend.cuda.kernel;
+
+import dev.weft.op.ExpertGemm;
+import dev.weft.op.FakeQuantize;
+import dev.weft.op.Gemm;
+import dev.weft.op.GroupedGemm;
+import dev.weft.op.Hadamard;
+import dev.weft.op.HeadNorm;
+import dev.weft.op.HyperPost;
+import dev.weft.op.HyperPre;
+import dev.weft.op.MoeCombine;
+import dev.weft.op.MoeDispatch;
+import dev.weft.op.MoeGate;
+import dev.weft.op.Op;
+import dev.weft.op.Quantize;
+import dev.weft.op.RingWrite;
+import dev.weft.op.RmsNorm;
+import dev.weft.op.Rotary;
+import dev.weft.op.SparseAttention;
+import dev.weft.op.SwiGlu;
+import dev.weft.spi.KernelArguments;
+import dev.weft.spi.NodeGroup;
+import java.util.ArrayList;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.Optional;
+import java.util.Set;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
+import java.util.stream.Stream;
+
+/** The table of what is computed together. */
+public final class Fusions {
+    /** See {@link dev.weft.spi.Fusing#chains}. */
+    public static final List<List<Class<? extends Op>>> CHAINS = List.of(
+            List.of(MoeCombine.class, HyperPost.class, HyperPre.class, RmsNorm.class, Quantize.class),
+            List.of(HyperPost.class, HyperPre.class, RmsNorm.class, Quantize.class),
+            List.of(HyperPre.class, RmsNorm.class, Quantize.class),
+            List.of(MoeCombine.class, HyperPost.class, HyperPre.class, RmsNorm.class),
+            List.of(HyperPost.class, HyperPre.class, RmsNorm.class),
+            List.of(HyperPre.class, RmsNorm.class),
+            List.of(SwiGlu.class, Quantize.class, ExpertGemm.class),
+            List.of(RmsNorm.class, Rotary.class, FakeQuantize.class),
+            List.of(Rotary.class, Hadamard.class, FakeQuantize.class),
+            List.of(SparseAttention.class, Rotary.class),
+            List.of(RmsNorm.class, Rotary.class),
+            List.of(Rotary.class, Hadamard.class),
+            List.of(RmsNorm.class, Quantize.class),
+            List.of(HeadNorm.class, Rotary.class),
+            List.of(SwiGlu.class, Quantize.class),
+            List.of(MoeGate.class, MoeDispatch.class),
+            List.of(Quantize.class, Gemm.class));
+
+    /** Operators whose only kernel may take part. */
+    private static final Set<Class<? extends Op>> SIMPLE_ALONE = Set.of(RingWrite.class, MoeDispatch.class);
+
+    private static final String ROWS = "rows";
+    private static final String GEMMS = "gemms";
+
+    /** Most parts of a launch. */
+    private static final int MOST_PARTS = 8;
+
+    /** Most pairs of row and choice that one block distributes, and most rows that it chooses for. */
+    private static final long MOST_PAIRS = RowsTogether.THREADS;
+
+    private static final long MOST_GATE_ROWS = 8;
+
+    private Fusions() {}
+
+    /** See {@link dev.weft.spi.Fusing#family}. @param ways of the members alone */
+    public static Optional<String> family(NodeGroup group, List<Way> ways) {
+        if (!areFast(group, ways)) {
+            return Optional.empty();
+        }
+        if (ops(group).allMatch(Fusions::isGemm)) {
+            return Optional.of(GEMMS);
+        }
+        boolean rows = ops(group)
+                .allMatch(op ->
+                        RowPart.of(op).isPresent() && !(op instanceof HyperPre) && !(op instanceof SparseAttention));
+        return rows && RowsTogether.chains(group).stream().allMatch(chain -> keepsRows(group, chain))
+                ? Optional.of(ROWS)
+                : Optional.empty();
+    }
+
+    /** How the group is computed together. @param ways of the members alone */
+    public static Optional<GroupWay> way(NodeGroup group, List<Way> ways) {
+        if (!areFast(group, ways)) {
+            return Optional.empty();
+        }
+        List<List<Integer>> chains = RowsTogether.chains(group);
+        Optional<String> family = family(group, ways);
+        if (family.isPresent()) {
+            return group.members().size() > MOST_PARTS
+                    ? Optional.empty()
+                    : Optional.of(new GroupWay(
+                            name(group, chains),
+                            family.get().equals(GEMMS) ? e -> gemms(e, group) : e -> rows(e, chains)));
+        }
+        Op first = group.members().getFirst().instance().op();
+        if (first instanceof SparseAttention && group.members().size() == 2 && keepsRows(group, List.of(0, 1))) {
+            return Optional.of(new GroupWay(name(group, chains), Fusions::attention));
+        }
+        if (first instanceof Quantize || first instanceof SwiGlu) {
+            return QuantizedGemm.of(group).map(q -> new GroupWay(name(group, chains), q::emit));
+        }
+        return HyperChain.of(group).map(c -> new GroupWay(name(group, chains), c::emit));
+    }
+
+    private static Stream<Op> ops(NodeGroup group) {
+        return group.members().stream().map(m -> m.instance().op());
+    }
+
+    private static boolean isGemm(Op op) {
+        return op instanceof Gemm || op instanceof GroupedGemm || op instanceof ExpertGemm;
+    }
+
+    private static boolean areFast(NodeGroup group, List<Way> ways) {
+        return IntStream.range(0, ways.size())
+                .allMatch(i -> !ways.get(i).isSimple()
+                        || SIMPLE_ALONE.contains(
+                                group.members().get(i).instance().op().getClass()));
+    }
+
+    /** Whether the members of a chain have the same rows, so that a block needs those alone that it has computed. */
+    private static boolean keepsRows(NodeGroup group, List<Integer> chain) {
+        List<NodeGroup.Member> members =
+                chain.stream().map(group.members()::get).toList();
+        if (members.getFirst().instance().op() instanceof MoeGate) {
+            return members.size() <= 2;
+        }
+        var shape = members.getFirst().instance().inputs().getFirst().shape();
+        return members.stream()
+                .allMatch(m -> members.size() == 1
+                        || m.instance().inputs().getFirst().shape().equals(shape)
+                                && m.instance().outputs().getFirst().shape().equals(shape));
+    }
+
+    private static String name(NodeGroup group, List<List<Integer>> chains) {
+        Map<String, Integer> counts = new LinkedHashMap<>();
+        for (List<Integer> chain : chains) {
+            String name = chain.stream()
+                    .map(m -> group.members().get(m).instance().op().name())
+                    .collect(Collectors.joining("+"));
+            counts.merge(name, 1, Integer::sum);
+        }
+        return counts.entrySet().stream()
+                .map(e -> e.getValue() == 1 ? e.getKey() : e.getValue() + " x " + e.getKey())
+                .collect(Collectors.joining(" | "));
+    }
+
+    private static void rows(GroupEmit e, List<List<Integer>> chains) {
+        RowsTogether rows = new RowsTogether(e);
+        for (List<Integer> chain : chains) {
+            Emit first = e.member(chain.getFirst());
+            RowPart kind = RowPart.of(first.op().op()).orElseThrow();
+            if (kind == RowPart.GATE || kind == RowPart.DISPATCH) {
+                routing(e, rows, chain);
+                continue;
+            }
+            KernelArguments a = first.arguments();
+            RowsTogether.Chain parts = rows.chain(kind.rows(a), RowsTogether.height(a));
+            chain.forEach(m -> parts.then(m, RowPart.of(e.member(m).op().op()).orElseThrow()));
+        }
+        rows.launch();
+    }
+
+    /** One block for all rows if they are few; otherwise gate and distribution keep their launches. */
+    private static void routing(GroupEmit e, RowsTogether rows, List<Integer> chain) {
+        KernelArguments last = e.member(chain.getLast()).arguments();
+        boolean distributes = e.member(chain.getLast()).op().op() instanceof MoeDispatch;
+        long count = distributes ? last.dim(1, 0) : last.dim(0, 0);
+        long pairs = distributes ? last.elements(1) : 0;
+        if (count > MOST_GATE_ROWS || pairs > MOST_PAIRS) {
+            chain.forEach(e::alone);
+            return;
+        }
+        RowsTogether.Chain parts = distributes ? rows.inOneBlock(count) : rows.chain(count, 1);
+        chain.forEach(m -> parts.then(m, RowPart.of(e.member(m).op().op()).orElseThrow()));
+    }
+
+    /** The lists, then merging of their splits and rotation. */
+    private static void attention(GroupEmit e) {
+        KernelArguments a = e.member(0).arguments();
+        if (a.elements(0) == 0) {
+            return;
+        }
+        AttentionPlan plan = AttentionOps.lists(e.member(0));
+        RowsTogether rows = new RowsTogether(e);
+        RowsTogether.Chain chain = rows.chain(RowPart.ROTARY.rows(a), RowsTogether.height(a));
+        if (plan.splits() > 0) {
+            chain.then(0, RowPart.COMBINE_SPLITS, 1, plan.splits());
+        }
+        chain.then(1, RowPart.ROTARY);
+        rows.launch();
+    }
+
+    /** Products with few tokens in one launch, the others in their own. */
+    private static void gemms(GroupEmit e, NodeGroup group) {
+        List<Part> parts = new ArrayList<>();
+        long blocks = 0;
+        int sharedBytes = 0;
+        for (int m = 0; m < group.members().size(); m++) {
+            Emit member = e.member(m);
+            TensorCoreGemm.Product product = TensorCoreGemm.product(member.op().op());
+            Optional<TensorCoreGemm.Few> few = TensorCoreGemm.few(member, product);
+            if (few.isEmpty()) {
+                e.alone(m);
+                continue;
+            }
+            Grid grid = few.get().grid();
+            long end = blocks + grid.x() * grid.y() * grid.z();
+            long[] words = {product.ordinal()};
+            parts.add(new Part(
+                    m, words, grid.x(), grid.y(), blocks, end, few.get().isTall() ? 2 : 1));
+            blocks = end;
+            sharedBytes = Math.max(sharedBytes, few.get().sharedBytes());
+        }
+        if (blocks > 0) {
+            e.launch("gemm_together", "gemm_together", Grid.of(blocks), RowsTogether.THREADS, sharedBytes, parts);
+        }
+    }
+}

@@ -1,0 +1,60 @@
+package dev.weft.backend.cuda.kernel;
+
+import dev.weft.DType;
+import dev.weft.op.Quantize;
+import dev.weft.op.SwiGlu;
+import dev.weft.spi.KernelArguments;
+import dev.weft.spi.NodeGroup;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * A product of few tokens that its blocks quantise themselves, with the gated activation where that comes before: [SwiGlu],
+ * Quantize, Gemm or ExpertGemm. With more tokens each runs alone, since every block would quantise them anew.
+ *
+ * @param gemm which member is the product; the quantiser is before it
+ * @param activates whether there is an activation, as the first member
+ */
+record QuantizedGemm(int gemm, boolean activates) {
+    /** Bytes between the codes of tokens in shared memory; known to the kernel. */
+    private static final int GAP = 16;
+
+    /** The chain that a group is; empty if it is none, or others want what is handed on. */
+    static Optional<QuantizedGemm> of(NodeGroup group) {
+        int gemm = group.members().size() - 1;
+        NodeGroup.Member quantize = group.members().get(gemm - 1);
+        NodeGroup.Member product = group.members().get(gemm);
+        boolean isHidden = IntStream.range(0, gemm)
+                .allMatch(i -> group.inner().contains(group.members().get(i).result(0)));
+        boolean fits = quantize.instance().op() instanceof Quantize q
+                && q.dtype() == DType.F8_E4M3
+                && q.scaling().columns() == TensorCoreGemm.K_BLOCK
+                && product.instance().inputs().get(1).dtype() != DType.BF16
+                && product.instance().inputs().get(1).shape().dim(-1).maximum() % TensorCoreGemm.K_BLOCK == 0;
+        return fits && isHidden
+                ? Optional.of(new QuantizedGemm(
+                        gemm, group.members().getFirst().instance().op() instanceof SwiGlu))
+                : Optional.empty();
+    }
+
+    void emit(GroupEmit e) {
+        Emit product = e.member(gemm);
+        KernelArguments a = product.arguments();
+        if (a.elements(a.count() - 1) == 0) {
+            return;
+        }
+        TensorCoreGemm.Product kind = TensorCoreGemm.product(product.op().op());
+        Optional<TensorCoreGemm.Few> few = TensorCoreGemm.few(product, kind);
+        int codes = TensorCoreGemm.DECODE_TOKENS * (Math.toIntExact(a.dim(1, -1)) + GAP);
+        if (few.isEmpty() || few.get().sharedBytes() + codes > product.chip().sharedBytes()) {
+            IntStream.rangeClosed(0, gemm).forEach(e::alone);
+            return;
+        }
+        TensorCoreGemm.Few f = few.get();
+        List<Part> parts =
+                List.of(Part.whole(gemm, kind.ordinal()), Part.whole(gemm - 1), activates ? Part.whole(0) : Part.NONE);
+        String function = "gemm_quantized" + f.rows() + "_" + TensorCoreGemm.name(a.dtype(1));
+        e.launch("gemm_quantized", function, f.grid(), RowsTogether.THREADS, f.sharedBytes() + codes, parts);
+    }
+}

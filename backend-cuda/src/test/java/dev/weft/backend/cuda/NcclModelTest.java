@@ -1,0 +1,154 @@
+package dev.weft.backend.cuda;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.weft.CommunicatorException;
+import dev.weft.conformance.model.GoldenModel;
+import dev.weft.io.Checkpoint;
+import dev.weft.io.SyntheticCheckpoint;
+import dev.weft.model.DeepSeekV4;
+import dev.weft.model.LoadOptions;
+import dev.weft.model.NumericMode;
+import dev.weft.model.Session;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
+import dev.weft.runtime.CompileOptions;
+import dev.weft.runtime.Device;
+import dev.weft.runtime.Weft;
+import dev.weft.spi.Communicator;
+import java.nio.file.Path;
+import java.time.Duration;
+import java.util.Arrays;
+import java.util.List;
+import java.util.Map;
+import java.util.SplittableRandom;
+import java.util.concurrent.Future;
+import java.util.concurrent.TimeUnit;
+import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.Timeout;
+import org.junit.jupiter.api.io.TempDir;
+
+/** A model over two emulated devices that NCCL joins gives the bits of one, and its rows stay on the devices. */
+@Timeout(value = 200, unit = TimeUnit.SECONDS)
+class NcclModelTest {
+    private static final int RANKS = 2;
+    private static final Duration DEADLINE = Duration.ofSeconds(60);
+
+    /** Tokens of the ranks' prompts, and of the steps after them. */
+    private static final int[] PROMPTS = {9, 1};
+
+    private static final int DECODED = 2;
+
+    @TempDir
+    private static Path checkpoint;
+
+    private static ModelConfig config;
+
+    /** How a rank's device comes to the group of the model. */
+    private interface Joining {
+        Communicator group(Communicator local, Device device);
+    }
+
+    @BeforeAll
+    static void write() {
+        config = ModelConfig.read(GoldenModel.micro().directory().resolve("config.json"))
+                .with(Map.of(
+                        "hidden_size", 512,
+                        "num_attention_heads", 4,
+                        "o_groups", 4,
+                        "n_routed_experts", 8,
+                        "num_experts_per_tok", 3));
+        SyntheticCheckpoint.of(config, 7).write(checkpoint);
+    }
+
+    @Test
+    void ranksGiveTheBitsOfOneDeviceAndRowsStayOnTheDevices() throws Exception {
+        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+                NcclEmulator nccl = new NcclEmulator().with("delay", "50")) {
+            float[][][] alone = new float[RANKS][][];
+            try (Weft weft = Weft.of(Emulator.backends());
+                    Checkpoint files = Checkpoint.open(checkpoint);
+                    DeepSeekV4 model = DeepSeekV4.load(files, weft.device("cuda:0"), options())) {
+                for (int r = 0; r < RANKS; r++) {
+                    alone[r] = sequence(model, r);
+                }
+            }
+            emulator.bytesToHost();
+            assertThat(spread((local, device) -> local)).isDeepEqualTo(alone);
+            long throughHost = emulator.bytesToHost();
+            assertThat(spread((local, device) -> CudaRanks.join(local, device.spi(), DEADLINE)))
+                    .isDeepEqualTo(alone);
+            long withNccl = emulator.bytesToHost();
+            long logits = 4L
+                    * config.vocabSize()
+                    * Arrays.stream(alone).mapToInt(a -> a.length).sum();
+            assertThat(withNccl - logits)
+                    .as("bytes but logits that come to the host, %d through it", throughHost - logits)
+                    .isPositive()
+                    .isLessThan((throughHost - logits) / 10);
+        }
+    }
+
+    /** In the middle of a step one device does not come to the end of what NCCL moves. */
+    @Test
+    void aRankThatHangsEndsAllByTheDeadline() {
+        Duration deadline = Duration.ofSeconds(2);
+        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+                NcclEmulator nccl = new NcclEmulator().with("hang", "1:20")) {
+            List<Future<float[][]>> results = ranks((local, device) -> CudaRanks.join(local, device.spi(), deadline));
+            for (int r = 0; r < RANKS; r++) {
+                assertThatThrownBy(results.get(r)::get)
+                        .hasCauseInstanceOf(CommunicatorException.class)
+                        .hasMessageMatching("(?s).*rank " + r + " of 2 on device cuda:" + r
+                                + ": .* of group world, call \\d+ in step 1 .*not done after 2\\.\\d s.*");
+            }
+        }
+    }
+
+    private static LoadOptions options() {
+        return LoadOptions.defaults()
+                .mode(NumericMode.BF16)
+                .maxContext(128)
+                .maxTokens(16)
+                .maxSequences(RANKS);
+    }
+
+    private static float[][] sequence(DeepSeekV4 model, int rank) {
+        int[] ids =
+                new SplittableRandom(rank).ints(PROMPTS[rank] + DECODED, 0, 100).toArray();
+        float[][] rows = new float[1 + DECODED][];
+        try (Session s = model.newSession()) {
+            rows[0] = s.append(Arrays.copyOf(ids, PROMPTS[rank]));
+            for (int i = 0; i < DECODED; i++) {
+                rows[1 + i] = s.append(ids[PROMPTS[rank] + i]);
+            }
+        }
+        return rows;
+    }
+
+    private static float[][][] spread(Joining joining) throws Exception {
+        List<Future<float[][]>> results = ranks(joining);
+        float[][][] all = new float[RANKS][][];
+        for (int r = 0; r < RANKS; r++) {
+            all[r] = results.get(r).get();
+        }
+        return all;
+    }
+
+    private static List<Future<float[][]>> ranks(Joining joining) {
+        ParallelPlan plan = ParallelPlan.experts(RANKS).withHead().withOutput();
+        return CudaRanks.start(RANKS, local -> {
+            try (Weft weft = Weft.of(Emulator.backends());
+                    Checkpoint files = Checkpoint.open(checkpoint)) {
+                Device device = weft.device("cuda:" + local.rank());
+                try (Communicator group = joining.group(local, device);
+                        DeepSeekV4 model = DeepSeekV4.load(
+                                files, device, options(), CompileOptions.DEFAULT.withGroup(group), plan, bytes -> {})) {
+                    return sequence(model, local.rank());
+                }
+            }
+        });
+    }
+}

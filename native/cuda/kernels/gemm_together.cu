@@ -1,0 +1,49 @@
+// Several matrix products with few tokens in one launch, each in blocks of its own.
+#include "weft/cuda/gemm_decode.cuh"
+
+using namespace weft;
+
+namespace {
+
+// Kinds of parts: formats of activations and weights, rows of a block. dev.weft.backend.cuda.kernel.GemmsTogether knows them.
+template <DType X, DType W>
+__device__ __forceinline__ void decode(const Call &call, bool tall, const uint3 &block) {
+    tall ? few::decode<X, W, 4>(call, block) : few::decode<X, W, 2>(call, block);
+}
+
+template <DType X>
+__device__ __forceinline__ void decode(const Call &call, bool tall, const uint3 &block) {
+    switch (call.at[1].dtype) {
+        case BF16:
+            decode<X, BF16>(call, tall, block);
+            return;
+        case F8_E4M3:
+            decode<X, F8_E4M3>(call, tall, block);
+            return;
+        default:
+            decode<X, F4_E2M1>(call, tall, block);
+    }
+}
+
+enum Kind : i64 { NONE, SHORT, TALL };
+
+}  // namespace
+
+// Attributes: launch word of gemm_decode, then those of a part; blocks of a part lie along x first.
+WEFT_KERNEL_OF_CALLS(gemm_together, few::THREADS) {
+    const i64 at = blockIdx.x;
+    for (int i = 0; i < MOST_CALLS; i++) {
+        const Call &call = calls.part[i];
+        const i64 *word = call.attribute;
+        if (word[PART_KIND] == NONE || at >= word[PART_END]) {
+            continue;
+        }
+        const i64 own = at - word[PART_FIRST];
+        const i64 plane = word[PART_COLUMNS] * word[PART_HEIGHT];
+        const uint3 block = {static_cast<u32>(own % word[PART_COLUMNS]), static_cast<u32>(own % plane / word[PART_COLUMNS]),
+                             static_cast<u32>(own / plane)};
+        const bool tall = word[PART_KIND] == TALL;
+        call.at[0].dtype == BF16 ? decode<BF16>(call, tall, block) : decode<F8_E4M3>(call, tall, block);
+        return;
+    }
+}

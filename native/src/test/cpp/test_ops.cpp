@@ -155,7 +155,8 @@ void test_rotary_memo() {
         for (const Use &use : uses) {
             (*use.list)[1] = use.changed;
             Tensor x = Tensor(WEFT_F32, {use.rows, 2, 16}).normal();
-            Tensor positions = Tensor(WEFT_I32, {use.rows}).fill([&](int64_t, int64_t j) { return float(use.first + j); });
+            Tensor positions(WEFT_I32, {use.rows});
+            positions.fill([&](int64_t, int64_t j) { return float(use.first + j); });
             Call own{WEFT_ROTARY, {dim, reinterpret_cast<int64_t>(use.list->data()), 0, inverse}, {x, positions, x}, 2};
             Call shared = own;
             own.run(1);

@@ -1,9 +1,9 @@
 // Products of many rows with FP4 weights: each chunk of weights is decoded once for all tiles of a block.
 //
 // Decoding competes with the dots for the processor's units, so with many rows it is done ahead, into a buffer in the
-// first-level cache. The scales are multiplied in there too (which for powers of two in a narrow range changes no bit of
-// any sum), because an addition leaves the dots' units alone and a multiply-add does not. Each result is the same chain
-// of operations as in gemm_dot.cpp.
+// first-level cache. The scales are multiplied in there too, which for powers of two in a narrow range changes no bit
+// of any sum: an addition leaves the dots' units alone, a multiply-add does not. Each result is the same chain of
+// operations as in gemm_dot.cpp.
 #ifndef WEFT_GEMM_CHUNKS_H
 #define WEFT_GEMM_CHUNKS_H
 
@@ -45,7 +45,7 @@ WEFT_INLINE __m512i exponents(__m512i codes) {
     return _mm512_mask_blend_epi16(0xAAAAAAAA, _mm512_slli_epi32(powers, 7), _mm512_slli_epi32(powers, 23));
 }
 
-/** Decodes `count` K of the chunk at `from`, `step` bytes from one panel to the next; `fold` allows to fold scales in. */
+/** Decodes `count` K of the chunk at `from`, `step` bytes from panel to panel; `fold` allows to fold scales in. */
 template <int P>
 WEFT_INLINE void decode(const uint8_t *from, int64_t step, int64_t count, bool fold, Chunk<P> &to) {
     const Decoder<WEFT_F4_E2M1> decoder;

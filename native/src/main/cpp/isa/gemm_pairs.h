@@ -105,11 +105,12 @@ struct Decoder<WEFT_F8_E4M3> {
 #if defined(__AVX512BF16__)
 
 /**
- * Adds the products of 16 rows' pairs with the pair at `x`. The pair is the instruction's memory operand: loads are free
- * beside the dots, but the compiler would broadcast to a register what several panels need, and that is not.
+ * Adds the products of 16 rows' pairs with the pair at `x`. The pair is the instruction's memory operand: loads are
+ * free beside the dots, but the compiler would broadcast to a register what several panels need, and that is not.
  */
 WEFT_INLINE void add_dots(__m512 &sums, __m512i w, const uint16_t *x) {
-    __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(*reinterpret_cast<const uint16_t(*)[2]>(x)));
+    const auto &pair = *reinterpret_cast<const uint16_t(*)[2]>(x);
+    __asm__("vdpbf16ps %2%{1to16%}, %1, %0" : "+v"(sums) : "v"(w), "m"(pair));
 }
 
 #endif

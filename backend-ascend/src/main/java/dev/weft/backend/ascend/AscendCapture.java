@@ -32,6 +32,7 @@ final class AscendCapture implements Capture {
     private final AscendDevice device;
     private final List<Call> calls;
     private final Workspace workspace;
+    private final StepValues shared;
     private final Map<Extents, Run> runs = new LinkedHashMap<>(16, 0.75f, true);
     private @Nullable Run current;
     private @Nullable AscendStream lastStream;
@@ -41,6 +42,7 @@ final class AscendCapture implements Capture {
         this.device = device;
         this.calls = List.copyOf(calls);
         this.workspace = new Workspace(device.memory());
+        this.shared = new StepValues(device.memory(), device.sizeRule());
     }
 
     /** Extents of all operands of all calls. */
@@ -111,8 +113,9 @@ final class AscendCapture implements Capture {
     }
 
     private void launchAll(AscendStream stream) {
+        shared.begin();
         for (Call c : calls) {
-            ((AscendKernel) c.kernel()).launch(stream, c.arguments(), workspace);
+            ((AscendKernel) c.kernel()).launch(stream, c.arguments(), workspace, shared);
         }
     }
 
@@ -137,6 +140,7 @@ final class AscendCapture implements Capture {
         }
         WeftException failure = null;
         workspace.freeze(true);
+        shared.freeze(true);
         device.constants().freeze(true);
         try {
             launchAll(stream);
@@ -144,6 +148,7 @@ final class AscendCapture implements Capture {
             failure = e;
         } finally {
             workspace.freeze(false);
+            shared.freeze(false);
             device.constants().freeze(false);
         }
         try (Arena arena = Arena.ofConfined()) {
@@ -207,6 +212,7 @@ final class AscendCapture implements Capture {
         runs.clear();
         current = null;
         workspace.close();
+        shared.close();
         device.forget(this);
     }
 

@@ -11,6 +11,7 @@ import dev.weft.spi.KernelArguments;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** An operator instance and the candidate that runs it. */
 final class AscendKernel implements Kernel {
@@ -65,15 +66,24 @@ final class AscendKernel implements Kernel {
     @Override
     public void enqueue(DeviceStream stream, KernelArguments arguments) {
         AscendStream s = AscendStream.of(stream, device);
-        s.append(() -> launch(s, arguments, s.workspace()));
+        s.append(() -> launch(s, arguments, s.workspace(), null));
     }
 
-    /** Emits the calls of one run; on the device's thread. */
-    void launch(AscendStream stream, KernelArguments arguments, Workspace workspace) {
+    /**
+     * Emits the calls of one run; on the device's thread.
+     *
+     * @param shared values of the step that the kernel runs in, null if it runs alone
+     */
+    void launch(AscendStream stream, KernelArguments arguments, Workspace workspace, @Nullable StepValues shared) {
         Emission.Target running = new Emission.Target() {
             @Override
             public void call(String function, Object[] values) {
                 device.caller().launch(function, values, stream, workspace);
+            }
+
+            @Override
+            public @Nullable StepValues shared() {
+                return shared;
             }
 
             @Override
@@ -87,6 +97,17 @@ final class AscendKernel implements Kernel {
         long base = planned ? arguments.workspace() : workspace.spill(needed);
         candidate.emit(
                 op, new Emission(profile, device.sizeRule(), arguments, base, Math.max(needed, scratchBytes), running));
+        if (shared != null) {
+            forget(shared, arguments);
+        }
+    }
+
+    private void forget(StepValues shared, KernelArguments arguments) {
+        for (int i = op.inputs().size(); i < arguments.count(); i++) {
+            long rows = arguments.rank(i) == 0 ? 1 : arguments.dim(i, 0);
+            long elements = arguments.rank(i) == 0 ? 1 : rows * arguments.pitch(i);
+            shared.written(arguments.address(i), arguments.dtype(i).bytes(elements));
+        }
     }
 
     private static boolean isDense(KernelArguments arguments) {

@@ -17,9 +17,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A sequence of kernels that is recorded as a graph per set of extents. Extents are part of a graph: shapes and lengths are
- * fixed when it is recorded, so new extents need another graph. The first run with some extents goes call by call and
+ * fixed when it is recorded, so new extents need another graph; everything else that changes from step to step lies in
+ * device memory, which a replay reads again, so that no task of a graph has to be updated. The first run with some extents goes call by call and
  * finds the workspaces; the second is recorded, since running twice in one step would change states twice; later ones
- * replay. Extents of one step only, as in prefill, therefore never pay for a recording.
+ * replay. Extents of one step only, as in prefill, therefore never pay for a recording. Where graphs are off or cannot be
+ * recorded, the executors of the second run are kept instead and run again without their first phase.
  *
  * <p>All graphs of a sequence run one after another and share a block of workspace, which lives as long as they do.
  */
@@ -65,6 +67,7 @@ final class AscendCapture implements Capture {
         private boolean warm;
         private @Nullable MemorySegment graph;
         private @Nullable CaptureException failure;
+        private @Nullable Repeated repeated;
     }
 
     @Override
@@ -83,16 +86,22 @@ final class AscendCapture implements Capture {
             run = select();
             current = run;
         }
-        if (run.warm && run.graph == null && run.failure == null) {
+        boolean graphs = device.options().capture() != AscendOptions.Capture.OFF;
+        if (graphs && run.warm && run.graph == null && run.failure == null) {
             record(run, stream);
         }
+        Repeated repeated = run.repeated;
         if (run.graph != null) {
             stream.operators().add("a graph of " + calls.size() + " kernels");
             int code = device.acl().aclmdlRIExecuteAsync(run.graph, stream.handle());
             device.health().require(code, "aclmdlRIExecuteAsync");
+        } else if (repeated != null) {
+            repeated.run(stream, workspace);
+        } else if (run.warm && calls.stream().allMatch(c -> AscendKernel.isDense(c.arguments()))) {
+            run.repeated = repeat(stream);
         } else {
             launchAll(stream);
-            run.warm = device.options().capture() != AscendOptions.Capture.OFF;
+            run.warm = true;
         }
     }
 
@@ -113,9 +122,25 @@ final class AscendCapture implements Capture {
     }
 
     private void launchAll(AscendStream stream) {
+        launchAll((function, arguments) -> device.caller().launch(function, arguments, stream, workspace));
+    }
+
+    /** Runs call by call and keeps the executors for the next time. */
+    private Repeated repeat(AscendStream stream) {
+        Repeated kept = new Repeated(device.caller());
+        try {
+            launchAll((function, arguments) -> kept.first(function, arguments, stream, workspace));
+            return kept;
+        } catch (RuntimeException | Error e) {
+            kept.close();
+            throw e;
+        }
+    }
+
+    private void launchAll(AscendKernel.Caller caller) {
         shared.begin();
         for (Call c : calls) {
-            ((AscendKernel) c.kernel()).launch(stream, c.arguments(), workspace, shared);
+            ((AscendKernel) c.kernel()).launch(c.arguments(), workspace, shared, caller);
         }
     }
 
@@ -185,6 +210,10 @@ final class AscendCapture implements Capture {
     private void destroy(Run run) {
         MemorySegment graph = run.graph;
         run.graph = null;
+        if (run.repeated != null) {
+            run.repeated.close();
+            run.repeated = null;
+        }
         if (graph != null) {
             if (lastStream != null) {
                 lastStream.settle();

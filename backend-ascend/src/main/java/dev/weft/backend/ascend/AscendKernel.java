@@ -66,19 +66,30 @@ final class AscendKernel implements Kernel {
     @Override
     public void enqueue(DeviceStream stream, KernelArguments arguments) {
         AscendStream s = AscendStream.of(stream, device);
-        s.append(() -> launch(s, arguments, s.workspace(), null));
+        s.append(() -> launch(
+                arguments,
+                s.workspace(),
+                null,
+                (function, values) -> device.caller().launch(function, values, s, s.workspace())));
+    }
+
+    /** Makes the calls of a kernel. */
+    interface Caller {
+        void call(String function, Object[] arguments);
     }
 
     /**
      * Emits the calls of one run; on the device's thread.
      *
+     * @param workspace for operands that the planned scratch does not foresee
      * @param shared values of the step that the kernel runs in, null if it runs alone
+     * @param caller makes the calls
      */
-    void launch(AscendStream stream, KernelArguments arguments, Workspace workspace, @Nullable StepValues shared) {
+    void launch(KernelArguments arguments, Workspace workspace, @Nullable StepValues shared, Caller caller) {
         Emission.Target running = new Emission.Target() {
             @Override
             public void call(String function, Object[] values) {
-                device.caller().launch(function, values, stream, workspace);
+                caller.call(function, values);
             }
 
             @Override
@@ -110,7 +121,8 @@ final class AscendKernel implements Kernel {
         }
     }
 
-    private static boolean isDense(KernelArguments arguments) {
+    /** Whether the planned scratch suffices; else calls have addresses that the next run may not have. */
+    static boolean isDense(KernelArguments arguments) {
         for (int i = 0; i < arguments.count(); i++) {
             long inner = 1;
             for (int a = 1; a < arguments.rank(i); a++) {

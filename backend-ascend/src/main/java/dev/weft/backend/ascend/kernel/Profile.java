@@ -1,6 +1,7 @@
 package dev.weft.backend.ascend.kernel;
 
 import dev.weft.BackendUnavailableException;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
@@ -31,6 +32,8 @@ public enum Profile {
                 EnumSet.of(PR950, DT950),
                 "MX A8W4 grouped products",
                 "ops-transformer docs aclnnGroupedMatmulWeightNz"),
+        /** Experts in INT8, for families without narrower floats. */
+        INT8_EXPERTS(EnumSet.of(A2, A3), "INT8 experts in Weft", "ops-transformer docs aclnnGroupedMatmulV5"),
         /** Products of BF16 operands with an F32 result. */
         MATMUL_16_TO_32(EnumSet.of(PR950, DT950), "16cast32 products", "ops-nn docs aclnnFusedMatmul"),
         /** Lightning indexer on BF16 keys of compressed entries. */
@@ -61,13 +64,15 @@ public enum Profile {
      * @throws BackendUnavailableException for a chip of no known family
      */
     public static Profile of(String socName) {
-        for (Profile p : values()) {
-            if (socName.startsWith(p.prefix)) {
-                return p;
-            }
-        }
-        throw new BackendUnavailableException("ascend: chip '" + socName
-                + "': expected Ascend950DT, Ascend950PR, Ascend910_93 or Ascend910B; other chips were never looked at");
+        return find(socName)
+                .orElseThrow(() -> new BackendUnavailableException("ascend: chip '" + socName
+                        + "': expected Ascend950DT, Ascend950PR, Ascend910_93 or Ascend910B; other chips were never"
+                        + " looked at"));
+    }
+
+    /** The family of a chip, empty for a chip of no known family. */
+    public static Optional<Profile> find(String socName) {
+        return Arrays.stream(values()).filter(p -> socName.startsWith(p.prefix)).findFirst();
     }
 
     /** Whether the family is an Ascend 950. */

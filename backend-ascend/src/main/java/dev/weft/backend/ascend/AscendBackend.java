@@ -57,7 +57,9 @@ final class AscendBackend implements Backend {
     }
 
     private List<String> variants() {
-        return Profile.find(soc).filter(p -> p.has(Profile.Capability.INT8_EXPERTS)).isPresent()
+        return Profile.find(soc)
+                        .filter(p -> p.has(Profile.Capability.INT8_EXPERTS))
+                        .isPresent()
                 ? List.of(COMPOSITE, INT8)
                 : List.of(COMPOSITE);
     }

@@ -129,8 +129,7 @@ final class Emission implements Emit {
     public Ten temp(AclType type, long... dims) {
         StepValues values = target.shared();
         if (sharing && values != null) {
-            return Ten.dense(
-                    values.allocate(type.bytes(Ten.dense(0, type, dims).elements())), type, dims);
+            return Ten.dense(values.allocate(type.bytes(Ten.dense(0, type, dims).elements())), type, dims);
         }
         Ten t = Ten.dense(next, type, dims);
         next += rule.strideOf(Math.max(1, type.bytes(t.elements())));

@@ -106,7 +106,8 @@ final class OpCaller implements AutoCloseable {
      *
      * @return null where the executor is used up
      */
-    @Nullable Kept keep(String function, Object[] arguments, AscendStream stream, Workspace workspace) {
+    @Nullable
+    Kept keep(String function, Object[] arguments, AscendStream stream, Workspace workspace) {
         if (Arrays.stream(arguments).anyMatch(String.class::isInstance)) {
             launch(function, arguments, stream, workspace);
             return null;

@@ -69,8 +69,8 @@ final class StepValues {
         }
         if (block == blocks.size()) {
             if (frozen) {
-                throw new CaptureException("values that kernels share ask for " + step
-                        + " bytes more than the run before took");
+                throw new CaptureException(
+                        "values that kernels share ask for " + step + " bytes more than the run before took");
             }
             blocks.add(memory.allocate(Math.max(BLOCK, step), SizeRule.ALIGNMENT));
         }

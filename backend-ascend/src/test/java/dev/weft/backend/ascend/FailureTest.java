@@ -74,13 +74,7 @@ class FailureTest {
 
     /** Executors are kept there, and run again without their first phase. */
     @ParameterizedTest
-    @ValueSource(
-            strings = {
-                "aclnnAddGetWorkspaceSize:561003",
-                "aclnnAdd:161001",
-                "aclnnAdd:207001",
-                "aclnnMul:561000"
-            })
+    @ValueSource(strings = {"aclnnAddGetWorkspaceSize:561003", "aclnnAdd:161001", "aclnnAdd:207001", "aclnnMul:561000"})
     void anyCallMayFailWithoutGraphs(String failure) {
         anyCallMayFail(failure, "off");
     }

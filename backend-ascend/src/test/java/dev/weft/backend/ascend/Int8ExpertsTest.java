@@ -10,6 +10,7 @@ import dev.weft.TensorType;
 import dev.weft.graph.Graph;
 import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Value;
+import dev.weft.op.Cast;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.Quantize;
 import dev.weft.runtime.CompiledGraph;
@@ -33,11 +34,13 @@ class Int8ExpertsTest {
 
     private static Graph graph() {
         GraphBuilder g = Graph.builder("experts");
-        Value x = g.input("x", TensorType.of(DType.BF16, ROWS, WIDTH));
+        Value x = g.input("x", TensorType.of(DType.F32, ROWS, WIDTH));
         Value ends = g.input("offsets", TensorType.of(DType.I32, EXPERTS + 1));
-        Value w = g.weight("w", TensorType.of(DType.F4_E2M1, EXPERTS, OUT, WIDTH).scaled(Scaling.MXFP4));
+        Value w =
+                g.weight("w", TensorType.of(DType.F4_E2M1, EXPERTS, OUT, WIDTH).scaled(Scaling.MXFP4));
         Value codes = g.node(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), x);
-        return g.output("y", g.node(new ExpertGemm(DType.BF16), codes, w, ends)).build();
+        Value y = g.node(new ExpertGemm(DType.BF16), codes, w, ends);
+        return g.output("y", g.node(new Cast(DType.F32), y)).build();
     }
 
     private static float[] run(Weft weft, String device, boolean int8) {

@@ -72,29 +72,36 @@ public record LegalSizes(OpCase op, String on950, String on910) {
                 new LegalSizes(OpCase.of(gemm, fp8(ROWS, 512), fp8Weight(256, 512)), "aclnnQuantMatmulV5", COMPOSITE),
                 new LegalSizes(OpCase.of(gemm, fp8(ROWS, 256), fp4Weight(128, 256)), "aclnnQuantMatmulV5", COMPOSITE),
                 new LegalSizes(OpCase.of(gemm, bf16(ROWS, 512), bf16(256, 512)), "aclnnMatmul", "aclnnMatmul"),
-                new LegalSizes(OpCase.of(new Gemm(DType.F32), bf16(ROWS, 512), bf16(64, 512)), "aclnnFusedMatmul", COMPOSITE),
+                new LegalSizes(
+                        OpCase.of(new Gemm(DType.F32), bf16(ROWS, 512), bf16(64, 512)), "aclnnFusedMatmul", COMPOSITE),
                 new LegalSizes(
                         OpCase.of(new GroupedGemm(DType.BF16), bf16(ROWS, 4, 256), fp8Weight(4, 128, 256)),
-                        "aclnnTransposeBatchMatMul", "aclnnTransposeBatchMatMul"),
+                        "aclnnTransposeBatchMatMul",
+                        "aclnnTransposeBatchMatMul"),
                 new LegalSizes(
                         OpCase.of(new ExpertGemm(DType.BF16), fp8(ROWS, 256), fp4Weight(4, 128, 256), offsets),
-                        "aclnnGroupedMatmulWeightNz", COMPOSITE),
+                        "aclnnGroupedMatmulWeightNz",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(new ExpertGemm(DType.BF16), fp8(ROWS, 192), fp4Weight(4, 64, 192), offsets),
-                        "aclnnGroupedMatmulWeightNz", COMPOSITE),
+                        "aclnnGroupedMatmulWeightNz",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(new ExpertGemm(DType.F32), fp8(ROWS, 256), fp8Weight(4, 128, 256), offsets),
-                        "aclnnGroupedMatmulV5", COMPOSITE),
+                        "aclnnGroupedMatmulV5",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(
                                 new SwiGlu(10, true),
                                 bf16(ROWS, 256),
                                 bf16(ROWS, 256),
                                 Operand.random(DType.F32, ROWS)),
-                        "aclnnSwigluGroup", COMPOSITE),
+                        "aclnnSwigluGroup",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions),
-                        "aclnnInplacePartialRotaryMul", "aclnnInplacePartialRotaryMul"),
+                        "aclnnInplacePartialRotaryMul",
+                        "aclnnInplacePartialRotaryMul"),
                 new LegalSizes(
                         OpCase.of(
                                 new HyperPre(4, 20, 1e-6f, 1e-6f),
@@ -102,7 +109,8 @@ public record LegalSizes(OpCase op, String on950, String on910) {
                                 Operand.random(DType.F32, 24, 4 * 4096),
                                 Operand.random(DType.F32, 3),
                                 Operand.random(DType.F32, 24)),
-                        "aclnnMhcPreSinkhorn", "aclnnMhcPreSinkhorn"),
+                        "aclnnMhcPreSinkhorn",
+                        "aclnnMhcPreSinkhorn"),
                 new LegalSizes(
                         OpCase.of(
                                 new HyperPost(),
@@ -110,26 +118,33 @@ public record LegalSizes(OpCase op, String on950, String on910) {
                                 bf16(ROWS, 4, 512),
                                 Operand.random(DType.F32, ROWS, 4),
                                 Operand.random(DType.F32, ROWS, 4, 4)),
-                        "aclnnMhcPost", "aclnnMhcPost"),
+                        "aclnnMhcPost",
+                        "aclnnMhcPost"),
                 new LegalSizes(
                         OpCase.of(
                                 new MoeGate(6, MoeGate.Score.SQRT_SOFTPLUS, true, 1.5f),
                                 Operand.random(DType.F32, ROWS, 256),
                                 Operand.ints(new int[] {0, 3, 1, 2, 0, 1, 3}, ROWS),
                                 Operand.ints(choices(4, 6, 256), 4, 6)),
-                        "aclnnMoeGatingTopKV2", COMPOSITE),
+                        "aclnnMoeGatingTopKV2",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(
                                 new MoeDispatch(256),
                                 bf16(ROWS, 512),
                                 Operand.ints(choices(ROWS, 6, 256), ROWS, 6),
                                 Operand.random(DType.F32, ROWS, 6)),
-                        "aclnnMoeInitRoutingV3", "aclnnMoeInitRoutingV3"),
+                        "aclnnMoeInitRoutingV3",
+                        "aclnnMoeInitRoutingV3"),
                 new LegalSizes(OpCase.of(new HeadNorm(1e-6f), bf16(ROWS, 8, 512)), "aclnnRmsNorm", "aclnnRmsNorm"),
                 new LegalSizes(
-                        OpCase.of(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), bf16(ROWS, 1024)), "aclnnCast", COMPOSITE),
-                new LegalSizes(OpCase.of(new FakeQuantize(DType.F8_E4M3, 64, 448), bf16(ROWS, 512)), "aclnnCast", COMPOSITE),
-                new LegalSizes(OpCase.of(new FakeQuantize(DType.F4_E2M1, 32, 128), bf16(ROWS, 64, 128)),
+                        OpCase.of(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), bf16(ROWS, 1024)),
+                        "aclnnCast",
+                        COMPOSITE),
+                new LegalSizes(
+                        OpCase.of(new FakeQuantize(DType.F8_E4M3, 64, 448), bf16(ROWS, 512)), "aclnnCast", COMPOSITE),
+                new LegalSizes(
+                        OpCase.of(new FakeQuantize(DType.F4_E2M1, 32, 128), bf16(ROWS, 64, 128)),
                         "aclnnCast",
                         COMPOSITE),
                 new LegalSizes(index(), COMPOSITE, "aclnnLightningIndexerV2"),

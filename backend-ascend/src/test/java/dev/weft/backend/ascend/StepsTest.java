@@ -94,7 +94,9 @@ class StepsTest {
             assertThat(emulator.count("objects")).as("handles").isEqualTo(objects);
             assertThat(emulator.count("device")).as("bytes of device memory").isEqualTo(device);
             assertThat(emulator.count("pinned")).as("pinned blocks").isEqualTo(pinned);
-            assertThat(SoakTest.residentBytes() - resident).as("growth of resident bytes").isLessThan(SoakTest.GROWTH);
+            assertThat(SoakTest.residentBytes() - resident)
+                    .as("growth of resident bytes")
+                    .isLessThan(SoakTest.GROWTH);
         });
     }
 

@@ -38,14 +38,12 @@ final class CacheOps {
         Ten slots = e.operand(4);
         Ten spare = e.spare(0);
         long unused = spare.dim(0) - 1;
-        Ten place = c.shared(
-                "ring rows", List.of(positions, starts, slots), List.of(most, capacity, unused), () -> {
-                    StepRows steps = StepRows.of(c, most, positions, starts);
-                    // written if among the last C rows of its sequence: row + C >= end
-                    Ten late = c.plus(StepRows.integers(c, most).slice(0, 0, rows.dim(0)), Scalar.of((int) capacity));
-                    return orSpare(
-                            c, unused, c.less(late, steps.end()), steps.ringRow(slots, capacity, steps.position()));
-                });
+        Ten place = c.shared("ring rows", List.of(positions, starts, slots), List.of(most, capacity, unused), () -> {
+            StepRows steps = StepRows.of(c, most, positions, starts);
+            // written if among the last C rows of its sequence: row + C >= end
+            Ten late = c.plus(StepRows.integers(c, most).slice(0, 0, rows.dim(0)), Scalar.of((int) capacity));
+            return orSpare(c, unused, c.less(late, steps.end()), steps.ringRow(slots, capacity, steps.position()));
+        });
         e.call("aclnnScatterNdUpdate", spare, place, rows);
     }
 
@@ -105,8 +103,8 @@ final class CacheOps {
      */
     private record Closing(StepRows last, Ten open, Ten block, Ten from, Ten firstPosition) {
         static Closing of(Calls c, Compress o, long most, Ten positions, Ten starts, long entries) {
-            List<Ten> t = c.shared(
-                    "closing rows", List.of(positions, starts), List.of(most, o.ratio(), entries), () -> {
+            List<Ten> t =
+                    c.shared("closing rows", List.of(positions, starts), List.of(most, o.ratio(), entries), () -> {
                         StepRows all = StepRows.of(c, most, positions, starts);
                         StepRows last = all.of(closingRows(c, isOpen(c, o, all), entries));
                         Ten block = StepRows.quotient(c, last.position(), o.ratio());

@@ -130,8 +130,7 @@ final class ExpertOps {
                 && op.inputs().get(0).dtype() != DType.F32;
         return fits
                 ? groups(op, p)
-                : Optional.of(
-                        "A8W8 gives BF16 results, found " + op + " (ops-transformer docs aclnnGroupedMatmulV5)");
+                : Optional.of("A8W8 gives BF16 results, found " + op + " (ops-transformer docs aclnnGroupedMatmulV5)");
     }
 
     /** Activations by token, weights by row. */

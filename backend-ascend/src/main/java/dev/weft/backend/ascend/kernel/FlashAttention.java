@@ -167,8 +167,8 @@ final class FlashAttention {
         List<Ten> lengths = compressed
                 ? List.of(starts, window.used(), cache.used(), cache.residual())
                 : List.of(starts, window.used());
-        List<Long> numbers = List.of(
-                q.dim(1), rows, sequences, window.longest(), cache.longest(), picks, ratio, (long) o.window());
+        List<Long> numbers =
+                List.of(q.dim(1), rows, sequences, window.longest(), cache.longest(), picks, ratio, (long) o.window());
         return c.shared(PLAN, lengths, numbers, () -> {
             Ten plan = e.temp(AclType.INT32, PLAN_WORDS);
             e.call(

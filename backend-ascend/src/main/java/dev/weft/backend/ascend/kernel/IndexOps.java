@@ -17,14 +17,13 @@ import java.util.Optional;
 final class IndexOps {
     private static final String NAME = "aclnnLightningIndexerV2";
 
-    static final Map<Class<? extends Op>, List<Candidate>> WAYS =
-            Map.of(
-                    LightningIndex.class,
-                    List.of(
-                            Way.of(NAME, IndexOps::fused)
-                                    .needing(Profile.Capability.INDEX_16_BIT)
-                                    .refusing(IndexOps::shapes),
-                            Way.composite(IndexOps::simple)));
+    static final Map<Class<? extends Op>, List<Candidate>> WAYS = Map.of(
+            LightningIndex.class,
+            List.of(
+                    Way.of(NAME, IndexOps::fused)
+                            .needing(Profile.Capability.INDEX_16_BIT)
+                            .refusing(IndexOps::shapes),
+                    Way.composite(IndexOps::simple)));
 
     private static final String DOCUMENT = " (ops-transformer docs " + NAME + ")";
     private static final long WIDTH = 128;
@@ -46,8 +45,7 @@ final class IndexOps {
         long heads = q.shape().dim(1).maximum();
         long perPage = op.inputs().get(2).shape().dim(1).maximum();
         if (q.dtype() != DType.BF16 || q.shape().last().maximum() != WIDTH || heads > MOST_HEADS) {
-            return Optional.of(
-                    "takes up to " + MOST_HEADS + " BF16 heads of " + WIDTH + ", found " + q + DOCUMENT);
+            return Optional.of("takes up to " + MOST_HEADS + " BF16 heads of " + WIDTH + ", found " + q + DOCUMENT);
         }
         if (!RATIOS.contains(o.ratio()) || o.topK() > MOST_PICKS) {
             return Optional.of("takes ratios " + RATIOS + " and up to " + MOST_PICKS + " picks, found " + o + DOCUMENT);
@@ -95,7 +93,9 @@ final class IndexOps {
                 e.temp(AclType.FLOAT, rows, 1, o.topK()));
         Ten flat = chosen.view(rows, o.topK());
         ascending(
-                c, c.select(c.atLeast(flat, Scalar.of(0)), flat, c.constant(AclType.INT32, Integer.MAX_VALUE, 2)), picks);
+                c,
+                c.select(c.atLeast(flat, Scalar.of(0)), flat, c.constant(AclType.INT32, Integer.MAX_VALUE, 2)),
+                picks);
     }
 
     /** Picks in ascending order, the largest integer standing for none. */

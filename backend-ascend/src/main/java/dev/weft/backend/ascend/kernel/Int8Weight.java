@@ -53,8 +53,7 @@ final class Int8Weight extends HostPacking {
         for (int k = 0; k < columns(); k++) {
             for (int r = 0; r < piece.rows(); r++) {
                 int code = scales[r] == 0 ? 0 : (int) Math.rint(decoder.value(piece, r, k) / scales[r]);
-                target.set(
-                        ValueLayout.JAVA_BYTE, matrix + (long) k * rows() + piece.first() + r, (byte) code);
+                target.set(ValueLayout.JAVA_BYTE, matrix + (long) k * rows() + piece.first() + r, (byte) code);
             }
         }
     }

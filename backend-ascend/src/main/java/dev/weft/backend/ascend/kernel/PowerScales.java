@@ -47,8 +47,7 @@ final class PowerScales {
      */
     static Ten roundedUp(Calls c, Ten x, float least) {
         // floats that are not negative are ordered as their bits, and NaN comes last
-        Ten bits = c.clamp(
-                x.as(AclType.INT32), Scalar.of(Float.floatToRawIntBits(least)), Scalar.of(INFINITY_BITS));
+        Ten bits = c.clamp(x.as(AclType.INT32), Scalar.of(Float.floatToRawIntBits(least)), Scalar.of(INFINITY_BITS));
         return c.cast(upperHalves(c.plus(bits, Scalar.of(EXPONENT - 1))), AclType.INT32);
     }
 

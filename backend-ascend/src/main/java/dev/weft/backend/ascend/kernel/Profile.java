@@ -37,7 +37,8 @@ public enum Profile {
         /** Products of BF16 operands with an F32 result. */
         MATMUL_16_TO_32(EnumSet.of(PR950, DT950), "16cast32 products", "ops-nn docs aclnnFusedMatmul"),
         /** Lightning indexer on BF16 keys of compressed entries. */
-        INDEX_16_BIT(EnumSet.of(A2, A3), "lightning indexer on BF16 keys", "ops-transformer docs aclnnLightningIndexerV2"),
+        INDEX_16_BIT(
+                EnumSet.of(A2, A3), "lightning indexer on BF16 keys", "ops-transformer docs aclnnLightningIndexerV2"),
         /** Gated activation by group with a clamp. */
         SWIGLU_GROUP(EnumSet.of(PR950, DT950), "SwigluGroup", "ops-nn docs aclnnSwigluGroupQuant");
 

@@ -56,8 +56,7 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
     static StepRows ofSequences(Calls c, long most, Ten positions, Ten starts) {
         return of(
                 c,
-                c.shared(
-                        "sequences", List.of(positions, starts), most, () -> sequences(c, most, positions, starts)));
+                c.shared("sequences", List.of(positions, starts), most, () -> sequences(c, most, positions, starts)));
     }
 
     private static List<Ten> sequences(Calls c, long most, Ten positions, Ten starts) {

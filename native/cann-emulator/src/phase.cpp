@@ -193,6 +193,7 @@ aclnnStatus first_phase(const Signature& s, std::initializer_list<Value> values,
     made->workspace = call.workspace();
     *workspace_size = made->workspace;
     *executor = static_cast<aclOpExecutor*>(w.executors.add(made));
+    w.first_phases++;
     return 0;
 }
 
@@ -288,7 +289,11 @@ aclnnStatus second_phase(const char* op, void* workspace, uint64_t workspace_siz
         (code = check_placement(*set, stream->device, workspace, workspace_size, accesses))) {
         return code;
     }
-    return submit(stream, make_task(set, std::move(accesses))) == 0 ? 0 : static_cast<int>(ACLNN_ERR_RUNTIME_ERROR);
+    if (submit(stream, make_task(set, std::move(accesses))) != 0) {
+        return ACLNN_ERR_RUNTIME_ERROR;
+    }
+    w.second_phases++;
+    return 0;
 }
 
 int not_emulated(const char* function, int code) {

@@ -35,9 +35,37 @@ int init() {
     w.host.clear();
     w.actors = 1;
     w.threads = 0;
+    w.first_phases = 0;
+    w.second_phases = 0;
     log("WEFT EMULATOR, no Ascend hardware: " + config().soc_name + ", devices " + std::to_string(config().devices) +
         ", bytes a device " + std::to_string(config().memory) + ", seed " + std::to_string(config().seed));
     return 0;
+}
+
+int64_t count(const std::string& what) {
+    World& w = world();
+    Lock lock(w.mutex);
+    if (what == "first phases") {
+        return w.first_phases;
+    }
+    if (what == "second phases") {
+        return w.second_phases;
+    }
+    size_t n = 0;
+    if (what == "objects") {
+        n = w.contexts.size() + w.streams.size() + w.events.size() + w.graphs.size() + w.tensors.size() +
+            w.lists.size() + w.scalars.size() + w.scalar_lists.size() + w.integers.size() + w.floats.size() +
+            w.booleans.size() + w.executors.size() + w.communicators.size();
+    } else if (what == "device") {
+        for (const auto& [begin, a] : allocations()) {
+            n += a.size;
+        }
+    } else if (what == "pinned") {
+        n = pinned_count();
+    } else {
+        return -1;
+    }
+    return static_cast<int64_t>(n);
 }
 
 namespace {

@@ -57,6 +57,7 @@ struct World {
     Clock host;
     uint32_t actors = 1;  // 0 is the host
     std::vector<std::shared_ptr<Capture>> captures;
+    std::atomic<int64_t> first_phases = 0, second_phases = 0;  // that succeeded
     std::atomic<int> threads = 0;  // that have called; many of them hint at virtual threads on changing carriers
 
     Handles<Context> contexts{HandleKind::context};
@@ -80,6 +81,12 @@ World& world();
 
 int init();
 int finalize();
+
+/**
+ * How much there is of something now: "objects" (live handles of every kind), "device", "pinned" (live bytes and blocks),
+ * and since aclInit: "first phases", "second phases" (successful ones). -1 for another name.
+ */
+int64_t count(const std::string& what);
 
 /** The first thing every function does: 0, or the code to return (not initialised, injected failure). */
 int enter(const char* function);

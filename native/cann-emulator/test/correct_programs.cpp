@@ -26,6 +26,25 @@ TEST(add_computes, [] {
     out.release();
 });
 
+TEST(counts_follow_the_program, [] {
+    const int64_t objects = weftEmulatorCount("objects"), bytes = weftEmulatorCount("device");
+    Buffer a({16}), b({16}), out({16});
+    EQUAL(weftEmulatorCount("objects"), objects + 3);
+    EQUAL(weftEmulatorCount("device"), bytes + 3 * 64);
+    aclOpExecutor* executor = add_executor(a.tensor, b.tensor, out.tensor);
+    EQUAL(weftEmulatorCount("first phases"), 1);
+    EQUAL(weftEmulatorCount("second phases"), 0);
+    OK(aclnnAdd(nullptr, 0, executor, nullptr));
+    EQUAL(weftEmulatorCount("second phases"), 1);
+    OK(aclrtSynchronizeStream(nullptr));
+    a.release();
+    b.release();
+    out.release();
+    EQUAL(weftEmulatorCount("objects"), objects);
+    EQUAL(weftEmulatorCount("device"), bytes);
+    EQUAL(weftEmulatorCount("teapots"), -1);
+});
+
 TEST(fresh_memory_is_poison, [] {
     void* p = device_bytes(64);
     for (float v : download(p, 16)) {

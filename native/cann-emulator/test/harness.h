@@ -17,6 +17,7 @@
 
 extern "C" int weftEmulatorConfigure(const char* key, const char* value);
 extern "C" const char* weftEmulatorFaults(void);
+extern "C" int64_t weftEmulatorCount(const char* what);
 
 namespace test {
 

@@ -4,6 +4,7 @@
 #include "aclnnop/aclnn_inplace_partial_rotary_mul.h"
 #include "aclnnop/aclnn_kv_compress_epilog.h"
 #include "aclnnop/aclnn_lightning_indexer.h"
+#include "aclnnop/aclnn_lightning_indexer_v2.h"
 #include "aclnnop/aclnn_mhc_post.h"
 #include "aclnnop/aclnn_mhc_pre_sinkhorn.h"
 #include "aclnnop/aclnn_quant_lightning_indexer_v2.h"
@@ -250,6 +251,64 @@ void indexer() {
     CHECK(orders.size() > 1);  // no order is promised
 }
 
+void indexer_of_entries() {
+    constexpr int64_t kHeads = 4, kKeys = 20, kDim = 128, kTopk = 7, kRatio = 4;
+    const std::vector<float> q = random_values(3 * kHeads * kDim, 50), k = random_values(2 * 16 * kDim, 51);
+    const std::vector<float> w = random_values(3 * kHeads, 52);
+    Session s("Ascend910_9382");
+    Ten tq = b16({3, kHeads, kDim}, q), tk = b16({2, 16, 1, kDim}, k), tw = f32({3, kHeads}, w);
+    Ten starts = i32({2}, {0, 3}), lengths = i32({1}, {kKeys}), residual = i32({1}, {1}), table = i32({1, 2}, {1, 0});
+    Ten out = empty(ACL_INT32, {3, 1, kTopk}, 4), values = empty(ACL_FLOAT, {3, 1, kTopk}, 4);
+    Ten metadata = empty(ACL_INT32, {1024}, 4);
+    EQUAL(CALL(s, aclnnLightningIndexerV2, tq, tk, tw, starts, nullptr, nullptr, lengths, residual, table, nullptr,
+               metadata, kTopk, -1, tnd, paged, 3, kRatio, 1, out, values),
+          161002);  // these products divide the work themselves and refuse a plan
+    EQUAL(CALL(s, aclnnLightningIndexerV2, tq, tk, tw, starts, nullptr, nullptr, lengths, residual, table, nullptr,
+               nullptr, kTopk, -1, tnd, paged, 3, kRatio, 1, out, values),
+          0);
+    const std::vector<int32_t> found = out.raw<int32_t>();
+    const std::vector<float> scores = values.floats();
+    for (int64_t i = 0; i < 3; i++) {
+        const int64_t visible = (kKeys * kRatio + 1 - 3 + i + 1) / kRatio;
+        std::vector<std::pair<double, int32_t>> want;
+        for (int64_t t = 0; t < visible; t++) {
+            double sum = 0;
+            for (int64_t h = 0; h < kHeads; h++) {
+                double dot = 0;
+                for (int64_t d = 0; d < kDim; d++) {
+                    dot += static_cast<double>(q[static_cast<size_t>((i * kHeads + h) * kDim + d)]) *
+                           k[static_cast<size_t>(((t < 16 ? 1 : 0) * 16 + t % 16) * kDim + d)];
+                }
+                sum += std::fmax(dot, 0) * w[static_cast<size_t>(i * kHeads + h)];
+            }
+            want.emplace_back(-sum, static_cast<int32_t>(t));
+        }
+        std::sort(want.begin(), want.end());
+        std::set<int32_t> best, seen(found.begin() + i * kTopk, found.begin() + (i + 1) * kTopk);
+        for (int64_t j = 0; j < kTopk; j++) {
+            best.insert(want[static_cast<size_t>(j)].second);
+        }
+        CHECK(seen == best);
+        for (int64_t j = 0; j < kTopk; j++) {
+            for (const auto& [negative, t] : want) {
+                if (t == found[static_cast<size_t>(i * kTopk + j)]) {
+                    CHECK(std::fabs(scores[static_cast<size_t>(i * kTopk + j)] + negative) < 0.01);
+                }
+            }
+        }
+    }
+}
+
+void indexer_of_entries_on_950() {
+    Session s;
+    Ten q = b16({1, 1, 128}, random_values(128, 1)), k = b16({1, 16, 1, 128}, random_values(16 * 128, 2));
+    Ten w = f32({1, 1}, {1}), starts = i32({2}, {0, 1}), lengths = i32({1}, {1}), table = i32({1, 1}, {0});
+    Ten out = empty(ACL_INT32, {1, 1, 1}, 4), values = empty(ACL_FLOAT, {1, 1, 1}, 4);
+    EQUAL(CALL(s, aclnnLightningIndexerV2, q, k, w, starts, nullptr, nullptr, lengths, nullptr, table, nullptr, nullptr,
+               1, -1, tnd, paged, 3, 1, 0, out, values),
+          561003);
+}
+
 void quant_indexer() {
     constexpr int64_t kHeads = 64, kKeys = 20, kDim = 128, kTopk = 32, kRatio = 4;
     std::mt19937 engine(40);
@@ -331,6 +390,8 @@ int main() {
     rotary();
     compressor();
     indexer();
+    indexer_of_entries();
+    indexer_of_entries_on_950();
     quant_indexer();
     caches();
     std::printf("%d failures\n", failures);

@@ -1,4 +1,4 @@
-// Start, end, versions, messages, facts about the machine; the emulator's own two functions.
+// Start, end, versions, messages, facts about the machine; the emulator's own three functions.
 #include <cstdio>
 #include <cstring>
 
@@ -31,6 +31,10 @@ ACL_FUNC_VISIBILITY const char* weftEmulatorFaults(void) {
     static thread_local std::string faults;
     faults = emu::take_faults();
     return faults.c_str();
+}
+
+ACL_FUNC_VISIBILITY int64_t weftEmulatorCount(const char* what) {
+    return emu::count(what);
 }
 
 aclError aclInit(const char*) {

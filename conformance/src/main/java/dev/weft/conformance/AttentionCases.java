@@ -44,6 +44,10 @@ final class AttentionCases {
                         .noted("full size"));
             }
         }
+        for (int ratio : new int[] {4, 128}) {
+            cases.add(index(DType.BF16, 512, ratio, 4, 128, 32, mixed, Data.random())
+                    .noted("full size"));
+        }
         // all heads of the family, and rows enough for a block of a device to take them all
         Steps rows = Steps.of(40, 69, 1000, 1);
         cases.add(attention(DType.BF16, Reach.ALL, 70, 70, 128, 64, 512, rows, 1, 0)
@@ -139,14 +143,19 @@ final class AttentionCases {
     }
 
     private static OpCase index(DType d, int topK, int ratio, int heads, int width, Steps steps, Data keys) {
+        return index(d, topK, ratio, heads, width, PER_PAGE, steps, keys);
+    }
+
+    private static OpCase index(
+            DType d, int topK, int ratio, int heads, int width, int perPage, Steps steps, Data keys) {
         return OpCase.of(
                 new LightningIndex(topK, ratio),
                 Operand.random(d, steps.rows(), heads, width),
                 Operand.random(d, steps.rows(), heads),
-                Operand.of(TensorType.of(d, steps.pageCount(ratio, PER_PAGE), PER_PAGE, width), keys),
+                Operand.of(TensorType.of(d, steps.pageCount(ratio, perPage), perPage, width), keys),
                 steps.positions(),
                 steps.starts(),
-                steps.pages(ratio, PER_PAGE));
+                steps.pages(ratio, perPage));
     }
 
     /** Decoding of as many sequences as rows, a few of them much longer than the others. */

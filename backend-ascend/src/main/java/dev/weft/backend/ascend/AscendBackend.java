@@ -3,6 +3,7 @@ package dev.weft.backend.ascend;
 import dev.weft.BackendUnavailableException;
 import dev.weft.ClosedException;
 import dev.weft.DeviceId;
+import dev.weft.backend.ascend.kernel.Profile;
 import dev.weft.spi.Backend;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
@@ -14,11 +15,13 @@ import java.util.stream.IntStream;
 
 /**
  * The Ascend devices that CANN sees. A device opened without a variant uses fused operators where its product and its CANN
- * have them; the variant {@value #COMPOSITE} builds everything from simple ones.
+ * have them; the variant {@value #COMPOSITE} builds everything from simple ones. On products without narrow floats the
+ * variant {@value #INT8} quantises experts anew, which deviates from the checkpoint's numbers.
  */
 final class AscendBackend implements Backend {
     static final String NAME = "ascend";
     static final String COMPOSITE = "composite";
+    static final String INT8 = "int8";
 
     private final CannRuntime runtime;
     private final AscendOptions options;
@@ -50,7 +53,15 @@ final class AscendBackend implements Backend {
                 description,
                 cann.isEmulator() ? DeviceInfo.EMULATOR : "hardware",
                 runtime.memoryBytes(ordinal),
-                List.of(COMPOSITE));
+                variants());
+    }
+
+    private List<String> variants() {
+        return Profile.find(soc)
+                        .filter(p -> p.has(Profile.Capability.INT8_EXPERTS))
+                        .isPresent()
+                ? List.of(COMPOSITE, INT8)
+                : List.of(COMPOSITE);
     }
 
     @Override
@@ -73,9 +84,9 @@ final class AscendBackend implements Backend {
                 .findFirst()
                 .orElseThrow(() -> new BackendUnavailableException("device " + id + ": found only "
                         + devices.stream().map(DeviceInfo::id).toList()));
-        if (!id.variant().isEmpty() && !id.variant().equals(COMPOSITE)) {
-            throw new BackendUnavailableException(
-                    "device " + id + ": no variant '" + id.variant() + "' here, expected none or " + COMPOSITE);
+        if (!id.variant().isEmpty() && !base.variants().contains(id.variant())) {
+            throw new BackendUnavailableException("device " + id + ": no variant '" + id.variant()
+                    + "' here, expected none or one of " + base.variants());
         }
         DeviceInfo info = new DeviceInfo(id, base.description(), base.tier(), base.memoryBytes(), base.variants());
         AscendDevice device = new AscendDevice(info, soc, runtime.cann(), options, this::forget);

@@ -17,9 +17,11 @@ import org.slf4j.LoggerFactory;
 
 /**
  * A sequence of kernels that is recorded as a graph per set of extents. Extents are part of a graph: shapes and lengths are
- * fixed when it is recorded, so new extents need another graph. The first run with some extents goes call by call and
+ * fixed when it is recorded, so new extents need another graph; everything else that changes from step to step lies in
+ * device memory, which a replay reads again, so that no task of a graph has to be updated. The first run with some extents goes call by call and
  * finds the workspaces; the second is recorded, since running twice in one step would change states twice; later ones
- * replay. Extents of one step only, as in prefill, therefore never pay for a recording.
+ * replay. Extents of one step only, as in prefill, therefore never pay for a recording. Where graphs are off or cannot be
+ * recorded, the executors of the second run are kept instead and run again without their first phase.
  *
  * <p>All graphs of a sequence run one after another and share a block of workspace, which lives as long as they do.
  */
@@ -32,6 +34,7 @@ final class AscendCapture implements Capture {
     private final AscendDevice device;
     private final List<Call> calls;
     private final Workspace workspace;
+    private final StepValues shared;
     private final Map<Extents, Run> runs = new LinkedHashMap<>(16, 0.75f, true);
     private @Nullable Run current;
     private @Nullable AscendStream lastStream;
@@ -41,6 +44,7 @@ final class AscendCapture implements Capture {
         this.device = device;
         this.calls = List.copyOf(calls);
         this.workspace = new Workspace(device.memory());
+        this.shared = new StepValues(device.memory(), device.sizeRule());
     }
 
     /** Extents of all operands of all calls. */
@@ -63,6 +67,7 @@ final class AscendCapture implements Capture {
         private boolean warm;
         private @Nullable MemorySegment graph;
         private @Nullable CaptureException failure;
+        private @Nullable Repeated repeated;
     }
 
     @Override
@@ -81,16 +86,22 @@ final class AscendCapture implements Capture {
             run = select();
             current = run;
         }
-        if (run.warm && run.graph == null && run.failure == null) {
+        boolean graphs = device.options().capture() != AscendOptions.Capture.OFF;
+        if (graphs && run.warm && run.graph == null && run.failure == null) {
             record(run, stream);
         }
+        Repeated repeated = run.repeated;
         if (run.graph != null) {
             stream.operators().add("a graph of " + calls.size() + " kernels");
             int code = device.acl().aclmdlRIExecuteAsync(run.graph, stream.handle());
             device.health().require(code, "aclmdlRIExecuteAsync");
+        } else if (repeated != null) {
+            repeated.run(stream, workspace);
+        } else if (run.warm && calls.stream().allMatch(c -> AscendKernel.isDense(c.arguments()))) {
+            run.repeated = repeat(stream);
         } else {
             launchAll(stream);
-            run.warm = device.options().capture() != AscendOptions.Capture.OFF;
+            run.warm = true;
         }
     }
 
@@ -111,8 +122,25 @@ final class AscendCapture implements Capture {
     }
 
     private void launchAll(AscendStream stream) {
+        launchAll((function, arguments) -> device.caller().launch(function, arguments, stream, workspace));
+    }
+
+    /** Runs call by call and keeps the executors for the next time. */
+    private Repeated repeat(AscendStream stream) {
+        Repeated kept = new Repeated(device.caller());
+        try {
+            launchAll((function, arguments) -> kept.first(function, arguments, stream, workspace));
+            return kept;
+        } catch (RuntimeException | Error e) {
+            kept.close();
+            throw e;
+        }
+    }
+
+    private void launchAll(AscendKernel.Caller caller) {
+        shared.begin();
         for (Call c : calls) {
-            ((AscendKernel) c.kernel()).launch(stream, c.arguments(), workspace);
+            ((AscendKernel) c.kernel()).launch(c.arguments(), workspace, shared, caller);
         }
     }
 
@@ -137,6 +165,7 @@ final class AscendCapture implements Capture {
         }
         WeftException failure = null;
         workspace.freeze(true);
+        shared.freeze(true);
         device.constants().freeze(true);
         try {
             launchAll(stream);
@@ -144,6 +173,7 @@ final class AscendCapture implements Capture {
             failure = e;
         } finally {
             workspace.freeze(false);
+            shared.freeze(false);
             device.constants().freeze(false);
         }
         try (Arena arena = Arena.ofConfined()) {
@@ -180,6 +210,10 @@ final class AscendCapture implements Capture {
     private void destroy(Run run) {
         MemorySegment graph = run.graph;
         run.graph = null;
+        if (run.repeated != null) {
+            run.repeated.close();
+            run.repeated = null;
+        }
         if (graph != null) {
             if (lastStream != null) {
                 lastStream.settle();
@@ -207,6 +241,7 @@ final class AscendCapture implements Capture {
         runs.clear();
         current = null;
         workspace.close();
+        shared.close();
         device.forget(this);
     }
 

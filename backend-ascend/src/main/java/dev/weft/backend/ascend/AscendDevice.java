@@ -90,7 +90,7 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         this.pinned = new PinnedPool(thread, source);
         this.events = new EventPool(acl, health);
         Operators operators = new Operators(cann.libraries());
-        this.kernels = new Kernels(this, profile, operators, info.id().variant().equals(AscendBackend.COMPOSITE));
+        this.kernels = new Kernels(this, profile, operators, info.id().variant());
         this.lifetime = new Lifetime(subject, this::release);
         try {
             this.context = thread.call(this::enter);

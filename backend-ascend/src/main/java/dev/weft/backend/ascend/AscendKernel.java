@@ -11,6 +11,7 @@ import dev.weft.spi.KernelArguments;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.function.Consumer;
+import org.jspecify.annotations.Nullable;
 
 /** An operator instance and the candidate that runs it. */
 final class AscendKernel implements Kernel {
@@ -65,15 +66,35 @@ final class AscendKernel implements Kernel {
     @Override
     public void enqueue(DeviceStream stream, KernelArguments arguments) {
         AscendStream s = AscendStream.of(stream, device);
-        s.append(() -> launch(s, arguments, s.workspace()));
+        s.append(() -> launch(
+                arguments,
+                s.workspace(),
+                null,
+                (function, values) -> device.caller().launch(function, values, s, s.workspace())));
     }
 
-    /** Emits the calls of one run; on the device's thread. */
-    void launch(AscendStream stream, KernelArguments arguments, Workspace workspace) {
+    /** Makes the calls of a kernel. */
+    interface Caller {
+        void call(String function, Object[] arguments);
+    }
+
+    /**
+     * Emits the calls of one run; on the device's thread.
+     *
+     * @param workspace for operands that the planned scratch does not foresee
+     * @param shared values of the step that the kernel runs in, null if it runs alone
+     * @param caller makes the calls
+     */
+    void launch(KernelArguments arguments, Workspace workspace, @Nullable StepValues shared, Caller caller) {
         Emission.Target running = new Emission.Target() {
             @Override
             public void call(String function, Object[] values) {
-                device.caller().launch(function, values, stream, workspace);
+                caller.call(function, values);
+            }
+
+            @Override
+            public @Nullable StepValues shared() {
+                return shared;
             }
 
             @Override
@@ -87,9 +108,21 @@ final class AscendKernel implements Kernel {
         long base = planned ? arguments.workspace() : workspace.spill(needed);
         candidate.emit(
                 op, new Emission(profile, device.sizeRule(), arguments, base, Math.max(needed, scratchBytes), running));
+        if (shared != null) {
+            forget(shared, arguments);
+        }
     }
 
-    private static boolean isDense(KernelArguments arguments) {
+    private void forget(StepValues shared, KernelArguments arguments) {
+        for (int i = op.inputs().size(); i < arguments.count(); i++) {
+            long rows = arguments.rank(i) == 0 ? 1 : arguments.dim(i, 0);
+            long elements = arguments.rank(i) == 0 ? 1 : rows * arguments.pitch(i);
+            shared.written(arguments.address(i), arguments.dtype(i).bytes(elements));
+        }
+    }
+
+    /** Whether the planned scratch suffices; else calls have addresses that the next run may not have. */
+    static boolean isDense(KernelArguments arguments) {
         for (int i = 0; i < arguments.count(); i++) {
             long inner = 1;
             for (int a = 1; a < arguments.rank(i); a++) {

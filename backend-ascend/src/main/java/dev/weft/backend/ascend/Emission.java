@@ -11,7 +11,10 @@ import dev.weft.op.OpInstance;
 import dev.weft.spi.KernelArguments;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
+import org.jspecify.annotations.Nullable;
 
 /**
  * One pass of a candidate over the operands of a call. Where its calls and tables go is up to the {@link Target}, so that
@@ -23,6 +26,11 @@ final class Emission implements Emit {
         void call(String function, Object[] arguments);
 
         Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill);
+
+        /** What the operators of the step share, null if they share nothing. */
+        default @Nullable StepValues shared() {
+            return null;
+        }
     }
 
     /** Addresses of a pass that touches no memory: aligned, apart from each other, not null. */
@@ -35,6 +43,9 @@ final class Emission implements Emit {
     private final Target target;
     private final long scratch;
     private long next;
+
+    /** Whether a value of the step is being computed, whose memory is not this call's. */
+    private boolean sharing;
 
     /**
      * @param scratch address of scratch memory
@@ -116,6 +127,10 @@ final class Emission implements Emit {
 
     @Override
     public Ten temp(AclType type, long... dims) {
+        StepValues values = target.shared();
+        if (sharing && values != null) {
+            return Ten.dense(values.allocate(type.bytes(Ten.dense(0, type, dims).elements())), type, dims);
+        }
         Ten t = Ten.dense(next, type, dims);
         next += rule.strideOf(Math.max(1, type.bytes(t.elements())));
         if (next > scratchEnd) {
@@ -128,6 +143,32 @@ final class Emission implements Emit {
     @Override
     public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
         return target.constant(id, type, dims, fill);
+    }
+
+    @Override
+    public <T> T shared(Object key, List<Ten> reads, Supplier<T> body) {
+        StepValues values = target.shared();
+        if (values == null || reads.stream().anyMatch(this::isScratch)) {
+            return body.get();
+        }
+        T known = values.find(key);
+        if (known != null) {
+            return known;
+        }
+        boolean outer = sharing;
+        sharing = true;
+        try {
+            T value = body.get();
+            values.put(key, reads, value);
+            return value;
+        } finally {
+            sharing = outer;
+        }
+    }
+
+    /** Whether it lies in memory that other calls use for other things. */
+    private boolean isScratch(Ten t) {
+        return t.address() >= scratch && t.address() < scratchEnd;
     }
 
     @Override

@@ -20,14 +20,15 @@ final class HostObjects implements AutoCloseable {
     private static final long SCRATCH_BYTES = 64 << 10;
 
     /** What an object is, hence how it is destroyed. */
-    private enum Kind {
+    enum Kind {
         TENSOR,
         TENSOR_LIST,
         INT_ARRAY,
         SCALAR
     }
 
-    private record Made(Kind kind, MemorySegment object) {}
+    /** An object that exists. */
+    record Made(Kind kind, MemorySegment object) {}
 
     private final Acl acl;
     private final Health health;
@@ -140,19 +141,30 @@ final class HostObjects implements AutoCloseable {
         return object;
     }
 
-    /** Destroys all objects. */
+    /** Hands over the objects to who needs them longer; {@link #destroy} ends them. */
+    List<Made> take() {
+        List<Made> taken = List.copyOf(made);
+        made.clear();
+        return taken;
+    }
+
+    /** Destroys all objects that were not taken. */
     void clear() {
-        for (int i = made.size() - 1; i >= 0; i--) {
-            MemorySegment object = made.get(i).object();
-            switch (made.get(i).kind()) {
+        destroy(made);
+        made.clear();
+        used = 0;
+    }
+
+    void destroy(List<Made> objects) {
+        for (int i = objects.size() - 1; i >= 0; i--) {
+            MemorySegment object = objects.get(i).object();
+            switch (objects.get(i).kind()) {
                 case TENSOR -> health.note(acl.aclDestroyTensor(object), "aclDestroyTensor");
                 case TENSOR_LIST -> health.note(acl.aclDestroyTensorList(object), "aclDestroyTensorList");
                 case INT_ARRAY -> health.note(acl.aclDestroyIntArray(object), "aclDestroyIntArray");
                 case SCALAR -> health.note(acl.aclDestroyScalar(object), "aclDestroyScalar");
             }
         }
-        made.clear();
-        used = 0;
     }
 
     @Override

@@ -21,15 +21,15 @@ final class Kernels {
     private final AscendDevice device;
     private final Profile profile;
     private final Operators operators;
-    private final boolean composite;
+    private final String variant;
     private final Map<OpInstance, Choice> choices = new ConcurrentHashMap<>();
 
-    /** @param composite whether only composite candidates are used, where there is one */
-    Kernels(AscendDevice device, Profile profile, Operators operators, boolean composite) {
+    /** @param variant of the device, see {@link AscendBackend} */
+    Kernels(AscendDevice device, Profile profile, Operators operators, String variant) {
         this.device = device;
         this.profile = profile;
         this.operators = operators;
-        this.composite = composite;
+        this.variant = variant;
     }
 
     /** What became of an instance. */
@@ -67,7 +67,11 @@ final class Kernels {
     private List<Candidate> candidates(OpInstance op) {
         List<Candidate> all = AscendOps.candidates(op.op());
         List<Candidate> simple = all.stream().filter(Candidate::isComposite).toList();
-        return composite && !simple.isEmpty() ? simple : all;
+        return switch (variant) {
+            case AscendBackend.COMPOSITE -> simple.isEmpty() ? all : simple;
+            case AscendBackend.INT8 -> all;
+            default -> all.stream().filter(c -> !c.isDeviation()).toList();
+        };
     }
 
     private Optional<String> absence(Candidate candidate, OpInstance op) {

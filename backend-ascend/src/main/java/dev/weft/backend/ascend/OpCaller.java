@@ -16,6 +16,7 @@ import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
 import java.util.stream.Collectors;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Makes two-phase operator calls on a device's thread. The first phase checks the arguments and answers the bytes of
@@ -38,7 +39,7 @@ final class OpCaller implements AutoCloseable {
     }
 
     /** What the first phase answers. */
-    private record Plan(long workspaceBytes, MemorySegment executor) {}
+    record Plan(long workspaceBytes, MemorySegment executor) {}
 
     /**
      * Appends one operator to a stream.
@@ -53,26 +54,108 @@ final class OpCaller implements AutoCloseable {
         Operator operator = operators.operator(function);
         try {
             Plan plan = plan(operator, arguments);
-            long address;
-            try {
-                address = workspace.of(plan.workspaceBytes());
-            } catch (RuntimeException | Error e) {
-                discard(operator, plan, stream.handle());
-                throw e;
-            }
-            stream.operators().add(function);
-            int code = run(operator, address, plan, stream.handle());
-            if (code != AclErrors.OK) {
-                throw health.failure(code, describe(function, arguments));
-            }
+            append(operator, plan, arguments, room(operator, plan, stream, workspace), stream);
         } catch (NativeCallException | UnsupportedOpException | ShapeException e) {
-            if (!workspace.isFrozen()) { // a stream that is being captured must not be asked
-                stream.requireAlive();
-            }
-            throw e;
+            throw whenAlive(e, stream, workspace);
         } finally {
             objects.clear();
         }
+    }
+
+    /** Address of the workspace; without it the executor is discarded. */
+    private long room(Operator operator, Plan plan, AscendStream stream, Workspace workspace) {
+        try {
+            return workspace.of(plan.workspaceBytes());
+        } catch (RuntimeException | Error e) {
+            discard(operator, plan, stream.handle());
+            throw e;
+        }
+    }
+
+    private void append(Operator operator, Plan plan, Object[] arguments, long address, AscendStream stream) {
+        stream.operators().add(operator.name());
+        int code = run(operator, address, plan, stream.handle());
+        if (code != AclErrors.OK) {
+            throw health.failure(code, describe(operator.name(), arguments));
+        }
+    }
+
+    /** The failure itself, unless it came because earlier work has ended the context. */
+    private static WeftException whenAlive(WeftException e, AscendStream stream, Workspace workspace) {
+        if (!workspace.isFrozen()) { // a stream that is being captured must not be asked
+            stream.requireAlive();
+        }
+        return e;
+    }
+
+    /**
+     * An executor that is kept, with the objects of its first phase: operators that were written by hand read addresses
+     * from the tensors themselves (opbase source), so that they must live as long.
+     *
+     * @param operator whose executor it is
+     * @param plan of the first phase
+     * @param arguments of the call
+     * @param objects of the first phase
+     */
+    record Kept(Operator operator, Plan plan, Object[] arguments, List<HostObjects.Made> objects) {}
+
+    /**
+     * As {@link #launch}, keeping the executor for {@link #again} where the operator allows it: it must be made repeatable
+     * right after the first phase, which refuses operators that copy or rearrange their operands (opbase docs
+     * aclSetAclOpExecutorRepeatable). Operators that are given a text keep none: nothing says how long they read it.
+     *
+     * @return null where the executor is used up
+     */
+    @Nullable
+    Kept keep(String function, Object[] arguments, AscendStream stream, Workspace workspace) {
+        if (Arrays.stream(arguments).anyMatch(String.class::isInstance)) {
+            launch(function, arguments, stream, workspace);
+            return null;
+        }
+        Operator operator = operators.operator(function);
+        try {
+            Plan plan = plan(operator, arguments);
+            if (acl.aclSetAclOpExecutorRepeatable(plan.executor()) == AclErrors.OK) {
+                return keep(new Kept(operator, plan, arguments, objects.take()), stream, workspace);
+            }
+            health.recentMessage();
+            append(operator, plan, arguments, room(operator, plan, stream, workspace), stream);
+            return null;
+        } catch (NativeCallException | UnsupportedOpException | ShapeException e) {
+            throw whenAlive(e, stream, workspace);
+        } finally {
+            objects.clear();
+        }
+    }
+
+    private Kept keep(Kept kept, AscendStream stream, Workspace workspace) {
+        try {
+            again(kept, stream, workspace);
+            return kept;
+        } catch (RuntimeException | Error e) {
+            release(kept);
+            throw e;
+        }
+    }
+
+    /** The second phase of a kept executor once more. */
+    void again(Kept kept, AscendStream stream, Workspace workspace) {
+        try {
+            long address = workspace.of(kept.plan().workspaceBytes());
+            append(kept.operator(), kept.plan(), kept.arguments(), address, stream);
+        } catch (NativeCallException | UnsupportedOpException | ShapeException e) {
+            throw whenAlive(e, stream, workspace);
+        }
+    }
+
+    /** Ends a kept executor and its objects. */
+    void release(Kept kept) {
+        destroy(kept.plan());
+        objects.destroy(kept.objects());
+    }
+
+    private void destroy(Plan plan) {
+        health.note(acl.aclDestroyAclOpExecutor(plan.executor()), "aclDestroyAclOpExecutor");
     }
 
     /** Asks whether the first phase accepts the call, without running it. @throws WeftException as {@link #launch} */
@@ -125,7 +208,7 @@ final class OpCaller implements AutoCloseable {
             return;
         }
         if (acl.aclSetAclOpExecutorRepeatable(plan.executor()) == AclErrors.OK) {
-            health.note(acl.aclDestroyAclOpExecutor(plan.executor()), "aclDestroyAclOpExecutor");
+            destroy(plan);
             return;
         }
         health.recentMessage();

@@ -33,6 +33,7 @@ final class Emulator implements AutoCloseable {
 
     private final MethodHandle configure;
     private final MethodHandle faults;
+    private final MethodHandle count;
 
     private Emulator(Path library) {
         SymbolLookup symbols = SymbolLookup.libraryLookup(library, Arena.global());
@@ -43,6 +44,10 @@ final class Emulator implements AutoCloseable {
         this.faults = Linker.nativeLinker()
                 .downcallHandle(
                         symbols.find("weftEmulatorFaults").orElseThrow(), FunctionDescriptor.of(ValueLayout.ADDRESS));
+        this.count = Linker.nativeLinker()
+                .downcallHandle(
+                        symbols.find("weftEmulatorCount").orElseThrow(),
+                        FunctionDescriptor.of(ValueLayout.JAVA_LONG, ValueLayout.ADDRESS));
     }
 
     /** Its runtime library; the test is skipped where it was not built. */
@@ -93,6 +98,19 @@ final class Emulator implements AutoCloseable {
         try {
             MemorySegment text = (MemorySegment) faults.invokeExact();
             return text.reinterpret(1 << 20).getString(0);
+        } catch (RuntimeException | Error e) {
+            throw e;
+        } catch (Throwable e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** How much there is of {@code what} now; see the emulator's README. */
+    long count(String what) {
+        try (Arena arena = Arena.ofConfined()) {
+            long n = (long) count.invokeExact(arena.allocateFrom(what));
+            assertThat(n).as(what).isNotNegative();
+            return n;
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {

@@ -3,6 +3,7 @@ package dev.weft.backend.ascend;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.DeviceId;
+import dev.weft.conformance.OpCase;
 import dev.weft.conformance.OpRunner;
 import dev.weft.conformance.Outcome;
 import dev.weft.spi.BackendDevice;
@@ -12,27 +13,38 @@ import java.util.List;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 
-/** Sizes that fused operators accept: they are chosen, and compute what the reference computes. */
+/**
+ * Sizes that fused operators accept, on every product: the fused function is chosen, and it and its composite twin both
+ * compute what the reference computes.
+ */
 class FusedOperatorsTest {
     @ParameterizedTest
-    @CsvSource({"Ascend950DT_9591, true", "Ascend950PR_9589, true", "Ascend910_9382, false"})
+    @CsvSource({"Ascend950DT_9591, true", "Ascend950PR_9589, true", "Ascend910_9382, false", "Ascend910B1, false"})
     void areChosenAndExact(String soc, boolean is950) {
         List<String> wrong = new ArrayList<>();
-        try (Emulator emulator = Emulator.start().with("soc", soc)) {
-            try (AscendBackend backend = emulator.open();
-                    BackendDevice device = backend.open(DeviceId.parse("ascend:0"))) {
+        try (Emulator emulator = Emulator.start().with("soc", soc).with("delay", "0");
+                AscendBackend backend = emulator.open()) {
+            try (BackendDevice device = backend.open(DeviceId.parse("ascend:0"))) {
                 for (LegalSizes c : LegalSizes.all()) {
-                    String kernel = kernel(device.supports(c.op().instance()));
-                    if (is950 && !kernel.endsWith("/" + c.on950())) {
-                        wrong.add(c + ": runs as " + kernel);
-                    }
-                    if (!(OpRunner.run(device, c.op()) instanceof Outcome.Passed)) {
-                        wrong.add(c + " as " + kernel + ": " + OpRunner.run(device, c.op()));
-                    }
+                    check(device, c.op(), is950 ? c.on950() : c.on910(), wrong);
                 }
+            }
+            try (BackendDevice device = backend.open(DeviceId.parse("ascend:0/composite"))) {
+                LegalSizes.all().forEach(c -> check(device, c.op(), "composite", wrong));
             }
         }
         assertThat(wrong).isEmpty();
+    }
+
+    private static void check(BackendDevice device, OpCase op, String function, List<String> wrong) {
+        String kernel = kernel(device.supports(op.instance()));
+        if (!kernel.endsWith("/" + function)) {
+            wrong.add(op + ": runs as " + kernel + ", expected " + function);
+        }
+        Outcome outcome = OpRunner.run(device, op);
+        if (!(outcome instanceof Outcome.Passed)) {
+            wrong.add(op + " as " + kernel + ": " + outcome);
+        }
     }
 
     private static String kernel(Support support) {

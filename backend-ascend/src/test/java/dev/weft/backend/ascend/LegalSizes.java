@@ -13,11 +13,14 @@ import dev.weft.op.GroupedGemm;
 import dev.weft.op.HeadNorm;
 import dev.weft.op.HyperPost;
 import dev.weft.op.HyperPre;
+import dev.weft.op.LightningIndex;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
 import dev.weft.op.Quantize;
+import dev.weft.op.Reach;
 import dev.weft.op.Rotary;
 import dev.weft.op.RotaryParameters;
+import dev.weft.op.SparseAttention;
 import dev.weft.op.SwiGlu;
 import java.util.List;
 
@@ -27,8 +30,11 @@ import java.util.List;
  *
  * @param op the case
  * @param on950 leading function expected on Ascend 950
+ * @param on910 leading function expected on Atlas A3 and A2
  */
-public record LegalSizes(OpCase op, String on950) {
+public record LegalSizes(OpCase op, String on950, String on910) {
+    private static final String COMPOSITE = "composite";
+
     private static final int ROWS = 7;
 
     private static Operand fp8(long... dims) {
@@ -63,31 +69,38 @@ public record LegalSizes(OpCase op, String on950) {
         Operand positions = Operand.ints(new int[] {0, 1, 2, 4095, 65535, 1_000_000, 77}, ROWS);
         RotaryParameters yarn = new RotaryParameters(64, 160000, 16, 65536, 32, 1);
         return List.of(
-                new LegalSizes(OpCase.of(gemm, fp8(ROWS, 512), fp8Weight(256, 512)), "aclnnQuantMatmulV5"),
-                new LegalSizes(OpCase.of(gemm, fp8(ROWS, 256), fp4Weight(128, 256)), "aclnnQuantMatmulV5"),
-                new LegalSizes(OpCase.of(gemm, bf16(ROWS, 512), bf16(256, 512)), "aclnnMatmul"),
-                new LegalSizes(OpCase.of(new Gemm(DType.F32), bf16(ROWS, 512), bf16(64, 512)), "aclnnFusedMatmul"),
+                new LegalSizes(OpCase.of(gemm, fp8(ROWS, 512), fp8Weight(256, 512)), "aclnnQuantMatmulV5", COMPOSITE),
+                new LegalSizes(OpCase.of(gemm, fp8(ROWS, 256), fp4Weight(128, 256)), "aclnnQuantMatmulV5", COMPOSITE),
+                new LegalSizes(OpCase.of(gemm, bf16(ROWS, 512), bf16(256, 512)), "aclnnMatmul", "aclnnMatmul"),
+                new LegalSizes(
+                        OpCase.of(new Gemm(DType.F32), bf16(ROWS, 512), bf16(64, 512)), "aclnnFusedMatmul", COMPOSITE),
                 new LegalSizes(
                         OpCase.of(new GroupedGemm(DType.BF16), bf16(ROWS, 4, 256), fp8Weight(4, 128, 256)),
+                        "aclnnTransposeBatchMatMul",
                         "aclnnTransposeBatchMatMul"),
                 new LegalSizes(
                         OpCase.of(new ExpertGemm(DType.BF16), fp8(ROWS, 256), fp4Weight(4, 128, 256), offsets),
-                        "aclnnGroupedMatmulWeightNz"),
+                        "aclnnGroupedMatmulWeightNz",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(new ExpertGemm(DType.BF16), fp8(ROWS, 192), fp4Weight(4, 64, 192), offsets),
-                        "aclnnGroupedMatmulWeightNz"),
+                        "aclnnGroupedMatmulWeightNz",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(new ExpertGemm(DType.F32), fp8(ROWS, 256), fp8Weight(4, 128, 256), offsets),
-                        "aclnnGroupedMatmulV5"),
+                        "aclnnGroupedMatmulV5",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(
                                 new SwiGlu(10, true),
                                 bf16(ROWS, 256),
                                 bf16(ROWS, 256),
                                 Operand.random(DType.F32, ROWS)),
-                        "aclnnSwigluGroup"),
+                        "aclnnSwigluGroup",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(new Rotary(yarn, true), bf16(ROWS, 8, 512), positions),
+                        "aclnnInplacePartialRotaryMul",
                         "aclnnInplacePartialRotaryMul"),
                 new LegalSizes(
                         OpCase.of(
@@ -96,6 +109,7 @@ public record LegalSizes(OpCase op, String on950) {
                                 Operand.random(DType.F32, 24, 4 * 4096),
                                 Operand.random(DType.F32, 3),
                                 Operand.random(DType.F32, 24)),
+                        "aclnnMhcPreSinkhorn",
                         "aclnnMhcPreSinkhorn"),
                 new LegalSizes(
                         OpCase.of(
@@ -104,6 +118,7 @@ public record LegalSizes(OpCase op, String on950) {
                                 bf16(ROWS, 4, 512),
                                 Operand.random(DType.F32, ROWS, 4),
                                 Operand.random(DType.F32, ROWS, 4, 4)),
+                        "aclnnMhcPost",
                         "aclnnMhcPost"),
                 new LegalSizes(
                         OpCase.of(
@@ -111,23 +126,58 @@ public record LegalSizes(OpCase op, String on950) {
                                 Operand.random(DType.F32, ROWS, 256),
                                 Operand.ints(new int[] {0, 3, 1, 2, 0, 1, 3}, ROWS),
                                 Operand.ints(choices(4, 6, 256), 4, 6)),
-                        "aclnnMoeGatingTopKV2"),
+                        "aclnnMoeGatingTopKV2",
+                        COMPOSITE),
                 new LegalSizes(
                         OpCase.of(
                                 new MoeDispatch(256),
                                 bf16(ROWS, 512),
                                 Operand.ints(choices(ROWS, 6, 256), ROWS, 6),
                                 Operand.random(DType.F32, ROWS, 6)),
+                        "aclnnMoeInitRoutingV3",
                         "aclnnMoeInitRoutingV3"),
-                new LegalSizes(OpCase.of(new HeadNorm(1e-6f), bf16(ROWS, 8, 512)), "aclnnRmsNorm"),
+                new LegalSizes(OpCase.of(new HeadNorm(1e-6f), bf16(ROWS, 8, 512)), "aclnnRmsNorm", "aclnnRmsNorm"),
                 new LegalSizes(
-                        OpCase.of(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), bf16(ROWS, 1024)), "aclnnCast"),
-                new LegalSizes(OpCase.of(new FakeQuantize(DType.F8_E4M3, 64, 448), bf16(ROWS, 512)), "aclnnCast"),
-                new LegalSizes(OpCase.of(new FakeQuantize(DType.F4_E2M1, 32, 128), bf16(ROWS, 64, 128)), "aclnnCast"));
+                        OpCase.of(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), bf16(ROWS, 1024)),
+                        "aclnnCast",
+                        COMPOSITE),
+                new LegalSizes(
+                        OpCase.of(new FakeQuantize(DType.F8_E4M3, 64, 448), bf16(ROWS, 512)), "aclnnCast", COMPOSITE),
+                new LegalSizes(
+                        OpCase.of(new FakeQuantize(DType.F4_E2M1, 32, 128), bf16(ROWS, 64, 128)),
+                        "aclnnCast",
+                        COMPOSITE),
+                new LegalSizes(index(), COMPOSITE, "aclnnLightningIndexerV2"),
+                new LegalSizes(attention(), "aclnnSparseFlashMla", "aclnnSparseFlashMla"));
+    }
+
+    /** Two sequences, one of them with more entries than picks; pages of 32 entries. */
+    private static OpCase index() {
+        return OpCase.of(
+                new LightningIndex(16, 4),
+                bf16(ROWS, 8, 128),
+                bf16(ROWS, 8),
+                bf16(6, 32, 128),
+                Operand.ints(new int[] {96, 97, 98, 99, 100, 400, 401}, ROWS),
+                Operand.ints(new int[] {0, 5, ROWS}, 3),
+                Operand.ints(new int[] {3, -1, -1, -1, 0, 5, 2, 1}, 2, 4));
+    }
+
+    /** Two sequences, one of them longer than its window. */
+    private static OpCase attention() {
+        return OpCase.of(
+                new SparseAttention(128, 1, Reach.WINDOW, 0.044f),
+                bf16(ROWS, 4, 512),
+                bf16(ROWS, 512),
+                bf16(3, 130, 512),
+                Operand.random(DType.F32, 4),
+                Operand.ints(new int[] {9, 10, 11, 12, 13, 400, 401}, ROWS),
+                Operand.ints(new int[] {0, 5, ROWS}, 3),
+                Operand.ints(new int[] {2, 0}, 2));
     }
 
     @Override
     public String toString() {
-        return on950 + ": " + op;
+        return on950 + " or " + on910 + ": " + op;
     }
 }

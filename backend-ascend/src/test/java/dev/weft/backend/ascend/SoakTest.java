@@ -27,7 +27,7 @@ class SoakTest {
     private static final int WARM = 2_000;
 
     /** Room for what a collector and an allocator leave lying about; a leak of 8 KiB a step would exceed it. */
-    private static final long GROWTH = 64L << 20;
+    static final long GROWTH = 64L << 20;
 
     private static final long PAGE = 4096;
 
@@ -63,7 +63,7 @@ class SoakTest {
         }
     }
 
-    private static long residentBytes() throws IOException {
+    static long residentBytes() throws IOException {
         System.gc();
         return Long.parseLong(Files.readString(Path.of("/proc/self/statm")).split(" ")[1]) * PAGE;
     }

@@ -2,6 +2,7 @@ package dev.weft.backend.ascend.kernel;
 
 import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.op.RotaryParameters;
+import java.util.List;
 
 /**
  * Cosines and sines of rotary angles, evaluated on the device from positions that only the device knows. No table, so no
@@ -29,10 +30,13 @@ record Angles(Ten cos, Ten sin) {
         for (int i = 0; i < f.length; i++) {
             f[i] = once[i / repeat];
         }
-        Ten frequencies = c.floats("frequencies x" + repeat + " " + p, f, 1, f.length);
-        Ten position = c.cast(positions.view(positions.elements(), 1), AclType.FLOAT);
-        Ten angle = c.mul(position, frequencies);
-        Ten sin = c.sin(angle);
-        return new Angles(c.cos(angle), inverse ? c.neg(sin) : sin);
+        List<Ten> both = c.shared("angles", List.of(positions), List.of(p, inverse, repeat), () -> {
+            Ten frequencies = c.floats("frequencies x" + repeat + " " + p, f, 1, f.length);
+            Ten position = c.cast(positions.view(positions.elements(), 1), AclType.FLOAT);
+            Ten angle = c.mul(position, frequencies);
+            Ten sin = c.sin(angle);
+            return List.of(c.cos(angle), inverse ? c.neg(sin) : sin);
+        });
+        return new Angles(both.get(0), both.get(1));
     }
 }

@@ -6,6 +6,7 @@ import dev.weft.op.Compress;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.op.RingWrite;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 
@@ -32,18 +33,23 @@ final class CacheOps {
         Ten rows = c.dense(e.operand(1));
         long most = op.inputs().get(1).shape().dim(0).maximum();
         long capacity = ring.dim(1);
-        StepRows steps = StepRows.of(c, most, e.operand(2), e.operand(3));
-        Ten place = steps.ringRow(e.operand(4), capacity, steps.position());
-        // written if among the last C rows of its sequence: row + C >= end
-        Ten late = c.plus(StepRows.integers(c, most).slice(0, 0, rows.dim(0)), Scalar.of((int) capacity));
-        scatter(c, e.spare(0), c.less(late, steps.end()), place, rows);
+        Ten positions = e.operand(2);
+        Ten starts = e.operand(3);
+        Ten slots = e.operand(4);
+        Ten spare = e.spare(0);
+        long unused = spare.dim(0) - 1;
+        Ten place = c.shared("ring rows", List.of(positions, starts, slots), List.of(most, capacity, unused), () -> {
+            StepRows steps = StepRows.of(c, most, positions, starts);
+            // written if among the last C rows of its sequence: row + C >= end
+            Ten late = c.plus(StepRows.integers(c, most).slice(0, 0, rows.dim(0)), Scalar.of((int) capacity));
+            return orSpare(c, unused, c.less(late, steps.end()), steps.ringRow(slots, capacity, steps.position()));
+        });
+        e.call("aclnnScatterNdUpdate", spare, place, rows);
     }
 
-    /** Writes rows to {@code place}, those under {@code skip} to the spare row. */
-    private static void scatter(Calls c, Ten spare, Ten skip, Ten place, Ten rows) {
-        long unused = spare.dim(0) - 1;
-        Ten index = c.select(skip, integer(c, unused), place);
-        c.emit().call("aclnnScatterNdUpdate", spare, index, rows);
+    /** {@code place}, or the spare row under {@code skip}. */
+    private static Ten orSpare(Calls c, long unused, Ten skip, Ten place) {
+        return c.select(skip, integer(c, unused), place);
     }
 
     private static Ten integer(Calls c, long value) {
@@ -64,21 +70,58 @@ final class CacheOps {
         if (rows == 0) {
             return;
         }
-        StepRows all = StepRows.of(c, most, positions, e.operand(8));
         long sequences = e.operand(9).elements();
         // at most one entry per ratio rows and one more per sequence
         long entries = Math.min(rows, rows / o.ratio() + sequences);
-        Ten open =
-                c.less(c.plus(StepRows.remainder(c, all.position(), o.ratio()), Scalar.of(1)), integer(c, o.ratio()));
-        StepRows last = all.of(closingRows(c, open, entries));
-        Ten still =
-                c.less(c.plus(StepRows.remainder(c, last.position(), o.ratio()), Scalar.of(1)), integer(c, o.ratio()));
-        Ten block = StepRows.quotient(c, last.position(), o.ratio());
-        Ten pooled = new Pool(c, o, e, last, last.firstPosition(positions), block).run();
+        Closing closing = Closing.of(c, o, most, positions, e.operand(8), entries);
+        Ten pooled = new Pool(c, o, e, closing).run();
         Ten cache = e.operand(6);
-        Ten entry = finish(c, o, pooled, e.operand(3), c.scale(block, Scalar.of(o.ratio())), cache.type());
-        Ten place = last.entryRow(e.operand(10), cache.dim(0), cache.dim(1), block);
-        scatter(c, e.spare(6), still, place, entry);
+        Ten entry = finish(c, o, pooled, e.operand(3), closing.from(), cache.type());
+        Ten pages = e.operand(10);
+        Ten spare = e.spare(6);
+        long unused = spare.dim(0) - 1;
+        Ten place = c.shared(
+                "entry rows",
+                List.of(closing.block(), pages),
+                List.of(cache.dim(0), cache.dim(1), unused),
+                () -> orSpare(
+                        c,
+                        unused,
+                        closing.open(),
+                        closing.last().entryRow(pages, cache.dim(0), cache.dim(1), closing.block())));
+        e.call("aclnnScatterNdUpdate", spare, place, entry);
+    }
+
+    /**
+     * The rows of a step that close a block, one per entry that it may write.
+     *
+     * @param last the rows; those behind the step's closing ones close nothing
+     * @param open BOOL: rows that close nothing
+     * @param block INT32: their blocks
+     * @param from INT32: first positions of the blocks
+     * @param firstPosition INT32: position of the first row that the step has of the row's sequence
+     */
+    private record Closing(StepRows last, Ten open, Ten block, Ten from, Ten firstPosition) {
+        static Closing of(Calls c, Compress o, long most, Ten positions, Ten starts, long entries) {
+            List<Ten> t =
+                    c.shared("closing rows", List.of(positions, starts), List.of(most, o.ratio(), entries), () -> {
+                        StepRows all = StepRows.of(c, most, positions, starts);
+                        StepRows last = all.of(closingRows(c, isOpen(c, o, all), entries));
+                        Ten block = StepRows.quotient(c, last.position(), o.ratio());
+                        List<Ten> list = new ArrayList<>(last.fields());
+                        list.add(isOpen(c, o, last));
+                        list.add(block);
+                        list.add(c.scale(block, Scalar.of(o.ratio())));
+                        list.add(last.firstPosition(positions));
+                        return list;
+                    });
+            return new Closing(StepRows.of(c, t.subList(0, 4)), t.get(4), t.get(5), t.get(6), t.get(7));
+        }
+
+        private static Ten isOpen(Calls c, Compress o, StepRows rows) {
+            Ten within = StepRows.remainder(c, rows.position(), o.ratio());
+            return c.less(c.plus(within, Scalar.of(1)), integer(c, o.ratio()));
+        }
     }
 
     /** The rows that close a block first, then others: INT32 {@code [entries, 1]}. */
@@ -91,51 +134,84 @@ final class CacheOps {
     }
 
     /** The softmax-weighted sum of the rows of a block per channel. */
-    private record Pool(Calls c, Compress o, Emit e, StepRows last, Ten firstPosition, Ten block) {
-        Ten run() {
-            long n = block.dim(0);
-            long tokens = (long) o.coff() * o.ratio();
-            Ten offset = StepRows.integers(c, tokens).view(1, tokens);
-            Ten from = c.plus(c.scale(block, Scalar.of(o.ratio())), Scalar.of((int) (o.ratio() - tokens)));
-            Ten u = c.add(from, offset);
-            Ten exists = c.atLeast(u, Scalar.of(0));
+    private record Pool(Calls c, Compress o, Emit e, Closing closing) {
+        /**
+         * Where the tokens of each block are.
+         *
+         * @param exists BOOL: not before the sequence's first
+         * @param inStep BOOL: among the step's rows, else in the rings
+         * @param row INT32: parts of the step's rows
+         * @param ringRow INT32: parts of the rings' rows
+         */
+        private record Tokens(Ten exists, Ten inStep, Ten row, Ten ringRow) {}
+
+        private long tokens() {
+            return (long) o.coff() * o.ratio();
+        }
+
+        private Tokens where() {
+            Ten slots = e.operand(9);
+            long capacity = e.operand(4).dim(1);
+            long rows = e.operand(0).dim(0);
+            List<Ten> t = c.shared(
+                    "tokens of blocks",
+                    List.of(closing.block(), slots),
+                    List.of(o.coff(), o.ratio(), capacity, rows),
+                    () -> where(slots, capacity, rows));
+            return new Tokens(t.get(0), t.get(1), t.get(2), t.get(3));
+        }
+
+        private List<Ten> where(Ten slots, long capacity, long rows) {
+            Ten offset = StepRows.integers(c, tokens()).view(1, tokens());
+            Ten u = c.add(c.plus(closing.from(), Scalar.of((int) (o.ratio() - tokens()))), offset);
             Ten position = c.clamp(u, Scalar.of(0), null);
-            Ten inStep = c.less(c.plus(firstPosition, Scalar.of(-1)), position);
+            Ten inStep = c.less(c.plus(closing.firstPosition(), Scalar.of(-1)), position);
             // channels: a row has coff parts, of which the block's own tokens use the last and those before it the
             // first
             Ten half = StepRows.quotient(c, offset, o.ratio());
             Ten row = c.clamp(
-                    c.add(last.first(), c.sub(position, firstPosition)),
+                    c.add(closing.last().first(), c.sub(position, closing.firstPosition())),
                     Scalar.of(0),
-                    Scalar.of((int) e.operand(0).dim(0) - 1));
-            Ten ringRow = last.ringRow(e.operand(9), e.operand(4).dim(1), position);
-            Ten k = tokens(e.operand(0), e.operand(4), row, ringRow, half, inStep);
-            Ten z = tokens(e.operand(1), e.operand(5), row, ringRow, half, inStep);
+                    Scalar.of((int) rows - 1));
+            Ten ringRow = closing.last().ringRow(slots, capacity, position);
+            return List.of(c.atLeast(u, Scalar.of(0)), inStep, part(row, half), part(ringRow, half));
+        }
+
+        private Ten part(Ten row, Ten half) {
+            return c.add(c.scale(row, Scalar.of(o.coff())), half);
+        }
+
+        Ten run() {
+            Tokens where = where();
+            long n = closing.block().dim(0);
+            Ten k = tokens(e.operand(0), e.operand(4), where);
+            Ten z = tokens(e.operand(1), e.operand(5), where);
             long width = k.dim(2);
-            Ten seen = exists.view(n, tokens, 1);
+            Ten seen = where.exists().view(n, tokens(), 1);
             k = c.select(seen, k, c.constant(AclType.FLOAT, 0, 3));
             Ten bias = e.operand(2).view(o.ratio(), o.coff(), width).permute(1, 0, 2);
             Ten score = c.add(z.view(n, o.coff(), o.ratio(), width), bias);
-            score = c.select(seen, score.view(n, tokens, width), c.constant(AclType.FLOAT, Float.NEGATIVE_INFINITY, 3));
+            score = c.select(
+                    seen, score.view(n, tokens(), width), c.constant(AclType.FLOAT, Float.NEGATIVE_INFINITY, 3));
             Ten power = c.exp(c.sub(score, c.max(score, 1)));
             Ten mean = c.div(c.sum(c.mul(power, k), 1), c.sum(power, 1));
             return mean.view(n, width);
         }
 
         /** Rows from the step or from the ring: F32 {@code [entries, tokens, width]}. */
-        private Ten tokens(Ten step, Ten ring, Ten row, Ten ringRow, Ten half, Ten inStep) {
+        private Ten tokens(Ten step, Ten ring, Tokens where) {
             long parts = o.coff();
             long width = step.dim(1) / parts;
-            Ten fresh = part(c.dense(step).view(step.dim(0) * parts, width), row, half);
-            Ten kept = part(ring.view(ring.dim(0) * ring.dim(1) * parts, width), ringRow, half);
-            return c.select(inStep.view(row.dim(0), row.dim(1), 1), fresh, kept);
+            Ten fresh = picked(c.dense(step).view(step.dim(0) * parts, width), where.row());
+            Ten kept = picked(ring.view(ring.dim(0) * ring.dim(1) * parts, width), where.ringRow());
+            Ten inStep = where.inStep();
+            return c.select(inStep.view(inStep.dim(0), inStep.dim(1), 1), fresh, kept);
         }
 
-        private Ten part(Ten table, Ten row, Ten half) {
-            Ten index = c.add(c.scale(row, Scalar.of(o.coff())), half);
+        private Ten picked(Ten table, Ten index) {
             Ten picked = c.emit().temp(AclType.FLOAT, index.elements(), table.dim(1));
             c.gather(table, index.view(index.elements()), picked);
-            return picked.view(row.dim(0), row.dim(1), table.dim(1));
+            return picked.view(index.dim(0), index.dim(1), table.dim(1));
         }
     }
 

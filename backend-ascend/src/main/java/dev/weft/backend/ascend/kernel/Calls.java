@@ -5,6 +5,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.Arrays;
 import java.util.List;
+import java.util.function.Supplier;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -24,6 +25,17 @@ final class Calls {
 
     Emit emit() {
         return e;
+    }
+
+    /**
+     * {@link Emit#shared} under a name, operands and numbers.
+     *
+     * @param what names what is computed
+     * @param from operands that go in
+     * @param numbers whatever else goes in
+     */
+    <T> T shared(String what, List<Ten> from, Object numbers, Supplier<T> body) {
+        return e.shared(List.of(what, from, numbers), from, body);
     }
 
     private Ten like(AclType type, Ten... operands) {

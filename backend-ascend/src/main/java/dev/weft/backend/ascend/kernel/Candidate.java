@@ -10,6 +10,9 @@ public interface Candidate {
     /** Name of every composite candidate. */
     String COMPOSITE = "composite";
 
+    /** Name of candidates that quantise weights and activations anew. */
+    String INT8 = "int8";
+
     /** The leading function, or {@link #COMPOSITE}. */
     String name();
 
@@ -30,6 +33,11 @@ public interface Candidate {
     /** What differs from the formats of the instance, for {@link dev.weft.spi.Support.Emulated}; empty if nothing. */
     default Optional<String> note(OpInstance op) {
         return Optional.empty();
+    }
+
+    /** Whether it deviates from the checkpoint's numbers and runs only where that was asked for. */
+    default boolean isDeviation() {
+        return name().equals(INT8);
     }
 
     /** Whether it consists of simple functions only. */

@@ -2,7 +2,9 @@ package dev.weft.backend.ascend.kernel;
 
 import dev.weft.backend.ascend.abi.AclType;
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 import java.util.function.Consumer;
+import java.util.function.Supplier;
 
 /**
  * What a candidate writes the calls of one operator to. One implementation runs them, another counts the scratch they
@@ -32,6 +34,19 @@ public interface Emit {
      * @param fill writes the contents to host memory, called once per device
      */
     Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill);
+
+    /**
+     * A value that operators of the same step compute alike, like the rows of a ring that its positions lie in: computed
+     * at the first use and found again at later ones, in memory that lasts for the step. Without a step it is computed
+     * anew.
+     *
+     * @param key identity; equal keys must mean equal values, so it holds every operand and number that goes in
+     * @param reads the operands that go in: a write to one of them ends the sharing
+     * @param body computes it; {@link #temp} within it is memory of the step. The value must not hold this emission
+     */
+    default <T> T shared(Object key, List<Ten> reads, Supplier<T> body) {
+        return body.get();
+    }
 
     /**
      * One call of an operator function.

@@ -32,6 +32,14 @@ final class ExpertOps {
                                     ? Optional.of(
                                             new BlockScaledWeight(op.inputs().get(1)))
                                     : Optional.empty()),
+                    Way.of(Candidate.INT8, ExpertOps::int8)
+                            .needing(Profile.Capability.INT8_EXPERTS)
+                            .refusing(ExpertOps::int8Formats)
+                            .packing((op, i, p) -> i == 1
+                                    ? Optional.of(new Int8Weight(op.inputs().get(1)))
+                                    : Optional.empty())
+                            .noting(op -> Optional.of("weights quantised anew to INT8 by row, activations to INT8 by"
+                                    + " token: not the checkpoint's numbers")),
                     Way.composite(ExpertOps::plain)
                             .refusing(ExpertOps::groups)
                             .packing((op, i, p) -> GemmOps.ComputeType.weight(op, i, GemmOps.ComputeType.of(op)))
@@ -115,6 +123,27 @@ final class ExpertOps {
         Ten codes = w.allCodes(address).transpose();
         List<Object> operands = operands(x, codes, w.allScales(address), null, scales, groupEnds(c));
         call(c, "aclnnGroupedMatmulV5", operands, List.of(), e.operand(3).type());
+    }
+
+    private static Optional<String> int8Formats(OpInstance op, Profile p) {
+        boolean fits = op.outputs().getFirst().dtype() == DType.BF16
+                && op.inputs().get(0).dtype() != DType.F32;
+        return fits
+                ? groups(op, p)
+                : Optional.of("A8W8 gives BF16 results, found " + op + " (ops-transformer docs aclnnGroupedMatmulV5)");
+    }
+
+    /** Activations by token, weights by row. */
+    private static void int8(OpInstance op, Emit e) {
+        Calls c = new Calls(e);
+        Int8Weight w = new Int8Weight(op.inputs().get(1));
+        long address = e.operand(1).address();
+        Ten x = c.dense(GemmOps.ComputeType.activation(c, op, DType.BF16));
+        Ten codes = e.temp(AclType.INT8, x.dims());
+        Ten scales = e.temp(AclType.FLOAT, x.dim(0));
+        e.call("aclnnDynamicQuant", x, null, codes, scales);
+        List<Object> operands = operands(codes, w.codes(address), w.scales(address), null, scales, groupEnds(c));
+        call(c, "aclnnGroupedMatmulV5", operands, List.of(), AclType.BF16);
     }
 
     private static void plain(OpInstance op, Emit e) {

@@ -6,6 +6,7 @@ import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.op.OpInstance;
 import dev.weft.op.Reach;
 import dev.weft.op.SparseAttention;
+import java.util.List;
 import java.util.Optional;
 
 /**
@@ -31,11 +32,8 @@ final class FlashAttention {
     private static final int PICKED_RATIO = 4;
     private static final int ALL_RATIO = 128;
 
-    /** Rows of a block in scratch memory; a multiple of {@link #BLOCK_UNIT}. */
+    /** Rows of a block in scratch memory, as {@link Entries#areBlocks} asks. */
     private static final int BLOCK = 128;
-
-    private static final long BLOCK_UNIT = 16;
-    private static final long LARGEST_BLOCK = 1024;
 
     /** INT32 words of the division of work among cores. */
     private static final long PLAN_WORDS = 1024;
@@ -123,37 +121,7 @@ final class FlashAttention {
         Blocks cache = compressed ? cache(op) : new Blocks(null, null, null, null, 0);
         Ten picks = o.reach() == Reach.PICKED ? c.dense(e.operand(9)) : null;
         long ratio = compressed ? o.ratio() : 1;
-        Ten plan = e.temp(AclType.INT32, PLAN_WORDS);
-        e.call(
-                PLAN,
-                starts,
-                null,
-                null,
-                null,
-                window.used(),
-                cache.used(),
-                cache.residual(),
-                null,
-                null,
-                q.dim(1),
-                1L,
-                WIDTH,
-                sequences,
-                rows,
-                window.longest(),
-                cache.longest(),
-                0L,
-                picks == null ? 0L : picks.dim(1),
-                ratio,
-                BAND,
-                CAUSAL,
-                o.window() - 1L,
-                0L,
-                QUERY_LAYOUT,
-                CACHE_LAYOUT,
-                true,
-                compressed,
-                plan);
+        Ten plan = plan(window, cache, picks == null ? 0L : picks.dim(1), ratio);
         Ten y = e.operand(op.inputs().size());
         Ten out = y.isDense() ? y : e.temp(y.type(), y.dims());
         e.call(
@@ -193,6 +161,50 @@ final class FlashAttention {
         }
     }
 
+    /** How the work is divided among cores, the same for all layers of a kind (docs aclnnSparseFlashMlaMetadata). */
+    private Ten plan(Blocks window, Blocks cache, long picks, long ratio) {
+        boolean compressed = cache.used() != null;
+        List<Ten> lengths = compressed
+                ? List.of(starts, window.used(), cache.used(), cache.residual())
+                : List.of(starts, window.used());
+        List<Long> numbers =
+                List.of(q.dim(1), rows, sequences, window.longest(), cache.longest(), picks, ratio, (long) o.window());
+        return c.shared(PLAN, lengths, numbers, () -> {
+            Ten plan = e.temp(AclType.INT32, PLAN_WORDS);
+            e.call(
+                    PLAN,
+                    starts,
+                    null,
+                    null,
+                    null,
+                    window.used(),
+                    cache.used(),
+                    cache.residual(),
+                    null,
+                    null,
+                    q.dim(1),
+                    1L,
+                    WIDTH,
+                    sequences,
+                    rows,
+                    window.longest(),
+                    cache.longest(),
+                    0L,
+                    picks,
+                    ratio,
+                    BAND,
+                    CAUSAL,
+                    o.window() - 1L,
+                    0L,
+                    QUERY_LAYOUT,
+                    CACHE_LAYOUT,
+                    true,
+                    compressed,
+                    plan);
+            return plan;
+        });
+    }
+
     /**
      * Keys in blocks.
      *
@@ -205,46 +217,64 @@ final class FlashAttention {
     private record Blocks(Ten rows, Ten table, Ten used, Ten residual, long longest) {}
 
     /**
+     * Where the rows of a window go, which does not depend on the layer.
+     *
+     * @param used INT32 {@code [sequences, 1]}: rows of each sequence
+     * @param table INT32 {@code [sequences, longest]}
+     * @param place INT32 {@code [rows, 1]}: where the step's rows go
+     * @param from INT32 {@code [sequences, before]}: rows of the ring that go before them
+     * @param earlier INT32 {@code [sequences, before]}: where these go
+     */
+    private record Window(Ten used, Ten table, Ten place, Ten from, Ten earlier) {}
+
+    /**
      * Per sequence the rows before the step that its first query sees, then the step's rows, in whole blocks. Block 0
      * takes rows that must not land: sequences with a shorter past have fewer rows before the step.
      */
     private Blocks window() {
         int before = o.window() - 1;
+        // every sequence may leave one block unfinished
+        long total = (rows + sequences * before) / BLOCK + sequences + 1;
+        long longest = Math.ceilDiv(rows + before, BLOCK);
+        Ten ring = e.operand(2);
+        Ten slots = e.operand(6);
+        List<Ten> t = c.shared(
+                "window",
+                List.of(positions(), starts, slots),
+                List.of(mostRows, mostSequences, before, ring.dim(1)),
+                () -> window(before, total, longest, slots, ring.dim(1)));
+        Window w = new Window(t.get(0), t.get(1), t.get(2), t.get(3), t.get(4));
+        Ten memory = e.temp(q.type(), total * BLOCK, WIDTH);
+        e.call("aclnnInplaceZero", memory); // rows behind a sequence's last must not hold NaN where tiles read them
+        if (before > 0) {
+            Ten picked = gather(ring.view(ring.dim(0) * ring.dim(1), WIDTH), w.from());
+            e.call("aclnnScatterNdUpdate", memory, w.earlier().view(w.earlier().elements(), 1), picked);
+        }
+        e.call("aclnnScatterNdUpdate", memory, w.place(), c.dense(e.operand(1)));
+        return new Blocks(
+                memory.view(total, BLOCK, 1, WIDTH), w.table(), w.used().view(sequences), null, longest * BLOCK);
+    }
+
+    private List<Ten> window(int before, long total, long longest, Ten slots, long capacity) {
         Ten kept = c.clamp(each.position(), null, Scalar.of(before));
-        Ten count = c.sub(each.end(), each.first());
-        Ten used = c.add(kept, count);
+        Ten used = c.add(kept, c.sub(each.end(), each.first()));
         Ten blocks = StepRows.quotient(c, c.plus(used, Scalar.of(BLOCK - 1)), BLOCK);
         Ten behind = e.temp(AclType.INT32, sequences, 1);
         e.call("aclnnCumsum", blocks, 0L, AclType.INT32, behind);
         Ten firstBlock = c.plus(c.sub(behind, blocks), Scalar.of(1));
         Ten base = c.scale(firstBlock, Scalar.of(BLOCK));
-        // every sequence may leave one block unfinished
-        long total = (rows + sequences * before) / BLOCK + sequences + 1;
-        Ten memory = e.temp(q.type(), total * BLOCK, WIDTH);
-        e.call("aclnnInplaceZero", memory); // rows behind a sequence's last must not hold NaN where tiles read them
-        if (before > 0) {
-            putEarlier(memory, kept, base, before);
-        }
         StepRows own = StepRows.of(c, mostRows, positions(), starts);
         Ten row = StepRows.integers(c, mostRows).slice(0, 0, rows);
         Ten place = c.add(c.sub(row, own.first()), StepRows.pick(c, c.add(base, kept), own.sequence()));
-        e.call("aclnnScatterNdUpdate", memory, place, c.dense(e.operand(1)));
-
-        long longest = Math.ceilDiv(rows + before, BLOCK);
         Ten next = StepRows.integers(c, Math.ceilDiv(mostRows + before, BLOCK)).slice(0, 0, longest);
         Ten table = c.clamp(c.add(firstBlock, next.view(1, longest)), null, Scalar.of((int) total - 1));
-        return new Blocks(memory.view(total, BLOCK, 1, WIDTH), table, used.view(sequences), null, longest * BLOCK);
-    }
-
-    /** Rows that the ring holds of the window before the step. */
-    private void putEarlier(Ten memory, Ten kept, Ten base, int before) {
-        Ten ring = e.operand(2);
+        if (before == 0) {
+            return List.of(used, table, place, place, place); // no earlier rows: the last two are not asked for
+        }
         Ten nth = StepRows.integers(c, before).view(1, before);
-        Ten position = c.add(c.sub(each.position(), kept), nth);
-        Ten from = each.ringRow(e.operand(6), ring.dim(1), position);
-        Ten picked = gather(ring.view(ring.dim(0) * ring.dim(1), WIDTH), from);
-        Ten place = c.select(c.less(nth, kept), c.add(base, nth), c.constant(AclType.INT32, 0, 2));
-        e.call("aclnnScatterNdUpdate", memory, place.view(place.elements(), 1), picked);
+        Ten from = each.ringRow(slots, capacity, c.add(c.sub(each.position(), kept), nth));
+        Ten earlier = c.select(c.less(nth, kept), c.add(base, nth), c.constant(AclType.INT32, 0, 2));
+        return List.of(used, table, place, from, earlier);
     }
 
     private Ten gather(Ten table, Ten index) {
@@ -256,16 +286,13 @@ final class FlashAttention {
     private Blocks cache(OpInstance op) {
         Ten cache = e.operand(7);
         Ten pages = c.dense(e.operand(8));
-        Ten tokens = c.add(each.position(), c.sub(each.end(), each.first()));
-        Ten used = StepRows.quotient(c, tokens, o.ratio());
-        Ten residual = c.sub(tokens, c.scale(used, Scalar.of(o.ratio())));
+        Entries lengths = Entries.of(c, each, positions(), starts, o.ratio());
         long perPage = cache.dim(1);
         long most = pages.dim(1) * perPage;
-        boolean asTheyLie = perPage % BLOCK_UNIT == 0 && perPage <= LARGEST_BLOCK;
         Ten table;
         Ten entries;
-        if (asTheyLie) {
-            table = c.clamp(pages, Scalar.of(0), Scalar.of((int) cache.dim(0) - 1));
+        if (Entries.areBlocks(perPage)) {
+            table = Entries.blocks(c, pages, cache.dim(0));
             entries = cache.view(cache.dim(0), perPage, 1, WIDTH);
         } else {
             long blocks = Math.ceilDiv(most, BLOCK);
@@ -275,7 +302,7 @@ final class FlashAttention {
                     .slice(0, 0, sequences * blocks)
                     .view(sequences, blocks);
         }
-        return new Blocks(entries, table, used.view(sequences), residual.view(sequences), most);
+        return new Blocks(entries, table, lengths.count(), lengths.residual(), most);
     }
 
     /** All entries of every sequence in a row, {@code blocks} blocks each; what is behind the last page repeats it. */

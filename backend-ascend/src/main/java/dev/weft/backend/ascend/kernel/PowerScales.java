@@ -6,30 +6,85 @@ import dev.weft.backend.ascend.abi.AclType;
 import java.util.Arrays;
 
 /**
- * Powers of two between their E8M0 bytes and F32, by integer arithmetic on the bits of floats, which every product has.
+ * Powers of two between their E8M0 bytes and F32, by tables and by integer arithmetic on the bits of floats, which every
+ * product has.
  */
 final class PowerScales {
     /** One in the exponent field of a float. */
     private static final int EXPONENT = 1 << 23;
 
     private static final int INFINITY_BITS = 0x7F80_0000;
+    private static final int BIAS = 127;
     private static final int NAN_BYTE = 255;
+
+    /** Entries of the tables that {@link #roundedUp} points into: the upper halves of floats that are not negative. */
+    private static final int HALVES = 1 << 15;
+
+    /** Upper halves with the same exponent. */
+    private static final int PER_EXPONENT = 1 << 7;
 
     private PowerScales() {}
 
     /** F32 {@code 2^(byte - 127)}; NaN for 255. */
     static Ten decode(Calls c, Ten bytes) {
-        Ten integers = c.cast(bytes, AclType.INT32);
-        // 2^-127 has exponent field 0 and lives in the fraction
-        Ten bits = c.clamp(c.scale(integers, Scalar.of(EXPONENT)), Scalar.of(EXPONENT / 2), null);
-        Ten invalid = c.cast(c.atLeast(integers, Scalar.of(NAN_BYTE)), AclType.INT32);
-        return c.add(bits, c.scale(invalid, Scalar.of(EXPONENT / 2))).as(AclType.FLOAT);
+        return decode(c, bytes, AclType.FLOAT);
     }
 
-    /** INT32 {@code ceil(log2 x) + 127} of positive F32 values; 255 for infinity and NaN. */
-    static Ten encode(Calls c, Ten x) {
-        Ten bits = c.clamp(x.as(AclType.INT32), null, Scalar.of(INFINITY_BITS));
-        return exponent(c, c.plus(bits, Scalar.of(EXPONENT - 1)));
+    private static Ten decode(Calls c, Ten bytes, AclType to) {
+        Ten table = table(c, "powers of two " + to, to, NAN_BYTE + 1, b -> power(b, 1));
+        return look(c, table, c.cast(bytes, AclType.INT32));
+    }
+
+    private static float power(int exponent, int sign) {
+        return exponent == NAN_BYTE ? Float.NaN : Math.scalb(1f, sign * (exponent - BIAS));
+    }
+
+    /**
+     * INT32 entries of the tables below for the smallest power of two that is not less than a value.
+     *
+     * @param x F32, not negative
+     * @param least takes the place of smaller values, a normal number
+     */
+    static Ten roundedUp(Calls c, Ten x, float least) {
+        // floats that are not negative are ordered as their bits, and NaN comes last
+        Ten bits = c.clamp(x.as(AclType.INT32), Scalar.of(Float.floatToRawIntBits(least)), Scalar.of(INFINITY_BITS));
+        return c.cast(upperHalves(c.plus(bits, Scalar.of(EXPONENT - 1))), AclType.INT32);
+    }
+
+    /** F32 powers, NaN for what was not finite. @param entries of {@link #roundedUp} */
+    static Ten powers(Calls c, Ten entries) {
+        return look(c, table(c, "rounded up", AclType.FLOAT, HALVES, i -> power(i / PER_EXPONENT, 1)), entries);
+    }
+
+    /** As {@link #powers}, their inverses. */
+    static Ten inverses(Calls c, Ten entries) {
+        return look(
+                c, table(c, "rounded up, inverse", AclType.FLOAT, HALVES, i -> power(i / PER_EXPONENT, -1)), entries);
+    }
+
+    /** As {@link #powers}, their E8M0 bytes; 255 for what was not finite. @param to dense UINT8 */
+    static void bytes(Calls c, Ten entries, Ten to) {
+        Ten table = table(c, "rounded up, bytes", AclType.UINT8, HALVES, i -> i / PER_EXPONENT);
+        c.gather(table, entries.view(entries.elements()), to.view(entries.elements(), 1));
+    }
+
+    /** The value of a table's entry. */
+    private interface Value {
+        float of(int entry);
+    }
+
+    private static Ten table(Calls c, String id, AclType type, int entries, Value value) {
+        return c.emit().constant(id, type, new long[] {entries, 1}, s -> {
+            for (int i = 0; i < entries; i++) {
+                HostValues.set(s, type, i, value.of(i));
+            }
+        });
+    }
+
+    private static Ten look(Calls c, Ten table, Ten entries) {
+        Ten values = c.emit().temp(table.type(), entries.elements(), 1);
+        c.gather(table, entries.view(entries.elements()), values);
+        return values.view(entries.dims());
     }
 
     /**
@@ -37,9 +92,12 @@ final class PowerScales {
      * that truncates.
      */
     static Ten exponent(Calls c, Ten floats) {
-        Ten halves = floats.as(AclType.INT16);
-        Ten upper = halves.slice(-1, 1, halves.dim(-1)).step(-1, 2);
-        return c.cast(c.scale(c.cast(upper, AclType.FLOAT), 1f / 128), AclType.INT32);
+        return c.cast(c.scale(c.cast(upperHalves(floats), AclType.FLOAT), 1f / PER_EXPONENT), AclType.INT32);
+    }
+
+    private static Ten upperHalves(Ten words) {
+        Ten halves = words.as(AclType.INT16);
+        return halves.slice(-1, 1, halves.dim(-1)).step(-1, 2);
     }
 
     /** F32 {@code 2^(factor * exponent + addend - 127)}, where the sum must be that of a normal float. */
@@ -79,8 +137,7 @@ final class PowerScales {
     static Ten dequantise(Calls c, Ten codes, DType dtype, Scaling scaling, Ten scaleBytes, AclType to) {
         long[] dims = codes.dims();
         Ten values = lookUp(c, codes, dtype, to).view(dims);
-        Ten scales = c.cast(decode(c, scaleBytes), to);
-        return c.mul(values, perElement(c, scales, scaling, dims));
+        return c.mul(values, perElement(c, decode(c, scaleBytes, to), scaling, dims));
     }
 
     private static Ten lookUp(Calls c, Ten codes, DType dtype, AclType to) {

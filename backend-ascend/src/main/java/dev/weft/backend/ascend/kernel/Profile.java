@@ -1,6 +1,7 @@
 package dev.weft.backend.ascend.kernel;
 
 import dev.weft.BackendUnavailableException;
+import java.util.Arrays;
 import java.util.EnumSet;
 import java.util.Optional;
 import java.util.Set;
@@ -31,8 +32,13 @@ public enum Profile {
                 EnumSet.of(PR950, DT950),
                 "MX A8W4 grouped products",
                 "ops-transformer docs aclnnGroupedMatmulWeightNz"),
+        /** Experts in INT8, for families without narrower floats. */
+        INT8_EXPERTS(EnumSet.of(A2, A3), "INT8 experts in Weft", "ops-transformer docs aclnnGroupedMatmulV5"),
         /** Products of BF16 operands with an F32 result. */
         MATMUL_16_TO_32(EnumSet.of(PR950, DT950), "16cast32 products", "ops-nn docs aclnnFusedMatmul"),
+        /** Lightning indexer on BF16 keys of compressed entries. */
+        INDEX_16_BIT(
+                EnumSet.of(A2, A3), "lightning indexer on BF16 keys", "ops-transformer docs aclnnLightningIndexerV2"),
         /** Gated activation by group with a clamp. */
         SWIGLU_GROUP(EnumSet.of(PR950, DT950), "SwigluGroup", "ops-nn docs aclnnSwigluGroupQuant");
 
@@ -59,13 +65,15 @@ public enum Profile {
      * @throws BackendUnavailableException for a chip of no known family
      */
     public static Profile of(String socName) {
-        for (Profile p : values()) {
-            if (socName.startsWith(p.prefix)) {
-                return p;
-            }
-        }
-        throw new BackendUnavailableException("ascend: chip '" + socName
-                + "': expected Ascend950DT, Ascend950PR, Ascend910_93 or Ascend910B; other chips were never looked at");
+        return find(socName)
+                .orElseThrow(() -> new BackendUnavailableException("ascend: chip '" + socName
+                        + "': expected Ascend950DT, Ascend950PR, Ascend910_93 or Ascend910B; other chips were never"
+                        + " looked at"));
+    }
+
+    /** The family of a chip, empty for a chip of no known family. */
+    public static Optional<Profile> find(String socName) {
+        return Arrays.stream(values()).filter(p -> socName.startsWith(p.prefix)).findFirst();
     }
 
     /** Whether the family is an Ascend 950. */

@@ -68,21 +68,18 @@ final class QuantOps {
     }
 
     /**
-     * Blocks before rounding.
+     * Blocks before rounding. A scale is not less than the largest value over the grid's largest but for roundings of F32,
+     * so that no value leaves the grid by more than what rounds back to its end.
      *
-     * @param values F32 {@code [.., blocks, block]}, divided by the scale and clamped; NaN in blocks that are not finite
-     * @param exponents INT32 scale bytes {@code [.., blocks, 1]}
-     * @param poison F32 {@code [.., blocks, 1]}: NaN for blocks that are not finite, else 0
+     * @param values F32 {@code [.., blocks, block]}, divided by the scale; NaN in blocks that are not finite
+     * @param scales entries of {@link PowerScales#powers} {@code [.., blocks, 1]}
      */
-    private record Blocks(Ten values, Ten exponents, Ten poison) {
+    private record Blocks(Ten values, Ten scales) {
         static Blocks of(Calls c, Ten x, int block, Grid grid) {
             Ten blocks = c.float32(c.dense(x)).view(PowerScales.blocked(x.dims(), block));
-            Ten largest = c.clamp(c.max(c.abs(blocks)), Scalar.of(grid.floor), null);
-            Ten exponents = PowerScales.encode(c, c.scale(largest, 1 / grid.largest));
-            Ten poison = c.scale(largest, 0f);
-            Ten inverse = c.add(PowerScales.power(c, exponents, -1, 254), poison);
-            Scalar m = Scalar.of(grid.largest);
-            return new Blocks(c.clamp(c.mul(blocks, inverse), Scalar.of(-grid.largest), m), exponents, poison);
+            float share = 1 / grid.largest;
+            Ten scales = PowerScales.roundedUp(c, c.scale(c.max(c.abs(blocks)), share), grid.floor * share);
+            return new Blocks(c.mul(blocks, PowerScales.inverses(c, scales)), scales);
         }
     }
 
@@ -104,10 +101,10 @@ final class QuantOps {
         Ten x = e.operand(0);
         Blocks b = Blocks.of(c, x, o.scaling().columns(), grid);
         coding.write(c, b.values().view(x.dims()), grid, e.operand(1));
-        c.cast(b.exponents().view(e.scales(1).dims()), e.scales(1));
+        PowerScales.bytes(c, b.scales(), e.scales(1));
     }
 
-    /** {@code aclnnCast} saturates and rounds to nearest even; E2M1 has no NaN and must get zeros. */
+    /** {@code aclnnCast} rounds to nearest even; E2M1 has no NaN and must get zeros. */
     private static void castCodes(Calls c, Ten values, Grid grid, Ten codes) {
         Ten finite = grid == Grid.E4M3
                 ? values
@@ -171,8 +168,8 @@ final class QuantOps {
 
     private static Ten onGrid(Calls c, Ten part, int block, Grid grid, Rounding rounding) {
         Blocks b = Blocks.of(c, part, block, grid);
-        Ten scale = c.add(PowerScales.power(c, b.exponents(), 1, 0), b.poison());
-        return c.mul(rounding.round(c, b.values(), grid), scale).view(part.dims());
+        Ten rounded = rounding.round(c, b.values(), grid);
+        return c.mul(rounded, PowerScales.powers(c, b.scales())).view(part.dims());
     }
 
     /** F32 rows whose first {@code lanes} are rounded to a narrow format in blocks, by arithmetic that every product has. */

@@ -2,6 +2,7 @@ package dev.weft.backend.ascend.kernel;
 
 import dev.weft.backend.ascend.abi.AclType;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * Which sequence each row of a step belongs to and where in it, worked out on the device: the host knows how many rows and
@@ -20,6 +21,20 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
      * @param starts INT32 {@code [sequences + 1]}
      */
     static StepRows of(Calls c, long most, Ten positions, Ten starts) {
+        return of(c, c.shared("rows", List.of(positions, starts), most, () -> rows(c, most, positions, starts)));
+    }
+
+    /** From {@link #fields}. */
+    static StepRows of(Calls c, List<Ten> fields) {
+        return new StepRows(c, fields.get(0), fields.get(1), fields.get(2), fields.get(3));
+    }
+
+    /** Everything but where the calls go. */
+    List<Ten> fields() {
+        return List.of(sequence, position, first, end);
+    }
+
+    private static List<Ten> rows(Calls c, long most, Ten positions, Ten starts) {
         long rows = positions.elements();
         long sequences = starts.elements() - 1;
         Ten row = integers(c, most).slice(0, 0, rows);
@@ -29,7 +44,7 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
         Ten behind = c.cast(c.less(row, ends.view(1, sequences)), AclType.FLOAT);
         Ten fromLast = c.cast(c.sum(behind), AclType.INT32);
         Ten sequence = c.plus(c.neg(fromLast), Scalar.of((int) sequences));
-        return new StepRows(c, sequence, positions.view(rows, 1), pick(c, begins, sequence), pick(c, ends, sequence));
+        return List.of(sequence, positions.view(rows, 1), pick(c, begins, sequence), pick(c, ends, sequence));
     }
 
     /**
@@ -39,11 +54,17 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
      * @param most largest number of sequences of any step
      */
     static StepRows ofSequences(Calls c, long most, Ten positions, Ten starts) {
+        return of(
+                c,
+                c.shared("sequences", List.of(positions, starts), most, () -> sequences(c, most, positions, starts)));
+    }
+
+    private static List<Ten> sequences(Calls c, long most, Ten positions, Ten starts) {
         long sequences = starts.elements() - 1;
         Ten first = c.dense(starts.slice(0, 0, sequences)).view(sequences, 1);
         Ten end = c.dense(starts.slice(0, 1, sequences + 1)).view(sequences, 1);
         Ten row = c.clamp(first, null, Scalar.of((int) positions.elements() - 1));
-        return new StepRows(c, integers(c, most).slice(0, 0, sequences), pick(c, positions, row), first, end);
+        return List.of(integers(c, most).slice(0, 0, sequences), pick(c, positions, row), first, end);
     }
 
     /** INT32 {@code [n, 1]}: 0, 1, ... */

@@ -81,6 +81,11 @@ public record Ten(
         return true;
     }
 
+    /** Bytes from the address to the end of the storage. */
+    public long storageBytes() {
+        return type.bytes(product(storage, 0));
+    }
+
     private int axis(int axis) {
         int a = axis < 0 ? dims.length + axis : axis;
         if (a < 0 || a >= dims.length) {

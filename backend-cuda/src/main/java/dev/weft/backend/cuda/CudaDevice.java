@@ -11,7 +11,6 @@ import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceGroups;
 import dev.weft.spi.DeviceInfo;
-import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Fusing;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;

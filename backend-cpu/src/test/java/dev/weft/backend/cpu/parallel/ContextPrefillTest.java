@@ -199,8 +199,8 @@ class ContextPrefillTest {
     void anEngineSaysTheSameOverRanks() throws Exception {
         LoadOptions o = options(NumericMode.BF16).maxTokens(768).maxSequences(3).withMtp();
         List<List<Integer>> alone = new Ranks(checkpoint, o, "cpu:0").alone((rank, model) -> generated(model));
-        List<Future<List<List<Integer>>>> results =
-                new Ranks(checkpoint, o, "cpu:0").run(ParallelPlan.experts(2).withHead().withContext(), (rank, model) -> {
+        List<Future<List<List<Integer>>>> results = new Ranks(checkpoint, o, "cpu:0")
+                .run(ParallelPlan.experts(2).withHead().withContext(), (rank, model) -> {
                     if (rank == 1) {
                         model.follow();
                         return List.of();

@@ -21,8 +21,8 @@ import java.util.stream.IntStream;
  * @param prompt tokens of the prefill
  */
 record LogitsJob(Path folder, Path model, String mode, int prompt) {
-    /** A prompt that two ranks take apart: two parts of two blocks for each, the last one not whole. */
-    static final int LONG = 1000;
+    /** A prompt that four ranks take apart: two parts of two blocks for each, the last one not whole. */
+    static final int LONG = 2000;
 
     static final int SHORT = 20;
 

@@ -108,7 +108,7 @@ public final class GraphBuilder {
 
     private static boolean isMultiple(Dim d, Dim of) {
         long n = of.isFixed() ? d.offset() / Math.max(1, of.offset()) : d.factor() / of.factor();
-        return d.equals(of.times(n));
+        return d.equals(of) || n > 0 && d.equals(of.times(n));
     }
 
     /** Marks a value as an output. */

@@ -8,6 +8,7 @@ import dev.weft.ranks.Launch;
 import dev.weft.ranks.Ranks;
 import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.DeviceGroups;
 import java.io.IOException;
 import java.util.List;
 import java.util.Map;
@@ -68,6 +69,10 @@ final class BenchExchangeCommand extends WeftCommand {
         ObjectNode settings = Json.object().put("ranks", world.size()).put("transport", world.transport());
         BenchReport report = new BenchReport("exchange", options, settings);
         options.eachDevice(device -> {
+            if (device.spi() instanceof DeviceGroups) {
+                throw new UsageException("bench exchange: found " + device.id() + ", expected a device whose rows MPI moves,"
+                        + " as cpu:0; measure the others by weft ranks --device");
+            }
             for (String model : models) {
                 ModelConfig config = ConfigPreset.named("--model", model);
                 tokens.forEach(n -> measure(world, device, model, config, n, rounds, report));

@@ -74,13 +74,17 @@ final class BenchLayerCommand extends WeftCommand {
         ParallelPlan plan = ParallelPlan.ALONE;
         if (world != null) {
             plan = ranks.plan(world.size());
-            settings.put("ranks", world.size()).put("transport", world.transport());
+            settings.put("ranks", world.size());
         }
         ParallelPlan spread = plan;
         BenchReport report = new BenchReport("layer", options, settings);
         options.eachDevice(device -> {
+            Communicator group = world == null ? null : ranks.group(world, device);
+            if (group != null) {
+                settings.put("transport", group.transport());
+            }
             try (LayerBench layer = BenchLayerOptions.load(
-                    terminal, device, config, wanted, context, tokens, options.seed(), spread, world)) {
+                    terminal, device, config, wanted, context, tokens, options.seed(), spread, group)) {
                 settings.put("weightBytes", layer.weightBytes());
                 settings.set("memory", memory(layer.memory()));
                 measure(layer, device, rounds, report, world);

@@ -147,7 +147,8 @@ final class BenchModelCommand extends WeftCommand {
         try (DeepSeekV4 model =
                 LoadedModel.load(terminal, checkpoint, device, load, CompileOptions.DEFAULT, ranks, world)) {
             if (world != null) {
-                settings.put("ranks", world.size()).put("transport", world.transport());
+                settings.put("ranks", world.size())
+                        .put("transport", ranks.group(world, device).transport());
                 ArrayNode held = settings.putArray("rankWeightBytes");
                 String mine = Long.toString(model.memory().weights());
                 Agreement.texts(world, "weights", mine).forEach(bytes -> held.add(Long.parseLong(bytes)));

@@ -62,7 +62,17 @@ final class RanksCommand extends WeftCommand {
         try (Weft weft = Weft.open();
                 Device opened = weft.device(LocalDevice.id(device))) {
             BenchOptions.requireHardware(opened.info());
-            return check(launch, world.size() == 1 ? world : Ranks.group(world, opened.spi(), limit));
+            return checkAll(launch, world.size() == 1 ? world : Ranks.group(world, opened.spi(), limit));
+        }
+    }
+
+    /** A group whose devices close waits for the others, who would wait for this rank. */
+    private int checkAll(Launch launch, Communicator group) {
+        try {
+            return check(launch, group);
+        } catch (RuntimeException | Error e) {
+            group.abort(e.toString());
+            throw e;
         }
     }
 

@@ -28,6 +28,8 @@ final class Batch {
     /** Whether the last step was one of a prompt that all ranks compute. */
     private boolean alone;
 
+    private @Nullable Member lastAlone;
+
     private float[] logits = new float[0];
 
     /** A sequence and who wants it. */
@@ -149,14 +151,18 @@ final class Batch {
     }
 
     private boolean addAlone(List<Member> ready) {
-        for (Member m : ready) {
-            int tokens = m.continuation().isInPrompt() ? next(m) : 0;
-            if (tokens > maxTokens) {
-                add(m, tokens);
-                return true;
-            }
+        // one prompt after the other: ranks forget the one before
+        Member first = lastAlone != null && ready.contains(lastAlone) ? lastAlone : null;
+        return first != null && addAlone(first) || ready.stream().anyMatch(this::addAlone);
+    }
+
+    private boolean addAlone(Member m) {
+        int tokens = m.continuation().isInPrompt() ? next(m) : 0;
+        if (tokens > maxTokens) {
+            add(m, tokens);
+            lastAlone = m;
         }
-        return false;
+        return tokens > maxTokens;
     }
 
     private int next(Member m) {

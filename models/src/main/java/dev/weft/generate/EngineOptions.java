@@ -6,7 +6,8 @@ import dev.weft.RequestException;
  * Limits of an {@link Engine}.
  *
  * @param promptTokens most prompt tokens of one step, all sequences together, so that a long prompt does not make the others
- *     wait for it; at least 1, and no more than {@link dev.weft.model.LoadOptions#maxTokens} are used
+ *     wait for it; at least 1, and no more than {@link dev.weft.model.LoadOptions#maxTokens} are used. Stretches of prompts that are spread over ranks
+ *     are as long as they are
  * @param waiting most requests that wait for a free sequence; one more is refused
  * @param buffered tokens kept for a reader of {@link Generation#iterator} before its sequence pauses; at least 2
  */

@@ -10,6 +10,7 @@ import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.function.IntUnaryOperator;
 
 /**
  * Long prompts over all ranks: the rank whose sequence it is leads, every rank computes two parts of the stretch, and the
@@ -19,8 +20,8 @@ import java.util.List;
 final class ContextPrefill implements AutoCloseable {
     private static final String WHAT = "spread prompt";
     private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT_UNALIGNED;
-    /** Ring slots beyond those of sessions: both parts of a rank that follows, or the second of one that leads. */
-    private static final int SPARE_SLOTS = 2;
+    /** Ring slots beyond those of sessions: for both parts of a rank that follows, and one that nobody reads. */
+    private static final int SPARE_SLOTS = 3;
 
     private final Communicator group;
     private final LoadOptions options;
@@ -47,7 +48,7 @@ final class ContextPrefill implements AutoCloseable {
     }
 
     /** Refuses what is known before graphs are built. */
-    static void refuse(LoadOptions options, ModelConfig config) {
+    static void refuseModel(LoadOptions options, ModelConfig config) {
         if (options.trace()) {
             throw new RequestException("prompts spread over ranks: values inside are not traced; load without trace");
         }
@@ -58,7 +59,7 @@ final class ContextPrefill implements AutoCloseable {
     }
 
     /** @throws RequestException if steps are too short for two parts */
-    static void check(LoadOptions options, ContextInputs inputs) {
+    static void refuseBounds(LoadOptions options, ContextInputs inputs) {
         int least = 2 * ContextCuts.BLOCK * leastBlocks(options, inputs);
         if (options.maxTokens() < least) {
             throw new RequestException("prompts spread over ranks: found maxTokens=" + options.maxTokens()
@@ -79,12 +80,6 @@ final class ContextPrefill implements AutoCloseable {
         return whole && Math.ceilDiv(n, ContextCuts.BLOCK) >= 2 * group.size() * leastBlocks ? n : 0;
     }
 
-    /** How many of the tokens that follow the sequence's own rank computes first. */
-    int before(int position, int left) {
-        int open = Math.floorMod(-position, ContextCuts.BLOCK);
-        return tokens(position + open, left - open) > 0 ? open : left;
-    }
-
     /**
      * Leads a stretch.
      *
@@ -94,7 +89,7 @@ final class ContextPrefill implements AutoCloseable {
      */
     float[][] lead(ContextCuts cuts, Session session, int[] ids, Feed.Want want, boolean continuing) {
         int spare = options.maxSequences();
-        Places places = new Places(session.slot(), spare, session::page);
+        Places places = new Places(session.slot(), spare, spare + 2, session::page);
         MemorySegment bytes = scratch.bytes((long) Integer.BYTES * ids.length);
         MemorySegment.copy(ids, 0, bytes, I32, 0, ids.length);
         group.broadcast(WHAT, bytes, cuts.leader());
@@ -109,7 +104,8 @@ final class ContextPrefill implements AutoCloseable {
 
     /** Computes this rank's parts of another rank's stretch. */
     void follow(ContextCuts cuts, boolean all, boolean continuing) {
-        Places places = new Places(options.maxSequences(), options.maxSequences() + 1, i -> options.pages() + i);
+        int spare = options.maxSequences();
+        Places places = new Places(spare, spare + 1, spare + 2, i -> options.pages() + i);
         MemorySegment bytes = scratch.bytes((long) Integer.BYTES * cuts.tokens());
         group.broadcast(WHAT, bytes, cuts.leader());
         int[] ids = bytes.toArray(I32);
@@ -125,19 +121,16 @@ final class ContextPrefill implements AutoCloseable {
         }
     }
 
-    private interface Pages {
-        int page(int index);
-    }
-
-    private record Places(int first, int second, Pages pages) implements ContextInputs.Places {
+    private record Places(int first, int second, int spareSlot, IntUnaryOperator pages)
+            implements ContextInputs.Places {
         @Override
-        public int slot(int part) {
-            return part == 0 ? first : second;
+        public int slot(int index) {
+            return index == 0 ? first : second;
         }
 
         @Override
         public int page(int index) {
-            return pages.page(index);
+            return pages.applyAsInt(index);
         }
     }
 

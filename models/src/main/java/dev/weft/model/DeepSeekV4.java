@@ -25,7 +25,7 @@ import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 
 /**
- * A loaded DeepSeek-V4 model on one device. Many {@link Session}s share its weights; {@link #step} runs any number of them
+ * A loaded DeepSeek-V4 model on one device, or a rank's share of one. Many {@link Session}s share its weights; {@link #step} runs any number of them
  * together. Thread-safe: steps run one after another. Close waits for the running step and closes the sessions.
  */
 public final class DeepSeekV4 implements AutoCloseable {
@@ -267,6 +267,9 @@ public final class DeepSeekV4 implements AutoCloseable {
      */
     public synchronized void lead(Consumer<Throwable> lost) {
         requireOpen();
+        if (leading != null) {
+            throw new RequestException("lead: this rank leads already");
+        }
         if (stepper.isRanked()) {
             leading = Leading.start(this::tell, lost);
         }
@@ -316,8 +319,8 @@ public final class DeepSeekV4 implements AutoCloseable {
      * step of this session alone.
      */
     public synchronized int next(Session session, int left) {
-        int spread = stepper.spreads(session.position(), left);
-        return spread > 0 ? spread : Math.min(options.maxTokens(), stepper.before(session.position(), left));
+        int spread = stepper.spreads(session, left);
+        return spread > 0 ? spread : Math.min(options.maxTokens(), stepper.before(session, left));
     }
 
     private boolean isSpread(List<Feed> feeds) {
@@ -325,7 +328,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             return false;
         }
         int tokens = feeds.getFirst().tokens().length;
-        return tokens > 0 && stepper.spreads(feeds.getFirst().session().position(), tokens) == tokens;
+        return tokens > 0 && stepper.spreads(feeds.getFirst().session(), tokens) == tokens;
     }
 
     private float[][] lead(Feed feed) {
@@ -503,6 +506,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     synchronized void release(Session session) {
         if (session.markClosed()) {
+            stepper.rewound(session);
             states.release(session);
             sessions.remove(session);
         }

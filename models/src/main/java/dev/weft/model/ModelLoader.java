@@ -102,7 +102,7 @@ final class ModelLoader {
         requireMtp(checkpoint, config, options);
         plan.check(config);
         if (plan.context()) {
-            ContextPrefill.refuse(options, config);
+            ContextPrefill.refuseModel(options, config);
         }
     }
 
@@ -118,7 +118,7 @@ final class ModelLoader {
         requireStates(checkpoint, graphs, options);
         if (plan.context()) {
             shares.add(plan.shareContext(V4Graphs.backbone(config, stateOptions), config, rank, contextInputs));
-            ContextPrefill.check(stateOptions, contextInputs);
+            ContextPrefill.refuseBounds(stateOptions, contextInputs);
             graphs.add(device.compile(shares.getLast().graph(), compile));
         }
         if (ranks != null) {
@@ -129,9 +129,9 @@ final class ModelLoader {
     /** A rank that would run out of memory while it loads keeps all others waiting for minutes. */
     private void requireMemory() {
         Placement p = graphs.getFirst().placement();
-        long needed = graphs.getFirst().residentBytes();
-        for (CompiledGraph other : graphs.subList(1, graphs.size())) {
-            needed += other.placement().valueBytes() + other.placement().workspaceBytes();
+        long needed = CompiledGraph.residentBytes(graphs);
+        if (plan.context()) {
+            needed -= graphs.getLast().placement().stateBytes(); // they are the backbone's
         }
         long available = device.availableBytes().orElse(Long.MAX_VALUE);
         if (needed > available) {
@@ -157,9 +157,13 @@ final class ModelLoader {
             opened.addFirst(backbone);
             long rowBytes = streamBytes(config, options);
             MtpRunner mtp = options.mtp() ? new MtpRunner(graphs.get(1), weights, stateOptions, rowBytes) : null;
+            if (mtp != null) {
+                opened.addFirst(mtp);
+            }
             ContextPrefill context = null;
             if (plan.context()) {
                 StepRunner runner = StepRunner.on(backbone, graphs.getLast(), weights, stateOptions);
+                opened.addFirst(runner);
                 context = new ContextPrefill(requireNonNull(compile.group()), options, contextInputs, runner);
             }
             Stepper stepper = new Stepper(backbone, mtp, ranks, context);

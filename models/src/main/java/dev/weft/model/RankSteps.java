@@ -28,6 +28,7 @@ final class RankSteps {
     private long steps;
     private long met = System.nanoTime();
     private boolean parted;
+    private boolean stretched;
 
     RankSteps(Communicator group) {
         this.group = group;
@@ -128,6 +129,7 @@ final class RankSteps {
         MemorySegment headers = all.bytes((long) group.size() * HEADER_LONGS * Long.BYTES);
         group.allGather("start of step", header(mine), headers);
         Meeting agreed = Meeting.of(Work.NONE);
+        Meeting other = agreed;
         for (int r = 0; r < group.size(); r++) {
             long step = headers.getAtIndex(I64, (long) HEADER_LONGS * r);
             if (step != steps) {
@@ -136,7 +138,12 @@ final class RankSteps {
             }
             Meeting theirs = meeting(headers, r);
             agreed = theirs.work().compareTo(agreed.work()) > 0 ? theirs : agreed;
+            boolean stretch = theirs.work().isContext();
+            other = !stretch && theirs.work().compareTo(other.work()) > 0 ? theirs : other;
         }
+        // after a stretch others have a turn: people wait for their next token
+        agreed = stretched && other.work().compareTo(Work.DRAFT) >= 0 ? other : agreed;
+        stretched = agreed.work().isContext();
         met = System.nanoTime();
         parted = agreed.work() == Work.NONE;
         return agreed;

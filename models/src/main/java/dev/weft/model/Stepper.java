@@ -13,12 +13,19 @@ import java.time.Duration;
 import java.util.ArrayList;
 import java.util.List;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * Runs the steps of a model: at once on one device; on several ranks when all do the same, which means to take part in the
  * steps of the others meanwhile. Used under the model's lock.
  */
 final class Stepper implements AutoCloseable {
+    private static final Logger LOG = LoggerFactory.getLogger(Stepper.class);
+
+    /** Tokens before a stretch whose cache entries cost about as much to give to others as one token to compute. */
+    private static final int HISTORY = 64;
+
     private final StepRunner backbone;
     private final @Nullable MtpRunner mtp;
     private final @Nullable RankSteps ranks;
@@ -48,8 +55,14 @@ final class Stepper implements AutoCloseable {
         if (feeds.isEmpty()) {
             return takePart();
         }
-        meetFor(Meeting.of(Work.STEP));
-        guarded(() -> runBackbone(feeds));
+        if (ranks != null) {
+            meetFor(Meeting.of(Work.STEP));
+        }
+        try { // without a lambda: a step allocates nothing
+            runBackbone(feeds);
+        } catch (RuntimeException | Error e) {
+            throw failed(e);
+        }
         return true;
     }
 
@@ -72,6 +85,15 @@ final class Stepper implements AutoCloseable {
     }
 
     private void takePart(Meeting agreed) {
+        try {
+            work(agreed);
+        } catch (RequestException e) {
+            // all ranks have refused it, and it is those who wanted it that tell
+            LOG.debug("step of other ranks: {}", e.getMessage());
+        }
+    }
+
+    private void work(Meeting agreed) {
         guarded(() -> {
             switch (agreed.work()) {
                 case NONE, IDLE -> {}
@@ -87,13 +109,9 @@ final class Stepper implements AutoCloseable {
 
     /** Returns when it is this rank's turn to do what it wants. */
     private void meetFor(Meeting wanted) {
-        if (ranks == null) {
-            return;
-        }
-        Meeting agreed = meet(wanted);
-        while (!includes(agreed, wanted, ranks.rank())) {
+        int rank = requireNonNull(ranks).rank();
+        for (Meeting agreed = meet(wanted); !includes(agreed, wanted, rank); agreed = meet(wanted)) {
             takePart(agreed);
-            agreed = meet(wanted);
         }
     }
 
@@ -118,15 +136,21 @@ final class Stepper implements AutoCloseable {
     private void guarded(Runnable work) {
         try {
             work.run();
-        } catch (RequestException e) {
-            throw e; // all ranks have refused the same
         } catch (RuntimeException | Error e) {
-            if (ranks != null) {
-                broken = true;
-                ranks.end(e);
-            }
-            throw e;
+            throw failed(e);
         }
+    }
+
+    /** Ends the common work unless all ranks have refused the same. @return what to throw if it is no error */
+    private RuntimeException failed(Throwable e) {
+        if (ranks != null && !(e instanceof RequestException)) {
+            broken = true;
+            ranks.end(e);
+        }
+        if (e instanceof Error error) {
+            throw error;
+        }
+        return (RuntimeException) e;
     }
 
     private void runBackbone(List<Feed> feeds) {
@@ -148,10 +172,10 @@ final class Stepper implements AutoCloseable {
             for (int i = 0; i < feeds.size(); i++) {
                 feeds.get(i).session().advance(feeds.get(i).tokens());
             }
-            guarded(() -> advanceMtp(feeds));
+            advanceMtp(feeds);
         } catch (RuntimeException | Error e) {
             feeds.forEach(f -> f.session().abandon());
-            throw e;
+            throw failed(e);
         }
     }
 
@@ -185,8 +209,14 @@ final class Stepper implements AutoCloseable {
     /** Logits of each session's last row if its token follows, one row after another. */
     void draft(List<Session> sessions, int[] next, float[] logits) {
         MtpRunner block = requireNonNull(mtp);
-        meetFor(Meeting.of(Work.DRAFT));
-        guarded(() -> block.draft(sessions, next, logits));
+        if (ranks != null) {
+            meetFor(Meeting.of(Work.DRAFT));
+        }
+        try {
+            block.draft(sessions, next, logits);
+        } catch (RuntimeException | Error e) {
+            throw failed(e);
+        }
     }
 
     private void draftNothing() {
@@ -196,14 +226,29 @@ final class Stepper implements AutoCloseable {
         }
     }
 
-    /** How many of the tokens that follow are worth a step of all ranks, 0 for none. */
-    int spreads(int position, int left) {
-        return context == null ? 0 : context.tokens(position, left);
+    /** How many of the tokens that a session is to append are worth a step of all ranks now, 0 for none. */
+    int spreads(Session session, int left) {
+        return context == null ? 0 : worth(context, session.position(), left, continues(session));
     }
 
-    /** How many of the tokens that follow this rank computes before others take part. */
-    int before(int position, int left) {
-        return context == null ? left : context.before(position, left);
+    /** How many of them this rank computes alone first: up to where all ranks take part, or all. */
+    int before(Session session, int left) {
+        if (context == null) {
+            return left;
+        }
+        int open = Math.floorMod(-session.position(), ContextCuts.BLOCK);
+        boolean worth = open > 0 && worth(context, session.position() + open, left - open, false) > 0;
+        return worth ? open : left;
+    }
+
+    /** Others that do not have what lies before a stretch are given it, which costs more the longer it is. */
+    private static int worth(ContextPrefill spread, int position, int left, boolean continuing) {
+        int tokens = spread.tokens(position, left);
+        return continuing || position <= (long) HISTORY * tokens ? tokens : 0;
+    }
+
+    private boolean continues(Session session) {
+        return led == session && ledTo == session.position();
     }
 
     /**
@@ -243,7 +288,7 @@ final class Stepper implements AutoCloseable {
 
     private Meeting stretch(Feed feed) {
         Session s = feed.session();
-        Work work = led == s && ledTo == s.position() ? Work.CONTEXT_NEXT : Work.CONTEXT;
+        Work work = continues(s) ? Work.CONTEXT_NEXT : Work.CONTEXT;
         return new Meeting(work, 0, s.position(), feed.tokens().length, feed.want() == Feed.Want.ALL);
     }
 

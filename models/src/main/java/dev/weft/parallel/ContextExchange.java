@@ -34,15 +34,15 @@ final class ContextExchange {
     Value before(Value ring, Value rows) {
         long capacity = ring.type().shape().dim(1).offset();
         String name = inputs.ring(capacity);
-        Dim sent = Dim.named(name + ".rows", 0, 2 * capacity);
-        Dim parts = Dim.named(name + ".parts", 0, 2);
-        Value mine = g.node(new Gather(rows.type().dtype()), rows, list(name + ".rows", sent));
+        Dim most = Dim.named(name + ".rows", 0, 2 * capacity);
+        Dim parts = Dim.named(name + ".parts", 0, 3);
+        Value mine = g.node(new Gather(rows.type().dtype()), rows, list(name + ".rows", most));
         Value theirs = g.node(new AllToAllV(ranks), mine, counts(name + ".counts"));
         return g.node(
                 new RingWrite(),
                 ring,
                 theirs,
-                list(name + ".positions", sent.times(ranks)),
+                list(name + ".positions", most.times(ranks)),
                 list(name + ".starts", parts.plus(1)),
                 list(name + ".slots", parts));
     }

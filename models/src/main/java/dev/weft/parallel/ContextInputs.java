@@ -15,8 +15,11 @@ import java.util.TreeSet;
 public final class ContextInputs {
     /** Where a rank keeps what belongs to a stretch: the ring slots of its two parts, and its cache pages in order. */
     public interface Places {
-        /** Ring slot of the rank's first or second part. */
-        int slot(int part);
+        /** Ring slot of the rank's first part, 0, or second, 1. */
+        int slot(int index);
+
+        /** Ring slot that nobody reads. */
+        int spareSlot();
 
         /** Cache page of the tokens from {@code index * BLOCK} on. */
         int page(int index);
@@ -80,9 +83,9 @@ public final class ContextInputs {
                 }
             }
         }
-        int[] positions = new int[2 * capacity];
-        int[] starts = new int[3];
-        int[] slots = new int[2];
+        int[] positions = new int[2 * capacity * ranks];
+        int[] starts = new int[4];
+        int[] slots = new int[3];
         int sequences = 0;
         int received = 0;
         for (int by = 0; by < ranks; by++) {
@@ -100,6 +103,14 @@ public final class ContextInputs {
         String name = ring(capacity);
         // the result of the exchange has a multiple of the rows that go in
         int bound = Math.max(sent, Math.ceilDiv(received, ranks));
+        if (received < bound * ranks) {
+            // every row belongs to a sequence; what nobody has sent, to one that nobody reads
+            for (int i = received; i < bound * ranks; i++) {
+                positions[i] = i - received;
+            }
+            slots[sequences++] = places.spareSlot();
+            starts[sequences] = bound * ranks;
+        }
         execution.bind(name + ".rows", bound).bind(name + ".parts", sequences);
         execution
                 .set(name + ".rows", rows, bound)

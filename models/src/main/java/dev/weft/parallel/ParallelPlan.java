@@ -87,6 +87,9 @@ public record ParallelPlan(
     /** Everything of a model that cannot be spread like this, empty if all can. */
     public List<String> obstacles(ModelConfig c) {
         List<String> wrong = new ArrayList<>();
+        if (context && ranks == 1) {
+            wrong.add("prompts are spread over two ranks or more");
+        }
         if (placement == null) {
             require(c.nRoutedExperts() % ranks == 0, wrong, "n_routed_experts " + c.nRoutedExperts(), "is no multiple");
         } else if (placement.experts() != c.nRoutedExperts()) {

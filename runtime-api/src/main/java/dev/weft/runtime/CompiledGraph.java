@@ -65,8 +65,22 @@ public final class CompiledGraph {
      * not read on demand.
      */
     public long residentBytes() {
-        boolean all = options.weights() == WeightRoute.PACKED;
+        return residentBytes(List.of(this));
+    }
+
+    /** The same for several graphs of one device, each with states of its own, which share weights of the same names. */
+    public static long residentBytes(List<CompiledGraph> graphs) {
         Map<String, Long> weights = new HashMap<>();
+        long others = 0;
+        for (CompiledGraph g : graphs) {
+            g.addResident(weights);
+            others += g.placement.valueBytes() + g.placement.workspaceBytes() + g.placement.stateBytes();
+        }
+        return others + weights.values().stream().mapToLong(b -> b).sum();
+    }
+
+    private void addResident(Map<String, Long> weights) {
+        boolean all = options.weights() == WeightRoute.PACKED;
         for (Step s : steps) {
             for (Step.Operand o : s.operands()) {
                 Value v = o.value();
@@ -75,8 +89,6 @@ public final class CompiledGraph {
                 }
             }
         }
-        long stay = weights.values().stream().mapToLong(b -> b).sum();
-        return stay + placement.valueBytes() + placement.workspaceBytes() + placement.stateBytes();
     }
 
     /** Bytes on the device of the weights with such names, if they are loaded whole, in the layouts that the kernels want. */

@@ -275,7 +275,8 @@ public final class Execution implements AutoCloseable {
 
     /**
      * Runs all nodes once, waiting after each, so that what a graph's time goes to can be told. Waiting costs some
-     * microseconds per node, which {@link #run} does not need. A collective's time begins when all ranks have come to it.
+     * microseconds per node, which {@link #run} does not need. A collective's time begins when all ranks have come to it,
+     * so all ranks of a group profile the same run.
      *
      * @param nanos receives the time of every node, in the order of {@link dev.weft.graph.Graph#nodes}; that of a kernel
      *     which computes several goes to the last, the others get 0

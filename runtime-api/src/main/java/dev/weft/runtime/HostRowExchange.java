@@ -7,12 +7,12 @@ import java.lang.foreign.MemorySegment;
 
 /**
  * Rows in host memory, moved with as few copies as messages allow. Of every array, what goes from one rank to
- * another is one message per run of rows if the runs are long, else one message; what is small shares one. Both sides decide
+ * another is one message per run of rows if the runs are long on average, else one message; what is small shares one. Both sides decide
  * that alike. A message whose rows lie side by side is moved from where they are or to where they belong; others are packed
  * or unpacked.
  */
 final class HostRowExchange extends RowExchange {
-    /** From so many bytes in a run of rows on, a message of its own costs less than a copy. */
+    /** From so many bytes in a run of rows on, on average, a message of its own costs less than a copy. */
     private static final long LONG_RUN = 8 << 10;
 
     /** Up to so many bytes, a copy costs less than a message of its own. */

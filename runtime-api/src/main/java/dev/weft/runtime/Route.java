@@ -3,8 +3,9 @@ package dev.weft.runtime;
 import java.util.Arrays;
 
 /**
- * Rows of one side of an exchange: runs of consecutive rows, each for one other rank, in the order of the ranks. What one
- * side lists for a rank, that rank's side lists as many rows for, in the same order. Used again from step to step.
+ * Rows of one side of an exchange: runs of consecutive rows, each for one other rank, in the order of the ranks. For what one
+ * side lists for a rank, that rank's side lists as many runs of as many rows, in the same order: neither may join or split
+ * them. Used again from step to step.
  */
 final class Route {
     private final long[] rowsOf;

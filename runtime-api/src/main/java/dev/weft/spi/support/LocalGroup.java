@@ -169,6 +169,7 @@ public final class LocalGroup implements Communicator {
                 Pieces from = ((SentPieces) all.get(i)).pieces();
                 int theirs = from.first(rank);
                 requireSame("exchange " + what, i, from.bytesOf(rank), receive.bytesOf(i));
+                requireSame("pieces of " + what, i, from.end(rank) - theirs, receive.end(i) - receive.first(i));
                 for (int mine = receive.first(i); mine < receive.end(i); mine++) {
                     MemorySegment.copy(from.segment(theirs++), 0, receive.segment(mine), 0, receive.bytes(mine));
                 }

@@ -38,7 +38,7 @@ import org.junit.jupiter.params.provider.EnumSource;
 @Tag("long")
 @Timeout(300)
 class ContextPrefillTest {
-    /** Two stretches of two ranks: 1024 tokens, and 1000 whose last block is not whole; then one that one rank computes. */
+    /** Two stretches of two ranks: 1024 tokens, and 1006 whose last block is not whole. */
     private static final int PROMPT = 2030;
 
     private static final int DECODED = 3;
@@ -120,6 +120,18 @@ class ContextPrefillTest {
     void twoRanksGiveTheBitsOfOne(NumericMode mode) throws Exception {
         LoadOptions o = options(mode);
         float[][] alone = alone(o);
+        assertThat(stretchesOf(() -> assertThat(
+                                spread(o, ParallelPlan.experts(2).withContext(), 0))
+                        .isDeepEqualTo(alone)))
+                .containsExactly(1024L, 1006L);
+    }
+
+    private interface Work {
+        void run() throws Exception;
+    }
+
+    /** Tokens of the stretches that were spread meanwhile. */
+    private static List<Long> stretchesOf(Work work) throws Exception {
         List<Long> stretches = new CopyOnWriteArrayList<>();
         try (RecordingStream events = new RecordingStream()) {
             events.enable("dev.weft.Step");
@@ -129,10 +141,10 @@ class ContextPrefillTest {
                 }
             });
             events.startAsync();
-            assertThat(spread(o, ParallelPlan.experts(2).withContext(), 0)).isDeepEqualTo(alone);
+            work.run();
             events.stop();
         }
-        assertThat(stretches).containsExactly(1024L, 1006L);
+        return stretches;
     }
 
     @Test
@@ -154,7 +166,8 @@ class ContextPrefillTest {
         LoadOptions o = options(NumericMode.BF16).maxTokens(768).withMtp();
         ParallelPlan plan = ParallelPlan.experts(2).withHead().withContext();
         assertThat(spread(o, plan, 1)).isDeepEqualTo(alone(o));
-        assertThat(spread(o, plan, 0, 400, 112, 1536 - 500)).isDeepEqualTo(alone(o, 400, 112, 1536 - 500));
+        assertThat(stretchesOf(() -> assertThat(spread(o, plan, 0, 70, 1600)).isDeepEqualTo(alone(o, 70, 1600))))
+                .containsExactly(1536L);
     }
 
     @Test
@@ -199,23 +212,27 @@ class ContextPrefillTest {
     void anEngineSaysTheSameOverRanks() throws Exception {
         LoadOptions o = options(NumericMode.BF16).maxTokens(768).maxSequences(3).withMtp();
         List<List<Integer>> alone = new Ranks(checkpoint, o, "cpu:0").alone((rank, model) -> generated(model));
-        List<Future<List<List<Integer>>>> results = new Ranks(checkpoint, o, "cpu:0")
-                .run(ParallelPlan.experts(2).withHead().withContext(), (rank, model) -> {
-                    if (rank == 1) {
-                        model.follow();
-                        return List.of();
-                    }
-                    return generated(model);
-                });
-        assertThat(results.getFirst().get()).isEqualTo(alone);
+        ParallelPlan plan = ParallelPlan.experts(2).withHead().withContext();
+        List<Long> stretches = stretchesOf(() -> {
+            List<Future<List<List<Integer>>>> results =
+                    new Ranks(checkpoint, o, "cpu:0").run(plan, (rank, model) -> {
+                        if (rank == 1) {
+                            model.follow();
+                            return List.of();
+                        }
+                        return generated(model);
+                    });
+            assertThat(results.getFirst().get()).isEqualTo(alone);
+        });
+        assertThat(stretches).containsExactly(1536L, 1536L);
         assertThat(alone.getFirst()).hasSize(12);
     }
 
     private static List<List<Integer>> generated(DeepSeekV4 model) {
         try (Engine engine = new Engine(model, EngineOptions.DEFAULT)) {
             List<Generation> all = new ArrayList<>();
-            for (int prompt : new int[] {20, 1800, 5}) {
-                all.add(engine.submit(GenerationRequest.of(tokens(prompt, prompt), Sampling.greedy(12))
+            for (int prompt : new int[] {20, 1800, 1700}) {
+                all.add(engine.submit(GenerationRequest.of(tokens(prompt % 7, prompt), Sampling.greedy(12))
                         .speculating()));
             }
             List<List<Integer>> texts = new ArrayList<>();
@@ -223,6 +240,40 @@ class ContextPrefillTest {
                 texts.add(g.await().stream().map(GeneratedToken::id).toList());
             }
             return texts;
+        }
+    }
+
+    @Test
+    void onePlanForOneRankIsRefused() {
+        List<Future<Integer>> results = new Ranks(checkpoint, options(NumericMode.BF16), "cpu:0")
+                .run(ParallelPlan.experts(1).withContext(), (rank, model) -> 0);
+        assertThatThrownBy(() -> results.getFirst().get())
+                .hasCauseInstanceOf(RequestException.class)
+                .hasMessageContaining("two ranks or more");
+    }
+
+    /** What is taken back between two stretches is forgotten by all. */
+    @Test
+    void aPromptMayGoOnDifferentlyBetweenStretches() throws Exception {
+        LoadOptions o = options(NumericMode.BF16);
+        float[][] expected = new Ranks(checkpoint, o, "cpu:0").alone((rank, model) -> changed(model));
+        List<Future<float[][]>> results =
+                new Ranks(checkpoint, o, "cpu:0").run(ParallelPlan.experts(2).withContext(), (rank, model) -> {
+                    if (rank == 1) {
+                        model.follow();
+                        return new float[0][];
+                    }
+                    return changed(model);
+                });
+        assertThat(results.getFirst().get()).isDeepEqualTo(expected);
+    }
+
+    private static float[][] changed(DeepSeekV4 model) {
+        try (Session s = model.newSession()) {
+            s.append(tokens(0, 1024));
+            s.truncate(1020);
+            s.append(tokens(3, 4));
+            return new float[][] {s.append(tokens(1, 1000))};
         }
     }
 

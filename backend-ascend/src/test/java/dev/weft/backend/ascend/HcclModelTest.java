@@ -22,6 +22,8 @@ import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
@@ -29,15 +31,15 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** A small model over emulated devices joined by HCCL gives the logits of one such device, bit for bit. */
 class HcclModelTest {
     private static final int PREFILL = 20;
+    /** Four blocks of 128, the last one not whole. */
+    private static final int SHARED = 400;
+
     private static final int DECODE = 3;
     private static final int VOCABULARY = 128;
     private static final Duration DEADLINE = Duration.ofSeconds(60);
 
     @TempDir
     private static Path directory;
-
-    private final int[] ids =
-            new SplittableRandom(7).ints(PREFILL + DECODE, 0, VOCABULARY).toArray();
 
     @BeforeAll
     static void write() {
@@ -67,19 +69,30 @@ class HcclModelTest {
     @CsvSource({"Ascend950DT_9591, 2, false", "Ascend950DT_9591, 4, true", "Ascend910_9382, 2, false"})
     void theLogitsOfOneDevice(String soc, int ranks, boolean spread) {
         ParallelPlan experts = ParallelPlan.experts(ranks);
-        ParallelPlan plan = spread ? experts.withHead().withOutput() : experts;
+        theLogitsOfOneDevice(soc, ranks, spread ? experts.withHead().withOutput() : experts, PREFILL);
+    }
+
+    /** Every device computes two parts of the prompt. */
+    @Test
+    @Tag("long")
+    void aPromptThatDevicesShare() {
+        theLogitsOfOneDevice("Ascend950DT_9591", 2, ParallelPlan.experts(2).withContext(), SHARED);
+    }
+
+    private void theLogitsOfOneDevice(String soc, int ranks, ParallelPlan plan, int prompt) {
+        int[] ids = new SplittableRandom(7).ints(prompt + DECODE, 0, VOCABULARY).toArray();
         try (Emulator emulator = Emulator.start().with("soc", soc).with("devices", Integer.toString(ranks));
                 Weft weft = Weft.open();
                 Checkpoint checkpoint = Checkpoint.open(directory)) {
             float[][] alone;
             try (Device device = weft.device("ascend:0")) {
-                alone = logits(checkpoint, device, CompileOptions.DEFAULT, ParallelPlan.ALONE);
+                alone = logits(checkpoint, device, CompileOptions.DEFAULT, ParallelPlan.ALONE, ids);
             }
             List<float[][]> together = Threads.run(ranks, (rank, fromRankZero) -> {
                 try (Device device = weft.device("ascend:" + rank);
                         DeviceCommunicator group =
                                 ((DeviceGroups) device.spi()).join("world", rank, ranks, fromRankZero, DEADLINE)) {
-                    return logits(checkpoint, device, CompileOptions.DEFAULT.withGroup(group), plan);
+                    return logits(checkpoint, device, CompileOptions.DEFAULT.withGroup(group), plan, ids);
                 }
             });
             assertThat(alone[DECODE])
@@ -92,9 +105,14 @@ class HcclModelTest {
     }
 
     /** Logits of a prefill in two chunks and of decode steps; none on a rank that follows. */
-    private float[][] logits(Checkpoint checkpoint, Device device, CompileOptions options, ParallelPlan plan) {
-        LoadOptions load =
-                LoadOptions.defaults().mode(NumericMode.BF16).maxContext(64).maxTokens(PREFILL);
+    private static float[][] logits(
+            Checkpoint checkpoint, Device device, CompileOptions options, ParallelPlan plan, int[] ids) {
+        int prompt = ids.length - DECODE;
+        LoadOptions load = LoadOptions.defaults()
+                .mode(NumericMode.BF16)
+                .rollback(0) // rings as short as they can be: short parts will do
+                .maxContext(ids.length)
+                .maxTokens(Math.min(prompt, 256));
         try (DeepSeekV4 model = DeepSeekV4.load(checkpoint, device, load, options, plan, bytes -> {})) {
             if (options.group() != null && options.group().rank() > 0) {
                 model.follow();
@@ -102,10 +120,13 @@ class HcclModelTest {
             }
             try (Session session = model.newSession()) {
                 float[][] rows = new float[1 + DECODE][];
-                session.append(Arrays.copyOf(ids, 7));
-                rows[0] = session.append(Arrays.copyOfRange(ids, 7, PREFILL));
+                int first = prompt > 256 ? 0 : 7;
+                if (first > 0) {
+                    session.append(Arrays.copyOf(ids, first));
+                }
+                rows[0] = session.append(Arrays.copyOfRange(ids, first, prompt));
                 for (int i = 0; i < DECODE; i++) {
-                    rows[1 + i] = session.append(ids[PREFILL + i]);
+                    rows[1 + i] = session.append(ids[prompt + i]);
                 }
                 return rows;
             }

@@ -25,7 +25,9 @@ import java.util.Map;
 import java.util.SplittableRandom;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
+import java.util.function.BiFunction;
 import org.junit.jupiter.api.BeforeAll;
+import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
@@ -107,6 +109,44 @@ class NcclModelTest {
         }
     }
 
+    /** Every device computes two parts of the prompt, whose last block is not whole. */
+    @Test
+    @Tag("long")
+    void aPromptThatDevicesShare() throws Exception {
+        int[] ids = new SplittableRandom(3).ints(400, 0, 100).toArray();
+        LoadOptions options = LoadOptions.defaults()
+                .rollback(0) // rings as short as they can be: short parts will do
+                .maxContext(ids.length + 1)
+                .maxTokens(256);
+        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+                NcclEmulator nccl = new NcclEmulator()) {
+            float[][] alone;
+            try (Weft weft = Weft.of(Emulator.backends());
+                    Checkpoint files = Checkpoint.open(checkpoint);
+                    DeepSeekV4 model = DeepSeekV4.load(files, weft.device("cuda:0"), options)) {
+                alone = promptAndStep(model, ids);
+            }
+            List<Future<float[][]>> together = ranks(
+                    (local, device) -> CudaRanks.join(local, device.spi(), DEADLINE),
+                    options,
+                    ParallelPlan.experts(RANKS).withContext(),
+                    (model, rank) -> {
+                        if (rank > 0) {
+                            model.follow();
+                            return new float[0][];
+                        }
+                        return promptAndStep(model, ids);
+                    });
+            assertThat(together.getFirst().get()).isDeepEqualTo(alone);
+        }
+    }
+
+    private static float[][] promptAndStep(DeepSeekV4 model, int[] ids) {
+        try (Session s = model.newSession()) {
+            return new float[][] {s.append(ids), s.append(5)};
+        }
+    }
+
     private static LoadOptions options() {
         return LoadOptions.defaults()
                 .mode(NumericMode.BF16)
@@ -139,14 +179,19 @@ class NcclModelTest {
 
     private static List<Future<float[][]>> ranks(Joining joining) {
         ParallelPlan plan = ParallelPlan.experts(RANKS).withHead().withOutput();
+        return ranks(joining, options(), plan, NcclModelTest::sequence);
+    }
+
+    private static List<Future<float[][]>> ranks(
+            Joining joining, LoadOptions options, ParallelPlan plan, BiFunction<DeepSeekV4, Integer, float[][]> work) {
         return CudaRanks.start(RANKS, local -> {
             try (Weft weft = Weft.of(Emulator.backends());
                     Checkpoint files = Checkpoint.open(checkpoint)) {
                 Device device = weft.device("cuda:" + local.rank());
                 try (Communicator group = joining.group(local, device);
                         DeepSeekV4 model = DeepSeekV4.load(
-                                files, device, options(), CompileOptions.DEFAULT.withGroup(group), plan, bytes -> {})) {
-                    return sequence(model, local.rank());
+                                files, device, options, CompileOptions.DEFAULT.withGroup(group), plan, bytes -> {})) {
+                    return work.apply(model, local.rank());
                 }
             }
         });

@@ -70,8 +70,9 @@ final class BenchExchangeCommand extends WeftCommand {
         BenchReport report = new BenchReport("exchange", options, settings);
         options.eachDevice(device -> {
             if (device.spi() instanceof DeviceGroups) {
-                throw new UsageException("bench exchange: found " + device.id() + ", expected a device whose rows MPI moves,"
-                        + " as cpu:0; measure the others by weft ranks --device");
+                throw new UsageException(
+                        "bench exchange: found " + device.id() + ", expected a device whose rows MPI moves,"
+                                + " as cpu:0; measure the others by weft ranks --device");
             }
             for (String model : models) {
                 ModelConfig config = ConfigPreset.named("--model", model);

@@ -104,7 +104,8 @@ class PlanTest {
         assertThat(fits.path("layout").path("heldByWeftGB").asDouble()).isCloseTo(120.5, within(0.05));
         assertThat(fits.path("layouts").path(0)).isEqualTo(fits.path("layout"));
         assertThat(fits.path("start").asString())
-                .isEqualTo("mpirun -n 8 weft generate MODEL --spread head,output --context 8192 --prompt \"...\"");
+                .isEqualTo(
+                        "mpirun -n 8 weft generate MODEL --spread head,output --context 8192 --speculate --prompt \"...\"");
         JsonNode planned = fits.path("layouts").path(2);
         assertThat(planned.path("name").asString()).isEqualTo("DP4 x TP2 EP8");
         assertThat(planned.path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
@@ -280,7 +281,8 @@ class PlanTest {
                 .path("start")
                 .asString();
         assertThat(ranks)
-                .isEqualTo("mpirun -n 2 weft generate " + demo + " --spread head --context 2048 --prompt \"...\"");
+                .isEqualTo("mpirun -n 2 weft generate " + demo
+                        + " --spread head --context 2048 --speculate --prompt \"...\"");
         Run noRanks = Run.of("generate", demo, "--spread", "head", "--context", 2048, "--prompt", "...");
         assertThat(noRanks.err()).contains("--spread: found one process, expected ranks");
     }

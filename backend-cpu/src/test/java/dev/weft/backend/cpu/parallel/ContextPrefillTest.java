@@ -120,9 +120,9 @@ class ContextPrefillTest {
     void twoRanksGiveTheBitsOfOne(NumericMode mode) throws Exception {
         LoadOptions o = options(mode);
         float[][] alone = alone(o);
-        assertThat(stretchesOf(() -> assertThat(
-                                spread(o, ParallelPlan.experts(2).withContext(), 0))
-                        .isDeepEqualTo(alone)))
+        assertThat(stretchesOf(
+                        () -> assertThat(spread(o, ParallelPlan.experts(2).withContext(), 0))
+                                .isDeepEqualTo(alone)))
                 .containsExactly(1024L, 1006L);
     }
 
@@ -214,14 +214,13 @@ class ContextPrefillTest {
         List<List<Integer>> alone = new Ranks(checkpoint, o, "cpu:0").alone((rank, model) -> generated(model));
         ParallelPlan plan = ParallelPlan.experts(2).withHead().withContext();
         List<Long> stretches = stretchesOf(() -> {
-            List<Future<List<List<Integer>>>> results =
-                    new Ranks(checkpoint, o, "cpu:0").run(plan, (rank, model) -> {
-                        if (rank == 1) {
-                            model.follow();
-                            return List.of();
-                        }
-                        return generated(model);
-                    });
+            List<Future<List<List<Integer>>>> results = new Ranks(checkpoint, o, "cpu:0").run(plan, (rank, model) -> {
+                if (rank == 1) {
+                    model.follow();
+                    return List.of();
+                }
+                return generated(model);
+            });
             assertThat(results.getFirst().get()).isEqualTo(alone);
         });
         assertThat(stretches).containsExactly(1536L, 1536L);
@@ -257,8 +256,8 @@ class ContextPrefillTest {
     void aPromptMayGoOnDifferentlyBetweenStretches() throws Exception {
         LoadOptions o = options(NumericMode.BF16);
         float[][] expected = new Ranks(checkpoint, o, "cpu:0").alone((rank, model) -> changed(model));
-        List<Future<float[][]>> results =
-                new Ranks(checkpoint, o, "cpu:0").run(ParallelPlan.experts(2).withContext(), (rank, model) -> {
+        List<Future<float[][]>> results = new Ranks(checkpoint, o, "cpu:0")
+                .run(ParallelPlan.experts(2).withContext(), (rank, model) -> {
                     if (rank == 1) {
                         model.follow();
                         return new float[0][];

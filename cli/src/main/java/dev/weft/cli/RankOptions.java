@@ -7,6 +7,7 @@ import dev.weft.ranks.Ranks;
 import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
 import java.io.IOException;
+import java.time.Duration;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -47,14 +48,14 @@ final class RankOptions {
     int run(Terminal terminal, Work work) throws IOException {
         Launch launch = Launch.of(System.getenv());
         plan(launch.size()); // refused before anybody is waited for
+        Duration limit = deadline.get();
         if (!launch.isGroup()) {
             if (!spread.isEmpty()) {
                 throw new UsageException("--spread: found one process, expected ranks: start it under mpirun or srun");
             }
             return work.run(null);
         }
-        return Ranks.run(
-                launch, deadline.get(), Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
+        return Ranks.run(launch, limit, Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
     }
 
     /** The group in which the ranks use a device; joined once, it ends with the device. */

@@ -87,6 +87,8 @@ final class RankSteps {
         /** To spread the stretch that follows the last one. */
         CONTEXT_NEXT;
 
+        private static final List<Work> ALL = List.of(values());
+
         boolean isContext() {
             return compareTo(CONTEXT) >= 0;
         }
@@ -161,7 +163,7 @@ final class RankSteps {
     private static Meeting meeting(MemorySegment headers, int rank) {
         long at = (long) HEADER_LONGS * rank;
         return new Meeting(
-                Work.values()[(int) headers.getAtIndex(I64, at + 1)],
+                Work.ALL.get((int) headers.getAtIndex(I64, at + 1)),
                 rank,
                 (int) headers.getAtIndex(I64, at + 2),
                 (int) headers.getAtIndex(I64, at + 3),

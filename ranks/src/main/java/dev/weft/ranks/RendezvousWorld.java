@@ -19,13 +19,15 @@ final class RendezvousWorld implements Communicator {
     private final Launch launch;
     private final Duration deadline;
 
-    /** @throws LaunchException if no variable says where rank 0 is */
+    /** @throws LaunchException if no variable says where rank 0 is, or a rank table is wrong */
     RendezvousWorld(Launch launch, Duration deadline) {
         this.launch = launch;
         this.deadline = deadline;
         if (launch.leader() == null || launch.port() == 0) {
             throw noTransport();
         }
+        // refused before anybody is waited for: work is done by devices, which are joined by the table if there is one
+        RankTable.of(System.getenv()).ifPresent(table -> table.requireSame(rank(), size()));
     }
 
     /** What to say where work would need a transport. */

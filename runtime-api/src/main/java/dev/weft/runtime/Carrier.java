@@ -7,37 +7,14 @@ import java.lang.foreign.MemorySegment;
  * with a size in that memory, which only the carrier follows. Used by one thread.
  */
 sealed interface Carrier extends AutoCloseable permits HostCarrier, DeviceCarrier {
-    /** Memory that stays from node to node. */
-    enum Scratch {
-        SENT,
-        RECEIVED
-    }
-
     /** Elements of an operand with extents as bound now; of a result, room for them. */
     MemorySegment data(int i);
 
     /** Scales of an operand, empty if it has none. */
     MemorySegment scales(int i);
 
-    /** Contents undefined. */
-    MemorySegment scratch(Scratch which, long bytes);
-
-    /** Copies pieces whose beginnings are so far apart at either end. */
-    void copy(Rows from, Rows to, long bytes, long rows);
-
-    /**
-     * Where pieces begin.
-     *
-     * @param memory that holds them
-     * @param offset of the first one
-     * @param pitch bytes from one to the next
-     */
-    record Rows(MemorySegment memory, long offset, long pitch) {
-        /** The {@code rows} pieces of {@code bytes} bytes. @throws IndexOutOfBoundsException if they are not all in the memory */
-        MemorySegment span(long bytes, long rows) {
-            return memory.asSlice(offset, (rows - 1) * pitch + bytes);
-        }
-    }
+    /** Copies all of one operand to another of the same size. */
+    void copy(MemorySegment from, MemorySegment to);
 
     /** As {@link dev.weft.spi.Communicator#allGather}. */
     void allGather(String what, MemorySegment send, MemorySegment receive);

@@ -55,8 +55,8 @@ final class Collectives implements AutoCloseable {
         this.carrier = group instanceof DeviceCommunicator d && d.device() == device
                 ? new DeviceCarrier(d, o)
                 : new HostCarrier(group, o);
-        this.exchange = carrier instanceof DeviceCarrier
-                ? new DeviceRowExchange(carrier, group.size())
+        this.exchange = carrier instanceof DeviceCarrier onDevice
+                ? new DeviceRowExchange(onDevice, group.size())
                 : new HostRowExchange(group);
         this.moe = new MoeRoutes(group);
         this.out = new Route(group.size());
@@ -152,7 +152,7 @@ final class Collectives implements AutoCloseable {
     private void broadcast(String what) {
         MemorySegment x = carrier.data(0);
         MemorySegment y = carrier.data(1);
-        carrier.copy(new Carrier.Rows(x, 0, x.byteSize()), new Carrier.Rows(y, 0, y.byteSize()), x.byteSize(), 1);
+        carrier.copy(x, y);
         carrier.broadcast(what, y);
     }
 

@@ -8,6 +8,26 @@ import java.util.List;
 
 /** Payload stays in device memory, moved in the order of the stream by a group that reaches it. */
 final class DeviceCarrier implements Carrier {
+    /** Memory that stays from node to node. */
+    enum Scratch {
+        SENT,
+        RECEIVED
+    }
+
+    /**
+     * Where pieces begin.
+     *
+     * @param memory that holds them
+     * @param offset of the first one
+     * @param pitch bytes from one to the next
+     */
+    record Rows(MemorySegment memory, long offset, long pitch) {
+        /** The {@code rows} pieces of {@code bytes} bytes. @throws IndexOutOfBoundsException if they are not all in the memory */
+        MemorySegment span(long bytes, long rows) {
+            return memory.asSlice(offset, (rows - 1) * pitch + bytes);
+        }
+    }
+
     private final DeviceCommunicator group;
     private final HostOperands operands;
     private final DeviceScratch sent;
@@ -36,8 +56,8 @@ final class DeviceCarrier implements Carrier {
         return segment(operands.arguments().scaleAddress(i), operands.scaleBytes(i));
     }
 
-    @Override
-    public MemorySegment scratch(Scratch which, long bytes) {
+    /** Contents undefined. */
+    MemorySegment scratch(Scratch which, long bytes) {
         DeviceScratch memory = switch (which) {
             case SENT -> sent;
             case RECEIVED -> received;
@@ -46,7 +66,12 @@ final class DeviceCarrier implements Carrier {
     }
 
     @Override
-    public void copy(Rows from, Rows to, long bytes, long rows) {
+    public void copy(MemorySegment from, MemorySegment to) {
+        copy(new Rows(from, 0, from.byteSize()), new Rows(to, 0, to.byteSize()), from.byteSize(), 1);
+    }
+
+    /** Copies pieces whose beginnings are so far apart at either end. */
+    void copy(Rows from, Rows to, long bytes, long rows) {
         if (rows > 0 && bytes > 0) {
             long source = from.span(bytes, rows).address();
             long target = to.span(bytes, rows).address();

@@ -1,7 +1,7 @@
 package dev.weft.runtime;
 
-import dev.weft.runtime.Carrier.Rows;
-import dev.weft.runtime.Carrier.Scratch;
+import dev.weft.runtime.DeviceCarrier.Rows;
+import dev.weft.runtime.DeviceCarrier.Scratch;
 import java.lang.foreign.MemorySegment;
 
 /**
@@ -9,14 +9,14 @@ import java.lang.foreign.MemorySegment;
  * array after array, packed and unpacked by copies on the device.
  */
 final class DeviceRowExchange extends RowExchange {
-    private final Carrier carrier;
+    private final DeviceCarrier carrier;
     private final long[] sendBytes;
     private final long[] sendOffsets;
     private final long[] receiveBytes;
     private final long[] receiveOffsets;
 
     /** @param n ranks of the group */
-    DeviceRowExchange(Carrier carrier, int n) {
+    DeviceRowExchange(DeviceCarrier carrier, int n) {
         this.carrier = carrier;
         sendBytes = new long[n];
         sendOffsets = new long[n];

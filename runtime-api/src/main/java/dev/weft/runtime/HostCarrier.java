@@ -1,15 +1,12 @@
 package dev.weft.runtime;
 
 import dev.weft.spi.Communicator;
-import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 
 /** Payload goes through host memory, by any group. */
 final class HostCarrier implements Carrier {
     private final Communicator group;
     private final HostOperands operands;
-    private final HostScratch sent = new HostScratch();
-    private final HostScratch received = new HostScratch();
 
     HostCarrier(Communicator group, HostOperands operands) {
         this.group = group;
@@ -27,21 +24,8 @@ final class HostCarrier implements Carrier {
     }
 
     @Override
-    public MemorySegment scratch(Scratch which, long bytes) {
-        return switch (which) {
-            case SENT -> sent.bytes(bytes);
-            case RECEIVED -> received.bytes(bytes);
-        };
-    }
-
-    @Override
-    public void copy(Rows from, Rows to, long bytes, long rows) {
-        boolean dense = from.pitch() == bytes && to.pitch() == bytes;
-        long step = dense ? rows * bytes : bytes;
-        for (long i = 0; i < (dense ? 1 : rows); i++) {
-            MemorySegment.copy(
-                    from.memory(), from.offset() + i * from.pitch(), to.memory(), to.offset() + i * to.pitch(), step);
-        }
+    public void copy(MemorySegment from, MemorySegment to) {
+        to.copyFrom(from);
     }
 
     @Override

@@ -10,7 +10,7 @@ import java.lang.foreign.MemorySegment;
  * sum do it themselves, in rank order, on bytes that were moved. Segments are native. {@code what} names the work for
  * messages, as {@code "moeDispatch layers.3"}. Source: the operations every one of MPI, NCCL and HCCL has.
  *
- * <p>Every call has a deadline. A rank that does not answer by then, and every other failure, is a
+ * <p>Every call has a deadline, which begins anew with each part of a large one that is done. A rank that does not answer by then, and every other failure, is a
  * {@link dev.weft.CommunicatorException}; afterwards every call throws it again.
  */
 public interface Communicator extends AutoCloseable {

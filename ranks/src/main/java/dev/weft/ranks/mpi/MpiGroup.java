@@ -149,6 +149,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         for (long at = 0; at < data.byteSize(); at += world.chunk()) {
             MemorySegment piece = data.asSlice(at, Math.min(world.chunk(), data.byteSize() - at));
             int bytes = (int) piece.byteSize();
+            messages.use(data, data);
             messages.start(call, r -> mpi.MPI_Ibcast(piece, bytes, type, root, comm, r));
             messages.await(call, patience);
         }
@@ -163,6 +164,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         Call call = begin("allGather", what, bytes);
         if (receive.byteSize() <= world.chunk()) { // the same on all ranks
             int each = (int) bytes;
+            messages.use(send, receive);
             messages.start(call, r -> mpi.MPI_Iallgather(send, each, type, receive, each, type, comm, r));
             messages.await(call);
             return;
@@ -205,6 +207,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
             MemorySegment receive,
             long[] receiveBytes,
             long[] receiveOffsets) {
+        messages.use(send, receive);
         for (int distance = 1; distance < size(); distance++) {
             int from = Math.floorMod(rank - distance, size());
             messages.receive(call, receive.address() + receiveOffsets[from], receiveBytes[from], from, TAG_ALL);
@@ -289,6 +292,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         RankArguments.requireRank("send " + what, to, size());
         RankArguments.requireNative("send " + what, data);
         Call call = begin("send", what, data.byteSize());
+        messages.use(data, data);
         messages.send(call, data.address(), data.byteSize(), to, TAG_PAIR);
         messages.await(call);
     }
@@ -298,8 +302,14 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         RankArguments.requireRank("receive " + what, from, size());
         RankArguments.requireNative("receive " + what, data);
         Call call = begin("receive", what, 0);
+        messages.use(data, data);
         messages.receive(call, data.address(), data.byteSize(), from, TAG_PAIR);
         messages.await(call);
+    }
+
+    @Override
+    public boolean isUnderWay() {
+        return messages.areUnderWay();
     }
 
     @Override
@@ -314,6 +324,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         }
         Call call = new Call("close", name, name, ++sequence, world.step(), 0);
         closed = true;
+        messages.end();
         if (comm == world.library().abi().world()) {
             world.finish(this, call);
             return;

@@ -14,9 +14,10 @@ final class Patience {
     private static final long LONG_NAP = 1_000_000;
     private static final long SECOND = 1_000_000_000;
 
-    private final long start = System.nanoTime();
     private final long deadline;
     private final long spin;
+    private long start;
+    private boolean started;
     private long waited;
 
     /** @param crowded whether ranks of this host are as many as its processors */
@@ -25,8 +26,12 @@ final class Patience {
         this.spin = crowded ? 0 : SPIN;
     }
 
-    /** Waits a little. @return whether the deadline has not passed */
+    /** Waits a little. Time runs from the first pause on. @return whether the deadline has not passed */
     boolean pause() {
+        if (!started) { // most calls never pause
+            start = System.nanoTime();
+            started = true;
+        }
         waited = System.nanoTime() - start;
         if (waited < spin) {
             Thread.onSpinWait();

@@ -73,7 +73,7 @@ final class BenchLayerCommand extends WeftCommand {
         settings.put("tokens", tokens).put("context", context);
         ParallelPlan plan = ParallelPlan.ALONE;
         if (world != null) {
-            plan = ranks.plan(world.size());
+            plan = ranks.plan(world.size(), config);
             settings.put("ranks", world.size());
         }
         ParallelPlan spread = plan;

@@ -27,9 +27,9 @@ import java.util.Arrays;
 import java.util.function.ObjLongConsumer;
 
 /**
- * Runs the collectives of one execution: moves bytes by the group, sums in rank order. Rows stay on the device if the group
- * reaches its memory; counts and offsets, which decide what moves where, are read and written by the host. Extents that come
- * to light on the way are handed to the execution before results are written. Used by one thread.
+ * Runs the collectives that one execution has with one group: moves bytes by the group, sums in rank order. Rows stay on the
+ * device if the group reaches its memory; counts and offsets, which decide what moves where, are read and written by the host.
+ * Extents that come to light on the way are handed to the execution before results are written. Used by one thread.
  */
 final class Collectives implements AutoCloseable {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
@@ -67,6 +67,11 @@ final class Collectives implements AutoCloseable {
         this.sendOffsets = new long[group.size()];
         this.receiveBytes = new long[group.size()];
         this.receiveOffsets = new long[group.size()];
+    }
+
+    /** The ranks that run them together. */
+    Communicator group() {
+        return group;
     }
 
     void run(DeviceStream stream, Step step, KernelArguments arguments) {

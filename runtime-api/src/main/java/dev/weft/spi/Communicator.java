@@ -32,7 +32,9 @@ public interface Communicator extends AutoCloseable {
 
     /**
      * A group of those ranks that name the same colour, in the order of their keys and then of their ranks here. Called by
-     * all ranks. To be closed by the caller, before this group.
+     * all ranks. To be closed by the caller, before this group. A failure in it is one of this group.
+     *
+     * @param name of this rank's group; those of other colours may have others
      */
     Communicator split(String name, int color, int key);
 

@@ -90,7 +90,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
     @Override
     public Communicator split(String part, int color, int key) {
         int[] mine = {color, key, members[rank]};
-        int[][] all = gather("split " + part, mine);
+        int[][] all = gather("split", mine);
         int[] same = IntStream.range(0, size())
                 .filter(i -> all[i][0] == color)
                 .boxed()

@@ -99,12 +99,16 @@ final class RankSteps {
      *
      * @param leader whose it is once all have agreed, the first of several
      * @param start position of the first token of a stretch
-     * @param tokens tokens of a stretch, else 0
+     * @param tokens tokens of a stretch or of a step; once all have agreed on a step, the most that a rank has
      * @param all whether a stretch's logits are all wanted
      */
     record Meeting(Work work, int leader, int start, int tokens, boolean all) {
         static Meeting of(Work work) {
             return new Meeting(work, 0, 0, 0, false);
+        }
+
+        static Meeting step(int tokens) {
+            return new Meeting(Work.STEP, 0, 0, tokens, false);
         }
 
         ContextCuts cuts(int ranks, int leader) {
@@ -132,6 +136,7 @@ final class RankSteps {
         group.allGather("start of step", header(mine), headers);
         Meeting agreed = Meeting.of(Work.NONE);
         Meeting other = agreed;
+        int most = 0;
         for (int r = 0; r < group.size(); r++) {
             long step = headers.getAtIndex(I64, (long) HEADER_LONGS * r);
             if (step != steps) {
@@ -139,6 +144,7 @@ final class RankSteps {
                         + " at step " + steps + "; all ranks of a model must step together");
             }
             Meeting theirs = meeting(headers, r);
+            most = theirs.work() == Work.STEP ? Math.max(most, theirs.tokens()) : most;
             agreed = theirs.work().compareTo(agreed.work()) > 0 ? theirs : agreed;
             boolean stretch = theirs.work().isContext();
             other = !stretch && theirs.work().compareTo(other.work()) > 0 ? theirs : other;
@@ -148,7 +154,7 @@ final class RankSteps {
         stretched = agreed.work().isContext();
         met = System.nanoTime();
         parted = agreed.work() == Work.NONE;
-        return agreed;
+        return agreed.work() == Work.STEP ? Meeting.step(most) : agreed;
     }
 
     private MemorySegment header(Meeting m) {

@@ -12,6 +12,13 @@ public interface DeviceCommunicator extends Communicator {
     /** Appends an all-gather. @param bytes of every rank; {@code receive} has {@code size()} times as many */
     void allGather(String what, DeviceStream stream, long send, long receive, long bytes);
 
+    /** Appends all-gathers of several arrays, together if the transport can. @param bytes of every array of every rank */
+    default void allGather(String what, DeviceStream stream, long[] send, long[] receive, long[] bytes) {
+        for (int i = 0; i < bytes.length; i++) {
+            allGather(what, stream, send[i], receive[i], bytes[i]);
+        }
+    }
+
     /** Appends an all-to-all; sizes as {@link Communicator#allToAllV}. */
     void allToAllV(
             String what,
@@ -22,6 +29,14 @@ public interface DeviceCommunicator extends Communicator {
             long receive,
             long[] receiveBytes,
             long[] receiveOffsets);
+
+    /**
+     * Whether {@link Capturing} of the device may record what the methods above append, if sizes and addresses stay the same.
+     * The device then looks after every run of the recording as the stream looks after what is appended.
+     */
+    default boolean isRecordable() {
+        return false;
+    }
 
     /** Appends a broadcast of {@code root}'s bytes, in place. */
     void broadcast(String what, DeviceStream stream, long data, long bytes, int root);

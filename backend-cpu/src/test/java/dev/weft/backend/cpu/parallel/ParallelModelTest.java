@@ -111,8 +111,13 @@ class ParallelModelTest {
                             ParallelPlan.experts(2).withHead(),
                             ParallelPlan.experts(2).withPlacement(replicas),
                             ParallelPlan.experts(2).withOutput(),
-                            ParallelPlan.experts(4).withHead().withOutput())
-                    : List.of(ParallelPlan.experts(2).withHead().withOutput(), ParallelPlan.experts(4));
+                            ParallelPlan.experts(4).withHead().withOutput(),
+                            ParallelPlan.experts(2).withPlacement(replicas).withFixedTokens(4),
+                            ParallelPlan.experts(4).withOutput().withFixedTokens(32))
+                    : List.of(
+                            ParallelPlan.experts(2).withHead().withOutput(),
+                            ParallelPlan.experts(4),
+                            ParallelPlan.experts(4).withFixedTokens(32));
             for (ParallelPlan plan : plans) {
                 tests.add(DynamicTest.dynamicTest(
                         mode + " " + plan,

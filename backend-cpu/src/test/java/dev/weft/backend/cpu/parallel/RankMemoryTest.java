@@ -70,7 +70,7 @@ class RankMemoryTest {
     @ParameterizedTest
     @CsvSource({"1, false, false", "2, false, false", "4, true, false", "2, true, true", "4, false, true"})
     void aLoadedRankHoldsWhatThePlanSays(int ranks, boolean head, boolean output) throws Exception {
-        ParallelPlan plan = new ParallelPlan(ranks, head, output, false, null, 0);
+        ParallelPlan plan = new ParallelPlan(ranks, head, output, false, null, 0, 0);
         RankMemory memory = new RankMemory(config);
         long weights = memory.weightBytes(plan, false);
         long states = SEQUENCES * memory.sequenceBytes(CONTEXT, false);
@@ -102,7 +102,7 @@ class RankMemoryTest {
     void truePlansHoldWhatADeviceIsAskedFor(String name, int ranks, boolean output) {
         Architecture model = name.equals("pro") ? Architecture.pro() : Architecture.flash();
         ModelConfig published = name.equals("pro") ? ModelConfig.pro() : ModelConfig.flash();
-        ParallelPlan plan = new ParallelPlan(ranks, true, output, false, null, 0);
+        ParallelPlan plan = new ParallelPlan(ranks, true, output, false, null, 0, 0);
         LoadOptions options = LoadOptions.defaults().maxContext(8192); // chunks of 256 tokens
         long weights = new RankMemory(published).weightBytes(plan, false);
         try (Weft weft = Weft.open();

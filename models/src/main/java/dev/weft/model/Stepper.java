@@ -73,7 +73,7 @@ final class Stepper implements AutoCloseable {
         }
         int most = tokens(feeds);
         if (ranks != null) {
-            most = meetFor(Meeting.step(most)).tokens();
+            most = meetFor(Meeting.step(most, feeds.size(), wanted(feeds))).tokens();
         }
         try { // without a lambda: a step allocates nothing
             runBackbone(feeds, most);
@@ -89,6 +89,14 @@ final class Stepper implements AutoCloseable {
             tokens += feeds.get(i).tokens().length;
         }
         return tokens;
+    }
+
+    private static int wanted(List<Feed> feeds) {
+        int wanted = 0;
+        for (int i = 0; i < feeds.size(); i++) {
+            wanted += feeds.get(i).wanted();
+        }
+        return wanted;
     }
 
     /** Does with the others what they do, this rank having nothing of its own. @return false if nobody has, and they part */
@@ -323,7 +331,7 @@ final class Stepper implements AutoCloseable {
     private Meeting stretch(Feed feed) {
         Session s = feed.session();
         Work work = continues(s) ? Work.CONTEXT_NEXT : Work.CONTEXT;
-        return new Meeting(work, 0, s.position(), feed.tokens().length, feed.want() == Feed.Want.ALL);
+        return Meeting.stretch(work, s.position(), feed.tokens().length, feed.want() == Feed.Want.ALL);
     }
 
     /** Tokens of a session were taken back: what the others have of it is not what it will have. */

@@ -97,7 +97,7 @@ public record ParallelPlan(
         if (fixedTokens != AUTOMATIC) {
             return fixedTokens;
         }
-        return group instanceof DeviceCommunicator d && d.isRecordable() ? DEVICE_FIXED_TOKENS : 0;
+        return group instanceof DeviceCommunicator ? DEVICE_FIXED_TOKENS : 0;
     }
 
     /** In the fixed layout, the dimension that says how many of the rows counted by {@code dim} any rank has at most. */

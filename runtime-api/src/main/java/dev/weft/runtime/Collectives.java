@@ -21,7 +21,9 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
+import dev.weft.spi.SharedKernel;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -70,6 +72,35 @@ final class Collectives implements AutoCloseable {
         this.sendOffsets = new long[group.size()];
         this.receiveBytes = new long[group.size()];
         this.receiveOffsets = new long[group.size()];
+    }
+
+    /** Whether the device can record what the step appends to its stream: no count, no memory of the host. */
+    boolean isRecordable(Step step) {
+        return step.node().op() instanceof Collective c
+                && c.isFixed()
+                && group instanceof DeviceCommunicator d
+                && carrier instanceof DeviceCarrier
+                && d.isRecordable();
+    }
+
+    /** The step as a kernel, for a recording. */
+    Kernel kernel(Step step) {
+        return new SharedKernel() {
+            @Override
+            public String name() {
+                return step.label();
+            }
+
+            @Override
+            public long agreed() {
+                return ((DeviceCommunicator) group).agreed();
+            }
+
+            @Override
+            public void enqueue(DeviceStream stream, KernelArguments arguments) {
+                run(stream, step, arguments);
+            }
+        };
     }
 
     void run(DeviceStream stream, Step step, KernelArguments arguments) {

@@ -31,11 +31,24 @@ public interface DeviceCommunicator extends Communicator {
             long[] receiveOffsets);
 
     /**
-     * Whether {@link Capturing} of the device may record what the methods above append, if sizes and addresses stay the same.
-     * The device then looks after every run of the recording as the stream looks after what is appended.
+     * Whether {@link Capturing} of the device may record what the methods above append. All ranks then record the same calls at
+     * the same time, and run their recordings at the same time; see {@link #agree}.
      */
     default boolean isRecordable() {
         return false;
+    }
+
+    /**
+     * Says what all ranks know the next step by: a recording with calls of the group is made and run under one number only. Of
+     * ranks whose steps differ in extents, no one otherwise knew whether the others have a recording of theirs.
+     *
+     * @param step equal on all ranks, and another one if any extents of any rank are others
+     */
+    default void agree(long step) {}
+
+    /** The last number of {@link #agree}, 0 before. */
+    default long agreed() {
+        return 0;
     }
 
     /** Appends a broadcast of {@code root}'s bytes, in place. */

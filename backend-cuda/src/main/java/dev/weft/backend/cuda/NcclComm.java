@@ -101,7 +101,11 @@ final class NcclComm {
         requireWhole();
         require(call, "a call of NCCL", stream.flushThen(() -> grouped(calls)));
         await(call); // NCCL puts its work on the stream by a thread of its own, so nothing may follow before
-        stream.watch(isPast -> check(call, isPast));
+        stream.watch(() -> {
+            requireWhole();
+            Call run = new Call(call.text(), call.bytes());
+            return isPast -> check(run, isPast);
+        });
     }
 
     private int grouped(IntSupplier calls) {
@@ -168,6 +172,7 @@ final class NcclComm {
             return;
         }
         ended = true;
+        device.dropSharedGraphs();
         int code = library.nccl().ncclCommAbort(handle);
         if (isFailure(code)) {
             LOG.warn("{}: {}", subject, library.describe("ncclCommAbort", code));
@@ -184,6 +189,7 @@ final class NcclComm {
         }
         try {
             device.health().check();
+            device.dropSharedGraphs();
             require(call, "ncclCommFinalize", library.nccl().ncclCommFinalize(handle));
             while (!isReady(call)) {
                 LockSupport.parkNanos(NAP_NANOS);

@@ -33,6 +33,15 @@ final class RankOptions {
                             + " and output head), output (output projections of attention), context (long prompts).")
     private List<String> spread = List.of();
 
+    @Option(
+            names = "--fixed-dispatch",
+            paramLabel = "TOKENS",
+            description =
+                    "Under mpirun or srun, up to how many tokens per rank a step sends its rows to the experts in the fixed"
+                            + " layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
+                            + " devices that move rows themselves, else 0.")
+    private int fixedTokens = ParallelPlan.AUTOMATIC;
+
     @Mixin
     private final RankDeadline deadline = new RankDeadline();
 
@@ -53,6 +62,10 @@ final class RankOptions {
             if (!spread.isEmpty()) {
                 throw new UsageException("--spread: found one process, expected ranks: start it under mpirun or srun");
             }
+            if (fixedTokens != ParallelPlan.AUTOMATIC) {
+                throw new UsageException(
+                        "--fixed-dispatch: found one process, expected ranks: start it under mpirun or srun");
+            }
             return work.run(null);
         }
         return Ranks.run(launch, limit, Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
@@ -70,7 +83,10 @@ final class RankOptions {
 
     /** How the model is laid out. @throws UsageException if a part is unknown */
     ParallelPlan plan(int ranks) {
-        ParallelPlan plan = ParallelPlan.experts(ranks);
+        if (fixedTokens < ParallelPlan.AUTOMATIC) {
+            throw new UsageException("--fixed-dispatch: found " + fixedTokens + ", expected 0 tokens or more");
+        }
+        ParallelPlan plan = ParallelPlan.experts(ranks).withFixedTokens(fixedTokens);
         for (String part : spread) {
             plan = switch (part) {
                 case HEAD -> plan.withHead();

@@ -117,6 +117,14 @@ final class ModelLoader {
         shares.forEach(s -> graphs.add(device.compile(s.graph(), used)));
         requireStates(checkpoint, graphs, options);
         int fixed = fixedTokens();
+        if (ranks != null) {
+            LOG.debug(
+                    "dispatch over {} ranks: {}",
+                    plan.ranks(),
+                    fixed > 0
+                            ? "fixed layout in steps of up to " + fixed + " tokens per rank, counts in longer ones"
+                            : "counts in every step");
+        }
         if (fixed > 0) {
             LoadOptions few = stateOptions.maxTokens(Math.min(fixed, options.maxTokens()));
             shares.add(plan.shareFixed(V4Graphs.backbone(config, few), config, rank));

@@ -12,6 +12,7 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
+import dev.weft.runtime.Placement;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceGroups;
@@ -69,7 +70,8 @@ class HcclModelTest {
     @CsvSource({"Ascend950DT_9591, 2, false", "Ascend950DT_9591, 4, true", "Ascend910_9382, 2, false"})
     void theLogitsOfOneDevice(String soc, int ranks, boolean spread) {
         ParallelPlan experts = ParallelPlan.experts(ranks);
-        theLogitsOfOneDevice(soc, ranks, spread ? experts.withHead().withOutput() : experts, PREFILL);
+        ParallelPlan counted = experts.withHead().withOutput().withFixedTokens(0);
+        theLogitsOfOneDevice(soc, ranks, spread ? counted : experts, PREFILL);
     }
 
     /** Every device computes two parts of the prompt. */
@@ -127,6 +129,12 @@ class HcclModelTest {
                 rows[0] = session.append(Arrays.copyOfRange(ids, first, prompt));
                 for (int i = 0; i < DECODE; i++) {
                     rows[1 + i] = session.append(ids[prompt + i]);
+                }
+                if (plan.ranks() > 1) {
+                    assertThat(model.execution().placement().rows())
+                            .as("whether the last step had the fixed layout of dispatch")
+                            .extracting(Placement.Row::kernel)
+                            .contains(plan.fixedTokens() == 0 ? "collective/moeSend" : "collective/moeGather");
                 }
                 return rows;
             }

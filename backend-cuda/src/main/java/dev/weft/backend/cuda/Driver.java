@@ -111,7 +111,8 @@ interface Driver {
 
     int cuStreamEndCapture(long stream, MemorySegment outGraph);
 
-    int cuGraphInstantiateWithFlags(MemorySegment outExecutable, long graph, long flags);
+    @Symbol("cuGraphInstantiateWithFlags")
+    int cuGraphInstantiate(MemorySegment outExecutable, long graph, long flags);
 
     int cuGraphLaunch(long executable, long stream);
 

@@ -177,6 +177,18 @@ final class CudaContext implements PinnedPool.Source {
         return handle();
     }
 
+    /** An event that knows when a stream passed it. */
+    long createTimer() {
+        health.require(driver.cuEventCreate(out, CU_EVENT_DEFAULT), "cuEventCreate");
+        return handle();
+    }
+
+    /** Nanoseconds between two timers that their stream has passed. */
+    long elapsed(long start, long end) {
+        health.require(driver.cuEventElapsedTime(out, start, end), "cuEventElapsedTime");
+        return Math.round(1e6 * out.get(ValueLayout.JAVA_FLOAT, 0));
+    }
+
     void destroyEvent(long event) {
         release(() -> driver.cuEventDestroy(event), "cuEventDestroy_v2");
     }

@@ -89,6 +89,8 @@ interface Driver {
 
     int cuEventQuery(long event);
 
+    int cuEventElapsedTime(MemorySegment outMilliseconds, long start, long end);
+
     // images and launches
 
     int cuModuleLoadDataEx(

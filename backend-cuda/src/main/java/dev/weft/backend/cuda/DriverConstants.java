@@ -46,6 +46,7 @@ final class DriverConstants {
 
     // CUstream_flags, CUevent_flags, CUstreamCaptureMode
     static final int CU_STREAM_NON_BLOCKING = 1;
+    static final int CU_EVENT_DEFAULT = 0;
     static final int CU_EVENT_DISABLE_TIMING = 2;
     static final int CU_STREAM_CAPTURE_MODE_THREAD_LOCAL = 1;
 

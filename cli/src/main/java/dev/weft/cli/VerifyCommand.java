@@ -161,9 +161,10 @@ final class VerifyCommand extends WeftCommand {
         }
         terminal.printf("%s (%s)%n", device == null ? target.id() : device, target.description());
         if (seeds.fresh() > 0) {
-            terminal.printf(
-                    "fresh operands: %d rounds, seeds %d to %d%n",
-                    seeds.fresh(), seeds.of(1), seeds.of(seeds.fresh()));
+            String rounds = seeds.fresh() == 1
+                    ? "1 round, seed " + seeds.first()
+                    : seeds.fresh() + " rounds, seeds " + seeds.first() + " to " + seeds.of(seeds.fresh());
+            terminal.printf("fresh operands: %s%n", rounds);
         }
         tallies.values().forEach(t -> t.print(terminal));
         terminal.printf(

@@ -82,7 +82,9 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         this.pinned = new PinnedPool(thread, context);
         this.events = new EventPool(context);
         this.functions = new Functions(
-                context, thread, new Images(options.images(), properties.chip().sm(), library.version()));
+                context,
+                thread,
+                new Images(options.images(), properties.chip().sm(), library.version(), KernelSources.load()));
         this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE));
         this.limits = new CudaLimits(this);
         this.lifetime = new Lifetime(subject, this::release);

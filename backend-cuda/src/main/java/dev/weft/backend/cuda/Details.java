@@ -31,6 +31,7 @@ final class Details {
         if (!library.searched().isEmpty()) {
             lines.add("searched before: " + String.join(", ", library.searched()));
         }
+        var sources = KernelSources.load();
         for (int i = 0; i < devices.size(); i++) {
             DeviceProperties d = devices.get(i);
             lines.add(String.format(
@@ -44,8 +45,15 @@ final class Details {
                     d.memoryBytes() / (double) (1 << 30),
                     d.chip().sharedBytes() >> 10,
                     d.chip().cacheBytes() >> 20));
-            lines.add(new Images(options.images(), d.chip().sm(), library.version()).describe());
+            lines.add(new Images(options.images(), d.chip().sm(), library.version(), sources).describe());
         }
+        lines.add("kernels: "
+                + sources.map(s -> "sources " + ImageOrigin.shortened(s.hash())).orElse("no sources")
+                + "; images: "
+                + new Images(options.images(), 0, library.version(), sources)
+                        .made()
+                        .map(ImageOrigin::toString)
+                        .orElse("no note of what they were made of"));
         OPTIONAL.forEach(o -> lines.add(optional(o)));
         lines.add(nccl());
         return lines;

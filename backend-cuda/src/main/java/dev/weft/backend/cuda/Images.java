@@ -9,6 +9,7 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
@@ -33,16 +34,19 @@ final class Images {
     private final String folder;
     private final int sm;
     private final int driverVersion;
+    private final Optional<KernelSources> sources;
 
     /**
      * @param folder where they are, empty for this library's own
      * @param sm compute capability times ten
      * @param driverVersion as {@link DriverLibrary#version}
+     * @param sources texts of this library's kernels
      */
-    Images(String folder, int sm, int driverVersion) {
+    Images(String folder, int sm, int driverVersion, Optional<KernelSources> sources) {
         this.folder = folder;
         this.sm = sm;
         this.driverVersion = driverVersion;
+        this.sources = sources;
     }
 
     /**
@@ -76,6 +80,9 @@ final class Images {
      * @throws UnsupportedOpException if there is none: names what was looked for, and why PTX does not help
      */
     Image of(String module) {
+        if (!folder.isEmpty()) {
+            requireSameSources();
+        }
         List<String> targets = targets(sm);
         for (String target : targets) {
             Image image = read(module + "." + target + ".cubin", sm >= WAITING_SM);
@@ -108,17 +115,40 @@ final class Images {
     }
 
     private @Nullable Image read(String file, boolean waits) {
+        byte[] bytes = bytes(file);
+        return bytes == null ? null : new Image((folder.isEmpty() ? RESOURCES : folder + "/") + file, bytes, waits);
+    }
+
+    private byte @Nullable [] bytes(String file) {
         try {
             if (folder.isEmpty()) {
                 try (InputStream in = Images.class.getResourceAsStream(RESOURCES + file)) {
-                    return in == null ? null : new Image(RESOURCES + file, in.readAllBytes(), waits);
+                    return in == null ? null : in.readAllBytes();
                 }
             }
             Path path = Path.of(folder, file);
-            return Files.isRegularFile(path) ? new Image(path.toString(), Files.readAllBytes(path), waits) : null;
+            return Files.isRegularFile(path) ? Files.readAllBytes(path) : null;
         } catch (IOException e) {
             throw new UncheckedIOException("kernel image " + file + ": " + e.getMessage(), e);
         }
+    }
+
+    /** What the images were made of; empty if nobody noted it. */
+    Optional<ImageOrigin> made() {
+        return Optional.ofNullable(bytes(ImageOrigin.FILE))
+                .map(text -> ImageOrigin.parse(new String(text, StandardCharsets.UTF_8)));
+    }
+
+    /** @throws UnsupportedOpException if the images were made from other texts than this library has */
+    private void requireSameSources() {
+        Optional<String> ours = sources.map(KernelSources::hash);
+        made().ifPresent(made -> {
+            if (ours.isPresent() && !made.sources().equals(ours.get())) {
+                throw new UnsupportedOpException("kernel images in " + folder + ": found kernel sources "
+                        + ImageOrigin.shortened(made.sources()) + ", expected "
+                        + ImageOrigin.shortened(ours.get()) + "; build image and library together");
+            }
+        });
     }
 
     /** Which images a device loads, shown by one of them, for people. */

@@ -84,7 +84,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         this.functions = new Functions(
                 context,
                 thread,
-                new Images(options.images(), properties.chip().sm(), library.version(), KernelSources.load()));
+                options.images(properties.chip().sm(), library.version()));
         this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE));
         this.limits = new CudaLimits(this);
         this.lifetime = new Lifetime(subject, this::release);

@@ -16,8 +16,8 @@ import org.jspecify.annotations.Nullable;
 
 /**
  * Compiled kernels: one image per file of {@code native/cuda/kernels} and target, {@code gemm.sm_90a.cubin}, and one in PTX,
- * {@code gemm.compute_80.ptx}, which the driver compiles for devices that have no image. They are resources of this library,
- * or files of a folder that replaces them.
+ * {@code gemm.compute_80.ptx}, which the driver compiles for devices that have no image where NVRTC is missing. They are
+ * resources of this library, or files of a folder that replaces them.
  */
 final class Images {
     private static final String RESOURCES = "/META-INF/weft/cuda/";
@@ -34,19 +34,19 @@ final class Images {
     private final String folder;
     private final int sm;
     private final int driverVersion;
-    private final Optional<KernelSources> sources;
+    private final RuntimeCompiler compiler;
 
     /**
      * @param folder where they are, empty for this library's own
      * @param sm compute capability times ten
      * @param driverVersion as {@link DriverLibrary#version}
-     * @param sources texts of this library's kernels
+     * @param compiler for devices that have no image
      */
-    Images(String folder, int sm, int driverVersion, Optional<KernelSources> sources) {
+    Images(String folder, int sm, int driverVersion, RuntimeCompiler compiler) {
         this.folder = folder;
         this.sm = sm;
         this.driverVersion = driverVersion;
-        this.sources = sources;
+        this.compiler = compiler;
     }
 
     /**
@@ -90,6 +90,10 @@ final class Images {
                 return image;
             }
         }
+        RuntimeCompiler.Result compiled = compiler.compile(module, sm);
+        if (compiled instanceof RuntimeCompiler.Compiled(String origin, byte[] cubin)) {
+            return new Image(origin, cubin, sm >= WAITING_SM);
+        }
         String name = module + "." + PTX + ".ptx";
         Image ptx = read(name, false);
         if (ptx != null && toolkit(ptx) <= driverVersion) {
@@ -101,7 +105,7 @@ final class Images {
                         + DriverLibrary.text(driverVersion);
         throw new UnsupportedOpException("no image of the kernels '" + module + "' for a device of sm_" + sm + " in "
                 + (folder.isEmpty() ? "this library" : folder) + ": looked for cubins of "
-                + String.join(", ", targets) + "; " + why
+                + String.join(", ", targets) + "; " + ((RuntimeCompiler.Refused) compiled).reason() + "; " + why
                 + "; build this library where nvcc is on the PATH, or set -D" + CudaOptions.IMAGES
                 + " to a folder with "
                 + module + ".sm_" + sm + ".cubin");
@@ -141,7 +145,7 @@ final class Images {
 
     /** @throws UnsupportedOpException if the images were made from other texts than this library has */
     private void requireSameSources() {
-        Optional<String> ours = sources.map(KernelSources::hash);
+        Optional<String> ours = compiler.sources().map(KernelSources::hash);
         made().ifPresent(made -> {
             if (ours.isPresent() && !made.sources().equals(ours.get())) {
                 throw new UnsupportedOpException("kernel images in " + folder + ": found kernel sources "

@@ -17,7 +17,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Which of several images a device gets, and what is said where none fits. */
 class ImagesTest {
     private static final int DRIVER = 13000;
-    private static final Optional<KernelSources> SOURCES = Optional.of(new KernelSources(Map.of(), "0123456789abcdef"));
+    private static final RuntimeCompiler NONE = new RuntimeCompiler(
+            Optional.of(new KernelSources(Map.of(), "0123456789abcdef")), new ImageCache(Optional.empty()), DRIVER);
 
     @TempDir
     private Path folder;
@@ -28,7 +29,7 @@ class ImagesTest {
     }
 
     private Images images(int sm) {
-        return new Images(folder.toString(), sm, DRIVER, SOURCES);
+        return new Images(folder.toString(), sm, DRIVER, NONE);
     }
 
     @ParameterizedTest
@@ -71,7 +72,7 @@ class ImagesTest {
     @Test
     void ptxNeedsADriverAsNewAsItsToolkit() throws IOException {
         put("compute_80", "// Cuda compilation tools, release 13.2, V13.2.51\n.version 9.2\n");
-        assertThat(new Images(folder.toString(), 90, 13020, SOURCES).of("gemm").origin()).endsWith("gemm.compute_80.ptx");
+        assertThat(new Images(folder.toString(), 90, 13020, NONE).of("gemm").origin()).endsWith("gemm.compute_80.ptx");
         assertThatThrownBy(() -> images(90).of("gemm"))
                 .isInstanceOf(UnsupportedOpException.class)
                 .hasMessageContainingAll("needs a driver for CUDA 13.2", "found 13.0");

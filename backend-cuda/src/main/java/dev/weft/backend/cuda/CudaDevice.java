@@ -270,7 +270,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
 
     @Override
     public long time(DeviceStream stream, Runnable work) {
-        return CudaStream.of(stream, this).time(work);
+        return Timers.time(this, CudaStream.of(stream, this), work);
     }
 
     @Override

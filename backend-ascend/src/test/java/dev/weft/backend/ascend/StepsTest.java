@@ -24,6 +24,7 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestReporter;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
  * Steps of a whole V4 model: what they leave behind, how many operators they launch, and what the loss of the device in the
@@ -39,8 +40,8 @@ class StepsTest {
     /** {@code -Dweft.test.steps=10000} for the whole soak. */
     private static final int STEPS = Integer.getInteger("weft.test.steps", 600);
 
-    /** {@code -Dweft.test.losses=1000000} for a loss at every task, as the tasks are fewer. */
-    private static final int LOSSES = Integer.getInteger("weft.test.losses", 12);
+    /** Tasks between two losses; {@code -Dweft.test.losses=1} for a loss at every task. */
+    private static final int LOSSES = Integer.getInteger("weft.test.losses", 400);
 
     /** {@code -Dweft.test.model=FOLDER} for another model, as one of legal sizes that {@code weft synth} wrote. */
     private static final @Nullable String MODEL = System.getProperty("weft.test.model");
@@ -151,34 +152,33 @@ class StepsTest {
         });
     }
 
-    @Test
-    void lossInTheMiddleOfAnyStep() throws IOException {
-        long launches = launches();
-        long points = Math.min(LOSSES, launches);
-        for (int i = 1; i < points; i++) {
-            boolean graphs = i % 2 == 0;
-            // with graphs only the prompt and the first of the six steps go operator by operator
-            long at = (graphs ? launches / 4 : launches) * i / points;
-            emulator.with("fail", "stream:" + at + ":507015");
-            inSession(graphs ? "on" : "off", session -> {
-                assertThatThrownBy(() -> decode(session, 6))
-                        .isInstanceOf(DeviceLostException.class)
-                        .hasMessageContainingAll("ascend:0 is lost", "first cause", "507015");
+    @ParameterizedTest
+    @ValueSource(strings = {"on", "off"})
+    void lossInTheMiddleOfAnyStep(String capture, TestReporter reporter) throws IOException {
+        int points = 0;
+        for (long at = 1; loses(capture, at); at += LOSSES) {
+            points++;
+        }
+        reporter.publishEntry("losses", Integer.toString(points));
+        assertThat(points).isGreaterThan(3);
+    }
+
+    /** Runs with a loss at a task, and uses what is lost. Returns whether there was such a task. */
+    private boolean loses(String capture, long at) throws IOException {
+        boolean[] lost = new boolean[1];
+        emulator.with("fail", "stream:" + at + ":507015");
+        inSession(capture, session -> {
+            try {
+                decode(session, 6);
+            } catch (DeviceLostException e) {
+                lost[0] = true;
+                assertThat(e).hasMessageContainingAll("ascend:0 is lost", "first cause", "507015");
                 assertThatThrownBy(() -> session.append(3))
                         .isInstanceOf(DeviceLostException.class)
                         .hasMessageContaining("507015");
-            });
-            assertThat(emulator.faults()).as("loss at task " + at).isEmpty();
-        }
-    }
-
-    /** Of a prompt and six steps without graphs. */
-    private long launches() throws IOException {
-        long[] launches = new long[1];
-        inSession("off", session -> {
-            decode(session, 6);
-            launches[0] = emulator.count("second phases");
+            }
         });
-        return launches[0];
+        assertThat(emulator.faults()).as("loss at task " + at).isEmpty();
+        return lost[0];
     }
 }

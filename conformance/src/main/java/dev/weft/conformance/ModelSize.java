@@ -21,6 +21,8 @@ import dev.weft.op.Rotary;
 import dev.weft.op.RotaryParameters;
 import dev.weft.op.SparseAttention;
 import dev.weft.op.SwiGlu;
+import java.util.Arrays;
+import java.util.stream.Stream;
 
 /**
  * Cases with the widths of the family's models and few rows. Fused operators of vendors ask for such widths; the small and
@@ -90,6 +92,11 @@ public enum ModelSize {
     /** The case. */
     public OpCase op() {
         return op;
+    }
+
+    /** All cases. */
+    public static Stream<OpCase> cases() {
+        return Arrays.stream(values()).map(ModelSize::op);
     }
 
     private static OpCase gemm(DType result, Operand x, Operand weight) {

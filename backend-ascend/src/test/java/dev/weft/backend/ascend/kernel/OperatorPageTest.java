@@ -12,7 +12,6 @@ import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
-import java.util.Arrays;
 import java.util.LinkedHashMap;
 import java.util.LinkedHashSet;
 import java.util.List;
@@ -45,7 +44,7 @@ class OperatorPageTest {
     /** Cases by operator: the conformance suite's and the model's sizes. */
     private static Map<String, List<OpInstance>> instances() {
         Map<String, List<OpInstance>> all = new LinkedHashMap<>();
-        Stream.concat(OpCases.all().stream(), Arrays.stream(ModelSize.values()).map(ModelSize::op))
+        Stream.concat(OpCases.all().stream(), ModelSize.cases())
                 .map(OpCase::instance)
                 .forEach(op -> all.computeIfAbsent(op.op().name(), name -> new ArrayList<>())
                         .add(op));

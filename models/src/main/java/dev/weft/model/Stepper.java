@@ -346,6 +346,9 @@ final class Stepper implements AutoCloseable {
             all.add(mtp);
         }
         all.add(backbone);
+        if (ranks != null) {
+            all.add(ranks);
+        }
         Closing.all(all);
     }
 }

@@ -20,8 +20,17 @@ record KernelSources(Map<String, String> files, String hash) {
     private static final String RESOURCES = "/META-INF/weft/cuda/source/";
     private static final String HEADERS = "include/";
 
+    /** Read once. */
+    private static final class OfThisLibrary {
+        private static final Optional<KernelSources> SOURCES = readAll();
+    }
+
     /** Those of this library; empty if it was built without. */
     static Optional<KernelSources> load() {
+        return OfThisLibrary.SOURCES;
+    }
+
+    private static Optional<KernelSources> readAll() {
         Optional<String> index = read("index");
         Optional<String> hash = read("hash");
         if (index.isEmpty() || hash.isEmpty()) {

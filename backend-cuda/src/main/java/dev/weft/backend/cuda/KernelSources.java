@@ -43,9 +43,7 @@ record KernelSources(Map<String, String> files, String hash) {
 
     private static Optional<String> read(String name) {
         try (InputStream in = KernelSources.class.getResourceAsStream(RESOURCES + name)) {
-            return in == null
-                    ? Optional.empty()
-                    : Optional.of(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+            return in == null ? Optional.empty() : Optional.of(new String(in.readAllBytes(), StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new UncheckedIOException("kernel source " + name + ": " + e.getMessage(), e);
         }

@@ -28,7 +28,7 @@ __device__ __forceinline__ void multiply(const Call &call, bool wide, const uint
     }
 }
 
-__device__ __forceinline__ void multiply_part(const Calls &calls) {
+[[maybe_unused]] __device__ __forceinline__ void multiply_part(const Calls &calls) {
     uint3 block;
     const Call *call = part_of(calls, block);
     if (call != nullptr) {

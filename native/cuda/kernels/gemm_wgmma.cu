@@ -3,11 +3,11 @@
 
 using namespace weft;
 
-#define WEFT_WGMMA(x, w, X, W)                                 \
-    WEFT_KERNEL(gemm_wgmma64_##x##_##w, many::THREADS) {             \
+#define WEFT_WGMMA(x, w, X, W)                                                 \
+    WEFT_KERNEL(gemm_wgmma64_##x##_##w, many::THREADS) {                       \
         WEFT_ON_HOPPER(many::multiply_tile<X, W, 64>(call, blockIdx));         \
-    }                                                          \
-    WEFT_KERNEL(gemm_wgmma128_##x##_##w, many::THREADS) {            \
+    }                                                                          \
+    WEFT_KERNEL(gemm_wgmma128_##x##_##w, many::THREADS) {                      \
         WEFT_ON_HOPPER(many::multiply_tile<X, W, 128>(call, blockIdx));        \
     }
 

@@ -201,7 +201,8 @@ final class BuildCuda {
                 work.resolve(about),
                 "commit=" + commit() + "\nnvcc=" + version + "\nsources="
                         + Files.readString(folder.resolve("source/hash")) + "\n");
-        List<String> wanted = Stream.concat(images.stream().map(Image::file), Stream.of(about)).toList();
+        List<String> wanted = Stream.concat(images.stream().map(Image::file), Stream.of(about))
+                .toList();
         keepOnly(wanted, folder);
         for (String name : wanted) {
             copy(work.resolve(name), folder.resolve(name));

@@ -41,8 +41,10 @@ class AcceptanceTest {
         Files.writeString(
                 weft,
                 "#!/bin/sh\nexec '" + Path.of(System.getProperty("java.home"), "bin", "java")
-                        + "' -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED --add-modules jdk.incubator.vector"
-                        + " $WEFT_JAVA_OPTS -cp '" + classPath() + "' " + Main.class.getName() + " \"$@\"\n");
+                        + "' -XX:TieredStopAtLevel=1 --enable-native-access=ALL-UNNAMED --add-modules"
+                        + " jdk.incubator.vector"
+                        + " $WEFT_JAVA_OPTS"
+                        + " -cp '" + classPath() + "' " + Main.class.getName() + " \"$@\"\n");
         Files.setPosixFilePermissions(weft, PosixFilePermissions.fromString("rwxr-xr-x"));
     }
 
@@ -79,9 +81,10 @@ class AcceptanceTest {
 
     private List<JsonNode> rows() throws IOException {
         List<JsonNode> rows = new ArrayList<>();
-        new JsonMapper().readTree(Files.readString(results().resolve("results.json"))).forEach(rows::add);
-        assertThat(rows)
-                .allSatisfy(r -> assertThat(r.propertyNames()).containsExactlyInAnyOrderElementsOf(COLUMNS));
+        new JsonMapper()
+                .readTree(Files.readString(results().resolve("results.json")))
+                .forEach(rows::add);
+        assertThat(rows).allSatisfy(r -> assertThat(r.propertyNames()).containsExactlyInAnyOrderElementsOf(COLUMNS));
         assertThat(Files.readAllLines(results().resolve("table.csv")))
                 .hasSize(1 + rows.size())
                 .first()
@@ -102,7 +105,9 @@ class AcceptanceTest {
         assertThat(ended.code()).as(ended.printed()).isZero();
         List<JsonNode> rows = rows();
         assertThat(ended.printed()).endsWith(rows.size() + " rows, 0 failed\n");
-        assertThat(rows.stream().map(r -> r.path("phase").asString() + " " + r.path("result").asString()))
+        assertThat(rows.stream()
+                        .map(r -> r.path("phase").asString() + " "
+                                + r.path("result").asString()))
                 .containsExactly(
                         "devices pass",
                         "build info",

@@ -212,7 +212,8 @@ final class CudaContext implements PinnedPool.Source {
     long loadModule(MemorySegment image, String name) {
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment log = scratch.allocate(LOG_BYTES);
-            MemorySegment options = scratch.allocateFrom(ValueLayout.JAVA_INT, CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
+            MemorySegment options = scratch.allocateFrom(
+                    ValueLayout.JAVA_INT, CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
             MemorySegment values = scratch.allocateFrom(ValueLayout.JAVA_LONG, log.address(), LOG_BYTES);
             int code = driver.cuModuleLoadDataEx(out, image, 2, options, values);
             if (code != CUDA_SUCCESS) {
@@ -277,7 +278,8 @@ final class CudaContext implements PinnedPool.Source {
 
     /** Begins a capture, during which other threads go on allocating and copying. */
     void beginCapture(long stream) {
-        health.require(driver.cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), "cuStreamBeginCapture_v2");
+        health.require(
+                driver.cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), "cuStreamBeginCapture_v2");
     }
 
     /** Ends a capture that failed. */

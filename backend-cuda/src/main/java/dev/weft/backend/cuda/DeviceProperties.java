@@ -32,7 +32,8 @@ record DeviceProperties(int handle, String name, String bus, long memoryBytes, C
             long memory = out.get(ValueLayout.JAVA_LONG, 0);
             Attributes attributes = new Attributes(driver, health, device, out);
             Chip chip = new Chip(
-                    10 * attributes.get(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) + attributes.get(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+                    10 * attributes.get(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR)
+                            + attributes.get(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
                     attributes.get(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
                     attributes.get(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
                     attributes.get(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE));

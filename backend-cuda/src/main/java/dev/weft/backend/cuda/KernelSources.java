@@ -20,8 +20,17 @@ record KernelSources(Map<String, String> files, String hash) {
     private static final String RESOURCES = "/META-INF/weft/cuda/source/";
     private static final String HEADERS = "include/";
 
+    /** Read once. */
+    private static final class OfThisLibrary {
+        private static final Optional<KernelSources> SOURCES = readAll();
+    }
+
     /** Those of this library; empty if it was built without. */
     static Optional<KernelSources> load() {
+        return OfThisLibrary.SOURCES;
+    }
+
+    private static Optional<KernelSources> readAll() {
         Optional<String> index = read("index");
         Optional<String> hash = read("hash");
         if (index.isEmpty() || hash.isEmpty()) {
@@ -34,9 +43,7 @@ record KernelSources(Map<String, String> files, String hash) {
 
     private static Optional<String> read(String name) {
         try (InputStream in = KernelSources.class.getResourceAsStream(RESOURCES + name)) {
-            return in == null
-                    ? Optional.empty()
-                    : Optional.of(new String(in.readAllBytes(), StandardCharsets.UTF_8));
+            return in == null ? Optional.empty() : Optional.of(new String(in.readAllBytes(), StandardCharsets.UTF_8));
         } catch (IOException e) {
             throw new UncheckedIOException("kernel source " + name + ": " + e.getMessage(), e);
         }

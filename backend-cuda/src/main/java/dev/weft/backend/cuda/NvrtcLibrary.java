@@ -41,9 +41,8 @@ record NvrtcLibrary(Nvrtc nvrtc, String library, int version, List<Integer> arch
 
     /** Finds a library whose images a driver of this version loads. Never throws for one that is absent or of no use. */
     static Result open(int driverVersion, List<Path> folders) {
-        List<String> files = driverVersion >= 13000
-                ? List.of("libnvrtc.so.13", "libnvrtc.so.12")
-                : List.of("libnvrtc.so.12");
+        List<String> files =
+                driverVersion >= 13000 ? List.of("libnvrtc.so.13", "libnvrtc.so.12") : List.of("libnvrtc.so.12");
         return switch (NativeLibraries.find(MethodHandles.lookup(), NAME, files, folders)) {
             case NativeLibraries.Missing missing -> new Absent("no NVRTC: " + missing.reason());
             case NativeLibraries.Found found -> {

@@ -81,7 +81,8 @@ final class RuntimeCompiler {
         }
         return switch (library()) {
             case NvrtcLibrary.Absent absent -> new Refused(absent.reason());
-            case NvrtcLibrary.Opened(NvrtcLibrary nvrtc) when !nvrtc.archs().contains(sm) ->
+            case NvrtcLibrary.Opened(NvrtcLibrary nvrtc)
+            when !nvrtc.archs().contains(sm) ->
                 new Refused("NVRTC " + nvrtc.library() + ", version " + DriverLibrary.text(nvrtc.version())
                         + ", compiles for " + nvrtc.archs() + ", not for " + sm);
             case NvrtcLibrary.Opened(NvrtcLibrary nvrtc) -> compile(nvrtc, sources.get(), module, sm);

@@ -48,8 +48,9 @@ class HeadersTest {
         List<java.lang.reflect.Field> ours = List.of(DriverConstants.class.getDeclaredFields());
         assertThat(ours).isNotEmpty();
         return ours.stream()
-                .map(f -> DynamicTest.dynamicTest(f.getName(), () -> assertThat(DRIVER.constant(f.getName()))
-                        .isEqualTo(OptionalLong.of(f.getInt(null)))));
+                .map(f -> DynamicTest.dynamicTest(
+                        f.getName(),
+                        () -> assertThat(DRIVER.constant(f.getName())).isEqualTo(OptionalLong.of(f.getInt(null)))));
     }
 
     @Test
@@ -192,8 +193,7 @@ class HeadersTest {
                 int.class, MemorySegment.class, int.class, MemorySegment.class, int.class, MemorySegment.class);
         Joining joining = new Joining();
         NcclLibrary library = new NcclLibrary(
-                (Nccl) Proxy.newProxyInstance(
-                        Nccl.class.getClassLoader(), new Class<?>[] {Nccl.class}, (_, _, _) -> 0),
+                (Nccl) Proxy.newProxyInstance(Nccl.class.getClassLoader(), new Class<?>[] {Nccl.class}, (_, _, _) -> 0),
                 MethodHandles.lookup().findVirtual(Joining.class, "join", type).bindTo(joining),
                 "none",
                 21400,

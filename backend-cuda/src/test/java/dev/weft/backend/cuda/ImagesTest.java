@@ -34,18 +34,18 @@ class ImagesTest {
 
     @ParameterizedTest
     @CsvSource(delimiter = ';', textBlock = """
-                    80;  sm_80,sm_89,sm_90a,compute_80;        sm_80
-                    86;  sm_80,sm_89,sm_90a,compute_80;        sm_80
-                    89;  sm_80,sm_89,sm_90a,compute_80;        sm_89
-                    90;  sm_80,sm_90,sm_90a,compute_80;        sm_90a
-                    90;  sm_80,sm_89,sm_90,compute_80;         sm_90
-                    100; sm_90a,sm_100f,sm_100a,sm_120f;       sm_100a
-                    103; sm_90a,sm_100a,sm_100f,sm_120f;       sm_100f
-                    103; sm_100a,sm_100,compute_80;            sm_100
-                    121; sm_100f,sm_120f,sm_120a,compute_80;   sm_120f
-                    75;  sm_80,compute_80;                     compute_80
-                    130; sm_90a,sm_120f,compute_80;            compute_80
-                    """)
+        80;  sm_80,sm_89,sm_90a,compute_80;        sm_80
+        86;  sm_80,sm_89,sm_90a,compute_80;        sm_80
+        89;  sm_80,sm_89,sm_90a,compute_80;        sm_89
+        90;  sm_80,sm_90,sm_90a,compute_80;        sm_90a
+        90;  sm_80,sm_89,sm_90,compute_80;         sm_90
+        100; sm_90a,sm_100f,sm_100a,sm_120f;       sm_100a
+        103; sm_90a,sm_100a,sm_100f,sm_120f;       sm_100f
+        103; sm_100a,sm_100,compute_80;            sm_100
+        121; sm_100f,sm_120f,sm_120a,compute_80;   sm_120f
+        75;  sm_80,compute_80;                     compute_80
+        130; sm_90a,sm_120f,compute_80;            compute_80
+        """)
     void theBestOneThatRuns(int sm, String there, String expected) throws IOException {
         for (String target : there.split(",")) {
             put(target, target);
@@ -72,7 +72,8 @@ class ImagesTest {
     @Test
     void ptxNeedsADriverAsNewAsItsToolkit() throws IOException {
         put("compute_80", "// Cuda compilation tools, release 13.2, V13.2.51\n.version 9.2\n");
-        assertThat(new Images(folder.toString(), 90, 13020, NONE).of("gemm").origin()).endsWith("gemm.compute_80.ptx");
+        assertThat(new Images(folder.toString(), 90, 13020, NONE).of("gemm").origin())
+                .endsWith("gemm.compute_80.ptx");
         assertThatThrownBy(() -> images(90).of("gemm"))
                 .isInstanceOf(UnsupportedOpException.class)
                 .hasMessageContainingAll("needs a driver for CUDA 13.2", "found 13.0");
@@ -90,11 +91,14 @@ class ImagesTest {
         Path note = folder.resolve(ImageOrigin.FILE);
         Files.writeString(note, "commit=abc\nnvcc=13.0.88\nsources=0123456789abcdef\n");
         assertThat(images(90).of("gemm").origin()).endsWith("gemm.sm_90a.cubin");
-        assertThat(images(90).made()).map(ImageOrigin::toString).hasValue("commit abc, nvcc 13.0.88, kernel sources 0123456789ab");
+        assertThat(images(90).made())
+                .map(ImageOrigin::toString)
+                .hasValue("commit abc, nvcc 13.0.88, kernel sources 0123456789ab");
         Files.writeString(note, "commit=abc\nnvcc=13.0.88\nsources=fedcba9876543210\n");
         assertThatThrownBy(() -> images(90).of("gemm"))
                 .isInstanceOf(UnsupportedOpException.class)
-                .hasMessageContainingAll(folder.toString(), "found kernel sources fedcba987654", "expected 0123456789ab");
+                .hasMessageContainingAll(
+                        folder.toString(), "found kernel sources fedcba987654", "expected 0123456789ab");
     }
 
     /** The build puts the texts into this library; the quick loops of a developer may leave them out. */

@@ -49,7 +49,10 @@ class LimitsTest {
             assertThat(kinds.contains(HardwareLimit.FP8_DOT)).isEqualTo(hasFp8);
             for (HardwareLimit kind : kinds) {
                 if (kind != HardwareLimit.READ) {
-                    assertThat(device.compute(kind, 1)).as("%s", kind).isFinite().isPositive();
+                    assertThat(device.compute(kind, 1))
+                            .as("%s", kind)
+                            .isFinite()
+                            .isPositive();
                 }
             }
         }

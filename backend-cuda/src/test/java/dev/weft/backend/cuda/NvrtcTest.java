@@ -87,8 +87,9 @@ class NvrtcTest {
     /** A device in a folder without images runs; opened again, it compiles nothing; of a damaged file only that. */
     @Test
     void aDeviceWithoutImagesCompilesOnce() throws IOException {
-        BackendConfig config =
-                BackendConfig.DEFAULT.with(CudaOptions.IMAGES, empty.toString()).with(CudaOptions.CACHE, cache.toString());
+        BackendConfig config = BackendConfig.DEFAULT
+                .with(CudaOptions.IMAGES, empty.toString())
+                .with(CudaOptions.CACHE, cache.toString());
         int before = compilations();
         List<float[]> expected = List.of(Network.expected(Network.input(3, 0)));
         runs(config, expected);
@@ -144,8 +145,10 @@ class NvrtcTest {
     void theCompilersWordsAreTold() {
         KernelSources broken = new KernelSources(Map.of("kernels/odd.cu", "\n#include <stdint.h>\n"), "1234");
         assertThat(compiler(broken, DRIVER).compile("odd", 90))
-                .isInstanceOfSatisfying(RuntimeCompiler.Refused.class, r -> assertThat(r.reason())
-                        .contains("'odd'", "sm_90a", "6 (NVRTC_ERROR_COMPILATION)", "odd.cu(2)", "<stdint.h>"));
+                .isInstanceOfSatisfying(
+                        RuntimeCompiler.Refused.class,
+                        r -> assertThat(r.reason())
+                                .contains("'odd'", "sm_90a", "6 (NVRTC_ERROR_COMPILATION)", "odd.cu(2)", "<stdint.h>"));
         Images images = new Images(empty.toString(), 90, DRIVER, compiler(broken, DRIVER));
         assertThatThrownBy(() -> images.of("odd"))
                 .isInstanceOf(UnsupportedOpException.class)
@@ -156,17 +159,20 @@ class NvrtcTest {
     void chipsAndDriversThatItIsNotForAreNamed() {
         assertThat(compiler(sources(), DRIVER).compile("norm", 130))
                 .isInstanceOfSatisfying(
-                        RuntimeCompiler.Refused.class, r -> assertThat(r.reason()).contains("13.0", "not for 130"));
+                        RuntimeCompiler.Refused.class,
+                        r -> assertThat(r.reason()).contains("13.0", "not for 130"));
         assertThat(compiler(sources(), 12080).compile("norm", 90))
-                .isInstanceOfSatisfying(RuntimeCompiler.Refused.class, r -> assertThat(r.reason())
-                        .contains("found version 13.0", "driver, which is for CUDA 12.8"));
+                .isInstanceOfSatisfying(
+                        RuntimeCompiler.Refused.class,
+                        r -> assertThat(r.reason()).contains("found version 13.0", "driver, which is for CUDA 12.8"));
     }
 
     @Test
     void withoutTheLibraryTheReasonSaysWhereItWasSearched() {
         System.setProperty(PATH, empty.toString());
         assertThat(compiler(sources(), DRIVER).compile("norm", 90))
-                .isInstanceOfSatisfying(RuntimeCompiler.Refused.class, r -> assertThat(r.reason())
-                        .contains("no NVRTC", empty.toString(), "-Dweft.nvrtc.path"));
+                .isInstanceOfSatisfying(
+                        RuntimeCompiler.Refused.class,
+                        r -> assertThat(r.reason()).contains("no NVRTC", empty.toString(), "-Dweft.nvrtc.path"));
     }
 }

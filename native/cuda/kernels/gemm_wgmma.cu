@@ -185,12 +185,6 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
 
 }  // namespace
 
-#if defined(WEFT_CUDA_EMULATOR) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
-#define WEFT_ON_HOPPER(...) __VA_ARGS__
-#else
-#define WEFT_ON_HOPPER(...) __trap()  // TensorCoreGemm asks for these kernels on Hopper alone
-#endif
-
 #define WEFT_WGMMA(x, w, X, W)                                 \
     WEFT_KERNEL(gemm_wgmma64_##x##_##w, THREADS) {             \
         WEFT_ON_HOPPER(multiply_tile<X, W, 64>(call));         \

@@ -30,6 +30,9 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     /** Copies wait for the stream when so much pinned memory is under way. */
     private static final long MOST_STAGING = 16 * PinnedPool.CHUNK;
 
+    /** The device rests so long before timed work, so that it need not wait for launches while its clock runs. */
+    private static final long HEAD_START_NANOS = 100_000;
+
     private final CudaDevice device;
     private final String subject;
     private final long handle;
@@ -155,6 +158,41 @@ final class CudaStream implements DeviceStream, Emission.Sink {
             callBytes = 0;
             commands.clear();
             copyBytes = 0;
+        }
+    }
+
+    // times
+
+    /** Nanoseconds that the device works on what {@code work} appends; waits until it has. */
+    long time(Runnable work) {
+        Timers timers = flushThen(() -> Timers.create(device.context()));
+        try {
+            device.measuring().pause(this, HEAD_START_NANOS);
+            append(() -> add(() -> device.context().recordEvent(timers.start(), handle)));
+            work.run();
+            append(() -> add(() -> device.context().recordEvent(timers.end(), handle)));
+            synchronize();
+            return Math.max(1, device.call(() -> device.context().elapsed(timers.start(), timers.end())));
+        } finally {
+            device.whileAlive(() -> timers.destroy(device.context()));
+        }
+    }
+
+    /** Events around what is timed. */
+    private record Timers(long start, long end) {
+        static Timers create(CudaContext context) {
+            long start = context.createTimer();
+            try {
+                return new Timers(start, context.createTimer());
+            } catch (RuntimeException | Error e) {
+                context.destroyEvent(start);
+                throw e;
+            }
+        }
+
+        void destroy(CudaContext context) {
+            context.destroyEvent(start);
+            context.destroyEvent(end);
         }
     }
 

@@ -28,9 +28,9 @@ import tools.jackson.databind.node.ObjectNode;
         name = "verify",
         description = {
             "Run the operator conformance suite on a device: every operator against the scalar reference.",
-            "Operands are the same at every run; --rounds adds runs with others.",
             "Before that, the functions of an installed library are held against its headers and asked whether they take"
-                    + " the operators' calls. Afterwards a model runs node by node and as a whole."
+                    + " the operators' calls. Afterwards a model runs node by node and as a whole.",
+            "Operands are the same at every run; --rounds adds runs with others."
         })
 final class VerifyCommand extends WeftCommand {
     /** Seeds that are drawn are short enough to be typed. */
@@ -216,9 +216,10 @@ final class VerifyCommand extends WeftCommand {
         terminal.printf("%s (%s)%n", asked(target), target.description());
         functions.ifPresent(f -> f.lines().forEach(line -> terminal.printf("%s%n", line)));
         if (seeds.fresh() > 0) {
-            terminal.printf(
-                    "fresh operands: %d rounds, seeds %d to %d%n",
-                    seeds.fresh(), seeds.of(1), seeds.of(seeds.fresh()));
+            String rounds = seeds.fresh() == 1
+                    ? "1 round, seed " + seeds.first()
+                    : seeds.fresh() + " rounds, seeds " + seeds.first() + " to " + seeds.of(seeds.fresh());
+            terminal.printf("fresh operands: %s%n", rounds);
         }
         tallies.values().forEach(t -> t.print(terminal));
         terminal.printf(

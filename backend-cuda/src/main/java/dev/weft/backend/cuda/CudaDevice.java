@@ -82,7 +82,9 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         this.pinned = new PinnedPool(thread, context);
         this.events = new EventPool(context);
         this.functions = new Functions(
-                context, thread, new Images(options.images(), properties.chip().sm(), library.version()));
+                context,
+                thread,
+                options.images(properties.chip().sm(), library.version()));
         this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE));
         this.limits = new CudaLimits(this);
         this.lifetime = new Lifetime(subject, this::release);
@@ -190,6 +192,11 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         captures.remove(capture);
     }
 
+    /** Destroys graphs with work of NCCL, whose communicators wait for them before they end; on the device's thread. */
+    void dropSharedGraphs() {
+        captures.forEach(CudaCapture::dropShared);
+    }
+
     /** A group that ends with the device at the latest. */
     void own(NcclGroup group) {
         run(() -> groups.add(group));
@@ -268,7 +275,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
 
     @Override
     public long time(DeviceStream stream, Runnable work) {
-        return CudaStream.of(stream, this).time(work);
+        return Timers.time(this, CudaStream.of(stream, this), work);
     }
 
     @Override

@@ -109,7 +109,7 @@ final class CudaLimits {
     }
 
     private double seconds(CudaStream stream, Unit unit, long blocks, long address, long count) {
-        return stream.time(() -> launch(stream, unit, blocks, address, count)) / 1e9;
+        return Timers.time(device, stream, () -> launch(stream, unit, blocks, address, count)) / 1e9;
     }
 
     private void launch(CudaStream stream, Unit unit, long blocks, long address, long count) {

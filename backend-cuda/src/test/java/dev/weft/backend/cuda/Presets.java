@@ -25,6 +25,9 @@ import java.util.stream.IntStream;
 final class Presets {
     private static final String PACKAGE = "org/bytedeco/cuda/";
 
+    /** Handles whose names do not say so. */
+    private static final List<String> HANDLES = List.of("ncclComm", "_nvrtcProgram");
+
     /** How a C value is passed. */
     enum Kind {
         /** Integers of up to 32 bits. */
@@ -116,7 +119,7 @@ final class Presets {
         if (name.equals("Pointer")) {
             return Kind.VOID_POINTER;
         }
-        return name.endsWith("_st") || name.equals("ncclComm") ? Kind.HANDLE : Kind.POINTER;
+        return name.endsWith("_st") || HANDLES.contains(name) ? Kind.HANDLE : Kind.POINTER;
     }
 
     /**

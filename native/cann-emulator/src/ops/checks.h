@@ -11,6 +11,12 @@
 
 namespace emu {
 
+/**
+ * Bytes that cube operators ask for beside their operands. The libraries ask for more, 16 MiB; all fresh memory is
+ * poisoned, and nothing depends on the number.
+ */
+constexpr uint64_t kCubeWorkspace = 1 << 20;
+
 /** aclnn status codes the op documents name. */
 enum Status : int {
     kNullPointer = 161001,    // ACLNN_ERR_PARAM_NULLPTR

@@ -1,6 +1,7 @@
 #include "gemm.h"
 
 #include <algorithm>
+#include <thread>
 
 // Wider registers where the processor has them; the order of the sums is the same in both copies.
 #if defined(__x86_64__) && defined(__GNUC__) && !defined(__clang__) && !defined(__SANITIZE_ADDRESS__)
@@ -15,6 +16,8 @@ namespace {
 
 constexpr int64_t kRows = 4;      // rows of a in one tile
 constexpr int64_t kColumns = 16;  // columns of b in one tile
+constexpr int64_t kThreads = 4;               // threads of one product at most
+constexpr int64_t kWorkOfThread = 16 << 20;   // multiplications that are worth one
 constexpr int64_t kChunk = 512;   // columns decoded at a time, so that a large weight never exists as floats
 
 /** out[4][16] = sum over k of a[k][4] x b[k][16]. */
@@ -77,6 +80,21 @@ std::vector<int64_t> inner_order(const std::vector<int64_t>& blocks, int64_t blo
     return order;
 }
 
+/** Calls part(begin, end) for parts of 0..count, side by side if `work` multiplications are worth a thread. */
+template <typename Part>
+void in_parts(int64_t count, int64_t work, const Part& part) {
+    const int64_t most = std::max<int64_t>(1, std::min<int64_t>(std::thread::hardware_concurrency(), kThreads));
+    const int64_t parts = std::max<int64_t>(1, std::min({most, count, work / kWorkOfThread}));
+    std::vector<std::thread> others;
+    for (int64_t i = 1; i < parts; i++) {
+        others.emplace_back([&part, count, parts, i] { part(count * i / parts, count * (i + 1) / parts); });
+    }
+    part(0, count / parts);
+    for (std::thread& t : others) {
+        t.join();
+    }
+}
+
 /** One product: the packed left side and what happens to a tile. */
 class Multiplication {
   public:
@@ -98,11 +116,14 @@ class Multiplication {
         } else {
             pack(values.data(), count, k_, kColumns, order_, right_.data());
         }
-        for (int64_t c = 0; c < count; c += kColumns) {
-            for (int64_t r = 0; r < m_; r += kRows) {
-                cell(r, first + c, std::min(kColumns, count - c), right_.data() + c * k_);
+        const int64_t groups = (count + kColumns - 1) / kColumns;
+        in_parts(groups, groups * kColumns * m_ * k_, [&](int64_t begin, int64_t end) {
+            for (int64_t c = begin * kColumns; c < std::min(count, end * kColumns); c += kColumns) {
+                for (int64_t r = 0; r < m_; r += kRows) {
+                    cell(r, first + c, std::min(kColumns, count - c), right_.data() + c * k_);
+                }
             }
-        }
+        });
     }
 
     std::vector<float> result() const { return {totals_.begin(), totals_.end()}; }

@@ -282,7 +282,7 @@ void check(Call& call, Variant variant, const char* cite) {
             check_plain(call, s, variant, cite);
             break;
     }
-    call.workspace(16 << 20);
+    call.workspace(kCubeWorkspace);
 }
 
 std::vector<Group> groups(Run& run, const Tensor& list, int64_t type, int64_t weights, int64_t total,

@@ -89,7 +89,7 @@ void rule(Call& call) {
     } else {
         check_int8(call, x.dim(0), w.dim(1), w.dim(2), w.dim(0), transposed_weight(w));
     }
-    call.workspace(16 << 20);
+    call.workspace(kCubeWorkspace);
 }
 
 /** One row: silu of the first half times the second, then blocks of `block` lanes and their scales. */

@@ -81,7 +81,7 @@ void operands_rule(Call& call, const Form& f) {
     call.require(!f.fractal || (b.dim(-1) != 1 && b.dim(-2) != 1), kInvalid, "a fractal weight with an axis of 1",
                  f.cite);
     same_shape(call, f.out, product_shape(call, f, a, b), f.cite);
-    call.workspace(16 << 20);  // what the libraries keep for themselves in every cube operator
+    call.workspace(kCubeWorkspace);
     const int64_t math = call.integer("cubeMathType");
     call.require(math >= 0 && math <= (is950(call) ? 4 : 3), kInvalid, "cubeMathType " + std::to_string(math), f.cite);
     call.require(math != 2 || a.dtype != ACL_BF16, kInvalid, "cubeMathType 2 (FP16) with BF16 operands", f.cite);

@@ -163,7 +163,7 @@ void rule(Call& call, const char* cite, bool fractal) {
         call.require(present(call, name) == nullptr, kNoKernel, std::string("EMULATOR: ") + name + " is not played",
                      cite);
     }
-    call.workspace(16 << 20);
+    call.workspace(kCubeWorkspace);
     const Problem p = problem(call);
     call.require(p.k == p.x2.dims[0], kInvalid, describe(x1) + " x " + describe(x2) + ": inner dimensions differ",
                  cite);

@@ -54,7 +54,7 @@ void shapes_rule(Call& call, const char* cite) {
         call.require(call.need(name).rank() == 3, kInvalid, std::string(name) + " is " + describe(call.need(name)),
                      cite);
     }
-    call.workspace(16 << 20);
+    call.workspace(kCubeWorkspace);
     check_axes(call, "permY", {{1, 0, 2}}, cite);
     const Operands o = operands(call);
     const int64_t split = call.integer("batchSplitFactor"), groups = o.x2.dims[0];

@@ -123,7 +123,7 @@ void rule(Call& call) {
     expect_optional(call, "startPosOptional", ACL_INT32, {s.batches}, kDoc);
     check_state(call, s);
     check_results(call, s);
-    call.workspace(16 << 20);
+    call.workspace(kCubeWorkspace);
 }
 
 /** Rows of key and score state by (sequence, position). */

@@ -71,7 +71,7 @@ void pre_rule(Call& call) {
         expect_output(call, "sumOut", {ACL_FLOAT}, with(steps, {kStreams}), kPreDoc);
         expect_output(call, "normOut", {ACL_FLOAT}, with(steps, {kStreams, kStreams}), kPreDoc);
     }
-    call.workspace(16 << 20);
+    call.workspace(kCubeWorkspace);
 }
 
 using Square = std::array<float, kStreams * kStreams>;

@@ -94,18 +94,24 @@ final class VerifyCommand extends WeftCommand {
             functions = VerifyFunctions.of(target, cases);
             tallies = run(cases, seeds, target);
         }
-        Optional<VerifyModel> ran = model(info.id(), config);
+        Optional<VerifyModel> ran = model(asked(info), config);
         if (json) {
             printJson(info, seeds, details, functions, tallies, ran);
         } else {
             print(info, seeds, functions, tallies);
             ran.ifPresent(m -> m.print(terminal));
         }
-        return passed(tallies) && ran.map(VerifyModel::passed).orElse(true) ? ExitCode.OK : ExitCode.FAILED;
+        return passed(tallies, ran) ? ExitCode.OK : ExitCode.FAILED;
     }
 
-    private static boolean passed(Map<String, VerifyTally> tallies) {
-        return tallies.values().stream().allMatch(t -> t.failed() == 0);
+    /** The device with its variant. */
+    private DeviceId asked(DeviceInfo info) {
+        return device == null ? info.id() : DeviceId.parse(device);
+    }
+
+    private static boolean passed(Map<String, VerifyTally> tallies, Optional<VerifyModel> ran) {
+        return tallies.values().stream().allMatch(t -> t.failed() == 0)
+                && ran.map(VerifyModel::passed).orElse(true);
     }
 
     private Optional<VerifyModel> model(DeviceId id, BackendConfig config) {
@@ -189,7 +195,7 @@ final class VerifyCommand extends WeftCommand {
             Map<String, VerifyTally> tallies,
             Optional<VerifyModel> ran) {
         ObjectNode root = Json.object();
-        root.put("device", target.id().toString());
+        root.put("device", asked(target).toString());
         root.put("description", target.description());
         root.put("tier", target.tier());
         root.put("rounds", seeds.fresh());
@@ -201,13 +207,13 @@ final class VerifyCommand extends WeftCommand {
         ArrayNode operators = root.putArray("operators");
         tallies.values().forEach(t -> t.toJson(operators.addObject()));
         ran.ifPresent(m -> m.toJson(root.putObject("model")));
-        root.put("passed", passed(tallies) && ran.map(VerifyModel::passed).orElse(true));
+        root.put("passed", passed(tallies, ran));
         Json.print(terminal, root);
     }
 
     private void print(
             DeviceInfo target, Seeds seeds, Optional<VerifyFunctions> functions, Map<String, VerifyTally> tallies) {
-        terminal.printf("%s (%s)%n", target.id(), target.description());
+        terminal.printf("%s (%s)%n", asked(target), target.description());
         functions.ifPresent(f -> f.lines().forEach(line -> terminal.printf("%s%n", line)));
         if (seeds.fresh() > 0) {
             String rounds = seeds.fresh() == 1

@@ -47,8 +47,8 @@ class VendorFunctionsTest {
                     .containsPattern("hyperPost +[1-9][0-9]* passed +0 failed +0 unsupported")
                     .containsPattern("model .*, numerics fp32: ([0-9]+) of \\1 nodes right")
                     .doesNotContainPattern("[0-9] *(ns|us|ms|s|sec|seconds|t/s|GB/s|GiB/s)\\b");
-            JsonNode root =
-                    Run.of("verify", "--device", "ascend:0", "--ops", "hyperpost", "--json").json();
+            JsonNode root = Run.of("verify", "--device", "ascend:0", "--ops", "hyperpost", "--json")
+                    .json();
             assertThat(root.path("tier").asString()).isEqualTo("emulator");
             assertThat(root.path("details").values())
                     .anySatisfy(line -> assertThat(line.asString()).containsPattern("functions: [0-9]+ bound"));

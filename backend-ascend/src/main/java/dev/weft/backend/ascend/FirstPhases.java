@@ -60,8 +60,11 @@ final class FirstPhases {
         for (OpInstance op : instances) {
             for (Candidate candidate : AscendOps.candidates(op.op())) {
                 if (candidate.refuse(op, profile).isEmpty()) {
-                    emit(candidate, op, (function, arguments) ->
-                            answers.merge(function, answer(function, arguments), FirstPhases::both));
+                    emit(
+                            candidate,
+                            op,
+                            (function, arguments) ->
+                                    answers.merge(function, answer(function, arguments), FirstPhases::both));
                 }
             }
         }
@@ -119,12 +122,7 @@ final class FirstPhases {
             candidate.emit(
                     op,
                     new Emission(
-                            profile,
-                            rule,
-                            Emission.nowhere(op, arena),
-                            Emission.NOWHERE,
-                            Long.MAX_VALUE >> 1,
-                            target));
+                            profile, rule, Emission.nowhere(op, arena), Emission.NOWHERE, Long.MAX_VALUE >> 1, target));
         }
     }
 }

@@ -12,7 +12,10 @@ import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 
-/** The conformance suite on the emulated products; composites, which are the same on all of them, on one. */
+/**
+ * The conformance suite on the emulated products. Composites are the same calls on all of them: they run on a product with
+ * narrow floats and on one without, whose operators take other types.
+ */
 @Tag("long")
 class AscendConformanceTest {
     private static @Nullable Emulator emulator;
@@ -24,7 +27,9 @@ class AscendConformanceTest {
                 suite("Ascend950DT_9591", "ascend:0"),
                 suite("Ascend950DT_9591", "ascend:0/composite"),
                 suite("Ascend950PR_9589", "ascend:0"),
-                suite("Ascend910_9382", "ascend:0"));
+                suite("Ascend910_9382", "ascend:0"),
+                suite("Ascend910B1", "ascend:0"),
+                suite("Ascend910B1", "ascend:0/composite"));
     }
 
     /** Each suite is a life of the runtime of its own: cases are asked for one suite after the other. */

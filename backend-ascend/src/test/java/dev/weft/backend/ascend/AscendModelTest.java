@@ -70,7 +70,8 @@ class AscendModelTest {
                         List.of("Ascend950DT_9591", "ascend:0"),
                         List.of("Ascend950DT_9591", "ascend:0/composite"),
                         List.of("Ascend950PR_9589", "ascend:0"),
-                        List.of("Ascend910_9382", "ascend:0"))
+                        List.of("Ascend910_9382", "ascend:0"),
+                        List.of("Ascend910B1", "ascend:0"))
                 .map(run -> dynamicTest(run.get(1) + " on " + run.get(0), () -> compare(run.get(1), run.get(0))));
     }
 

@@ -44,8 +44,7 @@ class PackingTest {
         try (AscendBackend backend = emulator.open(config);
                 BackendDevice device = backend.open(DeviceId.parse("ascend:0"));
                 Arena arena = Arena.ofConfined()) {
-            WeightLayout.Packing layout =
-                    ((WeightLayout) device).packing(op, 1).orElseThrow();
+            WeightLayout.Packing layout = ((WeightLayout) device).packing(op, 1).orElseThrow();
             try (DeviceBuffer buffer = device.allocate(layout.bytes(), 64)) {
                 device.zero(buffer.address(), buffer.bytes());
                 layout.pack(new RandomWeights(3).weight("w", type), buffer.address());

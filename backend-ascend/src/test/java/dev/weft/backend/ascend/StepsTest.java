@@ -106,9 +106,7 @@ class StepsTest {
             assertThat(handles).as("handles").isEqualTo(start.handles);
             assertThat(device).as("bytes of device memory").isEqualTo(start.device);
             assertThat(pinned).as("pinned blocks").isEqualTo(start.pinned);
-            assertThat(resident - start.resident)
-                    .as("growth of resident bytes")
-                    .isLessThan(SoakTest.GROWTH);
+            assertThat(resident - start.resident).as("growth of resident bytes").isLessThan(SoakTest.GROWTH);
         }
     }
 

@@ -32,6 +32,15 @@ final class RankOptions {
                             + " largest that the model's sizes allow.")
     private List<String> spread = List.of();
 
+    @Option(
+            names = "--fixed-dispatch",
+            paramLabel = "TOKENS",
+            description =
+                    "Under mpirun or srun, up to how many tokens per rank a step sends its rows to the experts in the fixed"
+                            + " layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
+                            + " devices that move rows themselves, else 0.")
+    private int fixedTokens = ParallelPlan.AUTOMATIC;
+
     @Mixin
     private final RankDeadline deadline = new RankDeadline();
 
@@ -52,6 +61,10 @@ final class RankOptions {
             if (!spread.isEmpty()) {
                 throw new UsageException("--spread: found one process, expected ranks: start it under mpirun or srun");
             }
+            if (fixedTokens != ParallelPlan.AUTOMATIC) {
+                throw new UsageException(
+                        "--fixed-dispatch: found one process, expected ranks: start it under mpirun or srun");
+            }
             return work.run(null);
         }
         return Ranks.run(launch, limit, Map.of("weft", Version.text()), work::run, e -> Errors.rankFailed(terminal, e));
@@ -69,6 +82,9 @@ final class RankOptions {
 
     /** How a model is laid out. */
     ParallelPlan plan(int ranks, ModelConfig config) {
-        return Spread.of(spread).plan(ranks, config);
+        if (fixedTokens < ParallelPlan.AUTOMATIC) {
+            throw new UsageException("--fixed-dispatch: found " + fixedTokens + ", expected 0 tokens or more");
+        }
+        return Spread.of(spread).plan(ranks, config).withFixedTokens(fixedTokens);
     }
 }

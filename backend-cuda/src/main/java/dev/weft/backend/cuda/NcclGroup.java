@@ -39,6 +39,7 @@ final class NcclGroup extends StagedGroup {
     private final NcclComm comm;
     private final CudaStream stream;
     private long sequence;
+    private volatile long agreed;
     private volatile boolean closed;
 
     private NcclGroup(NcclWorld world, String name, int rank, int size, CudaStream stream) {
@@ -152,6 +153,36 @@ final class NcclGroup extends StagedGroup {
                 s,
                 call(operation, what, bytes),
                 () -> nccl.ncclAllGather(send, receive, bytes, NcclLibrary.BYTE, comm.handle(), s.handle()));
+    }
+
+    @Override
+    public void allGather(String what, DeviceStream on, long[] send, long[] receive, long[] bytes) {
+        CudaStream s = CudaStream.of(on, device);
+        comm.enqueue(s, call("allGather", what, Arrays.stream(bytes).sum()), () -> {
+            int code = NcclLibrary.OK;
+            for (int i = 0; i < bytes.length && code == NcclLibrary.OK; i++) {
+                if (bytes[i] > 0) {
+                    code = nccl.ncclAllGather(
+                            send[i], receive[i], bytes[i], NcclLibrary.BYTE, comm.handle(), s.handle());
+                }
+            }
+            return code;
+        });
+    }
+
+    @Override
+    public boolean isRecordable() {
+        return true;
+    }
+
+    @Override
+    public void agree(long step) {
+        agreed = step;
+    }
+
+    @Override
+    public long agreed() {
+        return agreed;
     }
 
     @Override

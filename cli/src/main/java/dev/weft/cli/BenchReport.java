@@ -19,7 +19,8 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class BenchReport {
     /** Fields that stand at the top if they hold for all results, else in each. */
-    private static final List<String> SHARED = List.of("device", "hardware", "tier", "level", "threads", "numerics", "clock");
+    private static final List<String> SHARED =
+            List.of("device", "hardware", "tier", "level", "threads", "numerics", "clock");
 
     /** Benchmarks of what a device computes; others are about more than the device. */
     private static final Set<String> OF_KERNELS = Set.of("gemm", "op", "layer");

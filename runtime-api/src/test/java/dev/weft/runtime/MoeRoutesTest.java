@@ -22,8 +22,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Routes against the definition, with experts that several ranks hold and experts without rows. */
 class MoeRoutesTest {
     private static final int RANKS = 3;
-    private static final ExpertTable TABLE = new ExpertTable(
-            7, List.of(List.of(0, 1, 2, 5), List.of(1, 3, 4, 6), List.of(0, 2, 3, 5)));
+    private static final ExpertTable TABLE =
+            new ExpertTable(7, List.of(List.of(0, 1, 2, 5), List.of(1, 3, 4, 6), List.of(0, 2, 3, 5)));
     private static final int SLOTS = TABLE.slots();
 
     /** Rows that a rank has for an expert in a step: for most of them none if {@code spread} is large. */

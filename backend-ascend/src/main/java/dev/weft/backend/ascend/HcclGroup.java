@@ -52,8 +52,7 @@ final class HcclGroup extends StagedGroup {
         this(world, name, comm, members, rank, world.device().createStream());
     }
 
-    private HcclGroup(
-            HcclWorld world, String name, MemorySegment comm, int[] members, int rank, AscendStream stream) {
+    private HcclGroup(HcclWorld world, String name, MemorySegment comm, int[] members, int rank, AscendStream stream) {
         super(world.device(), stream);
         this.world = world;
         this.device = world.device();

@@ -111,7 +111,8 @@ final class NcclGroup extends StagedGroup {
         }
         world.requireWhole();
         return new NcclComm.Call(
-                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + world.step(), bytes);
+                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + world.step(),
+                bytes);
     }
 
     @Override

@@ -135,8 +135,7 @@ class NcclGroupTest {
                 stream.synchronize();
             }
             MemorySegment onHost = host(new byte[BYTES]);
-            group.allToAllV(
-                    "pairs", host(data(group.rank(), BYTES)), send[0], send[1], onHost, receive[0], receive[1]);
+            group.allToAllV("pairs", host(data(group.rank(), BYTES)), send[0], send[1], onHost, receive[0], receive[1]);
             assertThat(bytes(onHost)).isEqualTo(back);
             return back;
         });

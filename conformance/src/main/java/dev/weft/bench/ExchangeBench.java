@@ -127,8 +127,7 @@ public final class ExchangeBench implements AutoCloseable {
      * @param peer of the group's transport
      * @param tokens of every rank
      */
-    public ExchangeBench(
-            Device device, Communicator group, Peer peer, ModelConfig model, int tokens, long seed) {
+    public ExchangeBench(Device device, Communicator group, Peer peer, ModelConfig model, int tokens, long seed) {
         this.group = group;
         this.peer = peer;
         this.timed = new TimedGroup(group, peer::libraryNanos);

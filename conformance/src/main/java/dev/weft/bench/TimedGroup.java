@@ -69,9 +69,7 @@ final class TimedGroup extends ForwardingGroup {
             MemorySegment receive,
             long[] receiveBytes,
             long[] receiveOffsets) {
-        timed(
-                what,
-                () -> super.allToAllV(what, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets));
+        timed(what, () -> super.allToAllV(what, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets));
     }
 
     @Override

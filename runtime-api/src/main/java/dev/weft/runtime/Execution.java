@@ -503,9 +503,9 @@ public final class Execution implements AutoCloseable {
     }
 
     private void release() {
-        Communicator group = compiled.options().group();
+        RankGroups groups = compiled.options().groups();
         AutoCloseable values = memory;
-        if (group != null && group.isUnderWay()) {
+        if (groups != null && groups.isUnderWay()) {
             values = memory::abandon;
             LEFT.add(launches); // with what messages are packed in
         }

@@ -166,8 +166,7 @@ final class HostRowExchange extends RowExchange {
                 }
                 case WHOLE -> {
                     long place = places[at];
-                    long address =
-                            place == IN_PLACE ? start(column, r, route.first(run)) : packed.address() + place;
+                    long address = place == IN_PLACE ? start(column, r, route.first(run)) : packed.address() + place;
                     pieces.add(r, address, route.rowsOf(r) * row);
                 }
                 case SMALL -> {} // added before

@@ -127,8 +127,7 @@ final class MoeRoutes {
      */
     private int nextUsed(int[] offsets, int base, int e) {
         int experts = own.length - 1;
-        int equal =
-                Arrays.mismatch(offsets, base + e, base + experts, offsets, base + e + 1, base + experts + 1);
+        int equal = Arrays.mismatch(offsets, base + e, base + experts, offsets, base + e + 1, base + experts + 1);
         return equal < 0 ? experts : e + equal;
     }
 

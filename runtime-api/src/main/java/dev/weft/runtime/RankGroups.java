@@ -67,6 +67,11 @@ public final class RankGroups implements AutoCloseable {
         return ranks == all.size() ? Optional.of(all) : Optional.ofNullable(blocks.get(ranks));
     }
 
+    /** As {@link Communicator#isUnderWay}, of any of the groups. */
+    boolean isUnderWay() {
+        return all.isUnderWay() || blocks.values().stream().anyMatch(Communicator::isUnderWay);
+    }
+
     @Override
     public void close() {
         Closing.all(List.copyOf(blocks.values()));
@@ -74,6 +79,7 @@ public final class RankGroups implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "group " + all.name() + " of " + all.size() + (blocks.isEmpty() ? "" : " with blocks of " + new TreeSet<>(blocks.keySet()));
+        return "group " + all.name() + " of " + all.size()
+                + (blocks.isEmpty() ? "" : " with blocks of " + new TreeSet<>(blocks.keySet()));
     }
 }

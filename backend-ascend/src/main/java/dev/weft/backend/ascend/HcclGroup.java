@@ -7,10 +7,9 @@ import dev.weft.backend.ascend.abi.HcclResult;
 import dev.weft.backend.ascend.abi.HcclType;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
-import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
-import dev.weft.spi.support.DeviceScratch;
 import dev.weft.spi.support.RankArguments;
+import dev.weft.spi.support.StagedGroup;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -27,13 +26,10 @@ import org.slf4j.LoggerFactory;
  * A communicator of HCCL. It moves bytes, as the 8-bit integers that every collective takes on every product. Memory of the
  * host goes through buffers of the device on a stream of the group's own.
  */
-final class HcclGroup implements DeviceCommunicator {
+final class HcclGroup extends StagedGroup {
     private static final Logger LOG = LoggerFactory.getLogger(HcclGroup.class);
     private static final int BYTES = HcclType.INT8.value();
     private static final ValueLayout.OfInt I32 = ValueLayout.JAVA_INT;
-
-    /** Every rank sends this much where only its coming counts. */
-    private static final int SIGN_BYTES = 64;
 
     private final HcclWorld world;
     private final AscendDevice device;
@@ -42,8 +38,6 @@ final class HcclGroup implements DeviceCommunicator {
     private final int[] members;
     private final int rank;
     private final AscendStream stream;
-    private final DeviceScratch sent;
-    private final DeviceScratch received;
     private HcclCall current;
     private AscendStream last;
     private long sequence;
@@ -55,6 +49,11 @@ final class HcclGroup implements DeviceCommunicator {
      * @param members ranks in the world, by rank in the group
      */
     HcclGroup(HcclWorld world, String name, MemorySegment comm, int[] members, int rank) {
+        this(world, name, comm, members, rank, world.device().createStream());
+    }
+
+    private HcclGroup(HcclWorld world, String name, MemorySegment comm, int[] members, int rank, AscendStream stream) {
+        super(world.device(), stream);
         this.world = world;
         this.device = world.device();
         this.name = name;
@@ -62,9 +61,7 @@ final class HcclGroup implements DeviceCommunicator {
         this.members = members;
         this.rank = rank;
         this.current = new HcclCall("join", name, name, 0, 0, 0);
-        this.sent = new DeviceScratch(device);
-        this.received = new DeviceScratch(device);
-        this.stream = device.createStream();
+        this.stream = stream;
         this.last = stream;
         device.add(this);
     }
@@ -133,16 +130,14 @@ final class HcclGroup implements DeviceCommunicator {
 
     // memory of the device
 
+    /** HcclBarrier is known from one source only, so a barrier is an all-gather too. */
     @Override
-    public void allGather(String what, DeviceStream stream, long send, long receive, long bytes) {
-        HcclCall call = begin("allGather", what, bytes);
-        if (bytes > 0) {
-            append(
-                    call,
-                    AscendStream.of(stream, device),
-                    List.of(),
-                    s -> device.hccl().HcclAllGather(at(send), at(receive), bytes, BYTES, comm, s));
-        }
+    protected void gather(String operation, String what, DeviceStream stream, long send, long receive, long bytes) {
+        append(
+                begin(operation, what, bytes),
+                AscendStream.of(stream, device),
+                List.of(),
+                s -> device.hccl().HcclAllGather(at(send), at(receive), bytes, BYTES, comm, s));
     }
 
     @Override
@@ -194,100 +189,30 @@ final class HcclGroup implements DeviceCommunicator {
         }
     }
 
-    // memory of the host
+    @Override
+    protected void send(String what, DeviceStream stream, long data, long bytes, int to) {
+        append(
+                begin("send", what, bytes),
+                AscendStream.of(stream, device),
+                List.of(),
+                s -> device.hccl().HcclSend(at(data), bytes, BYTES, to, comm, s));
+    }
 
-    /** Waits for what was appended to the group's own stream. */
-    private void finish() {
+    @Override
+    protected void receive(String what, DeviceStream stream, long data, long bytes, int from) {
+        append(
+                begin("receive", what, 0),
+                AscendStream.of(stream, device),
+                List.of(),
+                s -> device.hccl().HcclRecv(at(data), bytes, BYTES, from, comm, s));
+    }
+
+    @Override
+    protected void finish() {
         try {
-            stream.synchronize();
+            super.finish();
         } catch (DeviceLostException e) {
             throw world.failedWith(current, e);
-        }
-    }
-
-    @Override
-    public void barrier(String what) {
-        HcclCall call = begin("barrier", what, SIGN_BYTES);
-        MemorySegment from = at(sent.bytes(stream, SIGN_BYTES));
-        MemorySegment to = at(received.bytes(stream, (long) SIGN_BYTES * size()));
-        // whoever has gathered the signs of all has seen all come; HcclBarrier is known from one source only
-        append(call, stream, List.of(), s -> device.hccl().HcclAllGather(from, to, SIGN_BYTES, BYTES, comm, s));
-        finish();
-    }
-
-    @Override
-    public void broadcast(String what, MemorySegment data, int root) {
-        RankArguments.requireNative("broadcast " + what, data);
-        long address = sent.bytes(stream, data.byteSize());
-        if (rank == root) {
-            stream.copyIn(data, address);
-        }
-        broadcast(what, stream, address, data.byteSize(), root);
-        if (rank != root) {
-            stream.copyOut(address, data);
-        }
-        finish();
-    }
-
-    @Override
-    public void allGather(String what, MemorySegment send, MemorySegment receive) {
-        RankArguments.requireNative("allGather " + what, send);
-        RankArguments.requireNative("allGather " + what, receive);
-        RankArguments.requireBytes("allGather " + what + ": receive", receive, size() * send.byteSize());
-        long from = sent.bytes(stream, send.byteSize());
-        long to = received.bytes(stream, receive.byteSize());
-        stream.copyIn(send, from);
-        allGather(what, stream, from, to, send.byteSize());
-        stream.copyOut(to, receive);
-        finish();
-    }
-
-    @Override
-    public void allToAllV(
-            String what,
-            MemorySegment send,
-            long[] sendBytes,
-            long[] sendOffsets,
-            MemorySegment receive,
-            long[] receiveBytes,
-            long[] receiveOffsets) {
-        RankArguments.requireNative("allToAllV " + what, send);
-        RankArguments.requireNative("allToAllV " + what, receive);
-        RankArguments.requireRanges("allToAllV " + what + ": send", send, sendBytes, sendOffsets, size());
-        RankArguments.requireRanges("allToAllV " + what + ": receive", receive, receiveBytes, receiveOffsets, size());
-        long from = sent.bytes(stream, send.byteSize());
-        long to = received.bytes(stream, receive.byteSize());
-        stream.copyIn(send, from);
-        allToAllV(what, stream, from, sendBytes, sendOffsets, to, receiveBytes, receiveOffsets);
-        for (int i = 0; i < size(); i++) { // only what arrived: the rest of the receiver's memory is its own
-            stream.copyOut(to + receiveOffsets[i], receive.asSlice(receiveOffsets[i], receiveBytes[i]));
-        }
-        finish();
-    }
-
-    @Override
-    public void send(String what, MemorySegment data, int to) {
-        RankArguments.requireRank("send " + what, to, size());
-        RankArguments.requireNative("send " + what, data);
-        HcclCall call = begin("send", what, data.byteSize());
-        if (data.byteSize() > 0) {
-            MemorySegment from = at(sent.bytes(stream, data.byteSize()));
-            stream.copyIn(data, from.address());
-            append(call, stream, List.of(), s -> device.hccl().HcclSend(from, data.byteSize(), BYTES, to, comm, s));
-            finish();
-        }
-    }
-
-    @Override
-    public void receive(String what, MemorySegment data, int from) {
-        RankArguments.requireRank("receive " + what, from, size());
-        RankArguments.requireNative("receive " + what, data);
-        HcclCall call = begin("receive", what, 0);
-        if (data.byteSize() > 0) {
-            MemorySegment to = at(received.bytes(stream, data.byteSize()));
-            append(call, stream, List.of(), s -> device.hccl().HcclRecv(to, data.byteSize(), BYTES, from, comm, s));
-            stream.copyOut(to.address(), data);
-            finish();
         }
     }
 
@@ -368,8 +293,7 @@ final class HcclGroup implements DeviceCommunicator {
         closed = true;
         boolean idle = device.settleStreams();
         stream.closeHere();
-        sent.close();
-        received.close();
+        closeStaging();
         if (idle) {
             int code = device.hccl().HcclCommDestroy(comm);
             if (code != HcclResult.SUCCESS) {

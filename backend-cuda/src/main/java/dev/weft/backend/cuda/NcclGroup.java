@@ -3,12 +3,10 @@ package dev.weft.backend.cuda;
 import dev.weft.ClosedException;
 import dev.weft.CommunicatorException;
 import dev.weft.spi.BackendDevice;
-import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
-import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
-import dev.weft.spi.support.DeviceScratch;
 import dev.weft.spi.support.RankArguments;
+import dev.weft.spi.support.StagedGroup;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -28,11 +26,8 @@ import org.slf4j.LoggerFactory;
  * <p>An all-to-all is a send and a receive per pair of ranks in one group of NCCL. A part of the group is a communicator of
  * its own with an identity of its own, not {@code ncclCommSplit}, which younger libraries only have.
  */
-final class NcclGroup implements DeviceCommunicator {
+final class NcclGroup extends StagedGroup {
     private static final Logger LOG = LoggerFactory.getLogger(NcclGroup.class);
-
-    /** Host memory of one message goes in pieces of so many bytes. */
-    private static final long PIECE = 32L << 20;
 
     private final NcclWorld world;
     private final CudaDevice device;
@@ -43,13 +38,12 @@ final class NcclGroup implements DeviceCommunicator {
     private final int size;
     private final NcclComm comm;
     private final CudaStream stream;
-    private final DeviceScratch sent;
-    private final DeviceScratch received;
     private long sequence;
     private volatile long agreed;
     private volatile boolean closed;
 
-    private NcclGroup(NcclWorld world, String name, int rank, int size) {
+    private NcclGroup(NcclWorld world, String name, int rank, int size, CudaStream stream) {
+        super(world.device(), stream);
         this.world = world;
         this.device = world.device();
         this.library = world.library();
@@ -58,9 +52,7 @@ final class NcclGroup implements DeviceCommunicator {
         this.rank = rank;
         this.size = size;
         this.comm = new NcclComm(world);
-        this.stream = device.createStream();
-        this.sent = new DeviceScratch(device);
-        this.received = new DeviceScratch(device);
+        this.stream = stream;
     }
 
     /** As {@link dev.weft.spi.DeviceGroups#join}. */
@@ -79,7 +71,7 @@ final class NcclGroup implements DeviceCommunicator {
 
     private static NcclGroup join(
             NcclWorld world, String name, int rank, int size, UnaryOperator<byte[]> fromRankZero) {
-        NcclGroup group = new NcclGroup(world, name, rank, size);
+        NcclGroup group = new NcclGroup(world, name, rank, size, world.device().createStream());
         try {
             NcclComm.Call call = group.call("join", "NCCL", 0);
             group.comm.join(call, size, group.identity(call, fromRankZero), rank);
@@ -119,7 +111,8 @@ final class NcclGroup implements DeviceCommunicator {
         }
         world.requireWhole();
         return new NcclComm.Call(
-                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + world.step(), bytes);
+                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + world.step(),
+                bytes);
     }
 
     @Override
@@ -155,10 +148,12 @@ final class NcclGroup implements DeviceCommunicator {
     // memory of the device
 
     @Override
-    public void allGather(String what, DeviceStream on, long send, long receive, long bytes) {
-        if (bytes > 0) {
-            gather(call("allGather", what, bytes), CudaStream.of(on, device), send, receive);
-        }
+    protected void gather(String operation, String what, DeviceStream on, long send, long receive, long bytes) {
+        CudaStream s = CudaStream.of(on, device);
+        comm.enqueue(
+                s,
+                call(operation, what, bytes),
+                () -> nccl.ncclAllGather(send, receive, bytes, NcclLibrary.BYTE, comm.handle(), s.handle()));
     }
 
     @Override
@@ -189,13 +184,6 @@ final class NcclGroup implements DeviceCommunicator {
     @Override
     public long agreed() {
         return agreed;
-    }
-
-    private void gather(NcclComm.Call call, CudaStream s, long send, long receive) {
-        comm.enqueue(
-                s,
-                call,
-                () -> nccl.ncclAllGather(send, receive, call.bytes(), NcclLibrary.BYTE, comm.handle(), s.handle()));
     }
 
     @Override
@@ -250,90 +238,16 @@ final class NcclGroup implements DeviceCommunicator {
                 : nccl.ncclRecv(address, bytes, NcclLibrary.BYTE, from, comm.handle(), s.handle());
     }
 
-    // memory of the host
-
     @Override
-    public void barrier(String what) {
-        gather(call("barrier", what, 1), stream, sent.bytes(stream, 1), received.bytes(stream, size));
-        stream.synchronize();
+    protected void send(String what, DeviceStream on, long data, long bytes, int to) {
+        CudaStream s = CudaStream.of(on, device);
+        comm.enqueue(s, call("send", what, bytes), () -> send(data, bytes, to, s));
     }
 
     @Override
-    public void broadcast(String what, MemorySegment data, int root) {
-        inPieces(data, (piece, address) -> {
-            if (rank == root) {
-                stream.copyIn(piece, address);
-            }
-            broadcast(what, stream, address, piece.byteSize(), root);
-            if (rank != root) {
-                stream.copyOut(address, piece);
-            }
-        });
-    }
-
-    @Override
-    public void allGather(String what, MemorySegment send, MemorySegment receive) {
-        long bytes = send.byteSize();
-        RankArguments.requireBytes("allGather " + what + ": receive", receive, size * bytes);
-        long from = sent.bytes(stream, bytes);
-        long to = received.bytes(stream, size * bytes);
-        stream.copyIn(send, from);
-        allGather(what, stream, from, to, bytes);
-        stream.copyOut(to, receive);
-        stream.synchronize();
-    }
-
-    @Override
-    public void allToAllV(
-            String what,
-            MemorySegment send,
-            long[] sendBytes,
-            long[] sendOffsets,
-            MemorySegment receive,
-            long[] receiveBytes,
-            long[] receiveOffsets) {
-        RankArguments.requireRanges("allToAllV " + what + ": send", send, sendBytes, sendOffsets, size);
-        RankArguments.requireRanges("allToAllV " + what + ": receive", receive, receiveBytes, receiveOffsets, size);
-        long from = sent.bytes(stream, send.byteSize());
-        long to = received.bytes(stream, receive.byteSize());
-        stream.copyIn(send, from);
-        allToAllV(what, stream, from, sendBytes, sendOffsets, to, receiveBytes, receiveOffsets);
-        for (int peer = 0; peer < size; peer++) { // what nobody sends to stays as it is
-            stream.copyOut(to + receiveOffsets[peer], receive.asSlice(receiveOffsets[peer], receiveBytes[peer]));
-        }
-        stream.synchronize();
-    }
-
-    @Override
-    public void send(String what, MemorySegment data, int to) {
-        RankArguments.requireRank("send " + what, to, size);
-        inPieces(data, (piece, address) -> {
-            stream.copyIn(piece, address);
-            NcclComm.Call call = call("send", what, piece.byteSize());
-            comm.enqueue(stream, call, () -> send(address, piece.byteSize(), to, stream));
-        });
-    }
-
-    @Override
-    public void receive(String what, MemorySegment data, int from) {
-        RankArguments.requireRank("receive " + what, from, size);
-        inPieces(data, (piece, address) -> {
-            comm.enqueue(stream, call("receive", what, 0), () -> receive(address, piece.byteSize(), from, stream));
-            stream.copyOut(address, piece);
-        });
-    }
-
-    /** Moves a piece of host memory by way of a device address. */
-    private interface Piece {
-        void move(MemorySegment piece, long address);
-    }
-
-    private void inPieces(MemorySegment data, Piece body) {
-        for (long at = 0; at < data.byteSize(); at += PIECE) {
-            long bytes = Math.min(PIECE, data.byteSize() - at);
-            body.move(data.asSlice(at, bytes), sent.bytes(stream, bytes));
-            stream.synchronize();
-        }
+    protected void receive(String what, DeviceStream on, long data, long bytes, int from) {
+        CudaStream s = CudaStream.of(on, device);
+        comm.enqueue(s, call("receive", what, 0), () -> receive(data, bytes, from, s));
     }
 
     // the group
@@ -369,9 +283,11 @@ final class NcclGroup implements DeviceCommunicator {
 
     /** Everybody's bytes, in rank order. */
     private byte[] fromAll(String what, byte[] mine) {
-        byte[] all = new byte[size * mine.length];
-        allGather(what, MemorySegment.ofArray(mine), MemorySegment.ofArray(all));
-        return all;
+        Arena arena = Arena.ofAuto();
+        MemorySegment send = arena.allocateFrom(ValueLayout.JAVA_BYTE, mine);
+        MemorySegment all = arena.allocate(size * send.byteSize());
+        allGather(what, send, all);
+        return all.toArray(ValueLayout.JAVA_BYTE);
     }
 
     @Override
@@ -394,7 +310,7 @@ final class NcclGroup implements DeviceCommunicator {
         closed = true;
         comm.leaveHere(call);
         stream.closeHere();
-        Closing.all(List.of(sent, received));
+        closeStaging();
         device.forget(this);
     }
 }

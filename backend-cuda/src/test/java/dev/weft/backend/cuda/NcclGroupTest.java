@@ -14,6 +14,7 @@ import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.time.Duration;
 import java.util.List;
 import java.util.Random;
@@ -77,6 +78,14 @@ class NcclGroupTest {
         return MemorySegment.ofArray(data);
     }
 
+    private static MemorySegment host(byte... data) {
+        return Arena.ofAuto().allocateFrom(ValueLayout.JAVA_BYTE, data);
+    }
+
+    private static byte[] bytes(MemorySegment host) {
+        return host.toArray(ValueLayout.JAVA_BYTE);
+    }
+
     @Test
     void memoryOfDevicesMovesInTheOrderOfTheStream() throws Exception {
         List<Future<byte[]>> results = run(LONG, group -> {
@@ -125,10 +134,9 @@ class NcclGroupTest {
                 stream.copyOut(to.address(), heap(back));
                 stream.synchronize();
             }
-            byte[] onHost = new byte[BYTES];
-            group.allToAllV(
-                    "pairs", heap(data(group.rank(), BYTES)), send[0], send[1], heap(onHost), receive[0], receive[1]);
-            assertThat(onHost).isEqualTo(back);
+            MemorySegment onHost = host(new byte[BYTES]);
+            group.allToAllV("pairs", host(data(group.rank(), BYTES)), send[0], send[1], onHost, receive[0], receive[1]);
+            assertThat(bytes(onHost)).isEqualTo(back);
             return back;
         });
         for (int to = 0; to < RANKS; to++) {
@@ -158,25 +166,25 @@ class NcclGroupTest {
     @Test
     void hostMemoryMovesThroughTheDevice() throws Exception {
         List<Future<String>> results = run(LONG, group -> {
-            byte[] gathered = new byte[RANKS * BYTES];
-            group.allGather("rows", heap(data(group.rank(), BYTES)), heap(gathered));
-            assertThat(gathered).isEqualTo(all(BYTES));
-            byte[] one = data(group.rank(), BYTES);
-            group.broadcast("one", heap(one), 2);
-            assertThat(one).isEqualTo(data(2, BYTES));
+            MemorySegment gathered = host(new byte[RANKS * BYTES]);
+            group.allGather("rows", host(data(group.rank(), BYTES)), gathered);
+            assertThat(bytes(gathered)).isEqualTo(all(BYTES));
+            MemorySegment one = host(data(group.rank(), BYTES));
+            group.broadcast("one", one, 2);
+            assertThat(bytes(one)).isEqualTo(data(2, BYTES));
             group.barrier("all");
             if (group.rank() == 0) {
-                group.send("state", heap(data(7, BYTES)), 1);
+                group.send("state", host(data(7, BYTES)), 1);
             } else if (group.rank() == 1) {
-                byte[] state = new byte[BYTES];
-                group.receive("state", heap(state), 0);
-                assertThat(state).isEqualTo(data(7, BYTES));
+                MemorySegment state = host(new byte[BYTES]);
+                group.receive("state", state, 0);
+                assertThat(bytes(state)).isEqualTo(data(7, BYTES));
             }
             // ranks 0 and 2 part from 1, and change places
             try (Communicator part = group.split("ends", group.rank() % 2, -group.rank())) {
-                byte[] ranks = new byte[part.size()];
-                part.allGather("ranks", heap(new byte[] {(byte) group.rank()}), heap(ranks));
-                assertThat(ranks).isEqualTo(group.rank() == 1 ? new byte[] {1} : new byte[] {2, 0});
+                MemorySegment ranks = host(new byte[part.size()]);
+                part.allGather("ranks", host((byte) group.rank()), ranks);
+                assertThat(bytes(ranks)).isEqualTo(group.rank() == 1 ? new byte[] {1} : new byte[] {2, 0});
                 return part.name() + part.rank();
             }
         });
@@ -262,7 +270,7 @@ class NcclGroupTest {
             }
             return assertFails(() -> group.barrier("alone"));
         });
-        assertThat(results.get(0).get()).isEqualTo("rank 0 of 3 ended group world: no expert 7");
+        assertThat(results.get(0).get()).isEqualTo("rank 0 of 3 on device cuda:0 ended group world: no expert 7");
         assertThat(results.get(2).get()).contains("barrier 'alone'", "not done after");
     }
 
@@ -275,7 +283,7 @@ class NcclGroupTest {
                     group -> assertFails(() -> {
                         long[] one = {1, 1, 1};
                         long[] at = {0, 1, 2};
-                        group.allToAllV("rows", heap(new byte[3]), one, at, heap(new byte[3]), one, at);
+                        group.allToAllV("rows", host(new byte[3]), one, at, host(new byte[3]), one, at);
                     }));
             assertThat(results)
                     .as(failure)
@@ -310,7 +318,7 @@ class NcclGroupTest {
     void theEmulatorSeesSizesThatDiffer() {
         run(LONG, group -> {
             byte[] mine = new byte[2 + group.rank()];
-            group.allGather("rows", heap(mine), heap(new byte[RANKS * mine.length]));
+            group.allGather("rows", host(mine), host(new byte[RANKS * mine.length]));
             return 0;
         });
         assertThat(nccl.faults()).isNotEmpty().allMatch(f -> f.startsWith("collective-mismatch: call 0"));
@@ -318,7 +326,7 @@ class NcclGroupTest {
             long[] none = new long[RANKS];
             long[] send = {0, group.rank() == 0 ? 2 : 0, 0};
             long[] receive = {group.rank() == 1 ? 3 : 0, 0, 0};
-            group.allToAllV("rows", heap(new byte[3]), send, none, heap(new byte[3]), receive, none);
+            group.allToAllV("rows", host(new byte[3]), send, none, host(new byte[3]), receive, none);
             return 0;
         });
         assertThat(nccl.faults()).containsExactly("count-mismatch: rank 1 receives 3 bytes from rank 0, which sends 2");
@@ -328,7 +336,7 @@ class NcclGroupTest {
     void aGroupEndsWithItsDeviceAndIsClosedOnce() throws Exception {
         List<Future<String>> results = run(LONG, group -> {
             group.barrier("all");
-            assertThatThrownBy(() -> group.broadcast("x", heap(new byte[1]), 3)).isInstanceOf(RequestException.class);
+            assertThatThrownBy(() -> group.broadcast("x", host(new byte[1]), 3)).isInstanceOf(RequestException.class);
             if (group.rank() == 0) {
                 group.device().close();
                 assertThatThrownBy(() -> group.barrier("all")).isInstanceOf(ClosedException.class);

@@ -33,8 +33,7 @@ final class BareAllToAll {
 
     /** @return the library's error code */
     int run(Mpi mpi, long type, long comm) {
-        return mpi.MPI_Alltoallv(
-                send, sendCounts, sendPlaces, type, receive, receiveCounts, receivePlaces, type, comm);
+        return mpi.MPI_Alltoallv(send, sendCounts, sendPlaces, type, receive, receiveCounts, receivePlaces, type, comm);
     }
 
     private static MemorySegment buffer(long[] parts) {

@@ -46,16 +46,6 @@ interface Mpi {
 
     int MPI_Ibcast(MemorySegment data, int count, long type, int root, long comm, MemorySegment outRequest);
 
-    int MPI_Iallgather(
-            MemorySegment send,
-            int sendCount,
-            long sendType,
-            MemorySegment receive,
-            int receiveCount,
-            long receiveType,
-            long comm,
-            MemorySegment outRequest);
-
     /** Blocks. Counts and places are arrays of 32-bit integers. */
     int MPI_Alltoallv(
             MemorySegment send,

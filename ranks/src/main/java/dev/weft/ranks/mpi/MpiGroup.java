@@ -28,9 +28,6 @@ public final class MpiGroup implements Communicator, MpiMeasures {
     /** Messages between two ranks under way at once: with hundreds Open MPI takes five times as long over shared memory. */
     private static final int PIECES_AT_ONCE = 16;
 
-    /** Up to so many ranks, messages to each gather sooner than the library's own nonblocking function, which plans first. */
-    private static final int FEW = 8;
-
     private final MpiWorld world;
     private final Mpi mpi;
     private final long type;
@@ -158,6 +155,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         }
     }
 
+    /** By messages as well: between few ranks they take half the time of the library's own nonblocking function. */
     @Override
     public void allGather(String what, MemorySegment send, MemorySegment receive) {
         long bytes = send.byteSize();
@@ -165,13 +163,6 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         RankArguments.requireNative("allGather " + what, receive);
         RankArguments.requireBytes("allGather " + what + ": receive", receive, size() * bytes);
         Call call = begin("allGather", what, bytes);
-        if (size() > FEW && receive.byteSize() <= world.chunk()) { // the same on all ranks
-            int each = (int) bytes;
-            messages.use(send, receive);
-            messages.start(call, r -> mpi.MPI_Iallgather(send, each, type, receive, each, type, comm, r));
-            messages.await(call);
-            return;
-        }
         messages.use(send, receive);
         for (int distance = 1; distance < size(); distance++) {
             int from = Math.floorMod(rank - distance, size());

@@ -61,8 +61,8 @@ final class Notices {
                 MemorySegment text = outgoing.asSlice((long) to * BYTES, BYTES).fill((byte) 0);
                 encode(call, text);
                 sending.slot(to).set(ValueLayout.JAVA_LONG, 0, 0);
-                int code = mpi.MPI_Isend(
-                        text.address(), BYTES, library.abi().bytes(), to, TAG, comm, sending.address(to));
+                int code =
+                        mpi.MPI_Isend(text.address(), BYTES, library.abi().bytes(), to, TAG, comm, sending.address(to));
                 busy[to] = code == 0;
             }
         }

@@ -25,6 +25,7 @@ final class MpiContent {
         arguments(world);
         world.step(2);
         world.barrier("end");
+        assertThat(world.isUnderWay()).isFalse();
     }
 
     private static void operations(Communicator c) {

@@ -109,14 +109,18 @@ public final class RankProgram {
                 pair.barrier("end");
             }
         }
-        world.allToAllV(
-                "moeDispatch layers.3",
-                data,
-                bytes,
-                offsets,
-                Arena.global().allocate(64L * world.size()),
-                bytes,
-                offsets);
+        try {
+            world.allToAllV(
+                    "moeDispatch layers.3",
+                    data,
+                    bytes,
+                    offsets,
+                    Arena.global().allocate(64L * world.size()),
+                    bytes,
+                    offsets);
+        } finally {
+            System.out.println("under way on rank " + world.rank() + ": " + world.isUnderWay());
+        }
     }
 
     private static void befall(String what, Communicator world) {

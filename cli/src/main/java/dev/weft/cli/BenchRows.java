@@ -73,6 +73,7 @@ final class BenchRows {
             Column.real("ofPeer"),
             Column.real("ofPeerP10"),
             Column.real("javaSeconds"),
+            Column.real("groupJavaSeconds"),
             Column.real("gbps"),
             Column.real("gflops"),
             Column.text("limit.kind"),

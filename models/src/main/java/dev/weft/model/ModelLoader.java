@@ -35,7 +35,7 @@ final class ModelLoader {
     private final LoadOptions stateOptions;
 
     private final ContextInputs contextInputs;
-    private final CompileOptions compile;
+    private CompileOptions compile;
     private final ParallelPlan plan;
     private final @Nullable RankSteps ranks;
     private final ModelConfig config;
@@ -77,12 +77,13 @@ final class ModelLoader {
         ranks.together("check of the model", loader::refuse);
         ranks.requireSame("model", loader.fingerprint());
         ranks.requireSame("options", options + " " + plan);
-        ranks.together("compilation", loader::compile);
         List<DeepSeekV4> loaded = new ArrayList<>();
         try {
+            ranks.together("compilation", loader::compile);
             ranks.together("loading of weights", () -> loaded.add(loader.load(progress)));
         } catch (RuntimeException | Error e) {
             loaded.forEach(DeepSeekV4::abandon);
+            ranks.close();
             throw e;
         }
         return loaded.getFirst();
@@ -107,6 +108,9 @@ final class ModelLoader {
     }
 
     private void compile() {
+        if (ranks != null) {
+            compile = compile.withGroups(ranks.split(plan.blocks()));
+        }
         int rank = compile.group() == null ? 0 : compile.group().rank();
         shares.add(plan.share(V4Graphs.backbone(config, stateOptions), config, rank));
         if (options.mtp()) {

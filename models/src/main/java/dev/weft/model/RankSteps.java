@@ -4,6 +4,7 @@ import dev.weft.CommunicatorException;
 import dev.weft.RequestException;
 import dev.weft.WeftException;
 import dev.weft.parallel.ContextCuts;
+import dev.weft.runtime.RankGroups;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.support.HostScratch;
@@ -12,18 +13,21 @@ import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Collection;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 
 /**
  * What the ranks of one model say to each other between steps: whether they were started alike, whether all could do what
- * was asked of them, and before every step who has work. Used by one thread at a time.
+ * was asked of them, and before every step who has work. Owns the blocks in which they work. Used by one thread at a time.
  */
-final class RankSteps {
+final class RankSteps implements AutoCloseable {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
     private static final int HEADER_LONGS = 7;
     private static final int TEXT_BYTES = 1024;
 
     private final Communicator group;
+    private @Nullable RankGroups groups;
     private final HostScratch mine = new HostScratch();
     private final HostScratch all = new HostScratch();
     private long steps;
@@ -71,6 +75,12 @@ final class RankSteps {
                 throw new CommunicatorException(subject + " failed on rank " + r + ": " + failures.get(r));
             }
         }
+    }
+
+    /** The ranks, and their blocks of some sizes; once. */
+    RankGroups split(Collection<Integer> sizes) {
+        groups = RankGroups.split(group, sizes);
+        return groups;
     }
 
     /** What a rank wants to do next, in ascending precedence. */
@@ -247,5 +257,13 @@ final class RankSteps {
             out.add(new String(Arrays.copyOf(raw, end), StandardCharsets.UTF_8));
         }
         return out;
+    }
+
+    /** Leaves the blocks. */
+    @Override
+    public void close() {
+        if (groups != null) {
+            groups.close();
+        }
     }
 }

@@ -392,6 +392,9 @@ final class Stepper implements AutoCloseable {
             all.add(fixed);
         }
         all.add(backbone);
+        if (ranks != null) {
+            all.add(ranks);
+        }
         Closing.all(all);
     }
 }

@@ -2,9 +2,10 @@ package dev.weft.runtime;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.weft.op.Collective;
+import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
 import dev.weft.spi.Closing;
-import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Kernel;
@@ -14,7 +15,6 @@ import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The nodes of a compiled graph in order: neighbours with kernels are captured where the device can, others are enqueued
@@ -34,7 +34,8 @@ final class Launches implements AutoCloseable {
     private final List<KernelArguments> arguments;
     private final List<Launch> launches = new ArrayList<>();
     private final Extents extents;
-    private final @Nullable Collectives collectives;
+    /** One per group of ranks. */
+    private final List<Collectives> collectives = new ArrayList<>();
 
     /**
      * @param arguments of every step, with final addresses
@@ -44,9 +45,6 @@ final class Launches implements AutoCloseable {
     Launches(CompiledGraph compiled, List<KernelArguments> arguments, DeviceBuffer memory, Extents extents) {
         this.compiled = compiled;
         this.extents = extents;
-        Communicator group = compiled.options().group();
-        this.collectives =
-                group == null ? null : new Collectives(compiled.device().spi(), group, this::bindLate);
         this.memory = memory;
         this.arguments = arguments;
         try {
@@ -63,10 +61,15 @@ final class Launches implements AutoCloseable {
 
     private void build() {
         List<Step> steps = compiled.steps();
+        steps.stream()
+                .filter(Step::isCollective)
+                .map(s -> requireNonNull(compiled.options().groups()).of(ranks(s)).orElseThrow())
+                .distinct()
+                .forEach(group -> collectives.add(new Collectives(spi(), group, this::bindLate)));
         for (int i = 0; i < steps.size(); ) {
             int end = i;
             // poison goes between the nodes
-            if (compiled.device().spi() instanceof Capturing
+            if (spi() instanceof Capturing
                     && !compiled.options().poisonWorkspace()) {
                 while (end < steps.size() && isRecordable(steps.get(end))) {
                     end++;
@@ -83,11 +86,28 @@ final class Launches implements AutoCloseable {
     }
 
     private boolean isRecordable(Step step) {
-        return step.kernel() != null || collectives != null && collectives.isRecordable(step);
+        return step.kernel() != null || step.isCollective() && collectives(step).isRecordable(step);
     }
 
     private Kernel kernel(Step step) {
-        return step.kernel() == null ? requireNonNull(collectives).kernel(step) : step.kernel();
+        return step.kernel() == null ? collectives(step).kernel(step) : step.kernel();
+    }
+
+    private BackendDevice spi() {
+        return compiled.device().spi();
+    }
+
+    private static int ranks(Step collective) {
+        return ((Collective) collective.node().op()).ranks();
+    }
+
+    private Collectives collectives(Step collective) {
+        int ranks = ranks(collective);
+        int i = 0; // without boxes: a step allocates nothing
+        while (collectives.get(i).group().size() != ranks) {
+            i++;
+        }
+        return collectives.get(i);
     }
 
     private Captured capture(List<Step> steps, List<KernelArguments> arguments) {
@@ -101,7 +121,7 @@ final class Launches implements AutoCloseable {
                 a.type(i).shape().dims().forEach(d -> dims.add(d.name()));
             }
         }
-        return new Captured(((Capturing) compiled.device().spi()).capture(calls), dims);
+        return new Captured(((Capturing) spi()).capture(calls), dims);
     }
 
     /** Enqueues all nodes. */
@@ -119,9 +139,9 @@ final class Launches implements AutoCloseable {
             Poison.fill(compiled, step, stream, arguments, memory);
         }
         if (step.isCollective()) {
-            requireNonNull(collectives).run(stream, step, arguments);
+            collectives(step).run(stream, step, arguments);
         } else if (step.kernel() == null) {
-            HostFallback.run(compiled.device().spi(), stream, step, arguments);
+            HostFallback.run(spi(), stream, step, arguments);
         } else {
             step.kernel().enqueue(stream, arguments);
         }
@@ -147,14 +167,13 @@ final class Launches implements AutoCloseable {
     void profile(DeviceStream stream, long[] nanos, long[] waits) {
         Arrays.fill(nanos, 0);
         Arrays.fill(waits, 0);
-        Communicator group = compiled.options().group();
         for (int i = 0; i < arguments.size(); i++) {
             Step step = compiled.steps().get(i);
             int node = step.last().index();
             long start = System.nanoTime();
             long met = start;
-            if (group != null && step.isCollective()) {
-                group.barrier(step.last().label());
+            if (step.isCollective()) {
+                collectives(step).group().barrier(step.last().label());
                 met = System.nanoTime();
             }
             enqueue(stream, step, arguments.get(i));
@@ -192,9 +211,7 @@ final class Launches implements AutoCloseable {
                 parts.add(c.capture());
             }
         }
-        if (collectives != null) {
-            parts.add(collectives);
-        }
+        parts.addAll(collectives);
         Closing.all(parts);
     }
 }

@@ -67,11 +67,14 @@ class HcclModelTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"Ascend950DT_9591, 2, false", "Ascend950DT_9591, 4, true", "Ascend910_9382, 2, false"})
-    void theLogitsOfOneDevice(String soc, int ranks, boolean spread) {
-        ParallelPlan experts = ParallelPlan.experts(ranks);
-        ParallelPlan counted = experts.withHead().withOutput().withFixedTokens(0);
-        theLogitsOfOneDevice(soc, ranks, spread ? counted : experts, PREFILL);
+    @CsvSource({
+        "Ascend950DT_9591, 2, 1, 1, 32",
+        "Ascend950DT_9591, 4, 4, 2, 0",
+        "Ascend910_9382, 2, 2, 2, 32"
+    })
+    void theLogitsOfOneDevice(String soc, int ranks, int head, int output, int fixedTokens) {
+        ParallelPlan experts = ParallelPlan.experts(ranks).withFixedTokens(fixedTokens);
+        theLogitsOfOneDevice(soc, ranks, experts.withHead(head).withOutput(output), PREFILL);
     }
 
     /** Every device computes two parts of the prompt. */

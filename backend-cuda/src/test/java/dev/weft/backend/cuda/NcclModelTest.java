@@ -70,7 +70,7 @@ class NcclModelTest {
 
     @Test
     void ranksGiveTheBitsOfOneDeviceAndRowsStayOnTheDevices() throws Exception {
-        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+        try (Emulator emulator = Emulator.start().with("devices", "" + 2 * RANKS);
                 NcclEmulator nccl = new NcclEmulator().with("delay", "50")) {
             float[][][] alone = new float[RANKS][][];
             try (Weft weft = Weft.of(Emulator.backends());
@@ -81,10 +81,11 @@ class NcclModelTest {
                 }
             }
             emulator.bytesToHost();
-            assertThat(spread((local, device) -> local)).isDeepEqualTo(alone);
+            ParallelPlan plan = ParallelPlan.experts(RANKS).withHead().withOutput();
+            assertThat(spread((local, device) -> local, plan)).isDeepEqualTo(alone);
             long throughHost = emulator.bytesToHost();
-            assertThat(spread((local, device) -> CudaRanks.join(local, device.spi(), DEADLINE)))
-                    .isDeepEqualTo(alone);
+            Joining joining = (local, device) -> CudaRanks.join(local, device.spi(), DEADLINE);
+            assertThat(spread(joining, plan)).isDeepEqualTo(alone);
             long withNccl = emulator.bytesToHost();
             long logits = 4L
                     * config.vocabSize()
@@ -93,6 +94,12 @@ class NcclModelTest {
                     .as("bytes but logits that come to the host, %d through it", throughHost - logits)
                     .isPositive()
                     .isLessThan((throughHost - logits) / 10);
+            ParallelPlan blocks =
+                    ParallelPlan.experts(2 * RANKS).withHead(RANKS).withOutput(RANKS);
+            assertThat(spread(joining, blocks)).isDeepEqualTo(alone);
+            assertThat(emulator.bytesToHost() - logits)
+                    .as("bytes but logits that come to the host, in two blocks of devices")
+                    .isLessThan((throughHost - logits) / 5);
         }
     }
 
@@ -164,7 +171,11 @@ class NcclModelTest {
         Duration deadline = Duration.ofSeconds(2);
         try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
                 NcclEmulator nccl = new NcclEmulator().with("hang", "1:20")) {
-            List<Future<float[][]>> results = ranks((local, device) -> CudaRanks.join(local, device.spi(), deadline));
+            List<Future<float[][]>> results = ranks(
+                    (local, device) -> CudaRanks.join(local, device.spi(), deadline),
+                    options(),
+                    ParallelPlan.experts(RANKS).withHead().withOutput(),
+                    NcclModelTest::sequence);
             for (int r = 0; r < RANKS; r++) {
                 assertThatThrownBy(results.get(r)::get)
                         .hasCauseInstanceOf(CommunicatorException.class)
@@ -233,23 +244,19 @@ class NcclModelTest {
         return rows;
     }
 
-    private static float[][][] spread(Joining joining) throws Exception {
-        List<Future<float[][]>> results = ranks(joining);
-        float[][][] all = new float[RANKS][][];
-        for (int r = 0; r < RANKS; r++) {
-            all[r] = results.get(r).get();
+    /** The sequences of the first ranks; others have none. */
+    private static float[][][] spread(Joining joining, ParallelPlan plan) throws Exception {
+        List<Future<float[][]>> results = ranks(
+                joining, options(), plan, (model, rank) -> rank < RANKS ? sequence(model, rank) : new float[0][]);
+        for (int r = RANKS; r < plan.ranks(); r++) {
+            results.get(r).get();
         }
-        return all;
-    }
-
-    private static List<Future<float[][]>> ranks(Joining joining) {
-        ParallelPlan plan = ParallelPlan.experts(RANKS).withHead().withOutput();
-        return ranks(joining, options(), plan, NcclModelTest::sequence);
+        return new float[][][] {results.get(0).get(), results.get(1).get()};
     }
 
     private static List<Future<float[][]>> ranks(
             Joining joining, LoadOptions options, ParallelPlan plan, BiFunction<DeepSeekV4, Integer, float[][]> work) {
-        return CudaRanks.start(RANKS, local -> {
+        return CudaRanks.start(plan.ranks(), local -> {
             try (Weft weft = Weft.of(Emulator.backends());
                     Checkpoint files = Checkpoint.open(checkpoint)) {
                 Device device = weft.device("cuda:" + local.rank());

@@ -76,6 +76,11 @@ final class Collectives implements AutoCloseable {
         this.receiveOffsets = new long[group.size()];
     }
 
+    /** The ranks that run them together. */
+    Communicator group() {
+        return group;
+    }
+
     /** Whether the device can record what the step appends to its stream: no count, no memory of the host. */
     boolean isRecordable(Step step) {
         return step.node().op() instanceof Collective c
@@ -103,11 +108,6 @@ final class Collectives implements AutoCloseable {
                 run(stream, step, arguments);
             }
         };
-    }
-
-    /** The ranks that run them together. */
-    Communicator group() {
-        return group;
     }
 
     void run(DeviceStream stream, Step step, KernelArguments arguments) {
@@ -197,16 +197,6 @@ final class Collectives implements AutoCloseable {
         carrier.allToAllV(what, carrier.data(0), sendBytes, sendOffsets, carrier.data(2), receiveBytes, receiveOffsets);
     }
 
-    private void allToAll(String what) {
-        MemorySegment x = carrier.data(0);
-        long share = x.byteSize() / group.size();
-        for (int r = 0; r < group.size(); r++) {
-            sendOffsets[r] = r * share;
-        }
-        Arrays.fill(sendBytes, share);
-        carrier.allToAllV(what, x, sendBytes, sendOffsets, carrier.data(1), sendBytes, sendOffsets);
-    }
-
     /** How many rows a rank has for another; for one past the last rank, how many it has. */
     private long count(MemorySegment all, int from, int to) {
         return all.getAtIndex(I64, (long) from * (group.size() + 1) + to);
@@ -232,6 +222,16 @@ final class Collectives implements AutoCloseable {
                         + " to receive");
             }
         }
+    }
+
+    private void allToAll(String what) {
+        MemorySegment x = carrier.data(0);
+        long share = x.byteSize() / group.size();
+        for (int r = 0; r < group.size(); r++) {
+            sendOffsets[r] = r * share;
+        }
+        Arrays.fill(sendBytes, share);
+        carrier.allToAllV(what, x, sendBytes, sendOffsets, carrier.data(1), sendBytes, sendOffsets);
     }
 
     private void broadcast(String what) {

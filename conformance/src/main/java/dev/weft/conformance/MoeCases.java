@@ -91,10 +91,10 @@ final class MoeCases {
         Operand rows = Operand.of(x.shaped(dev.weft.Shape.of(7, 130)), Data.random());
         int[] places = choices(7, 16, 3);
         Arrays.fill(places, 6, 12, -1); // two rows that hold nothing
-        cases.add(OpCase.of(
-                        new MoeDispatch(4, 4, 16), rows, Operand.ints(places, 7, 3), Operand.random(DType.F32, 7, 3))
-                .withGaps(0)
-                .noted("four of sixteen experts"));
+        cases.add(
+                OpCase.of(new MoeDispatch(4, 4, 16), rows, Operand.ints(places, 7, 3), Operand.random(DType.F32, 7, 3))
+                        .withGaps(0)
+                        .noted("four of sixteen experts"));
     }
 
     /** Experts of three ranks, of which each holds two of its own and one that all have. */

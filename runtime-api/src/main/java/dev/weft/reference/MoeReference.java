@@ -103,8 +103,7 @@ final class MoeReference {
     }
 
     /** Where the chosen experts are, and where their outputs will be. */
-    static void places(
-            MoePlaces op, HostOperand experts, HostOperand places, HostOperand back, HostOperand source) {
+    static void places(MoePlaces op, HostOperand experts, HostOperand places, HostOperand back, HostOperand source) {
         int[] table = op.places();
         int k = experts.columns();
         int most = places.rows();

@@ -81,10 +81,8 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         this.memory = new DeviceMemory(subject, thread, options.memoryLimit(), context.memory(this::settleStreams));
         this.pinned = new PinnedPool(thread, context);
         this.events = new EventPool(context);
-        this.functions = new Functions(
-                context,
-                thread,
-                options.images(properties.chip().sm(), library.version()));
+        this.functions =
+                new Functions(context, thread, options.images(properties.chip().sm(), library.version()));
         this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE));
         this.limits = new CudaLimits(this);
         this.lifetime = new Lifetime(subject, this::release);

@@ -191,8 +191,7 @@ class CollectivesTest {
         for (int to = 0; to < RANKS; to++) {
             for (int from = 0; from < RANKS; from++) {
                 assertThat(Arrays.copyOfRange(received.get(to), from * share, (from + 1) * share))
-                        .containsExactly(
-                                Arrays.copyOfRange(values(from, DType.F32), to * share, (to + 1) * share));
+                        .containsExactly(Arrays.copyOfRange(values(from, DType.F32), to * share, (to + 1) * share));
             }
         }
     }
@@ -228,8 +227,8 @@ class CollectivesTest {
         try (ExecutorService threads = Executors.newFixedThreadPool(RANKS)) {
             List<Future<float[]>> ranks = new ArrayList<>();
             for (Communicator group : LocalGroup.of(RANKS, Duration.ofSeconds(30))) {
-                ranks.add(threads.submit(
-                        () -> onRank(new AllToAllV(RANKS), DType.F32, group, counts, (g, device) -> g)));
+                ranks.add(
+                        threads.submit(() -> onRank(new AllToAllV(RANKS), DType.F32, group, counts, (g, device) -> g)));
             }
             for (Future<float[]> rank : ranks) {
                 assertThatThrownBy(rank::get)
@@ -259,8 +258,7 @@ class CollectivesTest {
     @ParameterizedTest
     @ValueSource(booleans = {false, true})
     void memoryThatATransportMayStillReachIsNotFreed(boolean fails) {
-        try (Weft weft =
-                Weft.open(BackendConfig.DEFAULT.withThreads(1).withMemoryLimit(1 << 20))) {
+        try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1).withMemoryLimit(1 << 20))) {
             Device device = weft.device("cpu:0");
             Communicator alone = LocalGroup.of(1, Duration.ofSeconds(30)).getFirst();
             Communicator group = fails ? new Failing(alone) : alone;

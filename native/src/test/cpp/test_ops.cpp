@@ -461,7 +461,43 @@ void test_experts(const Round &r, int64_t dtype) {
     });
 }
 
+/** Six experts on three ranks, in descending order; two rows more than there are tokens. */
+void test_places(const Round &r) {
+    const int64_t k = 3, slots = 2, most = r.rows + 2, pairs = r.rows * k;
+    static const int32_t table[] = {5, 4, 3, 2, 1, 0};
+    Tensor experts = Tensor(WEFT_I32, {r.rows, k}, r.gap).fill([](int64_t i, int64_t j) { return float((i + 2 * j) % 6); });
+    Tensor places(WEFT_I32, {most, k}, r.gap), back(WEFT_I32, {pairs}), source(WEFT_I32, {pairs});
+    Call call{WEFT_MOE_PLACES, {(int64_t)(intptr_t)table, slots}, {experts, places, back, source}, 1};
+    call.run(2);
+    for (int64_t i = 0; i < most; i++) {
+        for (int64_t j = 0; j < k; j++) {
+            const int64_t place = i < r.rows ? 5 - experts.integer(i, j) : -1;
+            check(call.result().integer(i, j) == place, "place of a choice");
+            if (i < r.rows) {
+                check(call.result(1).integer(0, i * k + j) == (place / slots * most + i) * k + j, "row of the way back");
+                check(call.result(2).integer(0, i * k + j) == i * k + j, "order of the rows that come back");
+            }
+        }
+    }
+}
+
+/** Rows that were rotated by three. */
+void test_unsort(const Round &r) {
+    const int64_t rows = r.rows, columns = 70;
+    Tensor y = Tensor(r.dtype, {rows, columns}, r.gap).normal();
+    Tensor source = Tensor(WEFT_I32, {rows}).fill([&](int64_t, int64_t p) { return float((p + 3) % rows); });
+    Call call{WEFT_UNSORT, {}, {y, source, Tensor(r.dtype, {rows, columns}, r.gap)}, 2};
+    call.run(3);
+    for (int64_t p = 0; p < rows; p++) {
+        for (int64_t j = 0; j < columns; j++) {
+            check(call.result().code((p + 3) % rows, j) == y.code(p, j), "row in its place");
+        }
+    }
+}
+
 void test_round(const Round &r) {
+    test_places(r);
+    test_unsort(r);
     test_copies(r);
     test_ring(r);
     test_elementwise(r);

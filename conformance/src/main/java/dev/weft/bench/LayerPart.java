@@ -3,13 +3,17 @@ package dev.weft.bench;
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
+import dev.weft.op.AllToAll;
 import dev.weft.op.HyperPost;
 import dev.weft.op.HyperPre;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
+import dev.weft.op.MoeGather;
+import dev.weft.op.MoePlaces;
 import dev.weft.op.MoeReturn;
 import dev.weft.op.MoeSend;
+import dev.weft.op.Unsort;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -56,8 +60,8 @@ enum LayerPart {
         return switch (node.op()) {
             case HyperPre _, HyperPost _ -> REST;
             case MoeGate _ -> GATE;
-            case MoeDispatch _, MoeSend _ -> DISPATCH;
-            case MoeReturn _, MoeCombine _ -> COMBINE;
+            case MoePlaces _, MoeGather _, MoeDispatch _, MoeSend _ -> DISPATCH;
+            case Unsort _, AllToAll _, MoeReturn _, MoeCombine _ -> COMBINE;
             default -> {
                 if (node.label().contains(".attn.")) {
                     yield ATTENTION;

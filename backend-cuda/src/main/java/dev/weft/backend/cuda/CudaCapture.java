@@ -92,9 +92,10 @@ final class CudaCapture implements Capture {
     /** Extents of all operands of all calls, and what the ranks agreed on. */
     private LongBuffer extents() {
         agreed = shared.map(SharedKernel::agreed).orElse(0L);
-        LongStream extents = calls.stream().map(Call::arguments).flatMapToLong(a -> IntStream.range(0, a.count())
-                .mapToObj(a::dims)
-                .flatMapToLong(LongStream::of));
+        LongStream extents = calls.stream()
+                .map(Call::arguments)
+                .flatMapToLong(
+                        a -> IntStream.range(0, a.count()).mapToObj(a::dims).flatMapToLong(LongStream::of));
         return LongBuffer.wrap(LongStream.concat(LongStream.of(agreed), extents).toArray());
     }
 
@@ -143,8 +144,8 @@ final class CudaCapture implements Capture {
         try (Arena arena = Arena.ofConfined()) {
             context.beginCapture(stream.handle());
             stream.beginRecording();
-            return context.instantiate(
-                    graph(recorder(arena.allocate(CallLayout.MOST_CALLS * CallLayout.BYTES, 8), stream.handle()), stream));
+            return context.instantiate(graph(
+                    recorder(arena.allocate(CallLayout.MOST_CALLS * CallLayout.BYTES, 8), stream.handle()), stream));
         } catch (CommunicatorException e) {
             throw e; // the ranks are no more together, call by call neither
         } catch (WeftException e) {

@@ -206,8 +206,7 @@ final class RoutingOps {
     private static Ten here(Calls c, MoeDispatch o, Ten chosen) {
         Ten from = c.plus(chosen, Scalar.of(-o.first()));
         Ten none = c.constant(AclType.INT32, o.experts(), 2);
-        return c.select(
-                c.atLeast(from, Scalar.of(0)), c.clamp(from, null, Scalar.of(o.experts())), none);
+        return c.select(c.atLeast(from, Scalar.of(0)), c.clamp(from, null, Scalar.of(o.experts())), none);
     }
 
     /** Rows as they are: narrow floats as bytes, which every product gathers. */

@@ -63,8 +63,7 @@ class FixedDispatchTest {
     private static final ExpertTable TABLE =
             new ExpertTable(EXPERTS, List.of(List.of(0, 1, 3), List.of(0, 2, 4), List.of(3, 4, 5)));
 
-    private static final ParallelPlan PLAN =
-            ParallelPlan.experts(TOKENS.length).withPlacement(TABLE);
+    private static final ParallelPlan PLAN = ParallelPlan.experts(TOKENS.length).withPlacement(TABLE);
 
     private static final ModelConfig CONFIG = ModelConfig.read(
                     GoldenModel.micro().directory().resolve("config.json"))
@@ -129,8 +128,7 @@ class FixedDispatchTest {
 
     /** As checkpoints hold experts: each by itself. */
     private static WeightData byExpert(String name, TensorType type) {
-        WeightData.Part all =
-                new RandomWeights(4).weight(name, type).parts().getFirst();
+        WeightData.Part all = new RandomWeights(4).weight(name, type).parts().getFirst();
         return new WeightData(
                 name,
                 type,
@@ -148,8 +146,7 @@ class FixedDispatchTest {
         ShardedGraph share = group == null
                 ? ParallelPlan.ALONE.share(graph(), CONFIG, 0)
                 : PLAN.shareFixed(graph(), CONFIG, group.rank());
-        CompileOptions options =
-                group == null ? CompileOptions.DEFAULT : CompileOptions.DEFAULT.withGroup(group);
+        CompileOptions options = group == null ? CompileOptions.DEFAULT : CompileOptions.DEFAULT.withGroup(group);
         try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1))) {
             Device device = weft.device("cpu:0");
             CompiledGraph compiled = device.compile(share.graph(), options);
@@ -218,8 +215,9 @@ class FixedDispatchTest {
     @Test
     void moreRowsThanThereIsRoomForAreRefused() {
         assertThatThrownBy(() -> spread(Rows.of(Choice.SPREAD), 4))
-                .hasMessageContaining("on rank 2: dev.weft.GraphException: moeGather.0: rank 2 has 5 rows, expected at most"
-                        + " the capacity of 4; ");
+                .hasMessageContaining(
+                        "on rank 2: dev.weft.GraphException: moeGather.0: rank 2 has 5 rows, expected at most"
+                                + " the capacity of 4; ");
     }
 
     @Test

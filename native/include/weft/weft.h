@@ -14,7 +14,7 @@ extern "C" {
 #define WEFT_API __attribute__((visibility("default")))
 
 // Raised with every incompatible change of this file; Java refuses another value.
-#define WEFT_ABI_VERSION 2
+#define WEFT_ABI_VERSION 3
 
 // Ordinals of dev.weft.DType.
 enum weft_dtype {

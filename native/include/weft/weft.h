@@ -64,7 +64,7 @@ enum weft_op {
     WEFT_LIGHTNING_INDEX = 14,   // topK, ratio
     WEFT_RING_WRITE = 15,        // -
     WEFT_MOE_GATE = 16,          // topK, score (ordinal of MoeGate.Score), hashed, routeScale(d)
-    WEFT_MOE_DISPATCH = 17,      // experts
+    WEFT_MOE_DISPATCH = 17,      // experts, first
     WEFT_SWIGLU = 18,            // limit(d), weighted
     WEFT_MOE_COMBINE = 19,       // -
     WEFT_HYPER_PRE = 20,         // streams, iterations, normEps(d), eps(d)
@@ -78,12 +78,14 @@ enum weft_op {
     WEFT_SLICE = 28,             // from, to
     WEFT_SOFTMAX = 29,           // -
     WEFT_TOP_K = 30,             // k
+    WEFT_MOE_PLACES = 31,        // places (p, int32[experts]), slots
+    WEFT_UNSORT = 32,            // -
     // several operators in one: two products of the same rows, WEFT_SWIGLU of both, and WEFT_QUANTIZE of that if quantised.
     // Operands: x, w of gate, (experts: offsets,) gate, w of up, up, (weighted: weights of rows,) activation, (quantised:
     // codes). Gate and up, and an activation that is quantised, have extents but no memory.
-    WEFT_GATED_GEMM = 31,         // limit(d), weighted, quantised
-    WEFT_GATED_EXPERT_GEMM = 32,  // limit(d), weighted, quantised
-    WEFT_OP_COUNT = 33
+    WEFT_GATED_GEMM = 33,         // limit(d), weighted, quantised
+    WEFT_GATED_EXPERT_GEMM = 34,  // limit(d), weighted, quantised
+    WEFT_OP_COUNT = 35
 };
 
 typedef struct weft_command {

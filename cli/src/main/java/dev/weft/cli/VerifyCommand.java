@@ -13,6 +13,7 @@ import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -23,8 +24,14 @@ import tools.jackson.databind.node.ObjectNode;
 /** {@code weft verify}: the operator conformance suite on a device. */
 @Command(
         name = "verify",
-        description = "Run the operator conformance suite on a device: every operator against the scalar reference.")
+        description = {
+            "Run the operator conformance suite on a device: every operator against the scalar reference.",
+            "Operands are the same at every run; --rounds adds runs with others."
+        })
 final class VerifyCommand extends WeftCommand {
+    /** Seeds that are drawn are short enough to be typed. */
+    private static final long DRAWN_BELOW = 1_000_000_000L;
+
     @Option(
             names = "--device",
             paramLabel = "ID",
@@ -41,6 +48,19 @@ final class VerifyCommand extends WeftCommand {
             description = "Worker threads of the CPU. Default: one per processor.")
     private int threads;
 
+    @Option(
+            names = "--rounds",
+            paramLabel = "N",
+            description = "Rounds with fresh random operands, after the suite's own. Default: 0, with --seed 1.")
+    private @Nullable Integer rounds;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "Seed of the first of these rounds, the next has N + 1; 1 or more. Default: drawn by chance."
+                    + " It is printed, and every failure names its own.")
+    private @Nullable Long seed;
+
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
@@ -51,13 +71,38 @@ final class VerifyCommand extends WeftCommand {
     @Override
     public Integer call() {
         List<OpCase> cases = matching();
+        Seeds seeds = seeds();
         BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
         try (Backends backends = Backends.load(config);
                 BackendDevice target = open(backends)) {
-            Map<String, VerifyTally> tallies = run(cases, target);
-            print(target.info(), tallies);
+            Map<String, VerifyTally> tallies = run(cases, seeds, target);
+            print(target.info(), seeds, tallies);
             return tallies.values().stream().allMatch(t -> t.failed() == 0) ? ExitCode.OK : ExitCode.FAILED;
         }
+    }
+
+    /**
+     * Seeds of the rounds.
+     *
+     * @param first that of the first fresh round
+     * @param fresh rounds with fresh operands
+     */
+    private record Seeds(long first, int fresh) {
+        /** That of a round; round 0 is the suite's own. */
+        long of(int round) {
+            return round == 0 ? OpRunner.SUITE : first + round - 1;
+        }
+    }
+
+    private Seeds seeds() {
+        if (rounds != null && rounds < 0) {
+            throw new UsageException("--rounds: found " + rounds + ", expected 0 or more");
+        }
+        if (seed != null && seed < 1) {
+            throw new UsageException("--seed: found " + seed + ", expected 1 or more");
+        }
+        int fresh = rounds != null ? rounds : seed != null ? 1 : 0;
+        return new Seeds(seed != null ? seed : new SplittableRandom().nextLong(1, DRAWN_BELOW), fresh);
     }
 
     private List<OpCase> matching() {
@@ -83,23 +128,31 @@ final class VerifyCommand extends WeftCommand {
                         "no device: every backend is absent: " + KnownBackends.absent(backends.statuses())));
     }
 
-    private Map<String, VerifyTally> run(List<OpCase> cases, BackendDevice target) {
+    private Map<String, VerifyTally> run(List<OpCase> cases, Seeds seeds, BackendDevice target) {
         Map<String, VerifyTally> tallies = new LinkedHashMap<>();
-        try (Progress progress = new Progress(terminal, "cases", Progress.Unit.CASES, cases.size())) {
-            for (int i = 0; i < cases.size(); i++) {
-                OpCase c = cases.get(i);
-                tallies.computeIfAbsent(c.op().name(), VerifyTally::new).add(OpRunner.run(target, c));
-                progress.accept(i + 1L);
+        long total = (long) cases.size() * (1 + seeds.fresh());
+        try (Progress progress = new Progress(terminal, "cases", Progress.Unit.CASES, total)) {
+            long done = 0;
+            for (int round = 0; round <= seeds.fresh(); round++) {
+                for (OpCase c : cases) {
+                    tallies.computeIfAbsent(c.op().name(), VerifyTally::new)
+                            .add(OpRunner.run(target, c, seeds.of(round)));
+                    progress.accept(++done);
+                }
             }
         }
         return tallies;
     }
 
-    private void print(DeviceInfo target, Map<String, VerifyTally> tallies) {
+    private void print(DeviceInfo target, Seeds seeds, Map<String, VerifyTally> tallies) {
         if (json) {
             ObjectNode root = Json.object();
             root.put("device", device == null ? target.id().toString() : device);
             root.put("description", target.description());
+            root.put("rounds", seeds.fresh());
+            if (seeds.fresh() > 0) {
+                root.put("seed", seeds.first());
+            }
             ArrayNode operators = root.putArray("operators");
             tallies.values().forEach(t -> t.toJson(operators.addObject()));
             root.put("passed", tallies.values().stream().allMatch(t -> t.failed() == 0));
@@ -107,6 +160,12 @@ final class VerifyCommand extends WeftCommand {
             return;
         }
         terminal.printf("%s (%s)%n", device == null ? target.id() : device, target.description());
+        if (seeds.fresh() > 0) {
+            String rounds = seeds.fresh() == 1
+                    ? "1 round, seed " + seeds.first()
+                    : seeds.fresh() + " rounds, seeds " + seeds.first() + " to " + seeds.of(seeds.fresh());
+            terminal.printf("fresh operands: %s%n", rounds);
+        }
         tallies.values().forEach(t -> t.print(terminal));
         terminal.printf(
                 "%d operators: %d cases passed, %d failed, %d unsupported%n",

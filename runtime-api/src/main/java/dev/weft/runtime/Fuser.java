@@ -142,8 +142,7 @@ final class Fuser {
     /** Whether a node alone reads a result of another. */
     private static boolean reads(Unit reader, Unit made) {
         return made.nodes.getFirst().outputs().stream()
-                .anyMatch(out ->
-                        reader.nodes.getFirst().inputs().stream().anyMatch(in -> in.root() == out.root()));
+                .anyMatch(out -> reader.nodes.getFirst().inputs().stream().anyMatch(in -> in.root() == out.root()));
     }
 
     /** Whether something outside of {@code links} waits for one of them and is waited for by another. */

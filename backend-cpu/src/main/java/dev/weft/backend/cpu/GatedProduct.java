@@ -33,15 +33,18 @@ record GatedProduct(boolean hasExperts, SwiGlu activation, boolean isQuantised) 
     /** Reads a group; empty if it is another, or somebody outside of it reads what would not be stored. */
     static Optional<GatedProduct> of(NodeGroup group) {
         List<Op> ops = group.members().stream().map(m -> m.instance().op()).toList();
-        if (ops.size() < 3 || !(ops.get(2) instanceof SwiGlu activation) || !ops.get(0).equals(ops.get(1))) {
+        if (ops.size() < 3
+                || !(ops.get(2) instanceof SwiGlu activation)
+                || !ops.get(0).equals(ops.get(1))) {
             return Optional.empty();
         }
         boolean experts = ops.getFirst() instanceof ExpertGemm;
         boolean quantised = ops.getLast() instanceof Quantize;
         Layout layout = Layout.of(experts, activation.weighted(), quantised);
-        boolean fits = group.members().stream().map(NodeGroup.Member::values).toList().equals(layout.members())
-                && group.inner().equals(layout.inner())
-                && group.values().get(1).equals(group.values().get(layout.upWeight()));
+        boolean fits =
+                group.members().stream().map(NodeGroup.Member::values).toList().equals(layout.members())
+                        && group.inner().equals(layout.inner())
+                        && group.values().get(1).equals(group.values().get(layout.upWeight()));
         return fits ? Optional.of(new GatedProduct(experts, activation, quantised)) : Optional.empty();
     }
 
@@ -61,7 +64,9 @@ record GatedProduct(boolean hasExperts, SwiGlu activation, boolean isQuantised) 
             List<List<Integer>> members = new ArrayList<>();
             members.add(joined(List.of(0, 1), offsets, List.of(gate)));
             members.add(joined(List.of(0, gate + 1), offsets, List.of(up)));
-            members.add(joined(List.of(gate, up), IntStream.rangeClosed(up + 1, result).boxed().toList()));
+            members.add(joined(
+                    List.of(gate, up),
+                    IntStream.rangeClosed(up + 1, result).boxed().toList()));
             Set<Integer> inner = new HashSet<>(Set.of(gate, up));
             if (quantised) {
                 members.add(List.of(result, result + 1));

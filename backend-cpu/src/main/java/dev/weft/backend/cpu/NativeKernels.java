@@ -185,15 +185,14 @@ final class NativeKernels implements KernelSet {
     private Optional<String> refusal(Encoding e, List<TensorType> operands) {
         try (Arena scratch = Arena.ofConfined()) {
             return NativeLevel.text(level.library()
-                    .unsupported(
-                            level.isa(), e.opcode(), e.attributes(), words(operands, scratch), operands.size()));
+                    .unsupported(level.isa(), e.opcode(), e.attributes(), words(operands, scratch), operands.size()));
         }
     }
 
     private String name(Encoding e, List<TensorType> operands) {
         try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment name = level.library()
-                    .kernelName(level.isa(), e.opcode(), words(operands, scratch), operands.size());
+            MemorySegment name =
+                    level.library().kernelName(level.isa(), e.opcode(), words(operands, scratch), operands.size());
             return NativeLevel.text(name).orElseThrow() + "/" + level.name();
         }
     }
@@ -275,9 +274,7 @@ final class NativeKernels implements KernelSet {
     /** Why the weights of a command could not be read. */
     private WeftException unreadable(long command, long index) {
         MemorySegment what = HostMemory.segment(command, 8L * COMMAND_WORDS);
-        int count = Encoding.isGated(what.getAtIndex(ValueLayout.JAVA_LONG, 0))
-                ? PAGED_GATED_OPERANDS
-                : PAGED_OPERANDS;
+        int count = Encoding.isGated(what.getAtIndex(ValueLayout.JAVA_LONG, 0)) ? PAGED_GATED_OPERANDS : PAGED_OPERANDS;
         long operands = what.getAtIndex(ValueLayout.JAVA_LONG, OPERANDS_WORD);
         MemorySegment words = HostMemory.segment(operands, 8L * KernelArguments.WORDS * count);
         for (int i = 0; i < count; i++) {

@@ -9,10 +9,12 @@ import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
 import dev.weft.spi.DeviceInfo;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
 import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
@@ -21,11 +23,13 @@ import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** {@code weft verify}: the operator conformance suite on a device. */
+/** {@code weft verify}: what a device's library offers, the operator conformance suite, and a model. */
 @Command(
         name = "verify",
         description = {
             "Run the operator conformance suite on a device: every operator against the scalar reference.",
+            "Before that, the functions of an installed library are held against its headers and asked whether they take"
+                    + " the operators' calls. Afterwards a model runs node by node and as a whole.",
             "Operands are the same at every run; --rounds adds runs with others."
         })
 final class VerifyCommand extends WeftCommand {
@@ -61,6 +65,12 @@ final class VerifyCommand extends WeftCommand {
                     + " It is printed, and every failure names its own.")
     private @Nullable Long seed;
 
+    @Option(
+            names = "--model",
+            paramLabel = "MODEL",
+            description = "Folder of the checkpoint that runs last. Default: a small one; none with --ops.")
+    private @Nullable Path model;
+
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
@@ -73,11 +83,38 @@ final class VerifyCommand extends WeftCommand {
         List<OpCase> cases = matching();
         Seeds seeds = seeds();
         BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
+        Optional<VerifyFunctions> functions;
+        Map<String, VerifyTally> tallies;
+        DeviceInfo info;
+        List<String> details;
         try (Backends backends = Backends.load(config);
                 BackendDevice target = open(backends)) {
-            Map<String, VerifyTally> tallies = run(cases, seeds, target);
-            print(target.info(), seeds, tallies);
-            return tallies.values().stream().allMatch(t -> t.failed() == 0) ? ExitCode.OK : ExitCode.FAILED;
+            info = target.info();
+            details = backends.details(info.id().backend());
+            functions = VerifyFunctions.of(target, cases);
+            tallies = run(cases, seeds, target);
+        }
+        Optional<VerifyModel> ran = model(info.id(), config);
+        if (json) {
+            printJson(info, seeds, details, functions, tallies, ran);
+        } else {
+            print(info, seeds, functions, tallies);
+            ran.ifPresent(m -> m.print(terminal));
+        }
+        return passed(tallies) && ran.map(VerifyModel::passed).orElse(true) ? ExitCode.OK : ExitCode.FAILED;
+    }
+
+    private static boolean passed(Map<String, VerifyTally> tallies) {
+        return tallies.values().stream().allMatch(t -> t.failed() == 0);
+    }
+
+    private Optional<VerifyModel> model(DeviceId id, BackendConfig config) {
+        boolean wanted = model != null || part.isEmpty();
+        if (!wanted || VerifyModel.isReference(id)) {
+            return Optional.empty();
+        }
+        try (Backends backends = Backends.load(config)) {
+            return Optional.of(VerifyModel.of(backends, id, model));
         }
     }
 
@@ -107,7 +144,7 @@ final class VerifyCommand extends WeftCommand {
 
     private List<OpCase> matching() {
         String wanted = part.toLowerCase(Locale.ROOT);
-        List<OpCase> cases = OpCases.all().stream()
+        List<OpCase> cases = VerifyFunctions.cases().stream()
                 .filter(c -> c.op().name().toLowerCase(Locale.ROOT).contains(wanted))
                 .toList();
         if (cases.isEmpty()) {
@@ -144,22 +181,34 @@ final class VerifyCommand extends WeftCommand {
         return tallies;
     }
 
-    private void print(DeviceInfo target, Seeds seeds, Map<String, VerifyTally> tallies) {
-        if (json) {
-            ObjectNode root = Json.object();
-            root.put("device", device == null ? target.id().toString() : device);
-            root.put("description", target.description());
-            root.put("rounds", seeds.fresh());
-            if (seeds.fresh() > 0) {
-                root.put("seed", seeds.first());
-            }
-            ArrayNode operators = root.putArray("operators");
-            tallies.values().forEach(t -> t.toJson(operators.addObject()));
-            root.put("passed", tallies.values().stream().allMatch(t -> t.failed() == 0));
-            Json.print(terminal, root);
-            return;
+    private void printJson(
+            DeviceInfo target,
+            Seeds seeds,
+            List<String> details,
+            Optional<VerifyFunctions> functions,
+            Map<String, VerifyTally> tallies,
+            Optional<VerifyModel> ran) {
+        ObjectNode root = Json.object();
+        root.put("device", target.id().toString());
+        root.put("description", target.description());
+        root.put("tier", target.tier());
+        root.put("rounds", seeds.fresh());
+        if (seeds.fresh() > 0) {
+            root.put("seed", seeds.first());
         }
-        terminal.printf("%s (%s)%n", device == null ? target.id() : device, target.description());
+        details.forEach(root.putArray("details")::add);
+        functions.ifPresent(f -> f.toJson(root.putArray("functions")));
+        ArrayNode operators = root.putArray("operators");
+        tallies.values().forEach(t -> t.toJson(operators.addObject()));
+        ran.ifPresent(m -> m.toJson(root.putObject("model")));
+        root.put("passed", passed(tallies) && ran.map(VerifyModel::passed).orElse(true));
+        Json.print(terminal, root);
+    }
+
+    private void print(
+            DeviceInfo target, Seeds seeds, Optional<VerifyFunctions> functions, Map<String, VerifyTally> tallies) {
+        terminal.printf("%s (%s)%n", target.id(), target.description());
+        functions.ifPresent(f -> f.lines().forEach(line -> terminal.printf("%s%n", line)));
         if (seeds.fresh() > 0) {
             String rounds = seeds.fresh() == 1
                     ? "1 round, seed " + seeds.first()

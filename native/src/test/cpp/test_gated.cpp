@@ -63,7 +63,7 @@ void test(const Shape &s) {
     context = std::string(weft_isa_name(isa)) + " " + std::to_string(s.rows) + " rows, " + std::to_string(s.experts) +
               " experts, n " + std::to_string(s.n);
     const bool x_codes = s.x_dtype == WEFT_F8_E4M3;
-    Tensor x(s.x_dtype, {s.rows, s.k}, 0, x_codes ? 1 : 0, 128);
+    Tensor x(s.x_dtype, {s.rows, s.k}, 0, x_codes ? 1 : 0, x_codes ? 128 : 0);
     if (x_codes) {
         x.random_codes();
     } else {

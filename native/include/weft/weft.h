@@ -80,7 +80,12 @@ enum weft_op {
     WEFT_TOP_K = 30,             // k
     WEFT_MOE_PLACES = 31,        // places (p, int32[experts]), slots
     WEFT_UNSORT = 32,            // -
-    WEFT_OP_COUNT = 33
+    // several operators in one: two products of the same rows, WEFT_SWIGLU of both, and WEFT_QUANTIZE of that if quantised.
+    // Operands: x, w of gate, (experts: offsets,) gate, w of up, up, (weighted: weights of rows,) activation, (quantised:
+    // codes). Gate and up, and an activation that is quantised, have extents but no memory.
+    WEFT_GATED_GEMM = 33,         // limit(d), weighted, quantised
+    WEFT_GATED_EXPERT_GEMM = 34,  // limit(d), weighted, quantised
+    WEFT_OP_COUNT = 35
 };
 
 typedef struct weft_command {
@@ -175,7 +180,7 @@ WEFT_API void weft_set_kernel_mode(int32_t mode);
 // shortened is an error, not a fault. The matrices have the bits that weft_pack gives.
 //
 // Operators that take paged weights: WEFT_GATHER (operand 0, row-major, at home; a matrix is a block of rows), WEFT_GEMM,
-// WEFT_GROUPED_GEMM and WEFT_EXPERT_GEMM (operand 1, packed; slots for WEFT_EXPERT_GEMM only).
+// WEFT_GROUPED_GEMM, WEFT_EXPERT_GEMM (operand 1, packed) and both gated products; slots for experts only.
 typedef struct weft_pager weft_pager;
 typedef struct weft_paged weft_paged;
 

@@ -50,6 +50,7 @@ bool has_limit(int64_t kind);
 
 // Each fills the entries of its operators.
 void register_gemm(KernelEntry *table);
+void register_gated(KernelEntry *table);
 void register_plain(KernelEntry *table);
 void register_norm(KernelEntry *table);
 void register_attention(KernelEntry *table);

@@ -70,7 +70,7 @@ Span scale_span(const weft_operand &m, const weft_origin &from, int64_t first_ro
     return {from.scale_file, from.scale_offset + first * scale_row_bytes(m), (end - first) * scale_row_bytes(m)};
 }
 
-/** Which operand of an operator is paged, and which says what of it is needed. */
+/** An operand of an operator that may be paged, and the one that says what of it is needed. */
 struct Use {
     int64_t op;
     int weight;
@@ -83,15 +83,18 @@ constexpr Use USES[] = {
     {WEFT_GEMM, 1, -1, false},
     {WEFT_GROUPED_GEMM, 1, -1, false},
     {WEFT_EXPERT_GEMM, 1, 2, false},
+    {WEFT_GATED_GEMM, 1, -1, false},
+    {WEFT_GATED_GEMM, 3, -1, false},
+    {WEFT_GATED_EXPERT_GEMM, 1, 2, false},
+    {WEFT_GATED_EXPERT_GEMM, 4, 2, false},
 };
 
-const Use *use(int64_t op) {
-    for (const Use &u : USES) {
-        if (u.op == op) {
-            return &u;
-        }
-    }
-    return nullptr;
+/** The paged weight of a use by a command, null if it is not paged. */
+Paged *paged(const Use &u, const weft_command &command) {
+    const weft_operand &weight = command.operands[u.weight];
+    // a gathered table may have scales of its own
+    const bool in_place = weight.scale == nullptr || (u.by_ids && weight.scaling != 0);
+    return in_place ? nullptr : static_cast<Paged *>(weight.scale);
 }
 
 }  // namespace
@@ -150,19 +153,17 @@ void Pager::touch(Paged &weight, int64_t matrix) {
 }
 
 /** Notes the matrices that the command needs and that are not in memory. */
-void Pager::select(Paged &weight, const weft_command &command) {
-    const Use &u = *use(command.op);
+void Pager::select(Paged &weight, const weft_operand *selector, bool by_ids) {
     const int64_t matrices = int64_t(weight.addresses.size());
     missing_.clear();
-    if (u.selector < 0) {
+    if (selector == nullptr) {
         for (int64_t m = 0; m < matrices; m++) {
             touch(weight, m);
         }
         return;
     }
-    const weft_operand &selector = command.operands[u.selector];
-    auto *values = static_cast<const int32_t *>(selector.data);
-    if (!u.by_ids) {
+    auto *values = static_cast<const int32_t *>(selector->data);
+    if (!by_ids) {
         for (int64_t m = 0; m < matrices; m++) {
             if (values[m + 1] > values[m]) {
                 touch(weight, m);
@@ -170,7 +171,7 @@ void Pager::select(Paged &weight, const weft_command &command) {
         }
         return;
     }
-    for (int64_t i = 0; i < selector.dims[0]; i++) {
+    for (int64_t i = 0; i < selector->dims[0]; i++) {
         int64_t m = values[i] / weight.matrix.dims[0];
         if (values[i] >= 0 && m < matrices) {  // the kernel answers for ids outside of the table
             touch(weight, m);
@@ -180,10 +181,9 @@ void Pager::select(Paged &weight, const weft_command &command) {
     missing_.erase(std::unique(missing_.begin(), missing_.end()), missing_.end());
 }
 
-bool Pager::provide(Paged &weight, const weft_command &command, Pool &pool) {
-    now_++;
+bool Pager::provide(Paged &weight, const weft_operand *selector, bool by_ids, Pool &pool) {
     try {
-        select(weight, command);
+        select(weight, selector, by_ids);
         for (int64_t m : missing_) {
             if (!place(weight, m)) {
                 give_back(weight);
@@ -343,17 +343,19 @@ Pager::Error Pager::read(const Paged &weight, const Piece &piece, uint8_t *stagi
 }
 
 bool provide_weights(const weft_command &command, Pool &pool) {
-    const Use *u = use(command.op);
-    if (u == nullptr) {
-        return true;
+    for (const Use &u : USES) {
+        if (u.op == command.op && paged(u, command) != nullptr) {
+            paged(u, command)->pager->begin_command();
+        }
     }
-    const weft_operand &weight = command.operands[u->weight];
-    // a gathered table may have scales of its own
-    if (weight.scale == nullptr || (u->by_ids && weight.scaling != 0)) {
-        return true;
+    for (const Use &u : USES) {
+        Paged *weight = u.op == command.op ? paged(u, command) : nullptr;
+        const weft_operand *selector = u.selector < 0 ? nullptr : &command.operands[u.selector];
+        if (weight != nullptr && !weight->pager->provide(*weight, selector, u.by_ids, pool)) {
+            return false;
+        }
     }
-    auto *paged = static_cast<Paged *>(weight.scale);
-    return paged->pager->provide(*paged, command, pool);
+    return true;
 }
 
 }  // namespace weft

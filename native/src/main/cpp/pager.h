@@ -36,8 +36,15 @@ public:
     Paged *add(const weft_operand &matrix, bool packed, int64_t matrices, int64_t stride, uint8_t *home,
                const weft_origin *origins);
 
-    /** Brings the matrices that a command needs of `weight` into memory; false if that fails. */
-    bool provide(Paged &weight, const weft_command &command, Pool &pool);
+    /** From here on no matrix gives way that is provided until the next command. */
+    void begin_command() { now_++; }
+
+    /**
+     * Brings matrices of `weight` into memory that a command needs; false if that fails.
+     *
+     * @param selector row numbers (`by_ids`) or the experts' first rows; null for all matrices
+     */
+    bool provide(Paged &weight, const weft_operand *selector, bool by_ids, Pool &pool);
 
     void counters(int64_t *to) const;
     void failure(int64_t *to) const;
@@ -63,7 +70,7 @@ private:
         Error error;
     };
 
-    void select(Paged &weight, const weft_command &command);
+    void select(Paged &weight, const weft_operand *selector, bool by_ids);
     void touch(Paged &weight, int64_t matrix);
     bool load(Paged &weight, Pool &pool);
     bool place(Paged &weight, int64_t matrix);

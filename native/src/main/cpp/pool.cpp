@@ -111,9 +111,7 @@ struct Pool::State {
             void *argument = context.load(std::memory_order_relaxed);
             if (ticket.compare_exchange_weak(seen, seen - taken, std::memory_order_acq_rel,
                                              std::memory_order_acquire)) {
-                for (uint64_t i = first; i < first + taken; i++) {
-                    run(argument, int64_t(i), thread);
-                }
+                run(argument, int64_t(first), int64_t(first + taken), thread);
                 finished(taken);
                 seen = ticket.load(std::memory_order_acquire);
             }
@@ -258,17 +256,15 @@ void Pool::run(int64_t items, void *context, Body body) {
         s.trace->note(items);
     }
     if (items <= 1 || s.threads == 1) {
-        for (int64_t i = 0; i < items; i++) {
-            body(context, i, 0);
+        if (items > 0) {
+            body(context, 0, items, 0);
         }
         return;
     }
     auto count = uint64_t(items);
     uint64_t own = s.portion(count);
     s.publish(count, own, context, body);
-    for (uint64_t i = 0; i < own; i++) {
-        body(context, int64_t(i), 0);
-    }
+    body(context, 0, int64_t(own), 0);
     s.take_part(0, [&own](uint64_t n) { own += n; });
     s.expected += count - own;
     await([&] { return s.done.load(std::memory_order_acquire) == s.expected; });

@@ -13,7 +13,7 @@ class RotaryMemo;
 
 class Pool {
 public:
-    using Body = void (*)(void *context, int64_t item, int32_t thread);
+    using Body = void (*)(void *context, int64_t begin, int64_t end, int32_t thread);
 
     /**
      * Null if `threads` is below 1, the system gives no more threads or memory, or one cannot be pinned.
@@ -37,9 +37,9 @@ public:
     void end_step();
 
     /**
-     * Calls body(context, item, thread) once for each item in [0, items) and returns when all are done. Items go to
-     * whichever thread is free, in ascending order; `thread` in [0, threads()) names it, for per-thread scratch memory.
-     * Must not be called from inside a body. At most 2^31 items.
+     * Calls body(context, begin, end, thread) for ranges that make up [0, items) and returns when all are done. Ranges go
+     * to whichever thread is free, in ascending order, and become shorter towards the end; `thread` in [0, threads())
+     * names it, for per-thread scratch memory. Must not be called from inside a body. At most 2^31 items.
      */
     void run(int64_t items, void *context, Body body);
 
@@ -49,11 +49,22 @@ public:
     /** Where run() notes its numbers of items from now on; null for nowhere. */
     void trace(class Trace *to);
 
+    /** run() for a callable f(int64_t begin, int64_t end, int32_t thread): what is done at once costs less than alone. */
+    template <class F>
+    void parallel_claims(int64_t items, const F &f) {
+        run(items, const_cast<F *>(&f), [](void *context, int64_t begin, int64_t end, int32_t thread) {
+            (*static_cast<const F *>(context))(begin, end, thread);
+        });
+    }
+
     /** run() for a callable f(int64_t item, int32_t thread). */
     template <class F>
     void parallel_for(int64_t items, const F &f) {
-        run(items, const_cast<F *>(&f),
-            [](void *context, int64_t item, int32_t thread) { (*static_cast<const F *>(context))(item, thread); });
+        parallel_claims(items, [&](int64_t begin, int64_t end, int32_t thread) {
+            for (int64_t item = begin; item < end; item++) {
+                f(item, thread);
+            }
+        });
     }
 
     /** Cuts [0, total) into ranges of `grain` (the last may be shorter) and calls f(begin, end, thread) for each. */

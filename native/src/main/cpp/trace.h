@@ -28,7 +28,7 @@ public:
             if (mark == COMMAND) {
                 begun++;
             } else {
-                pool.run(mark, nullptr, [](void *, int64_t, int32_t) {});
+                pool.run(mark, nullptr, [](void *, int64_t, int64_t, int32_t) {});
             }
         }
         return begun == commands;

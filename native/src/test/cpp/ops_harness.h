@@ -23,11 +23,11 @@ uint16_t bf16(float value) {
     return uint16_t(value != value ? bits >> 16 | 0x40 : (bits + 0x7FFF + (bits >> 16 & 1)) >> 16);
 }
 
-float rounded(int64_t dtype, float value) {
+inline float rounded(int64_t dtype, float value) {
     return dtype == WEFT_BF16 ? from_bits(uint32_t(bf16(value)) << 16) : value;
 }
 
-float e8m0(uint8_t code) {
+inline float e8m0(uint8_t code) {
     return code == 255 ? NAN : std::ldexp(1.0f, code - 127);
 }
 
@@ -46,7 +46,7 @@ float decode(int64_t dtype, uint8_t code) {
 }
 
 /** The nearest code by search; of two equally near ones the even one. */
-uint8_t encode(int64_t dtype, float value) {
+inline uint8_t encode(int64_t dtype, float value) {
     const int codes = dtype == WEFT_F8_E4M3 ? 0x7F : 8;
     int best = 0;
     for (int code = 1; code < codes; code++) {

@@ -51,36 +51,6 @@ void head_norm(const weft_command &command, Pool &pool) {
 
 // ---- quantisation ----
 
-/** Stores n codes from an even element on. */
-WEFT_INLINE void store_codes(uint8_t *to, bool e4m3, vu codes, int64_t n) {
-    const vb bytes = narrow8(codes);
-    if (e4m3) {
-        __builtin_memcpy(to, &bytes, (uint64_t)n);
-        return;
-    }
-    uint8_t nibbles[W];
-    __builtin_memcpy(nibbles, &bytes, W);
-    for (int64_t i = 0; i < n; i += 2) {
-        to[i / 2] = (uint8_t)(nibbles[i] | nibbles[i + 1] << 4);
-    }
-}
-
-/** Writes the codes of a block and returns its scale byte. */
-template <bool E4M3, class T>
-uint8_t quantize_block(const T *from, uint8_t *to, int64_t block) {
-    const uint8_t scale = block_scale(from, block, E4M3);
-    if (scale == 255) {
-        __builtin_memset(to, E4M3 ? 0x7F : 0, (uint64_t)(E4M3 ? block : block / 2));
-        return scale;
-    }
-    const float inverse = inverse_scale(scale);
-    each_vector(block, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
-        const vf v = load_upto(from + j, n) * inverse;
-        store_codes(to + (E4M3 ? j : j / 2), E4M3, E4M3 ? encode_e4m3(v) : encode_e2m1(v), n);
-    });
-    return scale;
-}
-
 template <class T>
 void quantize(const weft_command &command, Pool &pool) {
     const Rows x = rows_of(command.operands[0]);

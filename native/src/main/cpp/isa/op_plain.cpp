@@ -213,16 +213,7 @@ void swiglu(const weft_command &command, Pool &pool) {
     // an exponential and a division cost about as much as three copies
     pool.parallel_ranges(y.count(), row_grain(3 * y.columns), [&](int64_t begin, int64_t end, int32_t) {
         for (int64_t i = begin; i < end; i++) {
-            const T *p = gate.row<T>(i);
-            const T *q = up.row<T>(i);
-            T *to = y.row<T>(i);
-            const float weight = weighted ? weights[i] : 1.0f;
-            each_vector(y.columns, [&](int64_t j, int64_t n) __attribute__((always_inline)) {
-                // the bound stands first in min and max, so that NaN passes
-                const vf g = min(broadcast(limit), load_upto(p + j, n));
-                const vf u = max(broadcast(-limit), min(broadcast(limit), load_upto(q + j, n)));
-                store_upto(to + j, weight * (g / (1.0f + exp(-g)) * u), n);
-            });
+            swiglu_row(gate.row<T>(i), up.row<T>(i), weighted ? weights[i] : 1.0f, limit, y.row<T>(i), y.columns);
         }
     });
 }

@@ -9,6 +9,7 @@ struct Table {
 
     Table() {
         register_gemm(entries);
+        register_gated(entries);
         register_plain(entries);
         register_norm(entries);
         register_attention(entries);

@@ -121,20 +121,28 @@ final class Fuser {
         }
         List<Unit> links = new ArrayList<>(List.of(first));
         for (Class<? extends Op> op : chain.subList(1, chain.size())) {
-            Set<Integer> made = new HashSet<>();
-            links.getLast().nodes.getFirst().outputs().forEach(v -> made.add(v.root()));
-            Optional<Unit> next = links.getLast().after.stream()
-                    .filter(u ->
-                            fits(u, op) && u.nodes.getFirst().inputs().stream().anyMatch(v -> made.contains(v.root())))
+            Unit last = links.getLast();
+            Optional<Unit> next = last.after.stream()
+                    .filter(u -> fits(u, op) && reads(u, last))
                     .min(Comparator.comparingInt(Unit::first));
             if (next.isEmpty()) {
                 return;
             }
             links.add(next.get());
         }
+        Unit second = links.get(1);
+        second.before.stream()
+                .filter(u -> u != first && fits(u, chain.getFirst()) && reads(second, u))
+                .forEach(links::add);
         if (!isTangled(links)) {
             merge(links);
         }
+    }
+
+    /** Whether a node alone reads a result of another. */
+    private static boolean reads(Unit reader, Unit made) {
+        return made.nodes.getFirst().outputs().stream()
+                .anyMatch(out -> reader.nodes.getFirst().inputs().stream().anyMatch(in -> in.root() == out.root()));
     }
 
     /** Whether something outside of {@code links} waits for one of them and is waited for by another. */

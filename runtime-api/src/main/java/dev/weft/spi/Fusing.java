@@ -20,7 +20,8 @@ import java.util.Optional;
 public interface Fusing {
     /**
      * Operators of which each reads a result of the one before, longest chains first: a node goes to the first that fits.
-     * Another operator may read the results as well; then they are not {@linkplain NodeGroup#inner inner}.
+     * Another operator may read the results as well; then they are not {@linkplain NodeGroup#inner inner}. Further nodes of
+     * the first operator belong to the chain if the second node reads their results: both products of an activation.
      */
     List<List<Class<? extends Op>>> chains();
 

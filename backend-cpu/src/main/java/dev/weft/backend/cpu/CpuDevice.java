@@ -1,6 +1,7 @@
 package dev.weft.backend.cpu;
 
 import dev.weft.DeviceMemoryException;
+import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
@@ -8,10 +9,12 @@ import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceInfo;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Fusing;
 import dev.weft.spi.HardwareLimit;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;
 import dev.weft.spi.MeasuredLimits;
+import dev.weft.spi.NodeGroup;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
 import dev.weft.spi.WeightPager;
@@ -26,7 +29,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** The host processor with one set of kernels. Device addresses are host addresses. */
-final class CpuDevice implements BackendDevice, WeightLayout, Capturing, MeasuredLimits {
+final class CpuDevice implements BackendDevice, WeightLayout, Fusing, Capturing, MeasuredLimits {
     private static final Logger LOG = LoggerFactory.getLogger(CpuDevice.class);
 
     /** Packing is bound by memory beyond this. */
@@ -114,6 +117,16 @@ final class CpuDevice implements BackendDevice, WeightLayout, Capturing, Measure
     @Override
     public Kernel prepare(OpInstance op) {
         return whileOpen(() -> kernels.prepare(op));
+    }
+
+    @Override
+    public List<List<Class<? extends Op>>> chains() {
+        return kernels.chains();
+    }
+
+    @Override
+    public Optional<Kernel> fuse(NodeGroup group) {
+        return whileOpen(() -> kernels.fuse(group));
     }
 
     @Override

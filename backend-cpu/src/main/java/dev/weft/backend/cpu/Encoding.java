@@ -96,7 +96,9 @@ record Encoding(int opcode, MemorySegment attributes) {
         SOFTMAX,
         TOP_K,
         MOE_PLACES,
-        UNSORT
+        UNSORT,
+        GATED_GEMM,
+        GATED_EXPERT_GEMM
     }
 
     /**
@@ -164,6 +166,19 @@ record Encoding(int opcode, MemorySegment attributes) {
             case RowCounts _, GatherRows _, ScatterColumns _, GatherColumns _ -> Optional.empty();
         };
         return code.map(c -> new Encoding(c.ordinal(), w.words));
+    }
+
+    /** The encoding of two products of the same rows and what becomes of them. */
+    static Encoding of(GatedProduct gated, SegmentAllocator allocator) {
+        Words w = new Words(allocator);
+        w.add(gated.activation().limit()).add(gated.activation().weighted()).add(gated.isQuantised());
+        Code code = gated.hasExperts() ? Code.GATED_EXPERT_GEMM : Code.GATED_GEMM;
+        return new Encoding(code.ordinal(), w.words);
+    }
+
+    /** Whether {@code opcode} is that of a {@link GatedProduct}. */
+    static boolean isGated(long opcode) {
+        return opcode == Code.GATED_GEMM.ordinal() || opcode == Code.GATED_EXPERT_GEMM.ordinal();
     }
 
     /** Attribute words under construction. */

@@ -14,6 +14,7 @@ import dev.weft.spi.DeviceStream;
 import dev.weft.spi.HardwareLimit;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
+import dev.weft.spi.NodeGroup;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
 import dev.weft.spi.WeightPager;
@@ -38,8 +39,10 @@ final class NativeKernels implements KernelSet {
 
     private static final int OPERANDS_WORD = 2;
 
-    /** Operands among which paged weights are. */
+    /** Operands among which the paged weights of an operator are, and those of a gated product. */
     private static final int PAGED_OPERANDS = 2;
+
+    private static final int PAGED_GATED_OPERANDS = 5;
 
     private final NativeLevel level;
     private final int threads;
@@ -48,6 +51,8 @@ final class NativeKernels implements KernelSet {
     private final Arena arena = Arena.ofShared();
     /** One encoding per distinct operator, so that preparing many kernels does not fill the arena. */
     private final Map<Op, Optional<Encoding>> encodings = new HashMap<>();
+
+    private final Map<GatedProduct, Encoding> gatedEncodings = new HashMap<>();
     /** The pool takes one list at a time. */
     private final ReentrantLock running = new ReentrantLock();
 
@@ -82,9 +87,9 @@ final class NativeKernels implements KernelSet {
         if (encoding.isEmpty()) {
             return reference.supports(op);
         }
-        Optional<String> refusal = refusal(op, encoding.get());
+        Optional<String> refusal = refusal(encoding.get(), op.all());
         if (refusal.isEmpty()) {
-            return new Support.Native(name(op, encoding.get()));
+            return new Support.Native(name(encoding.get(), op.all()));
         }
         return switch (reference.supports(op)) {
             case Support.Native scalar -> new Support.Emulated(scalar.kernel(), level.name() + ": " + refusal.get());
@@ -95,21 +100,41 @@ final class NativeKernels implements KernelSet {
     @Override
     public Kernel prepare(OpInstance op) {
         Optional<Encoding> encoding = encoding(op);
-        if (encoding.isEmpty() || refusal(op, encoding.get()).isPresent()) {
+        if (encoding.isEmpty() || refusal(encoding.get(), op.all()).isPresent()) {
             return reference.prepare(op);
         }
+        return launch(encoding.get(), op.all());
+    }
+
+    @Override
+    public List<List<Class<? extends Op>>> chains() {
+        return GatedProduct.CHAINS;
+    }
+
+    @Override
+    public Optional<Kernel> fuse(NodeGroup group) {
+        boolean alone = group.members().stream()
+                .allMatch(m -> encoding(m.instance())
+                        .filter(e -> refusal(e, m.instance().all()).isEmpty())
+                        .isPresent());
+        return GatedProduct.of(group)
+                .filter(gated -> alone)
+                .map(this::encoding)
+                .filter(e -> refusal(e, group.values()).isEmpty())
+                .map(e -> launch(e, group.values()));
+    }
+
+    private Launch launch(Encoding e, List<TensorType> operands) {
         try (Arena scratch = Arena.ofConfined()) {
-            Encoding e = encoding.get();
-            MemorySegment operands = operands(op, scratch);
             long workspace = level.library()
                     .workspace(
                             level.isa(),
                             e.opcode(),
                             e.attributes(),
-                            operands,
-                            op.all().size(),
+                            words(operands, scratch),
+                            operands.size(),
                             threads);
-            return new Launch(name(op, e), workspace, e, this);
+            return new Launch(name(e, operands), workspace, e, this);
         }
     }
 
@@ -124,7 +149,7 @@ final class NativeKernels implements KernelSet {
         boolean product = op.op() instanceof Gemm || op.op() instanceof GroupedGemm || op.op() instanceof ExpertGemm;
         return product
                 && operand == 1
-                && refusal(op, encoding(op).orElseThrow()).isEmpty();
+                && refusal(encoding(op).orElseThrow(), op.all()).isEmpty();
     }
 
     @Override
@@ -138,7 +163,7 @@ final class NativeKernels implements KernelSet {
                 && op.inputs().get(0).shape().rank() == 2
                 && op.inputs().get(1).shape().rank() == 1
                 && op.inputs().get(0).scaling().isNone()
-                && refusal(op, encoding(op).orElseThrow()).isEmpty();
+                && refusal(encoding(op).orElseThrow(), op.all()).isEmpty();
         return table ? Optional.of(NativePaging.table(op.inputs().getFirst())) : Optional.empty();
     }
 
@@ -153,34 +178,28 @@ final class NativeKernels implements KernelSet {
         return encodings.computeIfAbsent(op.op(), o -> Encoding.of(o, arena));
     }
 
-    private Optional<String> refusal(OpInstance op, Encoding e) {
+    private synchronized Encoding encoding(GatedProduct gated) {
+        return gatedEncodings.computeIfAbsent(gated, g -> Encoding.of(g, arena));
+    }
+
+    private Optional<String> refusal(Encoding e, List<TensorType> operands) {
         try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment operands = operands(op, scratch);
             return NativeLevel.text(level.library()
-                    .unsupported(
-                            level.isa(),
-                            e.opcode(),
-                            e.attributes(),
-                            operands,
-                            op.all().size()));
+                    .unsupported(level.isa(), e.opcode(), e.attributes(), words(operands, scratch), operands.size()));
         }
     }
 
-    private String name(OpInstance op, Encoding e) {
+    private String name(Encoding e, List<TensorType> operands) {
         try (Arena scratch = Arena.ofConfined()) {
-            MemorySegment name = level.library()
-                    .kernelName(
-                            level.isa(),
-                            e.opcode(),
-                            operands(op, scratch),
-                            op.all().size());
-            return NativeLevel.text(name).orElse(op.op().name()) + "/" + level.name();
+            MemorySegment name =
+                    level.library().kernelName(level.isa(), e.opcode(), words(operands, scratch), operands.size());
+            return NativeLevel.text(name).orElseThrow() + "/" + level.name();
         }
     }
 
     /** Operand words at the largest extents, without addresses. */
-    private static MemorySegment operands(OpInstance op, Arena scratch) {
-        return new KernelArguments(op.all(), scratch).words();
+    private static MemorySegment words(List<TensorType> operands, Arena scratch) {
+        return new KernelArguments(operands, scratch).words();
     }
 
     /** Runs {@code count} commands at an address on the pool. @throws NativeCallException if one has no kernel */
@@ -254,10 +273,11 @@ final class NativeKernels implements KernelSet {
 
     /** Why the weights of a command could not be read. */
     private WeftException unreadable(long command, long index) {
-        long operands =
-                HostMemory.segment(command, 8L * COMMAND_WORDS).getAtIndex(ValueLayout.JAVA_LONG, OPERANDS_WORD);
-        MemorySegment words = HostMemory.segment(operands, 8L * KernelArguments.WORDS * PAGED_OPERANDS);
-        for (int i = 0; i < PAGED_OPERANDS; i++) {
+        MemorySegment what = HostMemory.segment(command, 8L * COMMAND_WORDS);
+        int count = Encoding.isGated(what.getAtIndex(ValueLayout.JAVA_LONG, 0)) ? PAGED_GATED_OPERANDS : PAGED_OPERANDS;
+        long operands = what.getAtIndex(ValueLayout.JAVA_LONG, OPERANDS_WORD);
+        MemorySegment words = HostMemory.segment(operands, 8L * KernelArguments.WORDS * count);
+        for (int i = 0; i < count; i++) {
             long scale = words.getAtIndex(ValueLayout.JAVA_LONG, (long) i * KernelArguments.WORDS + 1);
             for (NativePager pager : pagers) {
                 Optional<WeftException> failure = pager.failure(scale);

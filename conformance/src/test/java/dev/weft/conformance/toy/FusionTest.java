@@ -120,6 +120,20 @@ class FusionTest {
     }
 
     @Test
+    void nodesLikeTheFirstThatTheSecondReadsBelongToTheChain() {
+        try (ToyFixture f = new ToyFixture()) {
+            GraphBuilder g = Graph.builder("both");
+            Value other = g.node(new Scale(5), row(g, "z"));
+            Value a = g.node(new Scale(2), row(g, "x"));
+            Value b = g.node(new Scale(3), row(g, "y"));
+            Graph graph = g.output("sum", g.add(a, b)).output("other", other).build();
+            f.faults.fuse(List.of(List.of(Scale.class, Add.class)), null);
+            assertThat(f.device.compile(graph).placement().rows().stream().map(Placement.Row::last))
+                    .containsExactly(0, 3, 3, 3);
+        }
+    }
+
+    @Test
     void aFamilyTakesEachNodeAsEarlyAsPossible() {
         try (ToyFixture f = new ToyFixture()) {
             GraphBuilder g = Graph.builder("side by side");

@@ -107,10 +107,12 @@ constexpr int64_t BLOCK_ROWS = 64;
 
 /**
  * Asks for a line that will be read soon: decoding works long enough on a line for the processor's own prefetching to
- * fall back. The address may lie behind the matrix, for a prefetch never faults.
+ * fall back. The more panels are read side by side, the nearer: measured, 2 KiB on their way are best for two and for
+ * four of them. The address may lie behind the matrix, for a prefetch never faults.
  */
+template <int PANELS>
 WEFT_INLINE void prefetch_weights(const uint8_t *line) {
-    __builtin_prefetch(line + 1024);
+    __builtin_prefetch(line + 2048 / PANELS);
 }
 
 WEFT_INLINE int64_t minimum(int64_t a, int64_t b) {

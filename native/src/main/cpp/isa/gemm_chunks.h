@@ -85,7 +85,7 @@ WEFT_INLINE void decode_lines(const Decoder<D> &decoder, const uint8_t *from, in
             powers = exponents(_mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(codes + l / unit * ROWS))));
         }
         if constexpr (!ASKS_AHEAD<D>) {
-            prefetch_weights(from);
+            prefetch_weights<most_panels(D)>(from);
         }
         const auto raw = decoder.load(from);
 #pragma GCC unroll 4

@@ -51,7 +51,7 @@ WEFT_INLINE void dot_lines(const Decoder<D> &decoder, const uint16_t *x, const u
         typename Decoder<D>::Line raw[P];
 #pragma GCC unroll 4
         for (int p = 0; p < P; p++) {
-            prefetch_weights(line + p * step);
+            prefetch_weights<P>(line + p * step);
             raw[p] = decoder.load(line + p * step);
         }
 #pragma GCC unroll 4

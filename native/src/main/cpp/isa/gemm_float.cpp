@@ -50,7 +50,7 @@ WEFT_INLINE void stream_line(const float *x, const uint8_t *line, int64_t step, 
 #pragma GCC unroll 4
     for (int p = 0; p < P; p++) {
         if constexpr (D == WEFT_F4_E2M1) {
-            prefetch_weights(line + p * step);
+            prefetch_weights<P>(line + p * step);
         }
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) {
@@ -150,7 +150,7 @@ void decode(const Block &block, const uint8_t *panel, int p, int64_t first, Deco
     const uint8_t *line = chunk + packing::scale_bytes(D);
     float *values = to.values + p * to.STEP;
     for (int64_t k = 0; k < count && D != WEFT_F32; k += per_line, line += LINE) {
-        prefetch_weights(line);
+        prefetch_weights<2>(line);
         for (int v = 0; v < V; v++) {
             vf w[per_line];
             decode_dwords<D>(line + v * W * 4, w);
@@ -178,7 +178,7 @@ WEFT_INLINE void tile(const float *x, const float *w, int64_t step, int64_t coun
 #pragma GCC unroll 4
         for (int p = 0; p < P; p++) {
             if constexpr (STREAMED) {
-                prefetch_weights((const uint8_t *)(w + p * step));
+                prefetch_weights<P>((const uint8_t *)(w + p * step));
             }
 #pragma GCC unroll 4
             for (int v = 0; v < V; v++) {

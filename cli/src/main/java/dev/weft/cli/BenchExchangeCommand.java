@@ -5,6 +5,7 @@ import dev.weft.bench.Result;
 import dev.weft.bench.Rounds;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.ranks.Launch;
+import dev.weft.ranks.MpiMeasures;
 import dev.weft.ranks.Ranks;
 import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
@@ -93,15 +94,33 @@ final class BenchExchangeCommand extends WeftCommand {
             int n,
             Rounds rounds,
             BenchReport report) {
-        ExchangeBench.Peer peer =
-                (sent, received) -> Ranks.bareAllToAllV(world, sent, received).orElseThrow();
-        try (ExchangeBench bench = new ExchangeBench(device, world, config, n, options.seed())) {
-            for (ExchangeBench.Way way : bench.measure(rounds, peer, done -> {})) {
+        try (ExchangeBench bench = new ExchangeBench(device, world, peer(world), config, n, options.seed())) {
+            for (ExchangeBench.Way way : bench.measure(rounds, done -> {})) {
                 Result result = way.result();
                 String name = "%s, %d tokens, %s".formatted(model, n, result.name());
                 report.add(device, result.named(name), details(model, n, way));
             }
         }
+    }
+
+    private static ExchangeBench.Peer peer(Communicator world) {
+        MpiMeasures mpi = Ranks.measures(world).orElseThrow();
+        return new ExchangeBench.Peer() {
+            @Override
+            public Runnable allToAllV(long[] sent, long[] received) {
+                return mpi.bareAllToAllV(sent, received);
+            }
+
+            @Override
+            public void countLibrary(boolean on) {
+                mpi.countLibrary(on);
+            }
+
+            @Override
+            public long libraryNanos() {
+                return mpi.libraryNanos();
+            }
+        };
     }
 
     private static ObjectNode details(String model, int tokens, ExchangeBench.Way way) {
@@ -111,6 +130,6 @@ final class BenchExchangeCommand extends WeftCommand {
                 .put("p10", way.peerP10())
                 .put("median", way.peerMedian());
         details.put("ofPeer", way.ofPeer()).put("ofPeerP10", way.ofPeerP10());
-        return details.put("javaSeconds", way.java());
+        return details.put("javaSeconds", way.java()).put("groupJavaSeconds", way.groupJava());
     }
 }

@@ -34,6 +34,7 @@ final class BenchText {
             Shown.number("of bare", "ofPeer", 1, "%.3f"),
             Shown.number("its p10", "ofPeerP10", 1, "%.3f"),
             Shown.number("Java us", "javaSeconds", 1e6, "%.1f"),
+            Shown.number("in group", "groupJavaSeconds", 1e6, "%.1f"),
             Shown.number("GB/s", "gbps", 1, "%.1f"),
             Shown.some("GF/s", "gflops", 1, "%.1f"),
             new Shown("limit", r -> r.get("peer.name") == null ? limit(r) : ""),

@@ -3,6 +3,8 @@ package dev.weft.cli;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.parallel.ParallelPlan;
 import dev.weft.ranks.Ranks;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
@@ -60,21 +62,24 @@ record LoadedModel(Weft weft, Checkpoint checkpoint, DeepSeekV4 model, Device de
             RankOptions ranks,
             @Nullable Communicator world) {
         LoadOptions options = ranks.bounds(wanted);
-        if (world != null && world.rank() > 0) {
-            CompileOptions ours = compile.withGroup(ranks.group(world, device));
-            return DeepSeekV4.load(checkpoint, device, options, ours, ranks.plan(world.size()), bytes -> {});
+        if (world == null) {
+            try (Progress progress = progress(terminal)) {
+                return DeepSeekV4.load(checkpoint, device, options, compile, progress);
+            }
         }
-        try (Progress progress = new Progress(terminal, "loading weights", Progress.Unit.BYTES, 0)) {
-            return world == null
-                    ? DeepSeekV4.load(checkpoint, device, options, compile, progress)
-                    : DeepSeekV4.load(
-                            checkpoint,
-                            device,
-                            options,
-                            compile.withGroup(ranks.group(world, device)),
-                            ranks.plan(world.size()),
-                            progress);
+        ModelConfig config = ModelConfig.read(checkpoint.directory().resolve("config.json"));
+        ParallelPlan plan = ranks.plan(world.size(), config);
+        CompileOptions ours = compile.withGroup(ranks.group(world, device));
+        if (world.rank() > 0) {
+            return DeepSeekV4.load(checkpoint, device, options, ours, plan, bytes -> {});
         }
+        try (Progress progress = progress(terminal)) {
+            return DeepSeekV4.load(checkpoint, device, options, ours, plan, progress);
+        }
+    }
+
+    private static Progress progress(Terminal terminal) {
+        return new Progress(terminal, "loading weights", Progress.Unit.BYTES, 0);
     }
 
     /** Whether another rank works and this one follows it, which is done when this returns. */

@@ -1,6 +1,7 @@
 package dev.weft.cli;
 
 import dev.weft.model.LoadOptions;
+import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.ranks.Launch;
 import dev.weft.ranks.Ranks;
@@ -17,10 +18,6 @@ import picocli.CommandLine.Option;
 
 /** Options of commands that run a model over ranks when a launcher has started them: rank 0 works, the others follow it. */
 final class RankOptions {
-    private static final String HEAD = "head";
-    private static final String OUTPUT = "output";
-    private static final String CONTEXT = "context";
-
     /** Rows of a rank in a step of a spread prompt. */
     private static final int SPREAD_TOKENS = 1024;
 
@@ -30,8 +27,19 @@ final class RankOptions {
             split = ",",
             description =
                     "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
-                            + " and output head), output (output projections of attention), context (long prompts).")
+                            + " and output head), output (output projections of attention), context (long prompts)."
+                            + " head=N and output=N spread over blocks of N consecutive ranks; without a number over the"
+                            + " largest that the model's sizes allow.")
     private List<String> spread = List.of();
+
+    @Option(
+            names = "--fixed-dispatch",
+            paramLabel = "TOKENS",
+            description =
+                    "Under mpirun or srun, up to how many tokens per rank a step sends its rows to the experts in the fixed"
+                            + " layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
+                            + " devices that move rows themselves, else 0.")
+    private int fixedTokens = ParallelPlan.AUTOMATIC;
 
     @Mixin
     private final RankDeadline deadline = new RankDeadline();
@@ -47,11 +55,15 @@ final class RankOptions {
     /** Works as a rank if a launcher says so, else alone. @return exit code */
     int run(Terminal terminal, Work work) throws IOException {
         Launch launch = Launch.of(System.getenv());
-        plan(launch.size()); // refused before anybody is waited for
+        Spread.of(spread); // refused before anybody is waited for
         Duration limit = deadline.get();
         if (!launch.isGroup()) {
             if (!spread.isEmpty()) {
                 throw new UsageException("--spread: found one process, expected ranks: start it under mpirun or srun");
+            }
+            if (fixedTokens != ParallelPlan.AUTOMATIC) {
+                throw new UsageException(
+                        "--fixed-dispatch: found one process, expected ranks: start it under mpirun or srun");
             }
             return work.run(null);
         }
@@ -65,22 +77,14 @@ final class RankOptions {
 
     /** Bounds that suit the layout: two parts of a long prompt are more rows than a step needs otherwise. */
     LoadOptions bounds(LoadOptions wanted) {
-        return spread.contains(CONTEXT) ? wanted.maxTokens(Math.max(SPREAD_TOKENS, wanted.maxTokens())) : wanted;
+        return Spread.of(spread).context() ? wanted.maxTokens(Math.max(SPREAD_TOKENS, wanted.maxTokens())) : wanted;
     }
 
-    /** How the model is laid out. @throws UsageException if a part is unknown */
-    ParallelPlan plan(int ranks) {
-        ParallelPlan plan = ParallelPlan.experts(ranks);
-        for (String part : spread) {
-            plan = switch (part) {
-                case HEAD -> plan.withHead();
-                case OUTPUT -> plan.withOutput();
-                case CONTEXT -> plan.withContext();
-                default ->
-                    throw new UsageException(
-                            "--spread: found '" + part + "', expected " + HEAD + ", " + OUTPUT + " or " + CONTEXT);
-            };
+    /** How a model is laid out. */
+    ParallelPlan plan(int ranks, ModelConfig config) {
+        if (fixedTokens < ParallelPlan.AUTOMATIC) {
+            throw new UsageException("--fixed-dispatch: found " + fixedTokens + ", expected 0 tokens or more");
         }
-        return plan;
+        return Spread.of(spread).plan(ranks, config).withFixedTokens(fixedTokens);
     }
 }

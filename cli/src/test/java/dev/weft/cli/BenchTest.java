@@ -178,7 +178,7 @@ class BenchTest {
                 "bench model . --arrow no/a.arrow  | --arrow: found no/a.arrow",
                 "bench diff a.json b.json          | a.json: no such file",
                 "bench model . --batch 0           | --batch: found 0",
-                "bench model . --spread heads      | --spread: found 'heads', expected head, output or context",
+                "bench model . --spread heads      | --spread: found 'heads', expected head, output, both also with =N",
                 "bench model . --spread head       | --spread: found one process, expected ranks",
             })
     void badArgumentsAreUsageErrors(String line, String message) {

@@ -57,6 +57,7 @@ class RankedBenchTest {
             assertThat(r.path("javaSeconds").asDouble())
                     .isPositive()
                     .isLessThan(r.path("seconds").path("mean").asDouble() * 2);
+            assertThat(r.path("groupJavaSeconds").asDouble()).isPositive();
         }
         for (int i = 0; i < 6; i += 3) {
             // 256 codes, two scales and a weight there; 256 values of BF16 back

@@ -48,6 +48,8 @@ public final class ExchangeBench implements AutoCloseable {
 
     private static final int RETURN = 4;
 
+    private static final int[] NODES = {SEND, RETURN};
+
     private static final boolean[] WEFT_FIRST = {true, false};
     private static final boolean[] PEER_FIRST = {false, true};
 
@@ -57,6 +59,7 @@ public final class ExchangeBench implements AutoCloseable {
     private static final long WARM_UP_BYTES = 512 << 20;
 
     private final Communicator group;
+    private final Peer peer;
     private final TimedGroup timed;
     private final ExpertTable table;
     private final Graph graph;
@@ -69,10 +72,18 @@ public final class ExchangeBench implements AutoCloseable {
     private final long backBytes;
 
     /** The transport's own all-to-all, there to be measured against. */
-    @FunctionalInterface
     public interface Peer {
         /** @return something that moves so many bytes to and from every rank each time it runs */
         Runnable allToAllV(long[] sendBytes, long[] receiveBytes);
+
+        /** Whether {@link #libraryNanos} counts from now on; it costs time. */
+        void countLibrary(boolean on);
+
+        /**
+         * Nanoseconds that calls of the group have spent in the transport's library and in pauses between two looks at what
+         * has arrived.
+         */
+        long libraryNanos();
     }
 
     /**
@@ -81,8 +92,10 @@ public final class ExchangeBench implements AutoCloseable {
      * @param result time of Weft; bytes are those that this rank sends to the others
      * @param peer time of the transport's own all-to-all, one entry per round
      * @param java time of Weft that no call of the group took, in the middle round of the rank where it is longest
+     * @param groupJava time in calls of the group that the transport's library did not take, alike, in rounds of its own: to
+     *     count it costs time, which is in it
      */
-    public record Way(Result result, double[] peer, double java) {
+    public record Way(Result result, double[] peer, double java, double groupJava) {
         /** Time of the transport's own all-to-all in the middle round. */
         public double peerMedian() {
             return Quantile.median(peer);
@@ -110,10 +123,15 @@ public final class ExchangeBench implements AutoCloseable {
         }
     }
 
-    /** @param tokens of every rank */
-    public ExchangeBench(Device device, Communicator group, ModelConfig model, int tokens, long seed) {
+    /**
+     * @param peer of the group's transport
+     * @param tokens of every rank
+     */
+    public ExchangeBench(
+            Device device, Communicator group, Peer peer, ModelConfig model, int tokens, long seed) {
         this.group = group;
-        this.timed = new TimedGroup(group);
+        this.peer = peer;
+        this.timed = new TimedGroup(group, peer::libraryNanos);
         int k = model.numExpertsPerTok();
         this.table = ExpertTable.contiguous(model.nRoutedExperts(), group.size());
         this.graph = graph(table, tokens, k, model.hiddenSize());
@@ -210,7 +228,7 @@ public final class ExchangeBench implements AutoCloseable {
      *
      * @param progress receives the number of rounds done
      */
-    public List<Way> measure(Rounds rounds, Peer peer, IntConsumer progress) {
+    public List<Way> measure(Rounds rounds, IntConsumer progress) {
         Runnable bareThere = peer.allToAllV(bytes(rowsTo, rowBytes), bytes(rowsFrom, rowBytes));
         Runnable bareBack = peer.allToAllV(bytes(rowsFrom, backBytes), bytes(rowsTo, backBytes));
         double[][] own = new double[2][rounds.count()];
@@ -221,6 +239,7 @@ public final class ExchangeBench implements AutoCloseable {
         for (int round = -before; round < rounds.count(); round++) {
             long[] inside = {timed.nanos(label(SEND)), timed.nanos(label(RETURN))};
             double[] peerSeconds = new double[2];
+            peer.countLibrary(round < 0 && round % 2 == 0); // so that both are compiled
             for (boolean weft : round % 2 == 0 ? WEFT_FIRST : PEER_FIRST) {
                 if (weft) {
                     execution.profile(nanos);
@@ -230,17 +249,37 @@ public final class ExchangeBench implements AutoCloseable {
                 }
             }
             for (int way = 0; round >= 0 && way < 2; way++) {
-                int node = way == 0 ? SEND : RETURN;
+                int node = NODES[way];
                 own[way][round] = Math.max(1, nanos[node]) / 1e9;
                 bare[way][round] = peerSeconds[way];
                 java[way][round] = (nanos[node] - (timed.nanos(label(node)) - inside[way])) / 1e9;
             }
             progress.accept(Math.max(0, round + 1));
         }
-        Way there = way("dispatch", sentToOthers(rowsTo, rowBytes), own[0], bare[0], java[0]);
-        Way back = way("combine", sentToOthers(rowsFrom, backBytes), own[1], bare[1], java[1]);
-        double javaOfBoth = RankValues.largest(group, Quantile.median(sum(java[0], java[1])))[0];
-        return List.of(there, back, both(there, back, javaOfBoth));
+        double[][] groupJava = groupJava(rounds);
+        Way there = way("dispatch", sentToOthers(rowsTo, rowBytes), own[0], bare[0], java[0], groupJava[0]);
+        Way back = way("combine", sentToOthers(rowsFrom, backBytes), own[1], bare[1], java[1], groupJava[1]);
+        return List.of(there, back, both(there, back, sum(java[0], java[1]), sum(groupJava[0], groupJava[1])));
+    }
+
+    /** Time in calls of the group outside its library, both ways; such rounds are slower, so nothing else is taken of them. */
+    private double[][] groupJava(Rounds rounds) {
+        double[][] seconds = new double[2][rounds.count()];
+        long[] nanos = new long[graph.nodes().size()];
+        peer.countLibrary(true);
+        for (int round = -rounds.warmUp(); round < rounds.count(); round++) {
+            double[] before = {outsideLibrary(SEND), outsideLibrary(RETURN)};
+            execution.profile(nanos);
+            for (int way = 0; round >= 0 && way < 2; way++) {
+                seconds[way][round] = outsideLibrary(NODES[way]) - before[way];
+            }
+        }
+        peer.countLibrary(false);
+        return seconds;
+    }
+
+    private double outsideLibrary(int node) {
+        return (timed.nanos(label(node)) - timed.libraryNanos(label(node))) / 1e9;
     }
 
     /** All ranks send as much, so they agree. */
@@ -253,19 +292,24 @@ public final class ExchangeBench implements AutoCloseable {
         return graph.nodes().get(node).label();
     }
 
-    private Way way(String name, long bytes, double[] own, double[] bare, double[] java) {
+    private Way way(String name, long bytes, double[] own, double[] bare, double[] java, double[] groupJava) {
         Work work = new Work(bytes, 0, HardwareLimit.READ);
         return new Way(
                 new Result(name, work, RankValues.largest(group, own), Optional.empty()),
                 RankValues.largest(group, bare),
-                RankValues.largest(group, Quantile.median(java))[0]);
+                longestMedian(java),
+                longestMedian(groupJava));
     }
 
-    private static Way both(Way there, Way back, double java) {
+    private double longestMedian(double[] seconds) {
+        return RankValues.largest(group, Quantile.median(seconds))[0];
+    }
+
+    private Way both(Way there, Way back, double[] java, double[] groupJava) {
         Work work = there.result().work().plus(back.result().work());
         double[] seconds = sum(there.result().seconds(), back.result().seconds());
         Result result = new Result("dispatch + combine", work, seconds, Optional.empty());
-        return new Way(result, sum(there.peer(), back.peer()), java);
+        return new Way(result, sum(there.peer(), back.peer()), longestMedian(java), longestMedian(groupJava));
     }
 
     private static double[] sum(double[] a, double[] b) {

@@ -12,11 +12,13 @@ import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
+import dev.weft.runtime.RankGroups;
 import dev.weft.runtime.StateStore;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.WeightSource;
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongConsumer;
 import java.util.stream.IntStream;
@@ -33,6 +35,7 @@ public final class LayerProbe implements AutoCloseable {
     private final DeviceWeights weights;
     private final StateStore states;
     private final Execution execution;
+    private final List<AutoCloseable> opened;
 
     private LayerProbe(
             ModelConfig config,
@@ -40,13 +43,15 @@ public final class LayerProbe implements AutoCloseable {
             CompiledGraph compiled,
             DeviceWeights weights,
             StateStore states,
-            Execution execution) {
+            Execution execution,
+            List<AutoCloseable> opened) {
         this.config = config;
         this.options = options;
         this.compiled = compiled;
         this.weights = weights;
         this.states = states;
         this.execution = execution;
+        this.opened = opened;
     }
 
     /**
@@ -99,15 +104,24 @@ public final class LayerProbe implements AutoCloseable {
             LongConsumer progress) {
         LoadOptions options = options(tokens, context);
         ShardedGraph share = plan.share(graph(config, kind, tokens, context), config, group == null ? 0 : group.rank());
-        CompileOptions compile = group == null ? CompileOptions.DEFAULT : CompileOptions.DEFAULT.withGroup(group);
-        CompiledGraph compiled = device.compile(share.graph(), compile);
-        DeviceWeights weights = compiled.loadWeights(share.weights(source), progress);
+        List<AutoCloseable> opened = new ArrayList<>();
         try {
+            CompileOptions compile = CompileOptions.DEFAULT;
+            if (group != null) {
+                RankGroups groups = RankGroups.split(group, plan.blocks());
+                opened.addFirst(groups);
+                compile = compile.withGroups(groups);
+            }
+            CompiledGraph compiled = device.compile(share.graph(), compile);
+            DeviceWeights weights = compiled.loadWeights(share.weights(source), progress);
+            opened.addFirst(weights);
             StateStore states = compiled.newStates();
+            opened.addFirst(states);
             Execution execution = compiled.newExecution(weights, states);
-            return new LayerProbe(config, options, compiled, weights, states, execution);
+            opened.addFirst(execution);
+            return new LayerProbe(config, options, compiled, weights, states, execution, opened);
         } catch (RuntimeException | Error e) {
-            weights.close();
+            Closing.all(opened);
             throw e;
         }
     }
@@ -136,6 +150,11 @@ public final class LayerProbe implements AutoCloseable {
     /** Computes the rows. */
     public void run() {
         execution.run();
+    }
+
+    /** Computes the rows. Returns how many nanoseconds that took, see {@link Execution#time}. */
+    public long time() {
+        return execution.time();
     }
 
     /** Computes the rows node by node; see {@link Execution#profile(long[], long[])}. */
@@ -177,6 +196,6 @@ public final class LayerProbe implements AutoCloseable {
 
     @Override
     public void close() {
-        Closing.all(List.of(execution, states, weights));
+        Closing.all(opened);
     }
 }

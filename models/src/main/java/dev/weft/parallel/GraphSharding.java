@@ -9,6 +9,7 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
+import dev.weft.op.AllToAll;
 import dev.weft.op.Compress;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.ExpertTable;
@@ -19,12 +20,15 @@ import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
+import dev.weft.op.MoeGather;
+import dev.weft.op.MoePlaces;
 import dev.weft.op.MoeReturn;
 import dev.weft.op.MoeSend;
 import dev.weft.op.Op;
 import dev.weft.op.RowCounts;
 import dev.weft.op.ScatterColumns;
 import dev.weft.op.SparseAttention;
+import dev.weft.op.Unsort;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,18 +45,35 @@ final class GraphSharding {
     private final ExpertTable table;
     private final int rank;
     private final Graph source;
+    private final boolean fixed;
     private final GraphBuilder g;
     private final @Nullable ContextExchange context;
     private final Map<Integer, Value> mapped = new HashMap<>();
     private final Map<String, WeightShard> shards = new HashMap<>();
     /** By the source list of a dispatch: how its rows come back. */
     private final Map<Integer, WayBack> sent = new HashMap<>();
-    /** By named dimension: the rows of every rank. */
+    /** In the fixed layout, likewise. */
+    private final Map<Integer, FixedWayBack> gathered = new HashMap<>();
+    /** By the dimension that they sum to: the rows of every rank of a block. */
     private final Map<String, Value> counts = new HashMap<>();
 
     private record WayBack(Value counts, Value offsets) {}
 
-    GraphSharding(ParallelPlan plan, ExpertTable table, int rank, Graph source, @Nullable ContextInputs inputs) {
+    /**
+     * @param sorted where rows stand that were computed here
+     * @param back where rows lie that have come back
+     * @param order in which they are then
+     */
+    private record FixedWayBack(Value sorted, Value back, Value order) {}
+
+    GraphSharding(
+            ParallelPlan plan,
+            ExpertTable table,
+            int rank,
+            Graph source,
+            boolean fixed,
+            @Nullable ContextInputs inputs) {
+        this.fixed = fixed;
         this.plan = plan;
         this.table = table;
         this.rank = rank;
@@ -94,13 +115,17 @@ final class GraphSharding {
                         v.name(),
                         new WeightShard.Experts(v.type(), table.ranks().get(rank)));
             } else {
-                switch (plan.split(v.name())) {
-                    case NONE -> {}
-                    case ROWS -> shards.put(v.name(), new WeightShard.Rows(v.type(), rank, plan.ranks()));
-                    case COLUMNS -> shards.put(v.name(), new WeightShard.Columns(v.type(), rank, plan.ranks()));
-                }
+                plan.split(v.name()).ifPresent(s -> shards.put(v.name(), shard(v.type(), s)));
             }
         }
+    }
+
+    private WeightShard shard(TensorType whole, ParallelPlan.Split split) {
+        int index = rank % split.block();
+        return switch (split.axis()) {
+            case ROWS -> new WeightShard.Rows(whole, index, split.block());
+            case COLUMNS -> new WeightShard.Columns(whole, index, split.block());
+        };
     }
 
     /** Declares values that no node computes. */
@@ -130,13 +155,13 @@ final class GraphSharding {
             case null -> t;
             case WeightShard.Experts e ->
                 t.shaped(t.shape().with(0, Dim.fixed(e.held().size())));
-            case WeightShard.Rows _ -> t.shaped(divided(t.shape(), 0));
-            case WeightShard.Columns _ -> t.shaped(divided(t.shape(), -1));
+            case WeightShard.Rows r -> t.shaped(divided(t.shape(), 0, r.shares()));
+            case WeightShard.Columns c -> t.shaped(divided(t.shape(), -1, c.shares()));
         };
     }
 
-    private Shape divided(Shape s, int axis) {
-        return s.with(axis, Dim.fixed(s.dim(axis).offset() / plan.ranks()));
+    private static Shape divided(Shape s, int axis, int shares) {
+        return s.with(axis, Dim.fixed(s.dim(axis).offset() / shares));
     }
 
     private static Shape open(Shape s) {
@@ -154,11 +179,17 @@ final class GraphSharding {
     private List<Value> rewrite(Node node) {
         Value[] in = node.inputs().stream().map(this::at).toArray(Value[]::new);
         return switch (node.op()) {
+            case MoeDispatch d when fixed -> gather(node, in);
             case MoeDispatch d -> send(node, d, in);
+            case MoeCombine c when fixed -> List.of(combineFixed(node, c, in));
             case MoeCombine c -> List.of(combine(node, c, in));
-            case Gather op when isSpread(node, 0) -> List.of(spread(op, in[1], rows -> new Value[] {in[0], rows}));
-            case Gemm op when isSpread(node, 1) -> List.of(spread(op, in[0], rows -> new Value[] {rows, in[1]}));
-            case GroupedGemm op when isSpread(node, 1) -> List.of(grouped(op, in));
+            case Gather op
+            when block(node, 0) > 1 ->
+                List.of(spread(block(node, 0), op, in[1], rows -> new Value[] {in[0], rows}));
+            case Gemm op
+            when block(node, 1) > 1 ->
+                List.of(spread(block(node, 1), op, in[0], rows -> new Value[] {rows, in[1]}));
+            case GroupedGemm op when block(node, 1) > 1 -> List.of(grouped(block(node, 1), op, in));
             case SparseAttention op
             when context != null -> {
                 in[2] = before(context, node, 2, in[1]);
@@ -181,8 +212,11 @@ final class GraphSharding {
         return filled;
     }
 
-    private boolean isSpread(Node node, int weight) {
-        return shards.containsKey(node.inputs().get(weight).name());
+    /** Ranks that hold a share each of an operand, 1 if it is not spread. */
+    private int block(Node node, int operand) {
+        return plan.split(node.inputs().get(operand).name())
+                .map(ParallelPlan.Split::block)
+                .orElse(1);
     }
 
     /** Rows go to the ranks of their experts. Everything between dispatch and combine then works on what arrived. */
@@ -209,32 +243,53 @@ final class GraphSharding {
         return g.node(op, g.node(back, in[0], way.counts(), way.offsets()), in[1], in[2]);
     }
 
+    /** Every rank gets the rows of all and sorts those for its experts to the front. */
+    private List<Value> gather(Node node, Value[] in) {
+        Dim rows = in[0].type().shape().dim(0);
+        Dim most = Dim.named(ParallelPlan.most(rows.name()), 0, rows.maximum());
+        int slots = table.slots();
+        List<Value> asked = g.nodes(new MoePlaces(table, rank, most), in[1]);
+        List<Value> all = g.nodes(new MoeGather(plan.ranks(), most), in[0], in[2], asked.get(0));
+        MoeDispatch op = new MoeDispatch(slots, rank * slots, plan.ranks() * slots);
+        List<Value> here = g.nodes(op, all.get(0), all.get(2), all.get(1));
+        gathered.put(node.outputs().get(2).id(), new FixedWayBack(here.get(2), asked.get(1), asked.get(2)));
+        return here;
+    }
+
+    /** Rows go back in the places that their choices have, whether anybody asked or not; what was asked for is picked. */
+    private Value combineFixed(Node node, MoeCombine op, Value[] in) {
+        FixedWayBack way = requireNonNull(gathered.get(node.inputs().get(1).id()));
+        Value back = g.node(new AllToAll(plan.ranks()), g.node(new Unsort(), in[0], way.sorted()));
+        return g.node(op, g.node(new Gather(back.type().dtype()), back, way.back()), way.order(), in[2]);
+    }
+
     private interface Operands {
         Value[] of(Value rows);
     }
 
-    /** Every rank computes its columns for the rows of all. */
-    private Value spread(Op op, Value x, Operands operands) {
-        Value n = counts(x);
-        Value all = g.node(new GatherRows(plan.ranks(), total(x)), x, n);
+    /** Every rank of a block computes its columns for the rows of all of them. */
+    private Value spread(int block, Op op, Value x, Operands operands) {
+        Value n = counts(block, x);
+        Value all = g.node(new GatherRows(block, total(block, x)), x, n);
         Value columns = g.node(op, operands.of(all));
-        return g.node(new GatherColumns(plan.ranks(), x.type().shape().dim(0)), columns, n);
+        return g.node(new GatherColumns(block, x.type().shape().dim(0)), columns, n);
     }
 
-    /** Every rank computes its groups for the rows of all, of which it needs only the columns of its groups. */
-    private Value grouped(GroupedGemm op, Value[] in) {
-        Value n = counts(in[0]);
-        Value mine = g.node(new ScatterColumns(plan.ranks(), total(in[0])), in[0], n);
-        return g.node(new GatherColumns(plan.ranks(), in[0].type().shape().dim(0)), g.node(op, mine, in[1]), n);
+    /** Every rank of a block computes its groups for the rows of all of them, and needs only the columns of its groups. */
+    private Value grouped(int block, GroupedGemm op, Value[] in) {
+        Value n = counts(block, in[0]);
+        Value mine = g.node(new ScatterColumns(block, total(block, in[0])), in[0], n);
+        return g.node(new GatherColumns(block, in[0].type().shape().dim(0)), g.node(op, mine, in[1]), n);
     }
 
-    private Value counts(Value x) {
-        return counts.computeIfAbsent(
-                x.type().shape().dim(0).name(), name -> g.node(new RowCounts(plan.ranks(), total(x)), x));
+    private Value counts(int block, Value x) {
+        Dim total = total(block, x);
+        return counts.computeIfAbsent(total.name(), name -> g.node(new RowCounts(block, total), x));
     }
 
-    private Dim total(Value x) {
+    /** The rows that the ranks of a block have together. */
+    private static Dim total(int block, Value x) {
         Dim rows = x.type().shape().dim(0);
-        return Dim.named(rows.name() + ".all", 0, plan.ranks() * rows.max());
+        return Dim.named(rows.name() + ".of" + block, 0, block * rows.max());
     }
 }

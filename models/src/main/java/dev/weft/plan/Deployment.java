@@ -98,8 +98,8 @@ public final class Deployment {
         int t = layout.tensorParallel();
         double read = model.bytes(g -> !g.mtp() && !READ_IN_PART.contains(g.kind())) / (double) t
                 + model.bytes(g -> !g.mtp() && g.kind() == Kind.OUTPUT_PROJECTIONS)
-                        / (double) (layout.output() ? devices : t)
-                + model.bytes(g -> !g.mtp() && g.kind() == Kind.HEAD) / (double) (layout.head() ? devices : t);
+                        / (double) (layout.output() > 1 ? layout.output() : t)
+                + model.bytes(g -> !g.mtp() && g.kind() == Kind.HEAD) / (double) (layout.head() > 1 ? layout.head() : t);
         double experts = model.bytes(g -> !g.mtp() && g.kind() == Kind.ROUTED_EXPERTS)
                 * Layouts.expertShare(model, devices)
                 * touchedExperts(routing)
@@ -110,7 +110,7 @@ public final class Deployment {
         return new StepTime(
                 (read + experts + cache) / peaks.memory() / efficiency.memory(),
                 rows * cost.flops(work.context()).seconds(peaks, true) / efficiency.compute(),
-                rows * (expertExchange() + (layout.output() ? outputExchange() : 0)) / peaks.link(),
+                rows * (expertExchange() + outputExchange(layout.output())) / peaks.link(),
                 model.layers() * efficiency.layerSeconds());
     }
 
@@ -125,19 +125,20 @@ public final class Deployment {
     }
 
     /**
-     * Bytes that a row sends for output projections that are spread, all layers together: its heads to the devices of their
-     * groups, BF16; the results back, BF16; those to every device, FP8 with scales; the rows of the product back, BF16.
+     * Bytes that a row sends for output projections that are spread over so many devices, all layers together: its heads to
+     * the devices of their groups, BF16; the results back, BF16; those to every device, FP8 with scales; the rows of the
+     * product back, BF16.
      */
-    private double outputExchange() {
+    private double outputExchange(int block) {
         ModelConfig c = model.config();
         if (c == null) {
             return 0;
         }
         double heads = (double) c.numAttentionHeads() * c.headDim();
         double low = (double) c.oGroups() * c.oLoraRank();
-        double others = devices - 1;
+        double others = block - 1.0;
         return model.layers()
-                * (Short.BYTES * (heads + low + c.hiddenSize()) * others / devices + CODE_BYTES * low * others);
+                * (Short.BYTES * (heads + low + c.hiddenSize()) * others / block + CODE_BYTES * low * others);
     }
 
     /** Seconds from one token of a sequence to its next. */

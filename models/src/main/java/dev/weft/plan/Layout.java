@@ -13,8 +13,8 @@ import org.jspecify.annotations.Nullable;
  * @param dataParallel groups that hold different sequences
  * @param tensorParallel devices of a group, which share its weights; the one head of keys and values is on each
  * @param expertParallel devices among which the experts are dealt
- * @param head whether embedding and output head are dealt to all devices too
- * @param output whether the output projections of attention are
+ * @param head devices among which embedding and output head are dealt: blocks of so many have them once; 1 if each has them
+ * @param output devices among which the output projections of attention are; 1 if each has them
  * @param sharedBytes attention, shared experts, router and the rest of the MTP blocks, of which a device has its part
  * @param dealtBytes what is dealt to all devices, in the formats of the checkpoint
  * @param cacheBytes caches and tail states
@@ -26,8 +26,8 @@ public record Layout(
         int dataParallel,
         int tensorParallel,
         int expertParallel,
-        boolean head,
-        boolean output,
+        int head,
+        int output,
         double sharedBytes,
         double dealtBytes,
         double cacheBytes,
@@ -47,7 +47,7 @@ public record Layout(
     /** The plan with which Weft loads and runs it; empty if it does not. */
     public Optional<ParallelPlan> parallelPlan() {
         return plannedOnly == null
-                ? Optional.of(new ParallelPlan(expertParallel, head, output, false, null, 0))
+                ? Optional.of(new ParallelPlan(expertParallel, head, output, false, null, 0, ParallelPlan.AUTOMATIC))
                 : Optional.empty();
     }
 
@@ -56,15 +56,20 @@ public record Layout(
         return "DP" + dataParallel + (tensorParallel > 1 ? " x TP" + tensorParallel : "") + " EP" + expertParallel;
     }
 
-    /** What is dealt besides the experts, as {@code --spread} names it: {@code head}, {@code output}. */
+    /**
+     * What is dealt besides the experts, as {@code --spread} names it: {@code head}, {@code output=4}, without a number over
+     * all devices.
+     */
     public List<String> spread() {
         List<String> parts = new ArrayList<>();
-        if (head) {
-            parts.add("head");
-        }
-        if (output) {
-            parts.add("output");
-        }
+        add("head", head, parts);
+        add("output", output, parts);
         return parts;
+    }
+
+    private void add(String part, int block, List<String> to) {
+        if (block > 1) {
+            to.add(block < expertParallel ? part + "=" + block : part);
+        }
     }
 }

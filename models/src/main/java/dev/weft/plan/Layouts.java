@@ -5,11 +5,10 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.plan.ParameterGroup.Kind;
 import java.util.ArrayList;
-import java.util.EnumSet;
 import java.util.List;
 import java.util.Locale;
-import java.util.Set;
 import java.util.function.Predicate;
+import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -19,9 +18,6 @@ import org.jspecify.annotations.Nullable;
  */
 final class Layouts {
     private static final String TENSOR_PARALLEL = "Weft does not run tensor-parallel attention";
-
-    /** What all devices together hold once, however groups are chosen. */
-    private static final Set<Kind> DEALT = EnumSet.of(Kind.EMBEDDING, Kind.HEAD, Kind.HASH_TABLE, Kind.ROUTED_EXPERTS);
 
     private final CostModel cost;
     private final Architecture model;
@@ -39,27 +35,39 @@ final class Layouts {
 
     /**
      * All layouts: those without tensor parallelism, in the order in which they are preferred if nothing else is known, then
-     * those with it, smallest groups first.
+     * those with it, smallest groups first. Smaller blocks for the head than need be are left out: they hold and read more.
      */
     List<Layout> all() {
         List<Layout> all = new ArrayList<>();
-        all.add(layout(1, devices > 1, false));
-        if (devices > 1 && model.config() != null) {
-            all.add(layout(1, false, false));
-            all.add(layout(1, true, true));
-            all.add(layout(1, false, true));
+        ModelConfig config = model.config();
+        if (devices == 1 || config == null) {
+            all.add(layout(1, devices, 1));
+        } else {
+            int head = ParallelPlan.largestHead(devices, config);
+            int output = ParallelPlan.largestOutput(devices, config);
+            all.add(layout(1, head, 1));
+            all.add(layout(1, 1, 1));
+            IntStream.iterate(output, block -> block > 1, block -> block - 1)
+                    .filter(block -> output % block == 0)
+                    .forEach(block -> all.add(layout(1, head, block)));
+            all.add(layout(1, 1, output));
+            if (head < devices || output < devices) {
+                all.add(layout(1, devices, devices)); // to say what is against it
+            }
         }
         for (int t = 2; t <= devices; t++) {
             if (devices % t == 0) {
-                all.add(layout(t, true, false));
+                all.add(layout(t, devices, 1));
             }
         }
         return all;
     }
 
-    private Layout layout(int t, boolean head, boolean output) {
-        double shared = bytes(g -> isShared(g, head, output)) / (double) t;
-        double dealt = bytes(g -> !isShared(g, head, output) && g.kind() != Kind.ROUTED_EXPERTS) / (double) devices
+    private Layout layout(int t, int head, int output) {
+        double shared = bytes(g -> isShared(g, head, output)) / t;
+        double dealt = bytes(g -> g.kind() == Kind.HASH_TABLE) / devices
+                + (head > 1 ? bytes(g -> g.kind() == Kind.EMBEDDING || g.kind() == Kind.HEAD) / head : 0)
+                + (output > 1 ? bytes(g -> g.kind() == Kind.OUTPUT_PROJECTIONS) / output : 0)
                 + bytes(g -> g.kind() == Kind.ROUTED_EXPERTS) * expertShare(model, devices);
         double cache =
                 (double) sequences(work.batch(), devices, t) * (cost.heldBytes(work.context()) + cost.tailBytes());
@@ -71,11 +79,12 @@ final class Layouts {
     }
 
     /** Whether every device, or its group, has all of a group of parameters. */
-    private static boolean isShared(ParameterGroup g, boolean head, boolean output) {
+    private static boolean isShared(ParameterGroup g, int head, int output) {
         return switch (g.kind()) {
-            case EMBEDDING, HEAD -> !head;
-            case OUTPUT_PROJECTIONS -> !output;
-            default -> !DEALT.contains(g.kind());
+            case EMBEDDING, HEAD -> head == 1;
+            case OUTPUT_PROJECTIONS -> output == 1;
+            case HASH_TABLE, ROUTED_EXPERTS -> false;
+            default -> true;
         };
     }
 

@@ -123,14 +123,9 @@ public final class Ranks {
         return bytes.toArray(ValueLayout.JAVA_BYTE);
     }
 
-    /**
-     * MPI's own blocking {@code MPI_Alltoallv} of these bytes from and to every rank, to measure against; empty if the group
-     * does not talk through MPI. Every rank runs it as often as the others.
-     */
-    public static Optional<Runnable> bareAllToAllV(Communicator group, long[] sendBytes, long[] receiveBytes) {
-        return group instanceof MpiGroup mpi
-                ? Optional.of(mpi.bareAllToAllV(sendBytes, receiveBytes))
-                : Optional.empty();
+    /** What measures a group against MPI and within it; empty if the group does not talk through MPI. */
+    public static Optional<MpiMeasures> measures(Communicator group) {
+        return group instanceof MpiGroup mpi ? Optional.of(mpi) : Optional.empty();
     }
 
     /**

@@ -1,14 +1,18 @@
 package dev.weft.runtime;
 
 import dev.weft.DType;
+import dev.weft.GraphException;
+import dev.weft.RequestException;
 import dev.weft.Shape;
 import dev.weft.op.AllGather;
 import dev.weft.op.AllReduce;
+import dev.weft.op.AllToAll;
 import dev.weft.op.AllToAllV;
 import dev.weft.op.Broadcast;
 import dev.weft.op.Collective;
 import dev.weft.op.GatherColumns;
 import dev.weft.op.GatherRows;
+import dev.weft.op.MoeGather;
 import dev.weft.op.MoeReturn;
 import dev.weft.op.MoeSend;
 import dev.weft.op.ReduceScatter;
@@ -18,17 +22,21 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
+import dev.weft.spi.SharedKernel;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.ObjLongConsumer;
 
 /**
- * Runs the collectives of one execution: moves bytes by the group, sums in rank order. Rows stay on the device if the group
- * reaches its memory; counts and offsets, which decide what moves where, are read and written by the host. Extents that come
- * to light on the way are handed to the execution before results are written. Used by one thread.
+ * Runs the collectives that one execution has with one group: moves bytes by the group, sums in rank order. Rows stay on the
+ * device if the group reaches its memory; counts and offsets, which decide what moves where, are read and written by the host.
+ * Extents that come to light on the way are handed to the execution before results are written. Used by one thread.
  */
 final class Collectives implements AutoCloseable {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
@@ -42,6 +50,7 @@ final class Collectives implements AutoCloseable {
     private final Route out;
     private final Route in;
     private final HostScratch gathered = new HostScratch();
+    private final HostScratch own = new HostScratch();
     private final long[] sendBytes;
     private final long[] sendOffsets;
     private final long[] receiveBytes;
@@ -67,6 +76,40 @@ final class Collectives implements AutoCloseable {
         this.receiveOffsets = new long[group.size()];
     }
 
+    /** The ranks that run them together. */
+    Communicator group() {
+        return group;
+    }
+
+    /** Whether the device can record what the step appends to its stream: no count, no memory of the host. */
+    boolean isRecordable(Step step) {
+        return step.node().op() instanceof Collective c
+                && c.isFixed()
+                && group instanceof DeviceCommunicator d
+                && carrier instanceof DeviceCarrier
+                && d.isRecordable();
+    }
+
+    /** The step as a kernel, for a recording. */
+    Kernel kernel(Step step) {
+        return new SharedKernel() {
+            @Override
+            public String name() {
+                return step.label();
+            }
+
+            @Override
+            public long agreed() {
+                return ((DeviceCommunicator) group).agreed();
+            }
+
+            @Override
+            public void enqueue(DeviceStream stream, KernelArguments arguments) {
+                run(stream, step, arguments);
+            }
+        };
+    }
+
     void run(DeviceStream stream, Step step, KernelArguments arguments) {
         o.open(stream, arguments, step.node().inputs().size());
         String what = step.node().label();
@@ -74,8 +117,10 @@ final class Collectives implements AutoCloseable {
             case AllReduce _ -> allReduce(what);
             case AllGather _ -> carrier.allGather(what, carrier.data(0), carrier.data(1));
             case ReduceScatter _ -> reduceScatter(what);
+            case AllToAll _ -> allToAll(what);
             case AllToAllV _ -> allToAllV(what);
             case Broadcast _ -> broadcast(what);
+            case MoeGather _ -> moeGather(what);
             case MoeSend s -> moeSend(what, s);
             case MoeReturn r -> moeReturn(what, r);
             case RowCounts c -> rowCounts(what, c);
@@ -133,8 +178,11 @@ final class Collectives implements AutoCloseable {
     private void allToAllV(String what) {
         int ranks = group.size();
         MemorySegment counts = o.data(1);
-        MemorySegment all = gathered.bytes((long) ranks * counts.byteSize());
-        group.allGather(what, counts, all);
+        MemorySegment mine = own.bytes(counts.byteSize() + Long.BYTES);
+        mine.copyFrom(counts).setAtIndex(I64, ranks, o.arguments().dim(0, 0));
+        MemorySegment all = gathered.bytes(ranks * mine.byteSize());
+        group.allGather(what, mine, all);
+        requireCounts(what, all);
         long row = rowBytes(0);
         long sendAt = 0;
         long receiveAt = 0;
@@ -142,11 +190,48 @@ final class Collectives implements AutoCloseable {
             sendBytes[r] = row * counts.getAtIndex(I64, r);
             sendOffsets[r] = sendAt;
             sendAt += sendBytes[r];
-            receiveBytes[r] = row * all.getAtIndex(I64, (long) r * ranks + group.rank());
+            receiveBytes[r] = row * count(all, r, group.rank());
             receiveOffsets[r] = receiveAt;
             receiveAt += receiveBytes[r];
         }
         carrier.allToAllV(what, carrier.data(0), sendBytes, sendOffsets, carrier.data(2), receiveBytes, receiveOffsets);
+    }
+
+    /** How many rows a rank has for another; for one past the last rank, how many it has. */
+    private long count(MemorySegment all, int from, int to) {
+        return all.getAtIndex(I64, (long) from * (group.size() + 1) + to);
+    }
+
+    /** @throws RequestException on all ranks if one cannot send or receive its rows: no rank waits for another that refuses */
+    private void requireCounts(String what, MemorySegment all) {
+        int ranks = group.size();
+        for (int r = 0; r < ranks; r++) {
+            long rows = count(all, r, ranks);
+            long sent = 0;
+            long received = 0;
+            boolean possible = true;
+            for (int other = 0; other < ranks; other++) {
+                possible &= count(all, r, other) >= 0 && count(all, r, other) <= rows;
+                sent += count(all, r, other);
+                received += count(all, other, r);
+            }
+            if (!possible || sent > rows || received > ranks * rows) {
+                throw new RequestException(what + ": rank " + r + " of " + ranks + " has " + rows
+                        + " rows and would send " + sent + " and receive " + received
+                        + ", expected counts of 0 or more, at most " + rows + " rows to send and " + ranks * rows
+                        + " to receive");
+            }
+        }
+    }
+
+    private void allToAll(String what) {
+        MemorySegment x = carrier.data(0);
+        long share = x.byteSize() / group.size();
+        for (int r = 0; r < group.size(); r++) {
+            sendOffsets[r] = r * share;
+        }
+        Arrays.fill(sendBytes, share);
+        carrier.allToAllV(what, x, sendBytes, sendOffsets, carrier.data(1), sendBytes, sendOffsets);
     }
 
     private void broadcast(String what) {
@@ -154,6 +239,26 @@ final class Collectives implements AutoCloseable {
         MemorySegment y = carrier.data(1);
         carrier.copy(x, y);
         carrier.broadcast(what, y);
+    }
+
+    private void moeGather(String what) {
+        long rows = o.arguments().dim(0, 0);
+        long most = o.arguments().dim(2, 0);
+        if (rows > most) {
+            throw new GraphException(what + ": rank " + group.rank() + " has " + rows
+                    + " rows, expected at most the capacity of " + most + "; bind it to the most rows of a rank");
+        }
+        List<MemorySegment> send = new ArrayList<>();
+        List<MemorySegment> receive = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            send.add(carrier.data(i));
+            receive.add(carrier.data(3 + i));
+        }
+        if (!o.arguments().scaling(0).isNone()) {
+            send.add(carrier.scales(0));
+            receive.add(carrier.scales(3));
+        }
+        carrier.allGather(what, send.toArray(MemorySegment[]::new), receive.toArray(MemorySegment[]::new));
     }
 
     private void moeSend(String what, MoeSend op) {

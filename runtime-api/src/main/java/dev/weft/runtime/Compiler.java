@@ -68,8 +68,8 @@ final class Compiler {
 
     private void place(Node node) {
         OpInstance instance = node.instance();
-        if (node.op() instanceof Collective c && (c.ranks() > 1 || options.group() != null)) {
-            placeCollective(node, instance, c, options.group());
+        if (node.op() instanceof Collective c && (c.ranks() > 1 || options.groups() != null)) {
+            placeCollective(node, instance, c, options.groups());
             return;
         }
         Optional<String> computed = computedButPacked(node, instance);
@@ -81,11 +81,12 @@ final class Compiler {
         }
     }
 
-    private void placeCollective(Node node, OpInstance instance, Collective c, @Nullable Communicator group) {
-        if (group == null || group.size() != c.ranks()) {
+    private void placeCollective(Node node, OpInstance instance, Collective c, @Nullable RankGroups groups) {
+        Communicator group = groups == null ? null : groups.of(c.ranks()).orElse(null);
+        if (group == null) {
             refusals.add(node.label() + " " + instance + ": a collective of " + c.ranks() + " ranks: found "
-                    + (group == null ? "no group" : "group " + group.name() + " of " + group.size())
-                    + "; compile with CompileOptions.withGroup of as many ranks");
+                    + (groups == null ? "no group" : groups)
+                    + "; compile with CompileOptions.withGroup of as many ranks, or withGroups of blocks of as many");
             return;
         }
         steps.add(Step.of(node, instance, null, true));

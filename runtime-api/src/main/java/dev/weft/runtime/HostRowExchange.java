@@ -37,14 +37,20 @@ final class HostRowExchange extends RowExchange {
         in.copy(to);
     }
 
-    private boolean isByRun(Column c, int rank, Route route) {
-        return c.fromPitch() == c.rowBytes()
-                && c.toPitch() == c.rowBytes()
-                && (rank == group.rank() || c.rowBytes() * route.rowsOf(rank) >= LONG_RUN * route.runsOf(rank));
+    /** How a column's rows travel between this rank and another. */
+    private enum Way {
+        BY_RUN,
+        SMALL,
+        WHOLE
     }
 
-    private static boolean isSmall(Column c, int rank, Route route) {
-        return c.rowBytes() * route.rowsOf(rank) < SMALL;
+    private Way way(Column c, int rank, Route route) {
+        long bytes = c.rowBytes() * route.rowsOf(rank);
+        boolean dense = c.fromPitch() == c.rowBytes() && c.toPitch() == c.rowBytes();
+        if (dense && (rank == group.rank() || bytes >= LONG_RUN * route.runsOf(rank))) {
+            return Way.BY_RUN;
+        }
+        return bytes < SMALL ? Way.SMALL : Way.WHOLE;
     }
 
     /** What is sent, or what is received. */
@@ -57,6 +63,8 @@ final class HostRowExchange extends RowExchange {
         private MemorySegment packed = MemorySegment.NULL;
         /** By rank and column: where its rows are packed, or {@link #IN_PLACE}. */
         private long[] places = new long[0];
+
+        private Way[] ways = new Way[0];
 
         Side(boolean sends) {
             this.sends = sends;
@@ -84,26 +92,40 @@ final class HostRowExchange extends RowExchange {
             int n = columns.size();
             if (places.length != n * group.size()) {
                 places = new long[n * group.size()];
+                ways = new Way[n * group.size()];
             }
             long at = 0;
             int run = 0;
             for (int r = 0; r < group.size(); r++) {
                 int end = run + route.runsOf(r);
-                boolean together = areNeighbours(route, run, end);
-                for (boolean small : new boolean[] {true, false}) {
-                    for (int c = 0; c < n; c++) {
-                        Column column = columns.get(c);
-                        boolean byRun = isByRun(column, r, route);
-                        if (!byRun && isSmall(column, r, route) == small) {
-                            boolean inPlace = !small && together && pitch(column) == column.rowBytes();
-                            places[r * n + c] = inPlace ? IN_PLACE : at;
-                            at += inPlace ? 0 : route.rowsOf(r) * column.rowBytes();
-                        } else if (byRun) {
-                            places[r * n + c] = IN_PLACE;
-                        }
-                    }
+                if (end > run) {
+                    at = place(route, r, run, end, at);
                 }
                 run = end;
+            }
+            return at;
+        }
+
+        private long place(Route route, int r, int run, int end, long from) {
+            int n = columns.size();
+            long at = from;
+            boolean together = areNeighbours(route, run, end);
+            for (int c = 0; c < n; c++) {
+                Column column = columns.get(c);
+                Way way = way(column, r, route);
+                ways[r * n + c] = way;
+                places[r * n + c] = IN_PLACE;
+                if (way == Way.SMALL) {
+                    places[r * n + c] = at;
+                    at += route.rowsOf(r) * column.rowBytes();
+                }
+            }
+            for (int c = 0; c < n; c++) {
+                Column column = columns.get(c);
+                if (ways[r * n + c] == Way.WHOLE && !(together && pitch(column) == column.rowBytes())) {
+                    places[r * n + c] = at;
+                    at += route.rowsOf(r) * column.rowBytes();
+                }
             }
             return at;
         }
@@ -118,13 +140,13 @@ final class HostRowExchange extends RowExchange {
         }
 
         private void addSmall(Route route, int r) {
+            int n = columns.size();
             long first = -1;
             long bytes = 0;
-            for (int c = 0; c < columns.size(); c++) {
-                Column column = columns.get(c);
-                if (!isByRun(column, r, route) && isSmall(column, r, route)) {
-                    first = bytes == 0 ? places[r * columns.size() + c] : first;
-                    bytes += route.rowsOf(r) * column.rowBytes();
+            for (int c = 0; c < n; c++) {
+                if (ways[r * n + c] == Way.SMALL) {
+                    first = bytes == 0 ? places[r * n + c] : first;
+                    bytes += route.rowsOf(r) * columns.get(c).rowBytes();
                 }
             }
             if (bytes > 0) {
@@ -135,14 +157,20 @@ final class HostRowExchange extends RowExchange {
         private void add(Route route, int r, int c, int run, int end) {
             Column column = columns.get(c);
             long row = column.rowBytes();
-            if (isByRun(column, r, route)) {
-                for (int i = run; i < end; i++) {
-                    pieces.add(r, start(column, r, route.first(i)), route.rows(i) * row);
+            int at = r * columns.size() + c;
+            switch (ways[at]) {
+                case BY_RUN -> {
+                    for (int i = run; i < end; i++) {
+                        pieces.add(r, start(column, r, route.first(i)), route.rows(i) * row);
+                    }
                 }
-            } else if (!isSmall(column, r, route)) {
-                long place = places[r * columns.size() + c];
-                long at = place == IN_PLACE ? start(column, r, route.first(run)) : packed.address() + place;
-                pieces.add(r, at, route.rowsOf(r) * row);
+                case WHOLE -> {
+                    long place = places[at];
+                    long address =
+                            place == IN_PLACE ? start(column, r, route.first(run)) : packed.address() + place;
+                    pieces.add(r, address, route.rowsOf(r) * row);
+                }
+                case SMALL -> {} // added before
             }
         }
 

@@ -2,18 +2,20 @@ package dev.weft.runtime;
 
 import static java.util.Objects.requireNonNull;
 
+import dev.weft.op.Collective;
+import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
 import dev.weft.spi.Closing;
-import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceClock;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
 import java.util.Set;
-import org.jspecify.annotations.Nullable;
 
 /**
  * The nodes of a compiled graph in order: neighbours with kernels are captured where the device can, others are enqueued
@@ -33,7 +35,8 @@ final class Launches implements AutoCloseable {
     private final List<KernelArguments> arguments;
     private final List<Launch> launches = new ArrayList<>();
     private final Extents extents;
-    private final @Nullable Collectives collectives;
+    /** One per group of ranks. */
+    private final List<Collectives> collectives = new ArrayList<>();
 
     /**
      * @param arguments of every step, with final addresses
@@ -43,9 +46,6 @@ final class Launches implements AutoCloseable {
     Launches(CompiledGraph compiled, List<KernelArguments> arguments, DeviceBuffer memory, Extents extents) {
         this.compiled = compiled;
         this.extents = extents;
-        Communicator group = compiled.options().group();
-        this.collectives =
-                group == null ? null : new Collectives(compiled.device().spi(), group, this::bindLate);
         this.memory = memory;
         this.arguments = arguments;
         try {
@@ -62,12 +62,17 @@ final class Launches implements AutoCloseable {
 
     private void build() {
         List<Step> steps = compiled.steps();
+        steps.stream()
+                .filter(Step::isCollective)
+                .map(s -> requireNonNull(compiled.options().groups()).of(ranks(s)).orElseThrow())
+                .distinct()
+                .forEach(group -> collectives.add(new Collectives(spi(), group, this::bindLate)));
         for (int i = 0; i < steps.size(); ) {
             int end = i;
             // poison goes between the nodes
-            if (compiled.device().spi() instanceof Capturing
+            if (spi() instanceof Capturing
                     && !compiled.options().poisonWorkspace()) {
-                while (end < steps.size() && steps.get(end).kernel() != null) {
+                while (end < steps.size() && isRecordable(steps.get(end))) {
                     end++;
                 }
             }
@@ -81,10 +86,35 @@ final class Launches implements AutoCloseable {
         }
     }
 
+    private BackendDevice spi() {
+        return compiled.device().spi();
+    }
+
+    private static int ranks(Step collective) {
+        return ((Collective) collective.node().op()).ranks();
+    }
+
+    private Collectives collectives(Step collective) {
+        int ranks = ranks(collective);
+        int i = 0; // without boxes: a step allocates nothing
+        while (collectives.get(i).group().size() != ranks) {
+            i++;
+        }
+        return collectives.get(i);
+    }
+
+    private boolean isRecordable(Step step) {
+        return step.kernel() != null || step.isCollective() && collectives(step).isRecordable(step);
+    }
+
+    private Kernel kernel(Step step) {
+        return step.kernel() == null ? collectives(step).kernel(step) : step.kernel();
+    }
+
     private Captured capture(List<Step> steps, List<KernelArguments> arguments) {
         List<Capturing.Call> calls = new ArrayList<>();
         for (int i = 0; i < steps.size(); i++) {
-            calls.add(new Capturing.Call(steps.get(i).kernel(), arguments.get(i)));
+            calls.add(new Capturing.Call(kernel(steps.get(i)), arguments.get(i)));
         }
         Set<String> dims = new HashSet<>();
         for (KernelArguments a : arguments) {
@@ -92,7 +122,7 @@ final class Launches implements AutoCloseable {
                 a.type(i).shape().dims().forEach(d -> dims.add(d.name()));
             }
         }
-        return new Captured(((Capturing) compiled.device().spi()).capture(calls), dims);
+        return new Captured(((Capturing) spi()).capture(calls), dims);
     }
 
     /** Enqueues all nodes. */
@@ -110,9 +140,9 @@ final class Launches implements AutoCloseable {
             Poison.fill(compiled, step, stream, arguments, memory);
         }
         if (step.isCollective()) {
-            requireNonNull(collectives).run(stream, step, arguments);
+            collectives(step).run(stream, step, arguments);
         } else if (step.kernel() == null) {
-            HostFallback.run(compiled.device().spi(), stream, step, arguments);
+            HostFallback.run(spi(), stream, step, arguments);
         } else {
             step.kernel().enqueue(stream, arguments);
         }
@@ -124,8 +154,7 @@ final class Launches implements AutoCloseable {
             Step step = compiled.steps().get(i);
             KernelEvent event = new KernelEvent();
             event.begin();
-            enqueue(stream, step, arguments.get(i));
-            stream.synchronize();
+            event.deviceTime = deviceTime(stream, step, arguments.get(i));
             event.graph = compiled.graph().name();
             event.device = compiled.device().id().toString();
             event.node = step.label();
@@ -138,21 +167,29 @@ final class Launches implements AutoCloseable {
     void profile(DeviceStream stream, long[] nanos, long[] waits) {
         Arrays.fill(nanos, 0);
         Arrays.fill(waits, 0);
-        Communicator group = compiled.options().group();
         for (int i = 0; i < arguments.size(); i++) {
             Step step = compiled.steps().get(i);
             int node = step.last().index();
             long start = System.nanoTime();
             long met = start;
-            if (group != null && step.isCollective()) {
-                group.barrier(step.last().label());
+            if (step.isCollective()) {
+                collectives(step).group().barrier(step.last().label());
                 met = System.nanoTime();
             }
-            enqueue(stream, step, arguments.get(i));
-            stream.synchronize();
-            nanos[node] = System.nanoTime() - met;
+            long time = deviceTime(stream, step, arguments.get(i));
+            nanos[node] = time == 0 ? System.nanoTime() - met : time;
             waits[node] = met - start;
         }
+    }
+
+    /** Runs a node and waits. Returns its nanoseconds by the device's clock; 0 if it has none, or others take part. */
+    private long deviceTime(DeviceStream stream, Step step, KernelArguments arguments) {
+        if (compiled.device().spi() instanceof DeviceClock clock && step.kernel() != null) {
+            return clock.time(stream, () -> enqueue(stream, step, arguments));
+        }
+        enqueue(stream, step, arguments);
+        stream.synchronize();
+        return 0;
     }
 
     /** Says that extents in the arguments have changed. */
@@ -183,9 +220,7 @@ final class Launches implements AutoCloseable {
                 parts.add(c.capture());
             }
         }
-        if (collectives != null) {
-            parts.add(collectives);
-        }
+        parts.addAll(collectives);
         Closing.all(parts);
     }
 }

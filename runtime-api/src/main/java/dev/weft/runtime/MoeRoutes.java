@@ -15,7 +15,8 @@ import org.jspecify.annotations.Nullable;
 /**
  * Where rows sorted by expert go and where they come from: rows lie by (expert, source rank, source row) at the rank that
  * holds the expert. Every rank learns the offsets of all, so that all refuse together what one of them cannot hold. A step
- * of one token does all of this too, so it works on arrays of the heap, whose loops are the fastest. Used by one thread.
+ * of one token does all of this too: it has rows for a few experts only, and so only those are looked at. Used by one
+ * thread.
  */
 final class MoeRoutes {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
@@ -26,8 +27,9 @@ final class MoeRoutes {
     private final Route atHolder;
     private final HostScratch all = new HostScratch();
     private final Map<ExpertTable, Held> held = new IdentityHashMap<>();
+    /** Rows from (rank, expert held here). */
     private long[] counts = new long[0];
-    /** Where counts are not zero: of one token most are. */
+    /** Where counts are not zero, ascending. */
     private int[] places = new int[0];
 
     private int filled;
@@ -35,6 +37,12 @@ final class MoeRoutes {
     private int[] firsts = new int[0];
 
     private int[] next = new int[0];
+    /** Per rank where the next of the experts that it receives is noted. */
+    private final int[] turn;
+    /** Experts for which this rank has rows, ascending, and by receiver. */
+    private int[] used = new int[0];
+
+    private int[] sent = new int[0];
     private int[] own = new int[0];
     private int[] everyone = new int[0];
     private @Nullable ExpertTable current;
@@ -44,16 +52,16 @@ final class MoeRoutes {
         this.group = group;
         this.atSender = new Route(group.size());
         this.atHolder = new Route(group.size());
+        this.turn = new int[group.size()];
     }
 
     /**
      * A table as this rank uses it.
      *
      * @param to per sender and expert the rank that receives
-     * @param mine the experts held here
-     * @param sent experts in the order in which this rank's rows leave: by receiver, then by expert
+     * @param slot per expert its place among those held here
      */
-    private record Held(int[][] to, int[] mine, int[] sent) {
+    private record Held(int[][] to, int[] slot) {
         static Held of(ExpertTable table, int rank) {
             int[][] to = new int[table.size()][table.experts()];
             for (int s = 0; s < to.length; s++) {
@@ -61,17 +69,12 @@ final class MoeRoutes {
                     to[s][e] = table.rankOf(e, s);
                 }
             }
-            int[] sent = new int[table.experts()];
+            int[] slot = new int[table.experts()];
             int n = 0;
-            for (int r = 0; r < table.size(); r++) {
-                for (int e : table.ranks().get(r)) {
-                    if (to[rank][e] == r) {
-                        sent[n++] = e;
-                    }
-                }
+            for (int e : table.ranks().get(rank)) {
+                slot[e] = n++;
             }
-            int[] mine = table.ranks().get(rank).stream().mapToInt(e -> e).toArray();
-            return new Held(to, mine, sent);
+            return new Held(to, slot);
         }
     }
 
@@ -102,23 +105,38 @@ final class MoeRoutes {
         }
         MemorySegment.copy(gathered, I32, 0, everyone, 0, everyone.length);
         requireRoom(what, op, table);
-        Arrays.fill(counts, 0);
-        filled = 0;
+        clearCounts();
         for (int s = 0; s < ranks; s++) {
             int[] to = table.to()[s];
-            int at = s * slots;
             int base = s * each;
-            for (int e : table.mine()) {
-                int rows = everyone[base + e + 1] - everyone[base + e];
-                if (rows > 0 && to[e] == group.rank()) {
-                    fill(at, rows);
+            for (int e = nextUsed(everyone, base, 0); e < each - 1; e = nextUsed(everyone, base, e + 1)) {
+                if (to[e] == group.rank()) {
+                    fill(s * slots + table.slot()[e], rows(s, e));
                 }
-                at++;
             }
         }
         System.arraycopy(everyone, group.rank() * each, own, 0, each);
         route(table);
         current = op.table();
+    }
+
+    /**
+     * First expert from {@code e} on with rows, by the offsets from {@code base} on; the number of experts if there is none.
+     * Offsets stay the same over experts without rows, over which the comparison of an array with itself moved by one runs
+     * many at a time.
+     */
+    private int nextUsed(int[] offsets, int base, int e) {
+        int experts = own.length - 1;
+        int equal =
+                Arrays.mismatch(offsets, base + e, base + experts, offsets, base + e + 1, base + experts + 1);
+        return equal < 0 ? experts : e + equal;
+    }
+
+    private void clearCounts() {
+        for (int n = 0; n < filled; n++) {
+            counts[places[n]] = 0;
+        }
+        filled = 0;
     }
 
     private void fill(int at, long rows) {
@@ -137,12 +155,15 @@ final class MoeRoutes {
         slots = table.slots();
         if (counts.length != group.size() * slots) {
             counts = new long[group.size() * slots];
+            filled = 0;
             places = new int[counts.length];
             firsts = new int[slots + 1];
             next = new int[slots];
         }
         if (own.length != table.experts() + 1) {
             own = new int[table.experts() + 1];
+            used = new int[table.experts()];
+            sent = new int[table.experts()];
         }
         return held.computeIfAbsent(table, t -> Held.of(t, group.rank()));
     }
@@ -190,11 +211,11 @@ final class MoeRoutes {
             return;
         }
         Held known = prepare(table);
-        MemorySegment.copy(countsOfRanks, I64, 0, counts, 0, counts.length);
-        filled = 0;
+        clearCounts();
         for (int at = 0; at < counts.length; at++) {
-            if (counts[at] > 0) {
-                fill(at, counts[at]);
+            long rows = countsOfRanks.getAtIndex(I64, at);
+            if (rows > 0) {
+                fill(at, rows);
             }
         }
         MemorySegment.copy(offsets, I32, 0, own, 0, own.length);
@@ -205,12 +226,35 @@ final class MoeRoutes {
     private void route(Held table) {
         atSender.clear();
         int[] to = table.to()[group.rank()];
-        for (int e : table.sent()) {
-            int rows = own[e + 1] - own[e];
-            if (rows > 0) {
-                atSender.add(to[e], own[e], rows);
-            }
+        int n = sortByReceiver(to);
+        for (int i = 0; i < n; i++) {
+            int e = sent[i];
+            atSender.add(to[e], own[e], own[e + 1] - own[e]);
         }
+        routeAtHolder();
+    }
+
+    /** Lists the experts for which this rank has rows as the rows leave: by receiver, then by expert. Returns how many. */
+    private int sortByReceiver(int[] to) {
+        Arrays.fill(turn, 0);
+        int n = 0;
+        for (int e = nextUsed(own, 0, 0); e < own.length - 1; e = nextUsed(own, 0, e + 1)) {
+            used[n++] = e;
+            turn[to[e]]++;
+        }
+        int start = 0;
+        for (int r = 0; r < turn.length; r++) {
+            int experts = turn[r];
+            turn[r] = start;
+            start += experts;
+        }
+        for (int i = 0; i < n; i++) {
+            sent[turn[to[used[i]]]++] = used[i];
+        }
+        return n;
+    }
+
+    private void routeAtHolder() {
         Arrays.fill(next, 0);
         for (int n = 0; n < filled; n++) {
             next[places[n] % slots] += (int) counts[places[n]];

@@ -2,7 +2,6 @@ package dev.weft.spi;
 
 import dev.weft.DType;
 import dev.weft.Scaling;
-import dev.weft.Shape;
 import dev.weft.TensorType;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
@@ -115,7 +114,11 @@ public final class KernelArguments {
 
     /** Elements in this call. */
     public long elements(int i) {
-        return Shape.elements(dims(i));
+        long n = 1;
+        for (int a = 0; a < rank(i); a++) {
+            n = Math.multiplyExact(n, dim(i, a)); // no array: collectives ask for every operand in every step
+        }
+        return n;
     }
 
     /** Device address of the scratch memory. */

@@ -63,6 +63,11 @@ public final class Pieces {
         return MemorySegment.ofAddress(address[i]).reinterpret(bytes[i]);
     }
 
+    /** Address of a piece. */
+    public long address(int i) {
+        return address[i];
+    }
+
     /** Bytes of a piece. */
     public long bytes(int i) {
         return bytes[i];

@@ -5,29 +5,24 @@ import dev.weft.WeftException;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
-import java.time.Duration;
-import java.util.concurrent.atomic.AtomicReference;
 import java.util.concurrent.locks.LockSupport;
 import java.util.function.IntSupplier;
-import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /**
  * A communicator of NCCL that does not block: what it is given is begun, and looked after until it is done, has failed, or
- * its time is over. With a failure it ends, which frees the streams that wait for it, and every later call tells of it.
+ * its time is over. With a failure of any group of its world it ends, which frees the streams that wait for it.
  */
 final class NcclComm {
     private static final Logger LOG = LoggerFactory.getLogger(NcclComm.class);
     private static final double NANOS = 1e9;
     private static final long NAP_NANOS = 20_000;
 
+    private final NcclWorld world;
     private final CudaDevice device;
     private final NcclLibrary library;
-    private final String subject;
-    private final Duration deadline;
     private final MemorySegment out = Arena.ofAuto().allocate(8, 8);
-    private final AtomicReference<@Nullable String> failure = new AtomicReference<>();
     private long handle;
     private volatile boolean ended = true;
 
@@ -48,12 +43,10 @@ final class NcclComm {
         }
     }
 
-    /** @param subject this rank, for messages */
-    NcclComm(CudaDevice device, NcclLibrary library, String subject, Duration deadline) {
-        this.device = device;
-        this.library = library;
-        this.subject = subject;
-        this.deadline = deadline;
+    NcclComm(NcclWorld world) {
+        this.world = world;
+        this.device = world.device();
+        this.library = world.library();
     }
 
     /** Meets the other ranks. @param id the same on all of them */
@@ -63,6 +56,7 @@ final class NcclComm {
             if (!isFailure(answer)) {
                 handle = out.get(ValueLayout.JAVA_LONG, 0);
                 ended = false;
+                world.add(this);
             }
             return answer;
         });
@@ -84,24 +78,20 @@ final class NcclComm {
         }
     }
 
-    /** @throws CommunicatorException after a failure, with the first one */
-    void requireWhole() {
-        String message = failure.get();
-        if (message != null) {
-            throw new CommunicatorException(message);
-        }
-    }
-
     /**
      * Puts calls of NCCL on a stream, as one group.
      *
      * @param calls made on the device's thread; answers with the first code that is not success
      */
     void enqueue(CudaStream stream, Call call, IntSupplier calls) {
-        requireWhole();
+        world.requireWhole();
         require(call, "a call of NCCL", stream.flushThen(() -> grouped(calls)));
         await(call); // NCCL puts its work on the stream by a thread of its own, so nothing may follow before
-        stream.watch(isPast -> check(call, isPast));
+        stream.watch(() -> {
+            world.requireWhole();
+            Call run = new Call(call.text(), call.bytes());
+            return isPast -> check(run, isPast);
+        });
     }
 
     private int grouped(IntSupplier calls) {
@@ -123,7 +113,7 @@ final class NcclComm {
 
     /** What happens to work on a stream. On the device's thread, or behind the work. */
     private void check(Call call, boolean isPast) {
-        requireWhole(); // a stream passes what was ended, too
+        world.requireWhole(); // a stream passes what was ended, too
         if (!isPast) {
             isReady(call);
         }
@@ -131,12 +121,12 @@ final class NcclComm {
 
     /** On the device's thread. @throws CommunicatorException if something has failed or the call takes too long */
     private boolean isReady(Call call) {
-        requireWhole();
+        world.requireWhole();
         require(call, "ncclCommGetAsyncError", library.nccl().ncclCommGetAsyncError(handle, out));
         int code = out.get(ValueLayout.JAVA_INT, 0);
         require(call, "NCCL", code);
-        if (call.nanos() > deadline.toNanos()) {
-            throw fail(String.format(
+        if (call.nanos() > world.deadline().toNanos()) {
+            throw world.fail(String.format(
                     "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds the"
                             + " others, and the network between the hosts; raise the limit with --ranks-deadline"
                             + " SECONDS or -Dweft.ranks.deadline=SECONDS",
@@ -146,31 +136,26 @@ final class NcclComm {
     }
 
     private String subject(Call call) {
-        return subject + ": " + call.text() + " (" + call.bytes() + " bytes, " + library.versionText() + ")";
+        return world.subject() + ": " + call.text() + " (" + call.bytes() + " bytes, " + library.versionText() + ")";
     }
 
-    /** Ends the group. Returns the exception to throw. */
+    /** Ends all groups. Returns the exception to throw. */
     CommunicatorException failed(Call call, String found) {
-        return fail(subject(call) + ": " + found
+        return world.fail(subject(call) + ": " + found
                 + "; look at the first message of the other ranks, and set NCCL_DEBUG=WARN to hear more");
     }
 
-    /** Ends the group. Returns the exception with the first failure, which may be an earlier one. */
-    CommunicatorException fail(String message) {
-        failure.compareAndSet(null, message);
-        device.whileAlive(this::endHere);
-        return new CommunicatorException(failure.get());
-    }
-
     /** Ends the communicator without waiting for other ranks; on the device's thread. */
-    private void endHere() {
+    void endHere() {
         if (ended || device.health().isStuck()) {
             return;
         }
         ended = true;
+        world.remove(this);
+        device.dropSharedGraphs();
         int code = library.nccl().ncclCommAbort(handle);
         if (isFailure(code)) {
-            LOG.warn("{}: {}", subject, library.describe("ncclCommAbort", code));
+            LOG.warn("{}: {}", world.subject(), library.describe("ncclCommAbort", code));
         }
     }
 
@@ -184,11 +169,13 @@ final class NcclComm {
         }
         try {
             device.health().check();
+            device.dropSharedGraphs();
             require(call, "ncclCommFinalize", library.nccl().ncclCommFinalize(handle));
             while (!isReady(call)) {
                 LockSupport.parkNanos(NAP_NANOS);
             }
             ended = true;
+            world.remove(this);
             require(call, "ncclCommDestroy", library.nccl().ncclCommDestroy(handle));
         } catch (WeftException e) {
             LOG.error("{}", e.getMessage());

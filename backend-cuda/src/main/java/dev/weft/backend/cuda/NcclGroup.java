@@ -34,30 +34,30 @@ final class NcclGroup implements DeviceCommunicator {
     /** Host memory of one message goes in pieces of so many bytes. */
     private static final long PIECE = 32L << 20;
 
+    private final NcclWorld world;
     private final CudaDevice device;
     private final NcclLibrary library;
     private final Nccl nccl;
     private final String name;
     private final int rank;
     private final int size;
-    private final Duration deadline;
     private final NcclComm comm;
     private final CudaStream stream;
     private final DeviceScratch sent;
     private final DeviceScratch received;
     private long sequence;
-    private long step;
+    private volatile long agreed;
     private volatile boolean closed;
 
-    private NcclGroup(CudaDevice device, NcclLibrary library, String name, int rank, int size, Duration deadline) {
-        this.device = device;
-        this.library = library;
+    private NcclGroup(NcclWorld world, String name, int rank, int size) {
+        this.world = world;
+        this.device = world.device();
+        this.library = world.library();
         this.nccl = library.nccl();
         this.name = name;
         this.rank = rank;
         this.size = size;
-        this.deadline = deadline;
-        this.comm = new NcclComm(device, library, "rank " + rank + " of " + size + " on " + device, deadline);
+        this.comm = new NcclComm(world);
         this.stream = device.createStream();
         this.sent = new DeviceScratch(device);
         this.received = new DeviceScratch(device);
@@ -73,11 +73,17 @@ final class NcclGroup implements DeviceCommunicator {
             UnaryOperator<byte[]> fromRankZero,
             Duration deadline) {
         RankArguments.requireRank("group " + name + ": join", rank, size);
-        NcclGroup group = new NcclGroup(device, library, name, rank, size, deadline);
+        String subject = "rank " + rank + " of " + size + " on " + device;
+        return join(new NcclWorld(device, library, subject, deadline), name, rank, size, fromRankZero);
+    }
+
+    private static NcclGroup join(
+            NcclWorld world, String name, int rank, int size, UnaryOperator<byte[]> fromRankZero) {
+        NcclGroup group = new NcclGroup(world, name, rank, size);
         try {
             NcclComm.Call call = group.call("join", "NCCL", 0);
             group.comm.join(call, size, group.identity(call, fromRankZero), rank);
-            device.own(group);
+            group.device.own(group);
             return group;
         } catch (RuntimeException | Error e) {
             group.close();
@@ -111,9 +117,9 @@ final class NcclGroup implements DeviceCommunicator {
         if (closed) {
             throw new ClosedException("group " + name + ": used after close");
         }
-        comm.requireWhole();
+        world.requireWhole();
         return new NcclComm.Call(
-                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + step, bytes);
+                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + world.step(), bytes);
     }
 
     @Override
@@ -143,7 +149,7 @@ final class NcclGroup implements DeviceCommunicator {
 
     @Override
     public void step(long number) {
-        step = number;
+        world.step(number);
     }
 
     // memory of the device
@@ -153,6 +159,36 @@ final class NcclGroup implements DeviceCommunicator {
         if (bytes > 0) {
             gather(call("allGather", what, bytes), CudaStream.of(on, device), send, receive);
         }
+    }
+
+    @Override
+    public void allGather(String what, DeviceStream on, long[] send, long[] receive, long[] bytes) {
+        CudaStream s = CudaStream.of(on, device);
+        comm.enqueue(s, call("allGather", what, Arrays.stream(bytes).sum()), () -> {
+            int code = NcclLibrary.OK;
+            for (int i = 0; i < bytes.length && code == NcclLibrary.OK; i++) {
+                if (bytes[i] > 0) {
+                    code = nccl.ncclAllGather(
+                            send[i], receive[i], bytes[i], NcclLibrary.BYTE, comm.handle(), s.handle());
+                }
+            }
+            return code;
+        });
+    }
+
+    @Override
+    public boolean isRecordable() {
+        return true;
+    }
+
+    @Override
+    public void agree(long step) {
+        agreed = step;
+    }
+
+    @Override
+    public long agreed() {
+        return agreed;
     }
 
     private void gather(NcclComm.Call call, CudaStream s, long send, long receive) {
@@ -328,7 +364,7 @@ final class NcclGroup implements DeviceCommunicator {
             byte[] ids = fromAll("split " + part, mine);
             return Arrays.copyOfRange(ids, first * mine.length, (first + 1) * mine.length);
         };
-        return join(device, library, part, place, members.size(), fromFirst, deadline);
+        return join(world, part, place, members.size(), fromFirst);
     }
 
     /** Everybody's bytes, in rank order. */
@@ -340,8 +376,7 @@ final class NcclGroup implements DeviceCommunicator {
 
     @Override
     public void abort(String reason) {
-        CommunicatorException ended =
-                comm.fail("rank " + rank + " of " + size + " ended group " + name + ": " + reason);
+        CommunicatorException ended = world.fail(world.subject() + " ended group " + name + ": " + reason);
         LOG.debug("{}", ended.getMessage());
     }
 

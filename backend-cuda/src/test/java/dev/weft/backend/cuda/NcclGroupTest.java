@@ -214,6 +214,30 @@ class NcclGroupTest {
         assertThat(results.get(2).get()).isEqualTo("failed");
     }
 
+    /** Whatever ends a part ends the group, and says where it happened. */
+    @Test
+    void aRankThatDoesNotComeToAPartEndsTheGroup() throws Exception {
+        List<Future<String>> results = run(SHORT, group -> {
+            group.step(6);
+            try (Communicator part = group.split("ends", group.rank() % 2, group.rank())) {
+                if (group.rank() == 2) {
+                    Thread.sleep(4 * SHORT.toMillis());
+                    return "late";
+                }
+                if (group.rank() == 1) {
+                    return assertFails(() -> group.barrier("all"));
+                }
+                String message = assertFails(() -> part.barrier("some"));
+                assertThat(assertFails(() -> group.barrier("all"))).isEqualTo(message);
+                return message;
+            }
+        });
+        assertThat(results.get(0).get())
+                .contains("rank 0 of 3 on device cuda:0: barrier 'some' of group ends", "in step 6", "not done after");
+        assertThat(results.get(1).get()).contains("rank 1 of 3 on device cuda:1: barrier 'all' of group world");
+        assertThat(results.get(2).get()).isEqualTo("late");
+    }
+
     private static String assertFails(ThrowingCallable call) {
         Throwable failure = catchThrowable(call);
         assertThat(failure).isInstanceOf(CommunicatorException.class);

@@ -15,6 +15,7 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
+import dev.weft.runtime.Placement;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.Communicator;
 import java.nio.file.Path;
@@ -23,9 +24,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
+import java.util.function.IntConsumer;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -67,7 +70,7 @@ class NcclModelTest {
 
     @Test
     void ranksGiveTheBitsOfOneDeviceAndRowsStayOnTheDevices() throws Exception {
-        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+        try (Emulator emulator = Emulator.start().with("devices", "" + 2 * RANKS);
                 NcclEmulator nccl = new NcclEmulator().with("delay", "50")) {
             float[][][] alone = new float[RANKS][][];
             try (Weft weft = Weft.of(Emulator.backends());
@@ -78,10 +81,11 @@ class NcclModelTest {
                 }
             }
             emulator.bytesToHost();
-            assertThat(spread((local, device) -> local)).isDeepEqualTo(alone);
+            ParallelPlan plan = ParallelPlan.experts(RANKS).withHead().withOutput();
+            assertThat(spread((local, device) -> local, plan)).isDeepEqualTo(alone);
             long throughHost = emulator.bytesToHost();
-            assertThat(spread((local, device) -> CudaRanks.join(local, device.spi(), DEADLINE)))
-                    .isDeepEqualTo(alone);
+            Joining joining = (local, device) -> CudaRanks.join(local, device.spi(), DEADLINE);
+            assertThat(spread(joining, plan)).isDeepEqualTo(alone);
             long withNccl = emulator.bytesToHost();
             long logits = 4L
                     * config.vocabSize()
@@ -90,7 +94,75 @@ class NcclModelTest {
                     .as("bytes but logits that come to the host, %d through it", throughHost - logits)
                     .isPositive()
                     .isLessThan((throughHost - logits) / 10);
+            ParallelPlan blocks =
+                    ParallelPlan.experts(2 * RANKS).withHead(RANKS).withOutput(RANKS);
+            assertThat(spread(joining, blocks)).isDeepEqualTo(alone);
+            assertThat(emulator.bytesToHost() - logits)
+                    .as("bytes but logits that come to the host, in two blocks of devices")
+                    .isLessThan((throughHost - logits) / 5);
         }
+    }
+
+    /** The third step alike runs from a graph: the driver launches no kernel, and NCCL is called where the ranks meet only. */
+    @Test
+    void aStepThatComesAgainIsOneGraphWithTheExchangesInside() throws Exception {
+        int[] ids = new SplittableRandom(5).ints(4, 0, 100).toArray();
+        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+                NcclEmulator nccl = new NcclEmulator()) {
+            float[][] alone;
+            try (Weft weft = Weft.of(Emulator.backends());
+                    Checkpoint files = Checkpoint.open(checkpoint);
+                    DeepSeekV4 model = DeepSeekV4.load(files, weft.device("cuda:0"), options())) {
+                alone = steps(model, ids, i -> {});
+            }
+            CyclicBarrier together = new CyclicBarrier(RANKS);
+            IntConsumer fromGraphsOnly = i -> {
+                if (i == 2 && await(together) == 0) {
+                    emulator.with("fail", "cuLaunchKernelEx:1:1");
+                    nccl.with("fail", "ncclGroupEnd:" + ((ids.length - i) * RANKS + 1) + ":3");
+                }
+                await(together);
+            };
+            List<Future<float[][]>> results = ranks(
+                    (local, device) -> CudaRanks.join(local, device.spi(), DEADLINE),
+                    options(),
+                    ParallelPlan.experts(RANKS),
+                    (model, rank) -> {
+                        float[][] rows = steps(model, ids, fromGraphsOnly);
+                        assertThat(model.execution().placement().rows())
+                                .extracting(Placement.Row::kernel)
+                                .contains("collective/moeGather", "collective/allToAll");
+                        if (await(together) == 0) {
+                            emulator.with("fail", "");
+                            nccl.with("fail", "");
+                        }
+                        await(together);
+                        return rows;
+                    });
+            for (Future<float[][]> result : results) {
+                assertThat(result.get()).isDeepEqualTo(alone);
+            }
+        }
+    }
+
+    private static int await(CyclicBarrier barrier) {
+        try {
+            return barrier.await(60, TimeUnit.SECONDS);
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Logits of one token after another. */
+    private static float[][] steps(DeepSeekV4 model, int[] ids, IntConsumer before) {
+        float[][] rows = new float[ids.length][];
+        try (Session s = model.newSession()) {
+            for (int i = 0; i < ids.length; i++) {
+                before.accept(i);
+                rows[i] = s.append(ids[i]);
+            }
+        }
+        return rows;
     }
 
     /** In the middle of a step one device does not come to the end of what NCCL moves. */
@@ -99,7 +171,11 @@ class NcclModelTest {
         Duration deadline = Duration.ofSeconds(2);
         try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
                 NcclEmulator nccl = new NcclEmulator().with("hang", "1:20")) {
-            List<Future<float[][]>> results = ranks((local, device) -> CudaRanks.join(local, device.spi(), deadline));
+            List<Future<float[][]>> results = ranks(
+                    (local, device) -> CudaRanks.join(local, device.spi(), deadline),
+                    options(),
+                    ParallelPlan.experts(RANKS).withHead().withOutput(),
+                    NcclModelTest::sequence);
             for (int r = 0; r < RANKS; r++) {
                 assertThatThrownBy(results.get(r)::get)
                         .hasCauseInstanceOf(CommunicatorException.class)
@@ -168,23 +244,19 @@ class NcclModelTest {
         return rows;
     }
 
-    private static float[][][] spread(Joining joining) throws Exception {
-        List<Future<float[][]>> results = ranks(joining);
-        float[][][] all = new float[RANKS][][];
-        for (int r = 0; r < RANKS; r++) {
-            all[r] = results.get(r).get();
+    /** The sequences of the first ranks; others have none. */
+    private static float[][][] spread(Joining joining, ParallelPlan plan) throws Exception {
+        List<Future<float[][]>> results = ranks(
+                joining, options(), plan, (model, rank) -> rank < RANKS ? sequence(model, rank) : new float[0][]);
+        for (int r = RANKS; r < plan.ranks(); r++) {
+            results.get(r).get();
         }
-        return all;
-    }
-
-    private static List<Future<float[][]>> ranks(Joining joining) {
-        ParallelPlan plan = ParallelPlan.experts(RANKS).withHead().withOutput();
-        return ranks(joining, options(), plan, NcclModelTest::sequence);
+        return new float[][][] {results.get(0).get(), results.get(1).get()};
     }
 
     private static List<Future<float[][]>> ranks(
             Joining joining, LoadOptions options, ParallelPlan plan, BiFunction<DeepSeekV4, Integer, float[][]> work) {
-        return CudaRanks.start(RANKS, local -> {
+        return CudaRanks.start(plan.ranks(), local -> {
             try (Weft weft = Weft.of(Emulator.backends());
                     Checkpoint files = Checkpoint.open(checkpoint)) {
                 Device device = weft.device("cuda:" + local.rank());

@@ -36,9 +36,11 @@ interface Mpi {
 
     int MPI_Comm_set_errhandler(long comm, long handler);
 
-    int MPI_Isend(MemorySegment data, int count, long type, int to, int tag, long comm, MemorySegment outRequest);
+    /** Addresses as numbers, since a step calls it many times: of the data, and of the place for the request. */
+    int MPI_Isend(long data, int count, long type, int to, int tag, long comm, long outRequest);
 
-    int MPI_Irecv(MemorySegment data, int count, long type, int from, int tag, long comm, MemorySegment outRequest);
+    /** As {@link #MPI_Isend}. */
+    int MPI_Irecv(long data, int count, long type, int from, int tag, long comm, long outRequest);
 
     int MPI_Ibarrier(long comm, MemorySegment outRequest);
 
@@ -66,7 +68,8 @@ interface Mpi {
             long receiveType,
             long comm);
 
-    int MPI_Test(MemorySegment request, MemorySegment outFlag, MemorySegment outStatus);
+    /** @param request address of its place */
+    int MPI_Test(long request, MemorySegment outFlag, MemorySegment outStatus);
 
     int MPI_Get_count(MemorySegment status, long type, MemorySegment outCount);
 

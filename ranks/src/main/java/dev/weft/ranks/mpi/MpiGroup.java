@@ -1,7 +1,7 @@
 package dev.weft.ranks.mpi;
 
 import dev.weft.ClosedException;
-import dev.weft.CommunicatorException;
+import dev.weft.ranks.MpiMeasures;
 import dev.weft.ranks.Ranks;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.Pieces;
@@ -10,27 +10,26 @@ import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.nio.charset.StandardCharsets;
-import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.Comparator;
-import java.util.List;
-import java.util.function.ToIntFunction;
-import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
- * A communicator of MPI. Everything is started without blocking and polled, since MPI itself waits for ever.
+ * A communicator of MPI.
  *
- * <p>{@code allToAllV} is a message per pair of ranks, as NCCL and HCCL do it and as MPI's own nonblocking one does: sizes
+ * <p>{@code allToAllV} is a message per pair of ranks, to the next ranks first so that not all send to the same one, as NCCL and HCCL do it and as MPI's own nonblocking one does: sizes
  * have 64 bits, large pairs go in pieces on which both sides agree, and who has not answered is known.
  */
-public final class MpiGroup implements Communicator {
+public final class MpiGroup implements Communicator, MpiMeasures {
     private static final int HOST_BYTES = 256;
     private static final int TAG_ALL = 1;
     private static final int TAG_PAIR = 2;
 
     /** Messages between two ranks under way at once: with hundreds Open MPI takes five times as long over shared memory. */
     private static final int PIECES_AT_ONCE = 16;
+
+    /** Up to so many ranks, messages to each gather sooner than the library's own nonblocking function, which plans first. */
+    private static final int FEW = 8;
 
     private final MpiWorld world;
     private final Mpi mpi;
@@ -39,10 +38,7 @@ public final class MpiGroup implements Communicator {
     private final long comm;
     private final int[] members;
     private final int rank;
-    private final Requests requests = new Requests();
-    private final MemorySegment flag = Arena.global().allocate(ValueLayout.JAVA_INT);
-    private final MemorySegment count = Arena.global().allocate(ValueLayout.JAVA_INT);
-    private final MemorySegment status = Arena.global().allocate(MpiWorld.STATUS_BYTES, 8);
+    private final Messages messages;
     private long sequence;
     private boolean closed;
 
@@ -55,6 +51,7 @@ public final class MpiGroup implements Communicator {
         this.comm = comm;
         this.members = members;
         this.rank = rank;
+        this.messages = new Messages(world, comm, members, rank);
     }
 
     @Override
@@ -93,7 +90,7 @@ public final class MpiGroup implements Communicator {
     @Override
     public Communicator split(String part, int color, int key) {
         int[] mine = {color, key, members[rank]};
-        int[][] all = gather("split " + part, mine);
+        int[][] all = gather("split", mine);
         int[] same = IntStream.range(0, size())
                 .filter(i -> all[i][0] == color)
                 .boxed()
@@ -142,8 +139,8 @@ public final class MpiGroup implements Communicator {
 
     /** @param on a communicator of the same ranks */
     void barrier(long on, Call call) {
-        start(call, Requests.ALL, Requests.NO_SIZE, request -> mpi.MPI_Ibarrier(on, request));
-        await(call);
+        messages.start(call, request -> mpi.MPI_Ibarrier(on, request));
+        messages.await(call);
     }
 
     @Override
@@ -151,11 +148,13 @@ public final class MpiGroup implements Communicator {
         RankArguments.requireRank("broadcast " + what, root, size());
         RankArguments.requireNative("broadcast " + what, data);
         Call call = begin("broadcast", what, rank == root ? data.byteSize() : 0);
+        Patience patience = world.patience();
         for (long at = 0; at < data.byteSize(); at += world.chunk()) {
             MemorySegment piece = data.asSlice(at, Math.min(world.chunk(), data.byteSize() - at));
             int bytes = (int) piece.byteSize();
-            start(call, Requests.ALL, Requests.NO_SIZE, r -> mpi.MPI_Ibcast(piece, bytes, type, root, comm, r));
-            await(call);
+            messages.use(data, data);
+            messages.start(call, r -> mpi.MPI_Ibcast(piece, bytes, type, root, comm, r));
+            messages.await(call, patience);
         }
     }
 
@@ -166,21 +165,23 @@ public final class MpiGroup implements Communicator {
         RankArguments.requireNative("allGather " + what, receive);
         RankArguments.requireBytes("allGather " + what + ": receive", receive, size() * bytes);
         Call call = begin("allGather", what, bytes);
-        if (receive.byteSize() <= world.chunk()) { // the same on all ranks
+        if (size() > FEW && receive.byteSize() <= world.chunk()) { // the same on all ranks
             int each = (int) bytes;
-            start(
-                    call,
-                    Requests.ALL,
-                    Requests.NO_SIZE,
-                    r -> mpi.MPI_Iallgather(send, each, type, receive, each, type, comm, r));
-            await(call);
+            messages.use(send, receive);
+            messages.start(call, r -> mpi.MPI_Iallgather(send, each, type, receive, each, type, comm, r));
+            messages.await(call);
             return;
         }
-        long[] sizes = new long[size()];
-        long[] places = new long[size()];
-        Arrays.setAll(sizes, i -> bytes);
-        Arrays.setAll(places, i -> i * bytes);
-        exchange(call, send, sizes, new long[size()], receive, sizes, places);
+        messages.use(send, receive);
+        for (int distance = 1; distance < size(); distance++) {
+            int from = Math.floorMod(rank - distance, size());
+            messages.receive(call, receive.address() + from * bytes, bytes, from, TAG_ALL);
+        }
+        for (int distance = 1; distance < size(); distance++) {
+            messages.send(call, send.address(), bytes, (rank + distance) % size(), TAG_ALL);
+        }
+        MemorySegment.copy(send, 0, receive, rank * bytes, bytes);
+        messages.await(call);
     }
 
     @Override
@@ -202,28 +203,17 @@ public final class MpiGroup implements Communicator {
                     call,
                     "rank " + rank + " sends itself " + sendBytes[rank] + " bytes and expects " + receiveBytes[rank]);
         }
-        exchange(call, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets);
-    }
-
-    /** A message per pair, to the next ranks first so that not all send to the same one. */
-    private void exchange(
-            Call call,
-            MemorySegment send,
-            long[] sendBytes,
-            long[] sendOffsets,
-            MemorySegment receive,
-            long[] receiveBytes,
-            long[] receiveOffsets) {
+        messages.use(send, receive);
         for (int distance = 1; distance < size(); distance++) {
             int from = Math.floorMod(rank - distance, size());
-            receivePieces(call, receive, receiveOffsets[from], receiveBytes[from], from, TAG_ALL);
+            messages.receive(call, receive.address() + receiveOffsets[from], receiveBytes[from], from, TAG_ALL);
         }
         for (int distance = 1; distance < size(); distance++) {
             int to = (rank + distance) % size();
-            sendPieces(call, send, sendOffsets[to], sendBytes[to], to, TAG_ALL);
+            messages.send(call, send.address() + sendOffsets[to], sendBytes[to], to, TAG_ALL);
         }
         MemorySegment.copy(send, sendOffsets[rank], receive, receiveOffsets[rank], sendBytes[rank]);
-        await(call);
+        messages.await(call);
     }
 
     /** Every piece is a message: nothing is gathered or spread, for MPI moves each from where it lies to where it belongs. */
@@ -236,25 +226,30 @@ public final class MpiGroup implements Communicator {
                     "rank " + rank + " sends itself " + send.bytesOf(rank) + " bytes and expects "
                             + receive.bytesOf(rank));
         }
-        copyOwn(send, receive);
         int most = Math.max(mostOfAPeer(send), mostOfAPeer(receive));
-        for (int wave = 0; wave < most; wave += PIECES_AT_ONCE) {
+        Patience patience = world.patience();
+        int wave = 0;
+        do {
             for (int distance = 1; distance < size(); distance++) {
                 int from = Math.floorMod(rank - distance, size());
                 int first = receive.first(from) + wave;
                 for (int i = first; i < Math.min(first + PIECES_AT_ONCE, receive.end(from)); i++) {
-                    receivePieces(call, receive.segment(i), 0, receive.bytes(i), from, TAG_ALL);
+                    messages.receive(call, receive.address(i), receive.bytes(i), from, TAG_ALL);
                 }
             }
             for (int distance = 1; distance < size(); distance++) {
                 int to = (rank + distance) % size();
                 int first = send.first(to) + wave;
                 for (int i = first; i < Math.min(first + PIECES_AT_ONCE, send.end(to)); i++) {
-                    sendPieces(call, send.segment(i), 0, send.bytes(i), to, TAG_ALL);
+                    messages.send(call, send.address(i), send.bytes(i), to, TAG_ALL);
                 }
             }
-            await(call);
-        }
+            if (wave == 0) {
+                copyOwn(send, receive); // while the others' are on their way
+            }
+            messages.await(call, patience);
+            wave += PIECES_AT_ONCE;
+        } while (wave < most);
     }
 
     private int mostOfAPeer(Pieces pieces) {
@@ -272,61 +267,20 @@ public final class MpiGroup implements Communicator {
         }
     }
 
-    /**
-     * The library's own blocking all-to-all of messages one after another, to measure against: no deadline, no checks, on
-     * buffers of its own.
-     */
+    @Override
     public Runnable bareAllToAllV(long[] sendBytes, long[] receiveBytes) {
-        MemorySegment send = buffer(sendBytes);
-        MemorySegment receive = buffer(receiveBytes);
-        MemorySegment sendCounts = counts(sendBytes);
-        MemorySegment receiveCounts = counts(receiveBytes);
-        MemorySegment sendPlaces = places(sendBytes);
-        MemorySegment receivePlaces = places(receiveBytes);
-        return () -> {
-            Call call = begin("bare all-to-all", "measure", send.byteSize());
-            world.check(
-                    call,
-                    mpi.MPI_Alltoallv(
-                            send, sendCounts, sendPlaces, type, receive, receiveCounts, receivePlaces, type, comm));
-        };
+        BareAllToAll bare = new BareAllToAll(sendBytes, receiveBytes);
+        return () -> world.check(begin("bare all-to-all", "measure", bare.bytes()), bare.run(mpi, type, comm));
     }
 
-    private static MemorySegment buffer(long[] parts) {
-        return Arena.global()
-                .allocate(Math.max(1, Arrays.stream(parts).sum()), 64)
-                .fill((byte) 1);
+    @Override
+    public void countLibrary(boolean on) {
+        messages.time().count(on);
     }
 
-    private static MemorySegment counts(long[] bytes) {
-        return Arena.global()
-                .allocateFrom(
-                        ValueLayout.JAVA_INT,
-                        Arrays.stream(bytes).mapToInt(Math::toIntExact).toArray());
-    }
-
-    private static MemorySegment places(long[] bytes) {
-        int[] places = new int[bytes.length];
-        for (int i = 1; i < places.length; i++) {
-            places[i] = Math.toIntExact(places[i - 1] + bytes[i - 1]);
-        }
-        return Arena.global().allocateFrom(ValueLayout.JAVA_INT, places);
-    }
-
-    private void sendPieces(Call call, MemorySegment data, long offset, long bytes, int to, int tag) {
-        for (long at = 0; at < bytes; at += world.chunk()) {
-            int piece = (int) Math.min(world.chunk(), bytes - at);
-            MemorySegment from = data.asSlice(offset + at, piece);
-            start(call, to, Requests.NO_SIZE, r -> mpi.MPI_Isend(from, piece, type, to, tag, comm, r));
-        }
-    }
-
-    private void receivePieces(Call call, MemorySegment data, long offset, long bytes, int from, int tag) {
-        for (long at = 0; at < bytes; at += world.chunk()) {
-            int piece = (int) Math.min(world.chunk(), bytes - at);
-            MemorySegment to = data.asSlice(offset + at, piece);
-            start(call, from, piece, r -> mpi.MPI_Irecv(to, piece, type, from, tag, comm, r));
-        }
+    @Override
+    public long libraryNanos() {
+        return messages.time().nanos();
     }
 
     @Override
@@ -334,8 +288,9 @@ public final class MpiGroup implements Communicator {
         RankArguments.requireRank("send " + what, to, size());
         RankArguments.requireNative("send " + what, data);
         Call call = begin("send", what, data.byteSize());
-        sendPieces(call, data, 0, data.byteSize(), to, TAG_PAIR);
-        await(call);
+        messages.use(data, data);
+        messages.send(call, data.address(), data.byteSize(), to, TAG_PAIR);
+        messages.await(call);
     }
 
     @Override
@@ -343,91 +298,14 @@ public final class MpiGroup implements Communicator {
         RankArguments.requireRank("receive " + what, from, size());
         RankArguments.requireNative("receive " + what, data);
         Call call = begin("receive", what, 0);
-        receivePieces(call, data, 0, data.byteSize(), from, TAG_PAIR);
-        await(call);
+        messages.use(data, data);
+        messages.receive(call, data.address(), data.byteSize(), from, TAG_PAIR);
+        messages.await(call);
     }
 
-    private void start(Call call, int peer, int size, ToIntFunction<MemorySegment> function) {
-        int code = function.applyAsInt(requests.add(peer, size));
-        if (code != 0) {
-            throw failed(call, requests.count() - 1, code);
-        }
-    }
-
-    /** Waits for all requests that were started. */
-    private void await(Call call) {
-        Patience patience = world.patience();
-        long told = 0;
-        for (int i = 0; i < requests.count(); i++) {
-            while (!isDone(call, i)) {
-                if (!patience.pause()) {
-                    throw world.late(call, patience.waitedNanos(), missing(i));
-                }
-                long periods = patience.waitedNanos() / Notices.PERIOD_NANOS;
-                if (periods > told) {
-                    told = periods;
-                    world.notices().period(call.text());
-                    world.requireWhole();
-                }
-            }
-        }
-        requests.clear();
-    }
-
-    private boolean isDone(Call call, int i) {
-        int code = mpi.MPI_Test(requests.slot(i), flag, status);
-        if (code != 0) {
-            throw failed(call, i, code);
-        }
-        if (flag.get(ValueLayout.JAVA_INT, 0) == 0) {
-            return false;
-        }
-        int expected = requests.size(i);
-        if (expected != Requests.NO_SIZE) {
-            mpi.MPI_Get_count(status, type, count);
-            int found = count.get(ValueLayout.JAVA_INT, 0);
-            if (found != expected) {
-                throw world.failed(
-                        call, "rank " + members[requests.peer(i)] + " sent " + found + " bytes, expected " + expected);
-            }
-        }
-        return true;
-    }
-
-    private CommunicatorException failed(Call call, int i, int code) {
-        return world.failed(call, where(i, code) + world.library().error(code) + " (code " + code + ")");
-    }
-
-    /** Which ranks have failed if the library knows it, else at the other end of which request the error was found. */
-    private String where(int i, int code) {
-        int[] failed = FailedRanks.of(world.library(), comm, code);
-        if (failed.length > 0) {
-            return Arrays.stream(failed)
-                    .mapToObj(r -> "rank " + members[r] + " has failed")
-                    .collect(Collectors.joining(", ", "", ": "));
-        }
-        int peer = requests.peer(i);
-        return peer == Requests.ALL ? "" : "rank " + members[peer] + ": ";
-    }
-
-    /** Ranks of the world with which requests from the given one on are not done. */
-    private List<Integer> missing(int first) {
-        List<Integer> missing = new ArrayList<>();
-        for (int i = first; i < requests.count(); i++) {
-            int peer = requests.peer(i);
-            if (peer == Requests.ALL) {
-                return IntStream.range(0, size())
-                        .filter(other -> other != rank)
-                        .mapToObj(other -> members[other])
-                        .toList();
-            }
-            flag.set(ValueLayout.JAVA_INT, 0, 0);
-            mpi.MPI_Test(requests.slot(i), flag, status);
-            if (flag.get(ValueLayout.JAVA_INT, 0) == 0 && !missing.contains(members[peer])) {
-                missing.add(members[peer]);
-            }
-        }
-        return missing;
+    @Override
+    public boolean isUnderWay() {
+        return messages.areUnderWay();
     }
 
     @Override
@@ -442,6 +320,7 @@ public final class MpiGroup implements Communicator {
         }
         Call call = new Call("close", name, name, ++sequence, world.step(), 0);
         closed = true;
+        messages.end();
         if (comm == world.library().abi().world()) {
             world.finish(this, call);
             return;

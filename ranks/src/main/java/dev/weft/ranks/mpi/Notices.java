@@ -60,16 +60,17 @@ final class Notices {
             if (to != rank && !isSending(to)) {
                 MemorySegment text = outgoing.asSlice((long) to * BYTES, BYTES).fill((byte) 0);
                 encode(call, text);
-                MemorySegment request = sending.slot(to);
-                request.set(ValueLayout.JAVA_LONG, 0, 0);
-                busy[to] = mpi.MPI_Isend(text, BYTES, library.abi().bytes(), to, TAG, comm, request) == 0;
+                sending.slot(to).set(ValueLayout.JAVA_LONG, 0, 0);
+                int code = mpi.MPI_Isend(
+                        text.address(), BYTES, library.abi().bytes(), to, TAG, comm, sending.address(to));
+                busy[to] = code == 0;
             }
         }
     }
 
     private boolean isSending(int to) {
         if (busy[to]) {
-            int code = mpi.MPI_Test(sending.slot(to), flag, status);
+            int code = mpi.MPI_Test(sending.address(to), flag, status);
             busy[to] = code == 0 && flag.get(ValueLayout.JAVA_INT, 0) == 0;
         }
         return busy[to];

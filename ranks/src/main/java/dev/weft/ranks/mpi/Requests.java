@@ -20,8 +20,8 @@ final class Requests {
     private int[] sizes = new int[0];
     private int count;
 
-    /** Room for one more request. The memory stays until the process ends: after a failure the library may still write. */
-    MemorySegment add(int peer, int size) {
+    /** Address of the place of one more request. It stays until the process ends: after a failure the library may still write. */
+    long add(int peer, int size) {
         if (count == peers.length) {
             int room = Math.max(16, 2 * count);
             MemorySegment more = Arena.global().allocate(room * SLOT, SLOT);
@@ -32,9 +32,8 @@ final class Requests {
         }
         peers[count] = peer;
         sizes[count] = size;
-        MemorySegment slot = slot(count++);
-        slot.set(ValueLayout.JAVA_LONG, 0, 0);
-        return slot;
+        slots.setAtIndex(ValueLayout.JAVA_LONG, count, 0);
+        return address(count++);
     }
 
     int count() {
@@ -43,6 +42,10 @@ final class Requests {
 
     MemorySegment slot(int i) {
         return slots.asSlice(i * SLOT, SLOT);
+    }
+
+    long address(int i) {
+        return slots.address() + i * SLOT;
     }
 
     /** Rank in the group, or {@link #ALL}. */

@@ -19,11 +19,17 @@ import java.util.stream.IntStream;
 public final class LocalGroup implements Communicator {
     private final Meeting meeting;
     private final int rank;
-    private long step;
+    private final Step step;
 
-    private LocalGroup(Meeting meeting, int rank) {
+    /** Number of the step of one rank, in all its groups. */
+    private static final class Step {
+        private volatile long number;
+    }
+
+    private LocalGroup(Meeting meeting, int rank, Step step) {
         this.meeting = meeting;
         this.rank = rank;
+        this.step = step;
     }
 
     /**
@@ -37,7 +43,7 @@ public final class LocalGroup implements Communicator {
         }
         Meeting meeting = new Meeting("world", size, deadline);
         return IntStream.range(0, size)
-                .<Communicator>mapToObj(rank -> new LocalGroup(meeting, rank))
+                .<Communicator>mapToObj(rank -> new LocalGroup(meeting, rank, new Step()))
                 .toList();
     }
 
@@ -63,7 +69,7 @@ public final class LocalGroup implements Communicator {
 
     @Override
     public void step(long number) {
-        step = number;
+        step.number = number;
     }
 
     /** What a rank brings to a meeting. */
@@ -81,7 +87,7 @@ public final class LocalGroup implements Communicator {
 
     /** Brings a part, and takes from what the others brought while none of them goes on. */
     private void meet(String operation, String what, Part part, Consumer<List<Object>> taking) {
-        List<Object> all = meeting.meet(rank, operation + " " + what, step, part);
+        List<Object> all = meeting.meet(rank, operation + " " + what, step.number, part);
         try {
             taking.accept(all);
         } finally {
@@ -97,7 +103,7 @@ public final class LocalGroup implements Communicator {
 
     @Override
     public Communicator split(String name, int color, int key) {
-        List<Object> wishes = meet("split", name, new Wish(color, key));
+        List<Object> wishes = meet("split", name(), new Wish(color, key));
         List<Integer> members = new ArrayList<>();
         for (int i = 0; i < wishes.size(); i++) {
             if (wishes.get(i) instanceof Wish w && w.color() == color) {
@@ -106,9 +112,9 @@ public final class LocalGroup implements Communicator {
         }
         members.sort(Comparator.comparingInt(i -> ((Wish) wishes.get(i)).key()));
         // the first member founds the group for the others
-        Meeting founded = new Meeting(name, members.size(), meeting.deadline());
-        List<Object> all = meet("split", name, new Founded(founded));
-        return new LocalGroup(((Founded) all.get(members.getFirst())).meeting(), members.indexOf(rank));
+        Meeting founded = meeting.part(name, members);
+        List<Object> all = meet("split", name(), new Founded(founded));
+        return new LocalGroup(((Founded) all.get(members.getFirst())).meeting(), members.indexOf(rank), step);
     }
 
     @Override
@@ -180,13 +186,13 @@ public final class LocalGroup implements Communicator {
     @Override
     public void send(String what, MemorySegment data, int to) {
         RankArguments.requireRank("send " + what, to, size());
-        meeting.send(rank, to, "send " + what, step, shared("send", data));
+        meeting.send(rank, to, "send " + what, step.number, shared("send", data));
     }
 
     @Override
     public void receive(String what, MemorySegment data, int from) {
         RankArguments.requireRank("receive " + what, from, size());
-        meeting.receive(from, rank, "receive " + what, step, data);
+        meeting.receive(from, rank, "receive " + what, step.number, data);
     }
 
     @Override

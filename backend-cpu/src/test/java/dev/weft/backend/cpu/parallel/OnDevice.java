@@ -4,6 +4,8 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Pieces;
+import dev.weft.spi.support.ForwardingGroup;
 import java.lang.foreign.MemorySegment;
 import java.util.Arrays;
 import java.util.concurrent.atomic.AtomicLong;
@@ -11,15 +13,36 @@ import java.util.concurrent.atomic.AtomicLong;
 /**
  * A group of ranks on cpu devices that moves their memory itself, as a vendor's library would. Counts what it moves that
  * way and the other one.
- *
- * @param group moves the bytes
- * @param onHost bytes that were in host segments
- * @param onDevice bytes that were at device addresses
  */
-record OnDevice(Communicator group, BackendDevice device, AtomicLong onHost, AtomicLong onDevice)
-        implements DeviceCommunicator {
+final class OnDevice extends ForwardingGroup implements DeviceCommunicator {
+    private final BackendDevice device;
+    private final AtomicLong onHost;
+    private final AtomicLong onDevice;
+
     OnDevice(Communicator group, BackendDevice device) {
         this(group, device, new AtomicLong(), new AtomicLong());
+    }
+
+    private OnDevice(Communicator group, BackendDevice device, AtomicLong onHost, AtomicLong onDevice) {
+        super(group);
+        this.device = device;
+        this.onHost = onHost;
+        this.onDevice = onDevice;
+    }
+
+    /** Bytes that were in host segments. */
+    AtomicLong onHost() {
+        return onHost;
+    }
+
+    /** Bytes that were at device addresses. */
+    AtomicLong onDevice() {
+        return onDevice;
+    }
+
+    @Override
+    public BackendDevice device() {
+        return device;
     }
 
     private MemorySegment at(long address, long bytes) {
@@ -38,7 +61,7 @@ record OnDevice(Communicator group, BackendDevice device, AtomicLong onHost, Ato
     @Override
     public void allGather(String what, DeviceStream stream, long send, long receive, long bytes) {
         stream.synchronize();
-        group.allGather(what, at(send, bytes), at(receive, size() * bytes));
+        group().allGather(what, at(send, bytes), at(receive, size() * bytes));
     }
 
     @Override
@@ -54,60 +77,35 @@ record OnDevice(Communicator group, BackendDevice device, AtomicLong onHost, Ato
         stream.synchronize();
         MemorySegment from = at(send, end(sendBytes, sendOffsets));
         MemorySegment to = at(receive, end(receiveBytes, receiveOffsets));
-        group.allToAllV(what, from, sendBytes, sendOffsets, to, receiveBytes, receiveOffsets);
+        group().allToAllV(what, from, sendBytes, sendOffsets, to, receiveBytes, receiveOffsets);
     }
 
     @Override
     public void broadcast(String what, DeviceStream stream, long data, long bytes, int root) {
         stream.synchronize();
-        group.broadcast(what, at(data, bytes), root);
-    }
-
-    @Override
-    public String name() {
-        return group.name();
-    }
-
-    @Override
-    public int rank() {
-        return group.rank();
-    }
-
-    @Override
-    public int size() {
-        return group.size();
+        group().broadcast(what, at(data, bytes), root);
     }
 
     @Override
     public String transport() {
-        return group.transport() + ", on device memory";
-    }
-
-    @Override
-    public void step(long number) {
-        group.step(number);
+        return group().transport() + ", on device memory";
     }
 
     @Override
     public Communicator split(String name, int color, int key) {
-        return new OnDevice(group.split(name, color, key), device, onHost, onDevice);
-    }
-
-    @Override
-    public void barrier(String what) {
-        group.barrier(what);
+        return new OnDevice(group().split(name, color, key), device, onHost, onDevice);
     }
 
     @Override
     public void broadcast(String what, MemorySegment data, int root) {
         onHost.addAndGet(data.byteSize());
-        group.broadcast(what, data, root);
+        super.broadcast(what, data, root);
     }
 
     @Override
     public void allGather(String what, MemorySegment send, MemorySegment receive) {
         onHost.addAndGet(send.byteSize());
-        group.allGather(what, send, receive);
+        super.allGather(what, send, receive);
     }
 
     @Override
@@ -120,26 +118,12 @@ record OnDevice(Communicator group, BackendDevice device, AtomicLong onHost, Ato
             long[] receiveBytes,
             long[] receiveOffsets) {
         onHost.addAndGet(Arrays.stream(sendBytes).sum());
-        group.allToAllV(what, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets);
+        super.allToAllV(what, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets);
     }
 
     @Override
-    public void send(String what, MemorySegment data, int to) {
-        group.send(what, data, to);
-    }
-
-    @Override
-    public void receive(String what, MemorySegment data, int from) {
-        group.receive(what, data, from);
-    }
-
-    @Override
-    public void abort(String reason) {
-        group.abort(reason);
-    }
-
-    @Override
-    public void close() {
-        group.close();
+    public void exchange(String what, Pieces send, Pieces receive) {
+        onHost.addAndGet(send.total());
+        super.exchange(what, send, receive);
     }
 }

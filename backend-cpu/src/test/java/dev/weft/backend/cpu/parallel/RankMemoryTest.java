@@ -22,13 +22,15 @@ import dev.weft.plan.Workload;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Placement;
+import dev.weft.runtime.RankGroups;
 import dev.weft.runtime.Weft;
-import dev.weft.spi.Communicator;
 import dev.weft.spi.support.LocalGroup;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.List;
 import java.util.Map;
+import java.util.concurrent.ExecutorService;
+import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Timeout;
@@ -68,9 +70,9 @@ class RankMemoryTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, false, false", "2, false, false", "4, true, false", "2, true, true", "4, false, true"})
-    void aLoadedRankHoldsWhatThePlanSays(int ranks, boolean head, boolean output) throws Exception {
-        ParallelPlan plan = new ParallelPlan(ranks, head, output, false, null, 0);
+    @CsvSource({"1, 1, 1", "2, 1, 1", "4, 4, 1", "2, 2, 2", "4, 1, 4", "4, 2, 2"})
+    void aLoadedRankHoldsWhatThePlanSays(int ranks, int head, int output) throws Exception {
+        ParallelPlan plan = new ParallelPlan(ranks, head, output, false, null, 0, 0);
         RankMemory memory = new RankMemory(config);
         long weights = memory.weightBytes(plan, false);
         long states = SEQUENCES * memory.sequenceBytes(CONTEXT, false);
@@ -98,19 +100,18 @@ class RankMemoryTest {
 
     /** The published sizes, as a device would be asked for them; and the formats of the checkpoint need almost as much. */
     @ParameterizedTest
-    @CsvSource({"flash, 8, false", "flash, 16, false", "pro, 8, true", "pro, 16, false"})
-    void truePlansHoldWhatADeviceIsAskedFor(String name, int ranks, boolean output) {
+    @CsvSource({"flash, 8, 1", "flash, 16, 8", "pro, 8, 8", "pro, 16, 1"})
+    void truePlansHoldWhatADeviceIsAskedFor(String name, int ranks, int output) throws Exception {
         Architecture model = name.equals("pro") ? Architecture.pro() : Architecture.flash();
         ModelConfig published = name.equals("pro") ? ModelConfig.pro() : ModelConfig.flash();
-        ParallelPlan plan = new ParallelPlan(ranks, true, output, false, null, 0);
+        ParallelPlan plan = new ParallelPlan(ranks, ranks, output, false, null, 0, 0);
         LoadOptions options = LoadOptions.defaults().maxContext(8192); // chunks of 256 tokens
         long weights = new RankMemory(published).weightBytes(plan, false);
         try (Weft weft = Weft.open();
-                Communicator group =
-                        LocalGroup.of(ranks, Duration.ofSeconds(60)).getFirst()) {
+                RankGroups groups = groups(plan)) {
             Graph share = plan.share(V4Graphs.backbone(published, options), published, 0)
                     .graph();
-            CompiledGraph compiled = weft.device("cpu:0").compile(share, CompileOptions.DEFAULT.withGroup(group));
+            CompiledGraph compiled = weft.device("cpu:0").compile(share, CompileOptions.DEFAULT.withGroups(groups));
             Placement placement = compiled.placement();
             assertThat(placement.weightBytes()).isEqualTo(weights);
             // what a plan leaves free is enough for what it does not count
@@ -124,11 +125,22 @@ class RankMemoryTest {
         assertThat(withMtp / stored).isCloseTo(1, within(0.002));
     }
 
-    private static Layout layout(Architecture model, int ranks, boolean output) {
+    /** Rank 0's of a world of threads. */
+    private static RankGroups groups(ParallelPlan plan) throws Exception {
+        try (ExecutorService threads = Executors.newVirtualThreadPerTaskExecutor()) {
+            return LocalGroup.of(plan.ranks(), Duration.ofSeconds(60)).stream()
+                    .map(world -> threads.submit(() -> RankGroups.split(world, plan.blocks())))
+                    .toList()
+                    .getFirst()
+                    .get();
+        }
+    }
+
+    private static Layout layout(Architecture model, int ranks, int output) {
         Deployment d = new Deployment(
                 CostModel.of(model), KIND, KIND.published(), ranks, new Workload(8192, ranks, 8192, 0, 0));
         return d.layouts().stream()
-                .filter(l -> l.tensorParallel() == 1 && l.head() && l.output() == output)
+                .filter(l -> l.tensorParallel() == 1 && l.head() == ranks && l.output() == output)
                 .findFirst()
                 .orElseThrow();
     }

@@ -1,0 +1,77 @@
+package dev.weft.backend.cuda;
+
+import dev.weft.CommunicatorException;
+import java.time.Duration;
+import java.util.List;
+import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.atomic.AtomicReference;
+import org.jspecify.annotations.Nullable;
+
+/**
+ * What a group joined by NCCL and its parts share: the device, the deadline, the step and the first failure, with which all
+ * of them end. Thread-safe.
+ */
+final class NcclWorld {
+    private final CudaDevice device;
+    private final NcclLibrary library;
+    private final String subject;
+    private final Duration deadline;
+    private final AtomicReference<@Nullable String> failure = new AtomicReference<>();
+    private final List<NcclComm> comms = new CopyOnWriteArrayList<>();
+    private volatile long step;
+
+    /** @param subject this rank, for messages */
+    NcclWorld(CudaDevice device, NcclLibrary library, String subject, Duration deadline) {
+        this.device = device;
+        this.library = library;
+        this.subject = subject;
+        this.deadline = deadline;
+    }
+
+    CudaDevice device() {
+        return device;
+    }
+
+    NcclLibrary library() {
+        return library;
+    }
+
+    String subject() {
+        return subject;
+    }
+
+    Duration deadline() {
+        return deadline;
+    }
+
+    long step() {
+        return step;
+    }
+
+    void step(long number) {
+        step = number;
+    }
+
+    void add(NcclComm comm) {
+        comms.add(comm);
+    }
+
+    void remove(NcclComm comm) {
+        comms.remove(comm);
+    }
+
+    /** @throws CommunicatorException after a failure, with the first one */
+    void requireWhole() {
+        String message = failure.get();
+        if (message != null) {
+            throw new CommunicatorException(message);
+        }
+    }
+
+    /** Ends all groups. Returns the exception with the first failure, which may be an earlier one. */
+    CommunicatorException fail(String message) {
+        failure.compareAndSet(null, message);
+        device.whileAlive(() -> comms.forEach(NcclComm::endHere));
+        return new CommunicatorException(failure.get());
+    }
+}

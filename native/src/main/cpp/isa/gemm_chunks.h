@@ -181,17 +181,20 @@ __attribute__((noinline)) void multiply(const uint16_t *x, const Chunk<D, P> &ch
             }
         }
         const int64_t end = minimum(chunk.UNIT, chunk.pairs - begin);
-        for (int64_t i = 0; i < end; i++, x += 2 * M, line += LINE) {
-            __m512i w[P];
+        for (int64_t i = 0; i < end; i += Decoder<D>::PAIRS) {
 #pragma GCC unroll 4
-            for (int p = 0; p < P; p++) {
-                w[p] = _mm512_load_si512(line + p * step);
-                if constexpr (ASKS_AHEAD<D>) {
-                    __builtin_prefetch(ahead.from + p * ahead.step, 0, 2);
+            for (int q = 0; q < Decoder<D>::PAIRS; q++, x += 2 * M, line += LINE) {
+                __m512i w[P];
+#pragma GCC unroll 4
+                for (int p = 0; p < P; p++) {
+                    w[p] = _mm512_load_si512(line + p * step);
+                    if constexpr (ASKS_AHEAD<D>) {
+                        __builtin_prefetch(ahead.from + p * ahead.step, 0, 2);
+                    }
                 }
+                ahead.from += ahead.pace;
+                add_pairs<M, P>(x, w, sums);
             }
-            ahead.from += ahead.pace;
-            add_pairs<M, P>(x, w, sums);
         }
 #pragma GCC unroll 4
         for (int p = 0; p < P; p++) {

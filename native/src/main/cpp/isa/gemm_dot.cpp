@@ -21,18 +21,6 @@ constexpr int panels_for(int dtype, int rows) {
     return rows <= 4 || (rows == 5 && dtype != WEFT_F8_E4M3) ? 4 : 2;
 }
 
-template <int D>
-WEFT_INLINE __m512 weight_scale(const uint8_t *panel, const uint8_t *chunk, int64_t chunk_index, int64_t b) {
-    if constexpr (D == WEFT_F8_E4M3) {
-        return _mm512_set1_ps(e8m0_to_float(panel[chunk_index]));
-    } else if constexpr (D == WEFT_F4_E2M1) {
-        __m512i codes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(chunk + b * ROWS)));
-        return (__m512)decode_e8m0((vu)codes);
-    } else {
-        return _mm512_set1_ps(1.0f);
-    }
-}
-
 /** add_dots with the pair as the compiler likes it: FP8 has no registers left for its choice to be another. */
 template <int D>
 WEFT_INLINE void add_dots(__m512 &sums, __m512i w, const uint16_t *x) {
@@ -63,7 +51,7 @@ WEFT_INLINE void dot_lines(const Decoder<D> &decoder, const uint16_t *x, const u
         typename Decoder<D>::Line raw[P];
 #pragma GCC unroll 4
         for (int p = 0; p < P; p++) {
-            prefetch_weights(line + p * step);
+            prefetch_weights<P>(line + p * step);
             raw[p] = decoder.load(line + p * step);
         }
 #pragma GCC unroll 4
@@ -149,8 +137,8 @@ void dot_rows(const Block &block, const uint16_t *x, const uint8_t *codes, int64
 template <int D>
 void run(const Block &block) {
     const int64_t panels = packing::ceil_div(block.columns, ROWS);
-    if (D == WEFT_F4_E2M1 && block.rows >= chunks::LEAST_ROWS && block.x.folded(block.rows)) {
-        chunks::run(block);
+    if (block.rows >= chunks::least_rows(D) && block.x.folded(block.rows)) {
+        chunks::run<D>(block);
         return;
     }
     // with several tiles, all of them pass while the weights of the widest tile's panels are in the cache

@@ -13,20 +13,10 @@ namespace {
 /** Vectors per panel. */
 constexpr int V = int(ROWS) / W;
 
-// Accumulators of a tile are TILE x TILE_PANELS x V; with the weights they must fit the registers.
-#if defined(__AVX512F__)
-constexpr int TILE = 8;
-constexpr int TILE_PANELS = 2;
-#elif defined(__AVX2__)
-constexpr int TILE = 6;
-constexpr int TILE_PANELS = 1;
-#elif defined(__aarch64__)
-constexpr int TILE = 5;
-constexpr int TILE_PANELS = 1;
-#else
-constexpr int TILE = 2;
-constexpr int TILE_PANELS = 1;
-#endif
+/** Panels of a tile: its sums, FLOAT_TILE rows times these, fit the registers; three decoded ones crowd the L1 cache. */
+constexpr int tile_panels(int dtype) {
+    return W < 16 ? 1 : dtype == WEFT_F32 ? 3 : 2;
+}
 
 /** Panels that one row is multiplied by at a time: four independent chains hide the latency of the multiply-add. */
 constexpr int STREAM_PANELS = W / 4;
@@ -60,7 +50,7 @@ WEFT_INLINE void stream_line(const float *x, const uint8_t *line, int64_t step, 
 #pragma GCC unroll 4
     for (int p = 0; p < P; p++) {
         if constexpr (D == WEFT_F4_E2M1) {
-            prefetch_weights(line + p * step);
+            prefetch_weights<P>(line + p * step);
         }
 #pragma GCC unroll 4
         for (int v = 0; v < V; v++) {
@@ -141,10 +131,12 @@ void stream(const Block &block, const uint8_t *panels, int64_t column) {
     }
 }
 
-/** Weights of one chunk of P panels as F32: [k][panel][row], and their scales [block][panel][row]. */
+/** Weights of one chunk of P panels as F32, [panel][k][row], and their scales [block][panel][row]. */
 template <int P>
 struct Decoded {
-    alignas(64) float values[CHUNK * P * ROWS];
+    /** Elements between panels, which do not lie a power of two apart. */
+    static constexpr int64_t STEP = (CHUNK + 1) * ROWS;
+    alignas(64) float values[P * STEP];
     alignas(64) float scales[CHUNK / 32 * P * ROWS];
 };
 
@@ -156,15 +148,15 @@ void decode(const Block &block, const uint8_t *panel, int p, int64_t first, Deco
     const int64_t chunk_index = first / CHUNK;
     const uint8_t *chunk = panel + packing::header_bytes(D, block.k) + chunk_index * packing::chunk_bytes(D);
     const uint8_t *line = chunk + packing::scale_bytes(D);
-    float *values = to.values + p * ROWS;
-    for (int64_t k = 0; k < count; k += per_line, line += LINE) {
-        prefetch_weights(line);
+    float *values = to.values + p * to.STEP;
+    for (int64_t k = 0; k < count && D != WEFT_F32; k += per_line, line += LINE) {
+        prefetch_weights<2>(line);
         for (int v = 0; v < V; v++) {
             vf w[per_line];
             decode_dwords<D>(line + v * W * 4, w);
 #pragma GCC unroll 8
             for (int j = 0; j < per_line; j++) {
-                store(values + (k + j) * P * ROWS + v * W, w[j]);
+                store(values + (k + j) * ROWS + v * W, w[j]);
             }
         }
     }
@@ -175,21 +167,27 @@ void decode(const Block &block, const uint8_t *panel, int p, int64_t first, Deco
     }
 }
 
-/** Adds one weight block's products with M rows to totals [row][panel][16]. */
-template <int M, int P>
-WEFT_INLINE void tile(const float *x, int64_t stride, const float *w, int64_t count, const float *sw, const float *sx,
+/** Adds one weight block's products with M rows to totals [row][panel][16]; `step` elements from panel to panel. */
+template <bool STREAMED, int M, int P>
+WEFT_INLINE void tile(const float *x, const float *w, int64_t step, int64_t count, const float *sw, const float *sx,
                       float *totals) {
     vf sums[M][P * V];
     clear(sums);
-    for (int64_t k = 0; k < count; k++, w += P * ROWS) {
+    for (int64_t k = 0; k < count; k++, x += M, w += ROWS) {
         vf wk[P * V];
-#pragma GCC unroll 8
-        for (int c = 0; c < P * V; c++) {
-            wk[c] = load(w + c * W);
+#pragma GCC unroll 4
+        for (int p = 0; p < P; p++) {
+            if constexpr (STREAMED) {
+                prefetch_weights<P>((const uint8_t *)(w + p * step));
+            }
+#pragma GCC unroll 4
+            for (int v = 0; v < V; v++) {
+                wk[p * V + v] = load(w + p * step + v * W);
+            }
         }
 #pragma GCC unroll 8
         for (int m = 0; m < M; m++) {
-            vf xk = broadcast(x[m * stride + k]);
+            const vf xk = broadcast(x[m]);
 #pragma GCC unroll 8
             for (int c = 0; c < P * V; c++) {
                 sums[m][c] = fma(xk, wk[c], sums[m][c]);
@@ -206,61 +204,73 @@ WEFT_INLINE void tile(const float *x, int64_t stride, const float *w, int64_t co
     }
 }
 
-/** All rows of a block (at most BLOCK_ROWS) times P panels. */
+/** All rows of a block (at most BLOCK_ROWS) times P panels, `apart` panels from one to the next. */
 template <int D, int P>
-void multiply(const Block &block, const uint8_t *panels, int64_t column) {
+void multiply(const Block &block, int64_t panel, int64_t apart) {
     constexpr int64_t unit = packing::block(D);
-    const int64_t step = packing::panel_bytes(D, block.k);
+    const uint8_t *panels = block.panels + panel * packing::panel_bytes(D, block.k);
+    const int64_t step = apart * packing::panel_bytes(D, block.k);
     alignas(64) float totals[BLOCK_ROWS * P * ROWS];
-    Decoded<P> weights;
+    Decoded<P> decoded;
     __builtin_memset(totals, 0, (uint64_t)(block.rows * P * ROWS) * 4);
     for (int64_t first = 0; first < block.k; first += CHUNK) {
         for (int p = 0; p < P; p++) {
-            decode<D, P>(block, panels + p * step, p, first, weights);
+            decode<D, P>(block, panels + p * step, p, first, decoded);
         }
+        // F32 weights are read where they lie
+        const float *weights = D == WEFT_F32 ? (const float *)panels + first * ROWS : decoded.values;
+        const int64_t weight_step = D == WEFT_F32 ? step / 4 : decoded.STEP;
         const int64_t count = minimum(CHUNK, block.k - first);
-        for_tiles<TILE>(block.rows, [&](int64_t begin, auto height) {
+        for_tiles<FLOAT_TILE>(block.rows, [&](int64_t begin, auto height) {
             constexpr int M = decltype(height)::value;
             float sx[M];
             for (int m = 0; m < M; m++) {
                 sx[m] = row_scale(block.x, begin + m, first / CHUNK);
             }
             for (int64_t b = 0; b * unit < count; b++) {
-                tile<M, P>(row(block.x, begin) + first + b * unit, block.x.stride,
-                           weights.values + b * unit * P * ROWS, minimum(unit, count - b * unit),
-                           weights.scales + b * P * ROWS, sx, totals + begin * P * ROWS);
+                tile<D == WEFT_F32, M, P>(row(block.x, begin) + (first + b * unit) * M, weights + b * unit * ROWS,
+                                          weight_step, minimum(unit, count - b * unit),
+                                          decoded.scales + b * P * ROWS, sx, totals + begin * P * ROWS);
             }
         });
     }
     for (int64_t r = 0; r < block.rows; r++) {
         for (int p = 0; p < P; p++) {
-            int64_t at = column + p * ROWS;
+            const int64_t at = (panel + p * apart) * ROWS;
             write(block.out, r, at, totals + (r * P + p) * ROWS, minimum(ROWS, block.columns - at));
         }
     }
 }
 
-/** Applies `wide` to P panels at a time while that many are left, then `single` to one at a time. */
-template <int P>
-void for_panels(const Block &block, int64_t step, void (*wide)(const Block &, const uint8_t *, int64_t),
-                void (*single)(const Block &, const uint8_t *, int64_t)) {
-    const uint8_t *panel = block.panels;
-    int64_t column = 0;
-    for (; column + (P - 1) * ROWS < block.columns; column += P * ROWS, panel += P * step) {
-        wide(block, panel, column);
+/** One row times all panels. */
+template <int D>
+void stream_all(const Block &block, int64_t panels) {
+    const int64_t step = packing::panel_bytes(D, block.k);
+    int64_t panel = 0;
+    for (; panel + STREAM_PANELS <= panels; panel += STREAM_PANELS) {
+        stream<D, STREAM_PANELS>(block, block.panels + panel * step, panel * ROWS);
     }
-    for (; column < block.columns; column += ROWS, panel += step) {
-        single(block, panel, column);
+    for (; panel < panels; panel++) {
+        stream<D, 1>(block, block.panels + panel * step, panel * ROWS);
     }
 }
 
 template <int D>
 void run(const Block &block) {
-    const int64_t step = packing::panel_bytes(D, block.k);
+    const int64_t panels = packing::ceil_div(block.columns, ROWS);
     if (block.rows == 1) {
-        for_panels<STREAM_PANELS>(block, step, stream<D, STREAM_PANELS>, stream<D, 1>);
-    } else {
-        for_panels<TILE_PANELS>(block, step, multiply<D, TILE_PANELS>, multiply<D, 1>);
+        stream_all<D>(block, panels);
+        return;
+    }
+    // Weights that are read once come from memory, which delivers faster to streams that lie far apart.
+    constexpr int P = tile_panels(D);
+    const int64_t whole = panels / P;
+    const bool far = block.rows <= FLOAT_TILE;
+    for (int64_t i = 0; i < whole; i++) {
+        multiply<D, P>(block, far ? i : i * P, far ? whole : 1);
+    }
+    for (int64_t panel = whole * P; panel < panels; panel++) {
+        multiply<D, 1>(block, panel, 1);
     }
 }
 

@@ -39,7 +39,7 @@ struct Packed {
     __attribute__((always_inline)) void groups(const uint8_t *step, int column, Group (&out)[GROUPS]) const {
         const uint8_t *line = step + column / COLUMNS * panel_bytes;
         if (D == WEFT_F4_E2M1 && column % COLUMNS == 0) {
-            prefetch_weights(line);
+            prefetch_weights<2>(line);
         }
         decoder.decode(line + 16 * (column % COLUMNS), out);
     }
@@ -236,7 +236,7 @@ void decode(const Packed<D> &source, Chunk<D, 1> &chunk, Group *to) {
         for (int64_t s = 0; s < steps.count; s++, to += source.GROUPS * COLUMNS) {
             const uint8_t *step = steps.at<Packed<D>>(s);
             if constexpr (D != WEFT_F4_E2M1) {
-                prefetch_weights(step);
+                prefetch_weights<2>(step);
             }
 #pragma GCC unroll 4
             for (int c = 0; c < COLUMNS; c++) {

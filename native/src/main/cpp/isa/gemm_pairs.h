@@ -102,6 +102,19 @@ struct Decoder<WEFT_F8_E4M3> {
     }
 };
 
+/** The scales of block b of the chunk at `chunk`, which has the index `chunk_index` in its panel. */
+template <int D>
+WEFT_INLINE __m512 weight_scale(const uint8_t *panel, const uint8_t *chunk, int64_t chunk_index, int64_t b) {
+    if constexpr (D == WEFT_F8_E4M3) {
+        return _mm512_set1_ps(e8m0_to_float(panel[chunk_index]));
+    } else if constexpr (D == WEFT_F4_E2M1) {
+        __m512i codes = _mm512_cvtepu8_epi32(_mm_loadu_si128((const __m128i *)(chunk + b * ROWS)));
+        return (__m512)decode_e8m0((vu)codes);
+    } else {
+        return _mm512_set1_ps(1.0f);
+    }
+}
+
 #if defined(__AVX512BF16__)
 
 /**

@@ -109,7 +109,8 @@ class BenchmarksTest {
             return;
         }
         assertThat(m.layers()).isEqualTo(4);
-        assertThat(m.step().rounds()).hasSize(4).allMatch(seconds -> seconds > 0);
+        assertThat(m.step().rounds()).hasSize(4);
+        assertThat(m.step().quantile(0)).isPositive();
         assertThat(m.microsecondsPerLayer(8e-6)).isEqualTo(2);
         assertThat(m.heapBytes()).isNotNegative();
     }

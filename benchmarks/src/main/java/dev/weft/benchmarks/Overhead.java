@@ -63,7 +63,8 @@ public final class Overhead implements Callable<Integer> {
             Measured m = measure(model, t, steps);
             System.out.printf(
                     Locale.ROOT,
-                    "%d layers, %d threads: p10 %.2f, median %.2f, p90 %.2f us a layer; %.1f us a step; %.2f heap bytes a step%n",
+                    "%d layers, %d threads: p10 %.2f, median %.2f, p90 %.2f us a layer; %.1f us a step; %.2f heap"
+                            + " bytes a step%n",
                     m.layers,
                     t,
                     m.microsecondsPerLayer(m.step.p10()),

@@ -27,8 +27,19 @@ class MemoryTest {
             values[i] = Float.intBitsToFloat(random.nextInt());
         }
         int[] special = {
-            0x3F80_8000, 0x3F81_8000, 0x3F80_8001, 0x3F80_7FFF, 0x7F7F_FFFF, 0x7F80_0000, 0xFF80_0000, 0x7F80_0001,
-            0xFFFF_FFFF, 0x8000_0000, 0x0000_8000, 0x0000_8001, 0x8000_7FFF
+            0x3F80_8000,
+            0x3F81_8000,
+            0x3F80_8001,
+            0x3F80_7FFF,
+            0x7F7F_FFFF,
+            0x7F80_0000,
+            0xFF80_0000,
+            0x7F80_0001,
+            0xFFFF_FFFF,
+            0x8000_0000,
+            0x0000_8000,
+            0x0000_8001,
+            0x8000_7FFF
         };
         for (int i = 0; i < special.length; i++) {
             values[1 + i] = Float.intBitsToFloat(special[i]);
@@ -49,7 +60,8 @@ class MemoryTest {
                     Memory.store(dtype, elements.address() + (long) i * bytes, values[1 + i]);
                 }
                 assertThat(row.mismatch(elements)).as("%s", dtype).isEqualTo(-1);
-                assertThat(row.get(ValueLayout.JAVA_SHORT, (long) COUNT * bytes)).isZero();
+                assertThat(row.get(ValueLayout.JAVA_SHORT, (long) COUNT * bytes))
+                        .isZero();
             }
         }
     }

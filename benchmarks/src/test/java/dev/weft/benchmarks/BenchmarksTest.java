@@ -1,7 +1,9 @@
 package dev.weft.benchmarks;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.junit.jupiter.api.Assumptions.assumeTrue;
 
+import dev.weft.BackendUnavailableException;
 import dev.weft.benchmarks.own.GraphContender;
 import dev.weft.benchmarks.work.AttentionWork;
 import dev.weft.benchmarks.work.ExpertWork;
@@ -9,6 +11,7 @@ import dev.weft.benchmarks.work.Format;
 import dev.weft.benchmarks.work.GemmWork;
 import dev.weft.benchmarks.work.Work;
 import dev.weft.runtime.Weft;
+import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -94,6 +97,22 @@ class BenchmarksTest {
         b.run();
         assertThat(b.result()).containsExactly(1, 2, 3, 4);
         b.close();
+    }
+
+    @Test
+    void overhead() {
+        Overhead.Measured m;
+        try {
+            m = Overhead.measure(Path.of("../examples/demo-model"), 2, 201);
+        } catch (BackendUnavailableException e) {
+            assumeTrue(false, e.getMessage());
+            return;
+        }
+        assertThat(m.layers()).isEqualTo(4);
+        assertThat(m.step().rounds()).hasSize(4);
+        assertThat(m.step().quantile(0)).isPositive();
+        assertThat(m.microsecondsPerLayer(8e-6)).isEqualTo(2);
+        assertThat(m.heapBytes()).isNotNegative();
     }
 
     @Test

@@ -117,4 +117,30 @@ final class Memory {
             ALL.set(ValueLayout.JAVA_SHORT_UNALIGNED, address, (short) DType.BF16.encode(value));
         }
     }
+
+    /** As {@link #store(DType, long, float)} for {@code count} elements from {@code from[at]} on. */
+    static void store(DType dtype, long to, float[] from, int at, int count) {
+        int whole = count / Lanes.COUNT * Lanes.COUNT;
+        if (dtype == DType.F32) {
+            MemorySegment.copy(from, at, ALL, ValueLayout.JAVA_FLOAT_UNALIGNED, to, count);
+            return;
+        }
+        for (int i = 0; i < whole; i += Lanes.COUNT) {
+            bf16(FloatVector.fromArray(Lanes.SPECIES, from, at + i))
+                    .convertShape(VectorOperators.I2S, SHORTS, 0)
+                    .reinterpretAsShorts()
+                    .intoMemorySegment(ALL, to + 2L * i, ByteOrder.nativeOrder());
+        }
+        for (int i = whole; i < count; i++) {
+            store(dtype, to + 2L * i, from[at + i]);
+        }
+    }
+
+    /** BF16 codes in the lower halves of the lanes, the bits of {@link DType#encode}. */
+    private static IntVector bf16(FloatVector values) {
+        IntVector bits = values.reinterpretAsInts();
+        IntVector upper = bits.lanewise(VectorOperators.LSHR, 16);
+        IntVector rounded = bits.add(0x7FFF).add(upper.and(1)).lanewise(VectorOperators.LSHR, 16);
+        return rounded.blend(upper.or(0x40), values.test(VectorOperators.IS_NAN).cast(INTS));
+    }
 }

@@ -40,10 +40,6 @@ record Rows(DType dtype, long base, int rows, int width, int inner, long pitch) 
 
     /** Rounds and stores a whole row. */
     void store(int row, float[] from, int at) {
-        long to = row(row);
-        int bytes = dtype.bits() / Byte.SIZE;
-        for (int i = 0; i < width; i++) {
-            Memory.store(dtype, to + (long) i * bytes, from[at + i]);
-        }
+        Memory.store(dtype, row(row), from, at, width);
     }
 }

@@ -101,9 +101,7 @@ final class VectorHyper {
                 sum[i] += pre[j] * u[j * width + i];
             }
         }
-        for (int i = 0; i < width; i++) {
-            y.store(row, i, sum[i]);
-        }
+        y.store(row, sum, 0);
     }
 
     /** The Sinkhorn iterations on the last {@code streams x streams} mixing values. */

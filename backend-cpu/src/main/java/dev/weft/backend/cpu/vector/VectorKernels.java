@@ -85,7 +85,7 @@ public final class VectorKernels implements KernelSet {
                     case Gemm o -> a -> VectorGemm.run(workers, scratch, shared, o, a);
                     case GroupedGemm o -> a -> VectorGemm.run(workers, scratch, shared, o, a);
                     case ExpertGemm o -> a -> VectorGemm.run(workers, scratch, shared, o, a);
-                    case RmsNorm o -> a -> VectorNorm.run(workers, scratch, o, a);
+                    case RmsNorm o -> a -> VectorNorm.run(workers, scratch, shared, o, a);
                     case SparseAttention o -> a -> VectorAttention.run(workers, scratch, o, a);
                     case HyperPre o -> a -> VectorHyper.run(workers, scratch, o, a);
                     case LightningIndex o -> a -> VectorIndex.run(workers, scratch, shared, o, a);

@@ -165,14 +165,8 @@ struct Pool::State {
         items.store(count, std::memory_order_relaxed);
         context.store(argument, std::memory_order_relaxed);
         body.store(run, std::memory_order_relaxed);
-        uint64_t published = job << 32 | (count - own);
-        if (stepping.load(std::memory_order_relaxed)) {
-            // no worker sleeps in a step, and an exchange would wait until the line is here
-            ticket.store(published, std::memory_order_release);
-        } else {
-            ticket.exchange(published);
-            wake_sleepers();
-        }
+        ticket.exchange(job << 32 | (count - own));
+        wake_sleepers();
     }
 
     void stop() {

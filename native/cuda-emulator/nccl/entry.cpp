@@ -15,6 +15,7 @@
 
 extern "C" int cuCtxGetCurrent(void **context);
 extern "C" int cuCtxSetCurrent(void *context);
+extern "C" int cuStreamIsCapturing(void *stream, int *status);
 extern "C" int cuLaunchHostFunc(void *stream, void (*function)(void *), void *argument);
 
 using namespace weft::nccl;
@@ -53,6 +54,9 @@ struct Launch {
     static void run(void *self) {
         std::unique_ptr<Launch> launch(static_cast<Launch *>(self));
         carry_out(launch->comm, launch->moves, launch->number);
+        if (launch->number == RECORDED) {
+            launch.release();  // the graph may run again
+        }
     }
 };
 
@@ -78,7 +82,10 @@ int with(const char *function, void *handle, const std::function<int(Lock &, con
 
 /** A thread of the library puts the group on its stream, some time later: callers have to ask whether it is there. */
 void launch(const std::shared_ptr<Comm> &comm, void *stream, std::vector<Move> moves) {
-    uint64_t number = ++comm->groups;
+    int capturing = 0;
+    cuStreamIsCapturing(stream, &capturing);
+    uint64_t number = capturing != 0 ? RECORDED : ++comm->groups;
+    comm->recording += number == RECORDED ? 1 : 0;
     uint64_t most = numbers(world().settings["delay"])[0];
     std::thread([=, moves = std::move(moves)]() mutable {
         std::mt19937_64 random(number * 1000003 + static_cast<uint64_t>(comm->rank));
@@ -90,9 +97,9 @@ void launch(const std::shared_ptr<Comm> &comm, void *stream, std::vector<Move> m
         if (code != 0) {
             delete argument;
             comm->error = UNHANDLED_CUDA_ERROR;
-            comm->done++;
+            comm->done += number == RECORDED ? 0 : 1;
         }
-        comm->launched++;
+        number == RECORDED ? comm->recording-- : comm->launched++;
         world().changed.notify_all();
     }).detach();
 }
@@ -221,6 +228,7 @@ WEFT_NCCL ncclCommDestroy(void *handle) {
                       std::to_string(pair.second) + " did not receive");
             }
         }
+        comm->destroyed = true;
         world().comms.erase(handle);
         world().gone.insert(handle);
         return SUCCESS;

@@ -89,11 +89,12 @@ void collect(Comm &comm, const Move &m, uint64_t number) {
 }
 
 /** Whether this group was to stop here, by the setting "rank:number[:code]". Stays until the communicator is aborted. */
-bool hang(Comm &comm, uint64_t number) {
+bool hang(Comm &comm) {
     World &w = world();
     Lock lock(w.mutex);
+    uint64_t turn = ++comm.turns;
     std::vector<uint64_t> at = numbers(w.settings["hang"]);
-    if (at.size() < 2 || static_cast<int>(at[0]) != comm.rank || at[1] != number) {
+    if (at.size() < 2 || static_cast<int>(at[0]) != comm.rank || at[1] != turn) {
         return false;
     }
     comm.error = at.size() > 2 ? static_cast<int>(at[2]) : 0;
@@ -107,9 +108,13 @@ void carry_out(const std::shared_ptr<Comm> &comm, const std::vector<Move> &moves
     cuCtxSetCurrent(comm->context);
     {
         Lock lock(world().mutex);  // groups of one communicator follow each other, on whichever streams they are
-        world().changed.wait(lock, [&] { return comm->aborted || comm->done + 1 == number; });
+        world().changed.wait(lock, [&] { return number == RECORDED || comm->aborted || comm->done + 1 == number; });
+        if (comm->destroyed) {
+            fault("use-after-destroy", "a graph runs calls of a communicator that is no more");
+            return;
+        }
     }
-    if (!hang(*comm, number)) {
+    if (!hang(*comm)) {
         for (const Move &m : moves) {  // sends never wait here, so no order of a group can block
             if (m.kind == Kind::SEND) {
                 send(*comm, m);
@@ -124,7 +129,7 @@ void carry_out(const std::shared_ptr<Comm> &comm, const std::vector<Move> &moves
         }
     }
     Lock lock(world().mutex);
-    comm->done++;
+    comm->done += number == RECORDED ? 0 : 1;
     world().changed.notify_all();
 }
 

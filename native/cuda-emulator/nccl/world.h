@@ -58,12 +58,14 @@ struct Comm {
     void *context;               // that of its device
     uint64_t collectives = 0;
     uint64_t groups = 0, launched = 0, done = 0;
-    bool aborted = false, finalized = false;
+    uint64_t recording = 0;      // groups on their way into a graph
+    uint64_t turns = 0;          // groups carried out, those of graphs too
+    bool aborted = false, finalized = false, destroyed = false;
     int error = 0;               // what is reported without being asked for
 
     bool is_whole() const { return static_cast<int>(clique->contexts.size()) == clique->size; }
     /** Whether everything it was given is on its streams. */
-    bool is_idle() const { return launched == groups; }
+    bool is_idle() const { return launched == groups && recording == 0; }
 };
 
 struct World {
@@ -87,6 +89,9 @@ std::vector<uint64_t> numbers(const std::string &text);
 
 /** Counts a call; the code to fail with, or 0. Under the lock. */
 int injected(const std::string &function);
+
+/** Number of a group that belongs to a graph, which runs it when its stream comes to it. */
+constexpr uint64_t RECORDED = 0;
 
 /** Carries out a group on the thread of its stream. */
 void carry_out(const std::shared_ptr<Comm> &comm, const std::vector<Move> &moves, uint64_t number);

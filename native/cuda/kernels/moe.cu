@@ -43,7 +43,8 @@ WEFT_KERNEL(moe_gate_simple, THREADS) {
 
 // ---- dispatch ----
 
-// One block per expert, and one for the total: where the rows of the expert begin, and its pairs (row, choice) ascending.
+// One block per expert, and one for those elsewhere: where the rows of the expert begin, and its pairs (row, choice) ascending.
+// Attributes: experts here, the first of them.
 WEFT_KERNEL(moe_order, THREADS) {
     __shared__ i32 parts[WARP];
     const i64 rows = call.at[1].dims[0];
@@ -58,8 +59,9 @@ WEFT_KERNEL(moe_order, THREADS) {
     for (i64 i = begin; i < end; i++) {
         const i32 *chosen = matrix_row<const i32>(call.at[1], i);
         for (i64 j = 0; j < k; j++) {
-            smaller += chosen[j] < expert ? 1 : 0;
-            equal += chosen[j] == expert ? 1 : 0;
+            const i32 here = expert_here(call, chosen[j]);
+            smaller += here < expert ? 1 : 0;
+            equal += here == expert ? 1 : 0;
         }
     }
     const i32 first = block_sum(smaller);
@@ -71,7 +73,7 @@ WEFT_KERNEL(moe_order, THREADS) {
     for (i64 i = begin; i < end; i++) {
         const i32 *chosen = matrix_row<const i32>(call.at[1], i);
         for (i64 j = 0; j < k; j++) {
-            if (chosen[j] == expert) {
+            if (expert_here(call, chosen[j]) == expert) {
                 static_cast<i32 *>(call.at[5].data)[place] = static_cast<i32>(i * k + j);
                 static_cast<float *>(call.at[4].data)[place] = matrix_row<const float>(call.at[2], i)[j];
                 place++;
@@ -83,6 +85,38 @@ WEFT_KERNEL(moe_order, THREADS) {
 // One block per result row.
 WEFT_KERNEL(moe_copy, THREADS) {
     dispatch_row(call, blockIdx.x);
+}
+
+// ---- the way to the ranks and back ----
+
+// Where the chosen experts are, and where their outputs will be; one thread per choice. Attribute: experts of a rank; table 0:
+// the place of every expert.
+WEFT_KERNEL(moe_addresses, THREADS) {
+    const i64 rows = call.at[0].dims[0];
+    const i64 k = call.at[0].dims[1];
+    const i64 most = call.at[1].dims[0];
+    const i64 pair = global_thread();
+    if (pair >= most * k) {
+        return;
+    }
+    const i64 i = pair / k;
+    i32 *place = matrix_row<i32>(call.at[1], i) + pair % k;
+    if (i >= rows) {
+        *place = -1;
+        return;
+    }
+    const i32 expert = matrix_row<const i32>(call.at[0], i)[pair % k];
+    const i64 there = static_cast<i64>(static_cast<const float *>(call.table[0])[expert]);
+    *place = static_cast<i32>(there);
+    static_cast<i32 *>(call.at[2].data)[pair] = static_cast<i32>(there / call.attribute[0] * most * k + pair);
+    static_cast<i32 *>(call.at[3].data)[pair] = static_cast<i32>(pair);
+}
+
+// z[source[p]] = y[p], one block per row.
+WEFT_KERNEL(unsort, THREADS) {
+    const Rows y = rows_of(call.at[0]);
+    const Rows z = rows_of(call.at[2]);
+    copy_row(y, blockIdx.x, z, static_cast<const i32 *>(call.at[1].data)[blockIdx.x]);
 }
 
 // ---- activation ----

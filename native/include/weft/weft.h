@@ -64,7 +64,7 @@ enum weft_op {
     WEFT_LIGHTNING_INDEX = 14,   // topK, ratio
     WEFT_RING_WRITE = 15,        // -
     WEFT_MOE_GATE = 16,          // topK, score (ordinal of MoeGate.Score), hashed, routeScale(d)
-    WEFT_MOE_DISPATCH = 17,      // experts
+    WEFT_MOE_DISPATCH = 17,      // experts, first
     WEFT_SWIGLU = 18,            // limit(d), weighted
     WEFT_MOE_COMBINE = 19,       // -
     WEFT_HYPER_PRE = 20,         // streams, iterations, normEps(d), eps(d)
@@ -78,7 +78,9 @@ enum weft_op {
     WEFT_SLICE = 28,             // from, to
     WEFT_SOFTMAX = 29,           // -
     WEFT_TOP_K = 30,             // k
-    WEFT_OP_COUNT = 31
+    WEFT_MOE_PLACES = 31,        // places (p, int32[experts]), slots
+    WEFT_UNSORT = 32,            // -
+    WEFT_OP_COUNT = 33
 };
 
 typedef struct weft_command {

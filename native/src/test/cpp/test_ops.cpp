@@ -408,22 +408,24 @@ void test_gate(const Round &r, int64_t form, bool hashed) {
     }
 }
 
+/** Experts from 1 to 8 of 10; those elsewhere follow. */
 void test_experts(const Round &r, int64_t dtype) {
-    const int64_t experts = 9, k = 3, columns = dtype == WEFT_F8_E4M3 ? 300 : 1100, pairs = r.rows * k;
+    const int64_t experts = 8, first = 1, k = 3, columns = dtype == WEFT_F8_E4M3 ? 300 : 1100, pairs = r.rows * k;
     Tensor x = Tensor(dtype, {r.rows, columns}, r.gap, dtype == WEFT_F8_E4M3, dtype == WEFT_F8_E4M3 ? 128 : 0);
     dtype == WEFT_F8_E4M3 ? x.random_codes() : x.normal();
-    Tensor ids = Tensor(WEFT_I32, {r.rows, k}).fill([](int64_t i, int64_t j) { return float(i * 5 % 4 + j * 2); });
+    Tensor ids = Tensor(WEFT_I32, {r.rows, k}).fill([](int64_t i, int64_t j) { return float(i * 5 % 7 - 1 + j * 2); });
     Tensor weights = Tensor(WEFT_F32, {r.rows, k}).normal();
     Tensor sorted = Tensor(dtype, {pairs, columns}, r.gap, x.scale_rows, x.scale_columns);
     Tensor sorted_weights(WEFT_F32, {pairs}), sources(WEFT_I32, {pairs}), offsets(WEFT_I32, {experts + 1});
-    Call call{WEFT_MOE_DISPATCH, {experts}, {x, ids, weights, sorted, sorted_weights, sources, offsets}, 3};
+    Call call{WEFT_MOE_DISPATCH, {experts, first}, {x, ids, weights, sorted, sorted_weights, sources, offsets}, 3};
     call.run(3);
     int64_t p = 0;
-    for (int32_t e = 0; e < experts; e++) {
+    for (int32_t e = 0; e <= experts; e++) {
         check(call.result(3).integer(0, e) == p, "first row of an expert");
         for (int64_t i = 0; i < r.rows; i++) {
             for (int64_t c = 0; c < k; c++) {
-                if (ids.integer(i, c) != e) {
+                const int64_t here = ids.integer(i, c) - first;
+                if ((here >= 0 && here < experts ? here : experts) != e) {
                     continue;
                 }
                 check(call.result(2).integer(0, p) == i * k + c, "source");
@@ -438,7 +440,7 @@ void test_experts(const Round &r, int64_t dtype) {
             }
         }
     }
-    check(call.result(3).integer(0, experts) == pairs && p == pairs, "all pairs are placed");
+    check(p == pairs, "all pairs are placed");
     if (dtype == WEFT_F8_E4M3) {
         return;
     }

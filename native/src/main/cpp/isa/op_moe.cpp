@@ -145,53 +145,52 @@ int64_t moe_gate_workspace(const int64_t *attributes, const weft_operand *operan
 
 // ---- dispatch ----
 
+/** Number of an expert among the `experts` ones from `first` on, `experts` if it is not among them. */
+WEFT_INLINE int64_t expert_here(int32_t expert, int64_t first, int64_t experts) {
+    const int64_t here = expert - first;
+    return here >= 0 && here < experts ? here : experts;
+}
+
 /**
- * Counting sort of the pairs (row, choice) by expert; stable, so that rows ascend inside an expert. Pairs whose expert
- * does not exist are left out. Fills offsets [experts + 1], sources and weights; returns the number of pairs placed.
+ * Counting sort of the pairs (row, choice) by expert, those of experts elsewhere last; stable, so that rows ascend inside
+ * an expert. Fills offsets [experts + 1], sources and weights.
+ *
+ * @param next room for experts + 1 numbers
  */
-int64_t sort_pairs(const weft_command &command, int64_t experts, int32_t *next) {
+void sort_pairs(const weft_command &command, int32_t *next) {
+    const int64_t experts = command.attributes[0];
+    const int64_t first = command.attributes[1];
     const Rows ids = rows_of(command.operands[1]);
     const Rows weights = rows_of(command.operands[2]);
     auto *sorted_weights = static_cast<float *>(command.operands[4].data);
     auto *source = static_cast<int32_t *>(command.operands[5].data);
     auto *offsets = static_cast<int32_t *>(command.operands[6].data);
     const int64_t k = ids.columns;
-    __builtin_memset(next, 0, (uint64_t)experts * 4);
+    __builtin_memset(next, 0, (uint64_t)(experts + 1) * 4);
     for (int64_t i = 0; i < ids.outer; i++) {
         const int32_t *row = ids.row<int32_t>(i);
         for (int64_t c = 0; c < k; c++) {
-            if (row[c] >= 0 && row[c] < experts) {
-                next[row[c]]++;
-            }
+            next[expert_here(row[c], first, experts)]++;
         }
     }
     int32_t total = 0;
-    for (int64_t e = 0; e < experts; e++) {
+    for (int64_t e = 0; e <= experts; e++) {
         const int32_t count = next[e];
         offsets[e] = next[e] = total;
         total += count;
     }
-    offsets[experts] = total;
     for (int64_t i = 0; i < ids.outer; i++) {
         const int32_t *row = ids.row<int32_t>(i);
         for (int64_t c = 0; c < k; c++) {
-            if (row[c] >= 0 && row[c] < experts) {
-                const int32_t to = next[row[c]]++;
-                sorted_weights[to] = weights.row<float>(i)[c];
-                source[to] = (int32_t)(i * k + c);
-            }
+            const int32_t to = next[expert_here(row[c], first, experts)]++;
+            sorted_weights[to] = weights.row<float>(i)[c];
+            source[to] = (int32_t)(i * k + c);
         }
     }
-    for (int64_t p = total; p < ids.outer * k; p++) {
-        sorted_weights[p] = 0;
-        source[p] = -1;
-    }
-    return total;
 }
 
 void moe_dispatch(const weft_command &command, Pool &pool) {
-    const int64_t experts = command.attributes[0];
-    const int64_t total = sort_pairs(command, experts, static_cast<int32_t *>(command.workspace));
+    sort_pairs(command, static_cast<int32_t *>(command.workspace));
     const weft_operand &operand = command.operands[0];
     const Rows x = rows_of(operand);
     const Rows y = rows_of(command.operands[3]);
@@ -202,7 +201,7 @@ void moe_dispatch(const weft_command &command, Pool &pool) {
     const int64_t blocks = operand.scaling != 0 ? ceil_div(x.columns, operand.scaling & 0xFFFFFFFF) : 0;
     const auto *from_scales = static_cast<const uint8_t *>(operand.scale);
     auto *to_scales = static_cast<uint8_t *>(command.operands[3].scale);
-    pool.parallel_ranges(total, row_grain(x.columns), [&](int64_t begin, int64_t end, int32_t) {
+    pool.parallel_ranges(y.outer, row_grain(x.columns), [&](int64_t begin, int64_t end, int32_t) {
         for (int64_t p = begin; p < end; p++) {
             const int64_t row = source[p] / k;
             __builtin_memcpy(y.data + y.at(p) * size, x.data + x.at(row) * size, (uint64_t)bytes);
@@ -214,7 +213,43 @@ void moe_dispatch(const weft_command &command, Pool &pool) {
 }
 
 int64_t moe_dispatch_workspace(const int64_t *attributes, const weft_operand *, int64_t, int32_t) {
-    return attributes[0] * (int64_t)sizeof(int32_t);
+    return (attributes[0] + 1) * (int64_t)sizeof(int32_t);
+}
+
+// ---- the way to the ranks and back ----
+
+void moe_places(const weft_command &command, Pool &) {
+    const auto *table = reinterpret_cast<const int32_t *>(command.attributes[0]);
+    const int64_t slots = command.attributes[1];
+    const Rows experts = rows_of(command.operands[0]);
+    const Rows places = rows_of(command.operands[1]);
+    auto *back = static_cast<int32_t *>(command.operands[2].data);
+    auto *source = static_cast<int32_t *>(command.operands[3].data);
+    const int64_t k = experts.columns;
+    for (int64_t i = 0; i < experts.outer; i++) {
+        const int32_t *chosen = experts.row<int32_t>(i);
+        int32_t *to = places.row<int32_t>(i);
+        for (int64_t c = 0; c < k; c++) {
+            to[c] = table[chosen[c]];
+            back[i * k + c] = (int32_t)((to[c] / slots * places.outer + i) * k + c);
+            source[i * k + c] = (int32_t)(i * k + c);
+        }
+    }
+    for (int64_t i = experts.outer; i < places.outer; i++) {
+        __builtin_memset(places.row<int32_t>(i), 0xFF, (uint64_t)k * 4);
+    }
+}
+
+template <class T>
+void unsort(const weft_command &command, Pool &pool) {
+    const Rows y = rows_of(command.operands[0]);
+    const int32_t *source = ints(command.operands[1]);
+    const Rows z = rows_of(command.operands[2]);
+    pool.parallel_ranges(y.outer, row_grain(y.columns), [&](int64_t begin, int64_t end, int32_t) {
+        for (int64_t p = begin; p < end; p++) {
+            __builtin_memcpy(z.row<T>(source[p]), y.row<T>(p), (uint64_t)y.columns * sizeof(T));
+        }
+    });
 }
 
 // ---- combine ----
@@ -284,11 +319,17 @@ const char *combine_support(const int64_t *, const weft_operand *operands, int64
     return flows(operands[0]) ? nullptr : "y must be F32 or BF16";
 }
 
+const char *places_support(const int64_t *, const weft_operand *operands, int64_t) {
+    return operands[0].dtype == WEFT_I32 ? nullptr : "experts must be I32";
+}
+
 }  // namespace
 
 void register_moe(KernelEntry *table) {
     table[WEFT_MOE_GATE] = {moe_gate, "moe_gate", gate_support, moe_gate_workspace, nullptr};
     table[WEFT_MOE_DISPATCH] = {moe_dispatch, "moe_dispatch", dispatch_support, moe_dispatch_workspace, nullptr};
+    table[WEFT_MOE_PLACES] = {moe_places, "moe_places", places_support, nullptr, nullptr};
+    table[WEFT_UNSORT] = {by_flow<unsort<float>, unsort<bf16>>, "unsort", combine_support, nullptr, nullptr};
     table[WEFT_MOE_COMBINE] = {by_flow<moe_combine<float>, moe_combine<bf16>>, "moe_combine", combine_support,
                                moe_combine_workspace, nullptr};
 }

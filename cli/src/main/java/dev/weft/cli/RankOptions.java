@@ -32,6 +32,15 @@ final class RankOptions {
                             + " largest that the model's sizes allow.")
     private List<String> spread = List.of();
 
+    @Option(
+            names = "--fixed-dispatch",
+            paramLabel = "TOKENS",
+            description =
+                    "Under mpirun or srun, up to how many tokens per rank a step sends its rows to the experts in the fixed"
+                            + " layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
+                            + " devices that move rows themselves, else 0.")
+    private int fixedTokens = ParallelPlan.AUTOMATIC;
+
     @Mixin
     private final RankDeadline deadline = new RankDeadline();
 
@@ -46,11 +55,18 @@ final class RankOptions {
     /** Works as a rank if a launcher says so, else alone. @return exit code */
     int run(Terminal terminal, Work work) throws IOException {
         Launch launch = Launch.of(System.getenv());
+        if (fixedTokens < ParallelPlan.AUTOMATIC) {
+            throw new UsageException("--fixed-dispatch: found " + fixedTokens + ", expected 0 tokens or more");
+        }
         Spread.of(spread); // refused before anybody is waited for
         Duration limit = deadline.get();
         if (!launch.isGroup()) {
             if (!spread.isEmpty()) {
                 throw new UsageException("--spread: found one process, expected ranks: start it under mpirun or srun");
+            }
+            if (fixedTokens != ParallelPlan.AUTOMATIC) {
+                throw new UsageException(
+                        "--fixed-dispatch: found one process, expected ranks: start it under mpirun or srun");
             }
             return work.run(null);
         }
@@ -69,6 +85,6 @@ final class RankOptions {
 
     /** How a model is laid out. */
     ParallelPlan plan(int ranks, ModelConfig config) {
-        return Spread.of(spread).plan(ranks, config);
+        return Spread.of(spread).plan(ranks, config).withFixedTokens(fixedTokens);
     }
 }

@@ -7,11 +7,13 @@ import dev.weft.Shape;
 import dev.weft.TensorType;
 import dev.weft.op.AllGather;
 import dev.weft.op.AllReduce;
+import dev.weft.op.AllToAll;
 import dev.weft.op.AllToAllV;
 import dev.weft.op.Broadcast;
 import dev.weft.op.ExpertTable;
 import dev.weft.op.GatherColumns;
 import dev.weft.op.GatherRows;
+import dev.weft.op.MoeGather;
 import dev.weft.op.MoeReturn;
 import dev.weft.op.MoeSend;
 import dev.weft.op.ReduceScatter;
@@ -34,6 +36,7 @@ final class CollectiveCases {
                 cases.add(OpCase.of(new ReduceScatter(1), x));
                 cases.add(OpCase.of(new Broadcast(1), x));
                 Operand counts = Operand.of(TensorType.of(DType.I64, 1), Data.constant(s[0]));
+                cases.add(OpCase.of(new AllToAll(1), x));
                 cases.add(OpCase.of(new AllToAllV(1), x, counts));
                 Dim rows = Dim.fixed(s[0]);
                 cases.add(OpCase.of(new RowCounts(1, rows), x));
@@ -54,6 +57,8 @@ final class CollectiveCases {
         ExpertTable table = ExpertTable.contiguous(3, 1);
         Operand offsets = Operand.ints(new int[] {0, 2, 2, 5}, 4);
         Operand x = Operand.of(rows.shaped(Shape.of(5, 130)), Data.random());
+        Operand places = Operand.ints(new int[] {0, 2, 1, 2, -1, -1, 0, 1, 0, 2}, 5, 2);
+        cases.add(OpCase.of(new MoeGather(1, Dim.fixed(5)), x, Operand.random(DType.F32, 5, 2), places));
         cases.add(OpCase.of(new MoeSend(table, Dim.fixed(5)), x, Operand.random(DType.F32, 5), offsets));
         if (rows.scaling().isNone()) {
             Operand counts = Operand.of(TensorType.of(DType.I64, 1, 3), Data.of(2, 0, 3));

@@ -1,12 +1,18 @@
 package dev.weft.conformance;
 
 import dev.weft.DType;
+import dev.weft.Dim;
 import dev.weft.Scaling;
 import dev.weft.TensorType;
+import dev.weft.op.ExpertTable;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
+import dev.weft.op.MoePlaces;
 import dev.weft.op.SwiGlu;
+import dev.weft.op.Unsort;
+import java.util.Arrays;
+import java.util.List;
 import java.util.SplittableRandom;
 import java.util.stream.Stream;
 
@@ -23,7 +29,9 @@ final class MoeCases {
             dispatch(TensorType.of(d, 0), cases);
             activations(d, cases);
             combine(d, cases);
+            unsort(d, cases);
         }
+        places(cases);
         dispatch(TensorType.of(DType.F8_E4M3, 0).scaled(Scaling.FP8_GROUP_128), cases);
         return cases.build();
     }
@@ -78,6 +86,35 @@ final class MoeCases {
                             rows,
                             Operand.ints(choices(s[0], s[2], s[3]), s[0], s[3]),
                             Operand.random(DType.F32, s[0], s[3]))
+                    .withGaps(0));
+        }
+        Operand rows = Operand.of(x.shaped(dev.weft.Shape.of(7, 130)), Data.random());
+        int[] places = choices(7, 16, 3);
+        Arrays.fill(places, 6, 12, -1); // two rows that hold nothing
+        for (int first : new int[] {0, 4, 12}) {
+            cases.add(OpCase.of(
+                            new MoeDispatch(4, first, 16),
+                            rows,
+                            Operand.ints(places, 7, 3),
+                            Operand.random(DType.F32, 7, 3))
+                    .withGaps(0)
+                    .noted("experts from " + first + " on"));
+        }
+    }
+
+    /** Experts of three ranks, of which each holds two of its own and one that all have. */
+    private static void places(Stream.Builder<OpCase> cases) {
+        ExpertTable table = new ExpertTable(7, List.of(List.of(0, 1, 6), List.of(2, 3, 6), List.of(4, 5, 6)));
+        for (int[] s : new int[][] {{0, 3, 2}, {1, 1, 1}, {5, 9, 3}, {33, 33, 7}}) {
+            MoePlaces op = new MoePlaces(table, s[2] % 3, Dim.fixed(s[1]));
+            cases.add(OpCase.of(op, Operand.ints(choices(s[0], 7, s[2]), s[0], s[2])));
+        }
+    }
+
+    private static void unsort(DType d, Stream.Builder<OpCase> cases) {
+        for (int[] s : new int[][] {{0, 16}, {1, 1}, {42, 33}, {99, 130}, {17, 1024}}) {
+            Operand y = Operand.of(TensorType.of(d, s[0], s[1]), Data.random().withNan());
+            cases.add(OpCase.of(new Unsort(), y, Operand.ints(permutation(s[0]), s[0]))
                     .withGaps(0));
         }
     }

@@ -150,7 +150,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     /** The last step's execution, for outputs of a traced model. */
     public Execution execution() {
-        return backbone.execution();
+        return stepper.last().execution();
     }
 
     /** A new, empty sequence. @throws DeviceMemoryException if as many are open as were planned for */
@@ -179,7 +179,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         if (feeds.isEmpty()) {
             return List.of();
         }
-        float[][] logits = backbone.logits();
+        float[][] logits = stepper.last().logits();
         stepper.advance(feeds);
         List<float[][]> out = new ArrayList<>();
         int at = 0;
@@ -208,7 +208,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
         compute(feeds);
         if (wanted > 0) {
-            backbone.logits(logits);
+            stepper.last().logits(logits);
         }
         stepper.advance(feeds);
     }
@@ -346,7 +346,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         requireRoom(logits, 1);
         List<Feed> feed = session.feedOf(token);
         compute(feed);
-        backbone.logits(logits);
+        stepper.last().logits(logits);
         stepper.advance(feed);
     }
 

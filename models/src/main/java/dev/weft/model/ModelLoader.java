@@ -120,6 +120,20 @@ final class ModelLoader {
                 options.trace() ? compile.withoutFusion() : compile; // what is traced is compared node by node
         shares.forEach(s -> graphs.add(device.compile(s.graph(), used)));
         requireStates(checkpoint, graphs, options);
+        int fixed = fixedTokens();
+        if (ranks != null) {
+            LOG.debug(
+                    "dispatch over {} ranks: {}",
+                    plan.ranks(),
+                    fixed > 0
+                            ? "fixed layout in steps of up to " + fixed + " tokens per rank, counts in longer ones"
+                            : "counts in every step");
+        }
+        if (fixed > 0) {
+            LoadOptions few = stateOptions.maxTokens(Math.min(fixed, options.maxTokens()));
+            shares.add(plan.shareFixed(V4Graphs.backbone(config, few), config, rank));
+            graphs.add(device.compile(shares.getLast().graph(), used));
+        }
         if (plan.context()) {
             shares.add(plan.shareContext(V4Graphs.backbone(config, stateOptions), config, rank, contextInputs));
             ContextPrefill.refuseBounds(stateOptions, contextInputs);
@@ -130,13 +144,18 @@ final class ModelLoader {
         }
     }
 
+    /** Most tokens of a rank in a step with the fixed layout of dispatch; what is traced is the backbone. */
+    private int fixedTokens() {
+        Communicator group = compile.group();
+        return ranks == null || group == null || options.trace() ? 0 : plan.fixedTokens(group);
+    }
+
     /** A rank that would run out of memory while it loads keeps all others waiting for minutes. */
     private void requireMemory() {
         Placement p = graphs.getFirst().placement();
         long needed = CompiledGraph.residentBytes(graphs);
-        if (plan.context()) {
-            needed -= graphs.getLast().placement().stateBytes(); // they are the backbone's
-        }
+        int sharing = (fixedTokens() > 0 ? 1 : 0) + (plan.context() ? 1 : 0);
+        needed -= sharing * p.stateBytes(); // they are the backbone's
         long available = device.availableBytes().orElse(Long.MAX_VALUE);
         if (needed > available) {
             throw new DeviceMemoryException(checkpoint.directory() + " on " + device.id() + ": this rank's share needs "
@@ -164,13 +183,18 @@ final class ModelLoader {
             if (mtp != null) {
                 opened.addFirst(mtp);
             }
+            StepRunner fixed = null;
+            if (fixedTokens() > 0) {
+                fixed = StepRunner.on(backbone, graphs.get(options.mtp() ? 2 : 1), weights, stateOptions);
+                opened.addFirst(fixed);
+            }
             ContextPrefill context = null;
             if (plan.context()) {
                 StepRunner runner = StepRunner.on(backbone, graphs.getLast(), weights, stateOptions);
                 opened.addFirst(runner);
                 context = new ContextPrefill(requireNonNull(compile.group()), options, contextInputs, runner);
             }
-            Stepper stepper = new Stepper(backbone, mtp, ranks, context);
+            Stepper stepper = new Stepper(backbone, fixed, mtp, ranks, context);
             return new DeepSeekV4(config, options, fingerprint(), weights, backbone, mtp, stepper);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);

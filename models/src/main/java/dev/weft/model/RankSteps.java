@@ -6,6 +6,7 @@ import dev.weft.WeftException;
 import dev.weft.parallel.ContextCuts;
 import dev.weft.runtime.RankGroups;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -22,7 +23,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class RankSteps implements AutoCloseable {
     private static final ValueLayout.OfLong I64 = ValueLayout.JAVA_LONG_UNALIGNED;
-    private static final int HEADER_LONGS = 5;
+    private static final int HEADER_LONGS = 7;
     private static final int TEXT_BYTES = 1024;
 
     private final Communicator group;
@@ -109,12 +110,22 @@ final class RankSteps implements AutoCloseable {
      *
      * @param leader whose it is once all have agreed, the first of several
      * @param start position of the first token of a stretch
-     * @param tokens tokens of a stretch, else 0
+     * @param tokens tokens of a stretch or of a step; once all have agreed on a step, the most that a rank has
      * @param all whether a stretch's logits are all wanted
+     * @param sequences sequences of a step
+     * @param wanted logits of a step that are wanted
      */
-    record Meeting(Work work, int leader, int start, int tokens, boolean all) {
+    record Meeting(Work work, int leader, int start, int tokens, boolean all, int sequences, int wanted) {
         static Meeting of(Work work) {
-            return new Meeting(work, 0, 0, 0, false);
+            return new Meeting(work, 0, 0, 0, false, 0, 0);
+        }
+
+        static Meeting stretch(Work work, int start, int tokens, boolean all) {
+            return new Meeting(work, 0, start, tokens, all, 0, 0);
+        }
+
+        static Meeting step(int tokens, int sequences, int wanted) {
+            return new Meeting(Work.STEP, 0, 0, tokens, false, sequences, wanted);
         }
 
         ContextCuts cuts(int ranks, int leader) {
@@ -142,6 +153,8 @@ final class RankSteps implements AutoCloseable {
         group.allGather("start of step", header(mine), headers);
         Meeting agreed = Meeting.of(Work.NONE);
         Meeting other = agreed;
+        int most = 0;
+        long extents = 0;
         for (int r = 0; r < group.size(); r++) {
             long step = headers.getAtIndex(I64, (long) HEADER_LONGS * r);
             if (step != steps) {
@@ -149,6 +162,9 @@ final class RankSteps implements AutoCloseable {
                         + " at step " + steps + "; all ranks of a model must step together");
             }
             Meeting theirs = meeting(headers, r);
+            Meeting rows = theirs.work() == Work.STEP ? theirs : Meeting.step(0, 0, 0);
+            most = Math.max(most, rows.tokens());
+            extents = mixed(mixed(mixed(extents, rows.tokens()), rows.sequences()), rows.wanted());
             agreed = theirs.work().compareTo(agreed.work()) > 0 ? theirs : agreed;
             boolean stretch = theirs.work().isContext();
             other = !stretch && theirs.work().compareTo(other.work()) > 0 ? theirs : other;
@@ -158,12 +174,27 @@ final class RankSteps implements AutoCloseable {
         stretched = agreed.work().isContext();
         met = System.nanoTime();
         parted = agreed.work() == Work.NONE;
-        return agreed;
+        if (agreed.work() != Work.STEP) {
+            return agreed;
+        }
+        if (group instanceof DeviceCommunicator devices) {
+            devices.agree(extents);
+        }
+        return Meeting.step(most, 0, 0);
+    }
+
+    /** A number that stands for a list of numbers, with one more; equal lists have equal ones, others do not in practice. */
+    private static long mixed(long list, long number) {
+        long x = (list + number + 1) * 0x9E3779B97F4A7C15L;
+        x = (x ^ x >>> 32) * 0xD6E8FEB86659FD93L;
+        return x ^ x >>> 32;
     }
 
     private MemorySegment header(Meeting m) {
         MemorySegment header = mine.bytes((long) HEADER_LONGS * Long.BYTES);
-        long[] longs = {steps, m.work().ordinal(), m.start(), m.tokens(), m.all() ? 1 : 0};
+        long[] longs = {
+            steps, m.work().ordinal(), m.start(), m.tokens(), m.all() ? 1 : 0, m.sequences(), m.wanted()
+        };
         for (int i = 0; i < HEADER_LONGS; i++) {
             header.setAtIndex(I64, i, longs[i]);
         }
@@ -177,7 +208,9 @@ final class RankSteps implements AutoCloseable {
                 rank,
                 (int) headers.getAtIndex(I64, at + 2),
                 (int) headers.getAtIndex(I64, at + 3),
-                headers.getAtIndex(I64, at + 4) != 0);
+                headers.getAtIndex(I64, at + 4) != 0,
+                (int) headers.getAtIndex(I64, at + 5),
+                (int) headers.getAtIndex(I64, at + 6));
     }
 
     /** Ranks of the group. */

@@ -1,6 +1,7 @@
 package dev.weft.model;
 
 import dev.weft.graph.Value;
+import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
@@ -119,6 +120,16 @@ final class StepRunner implements AutoCloseable {
         slots[sequences] = slot;
         tokens += count;
         starts[++sequences] = tokens;
+    }
+
+    /** Tokens that a step may have at most. */
+    int mostTokens() {
+        return (int) compiled.graph().dims().get(V4Inputs.TOKENS).max();
+    }
+
+    /** Says how many tokens any rank has at most in the step that follows, to a graph in the fixed layout of dispatch. */
+    void bindMost(int tokens) {
+        execution.bind(ParallelPlan.most(V4Inputs.TOKENS), tokens);
     }
 
     /** Runs the step. @param hidden streams of all rows for an MTP graph, else {@link MemorySegment#NULL} */

@@ -27,6 +27,7 @@ final class Stepper implements AutoCloseable {
     private static final int HISTORY = 64;
 
     private final StepRunner backbone;
+    private final @Nullable StepRunner fixed;
     private final @Nullable MtpRunner mtp;
     private final @Nullable RankSteps ranks;
     private final @Nullable ContextPrefill context;
@@ -35,14 +36,29 @@ final class Stepper implements AutoCloseable {
     private @Nullable Session led;
 
     private int ledTo;
+    /** What ran the last step of the backbone. */
+    private StepRunner last;
     /** Whether a step has failed on this rank or another: the ranks do not step together any more. */
     private boolean broken;
 
-    Stepper(StepRunner backbone, @Nullable MtpRunner mtp, @Nullable RankSteps ranks, @Nullable ContextPrefill context) {
+    /** @param fixed runs short steps of several ranks, in the fixed layout of dispatch */
+    Stepper(
+            StepRunner backbone,
+            @Nullable StepRunner fixed,
+            @Nullable MtpRunner mtp,
+            @Nullable RankSteps ranks,
+            @Nullable ContextPrefill context) {
         this.backbone = backbone;
+        this.fixed = fixed;
+        this.last = backbone;
         this.mtp = mtp;
         this.ranks = ranks;
         this.context = context;
+    }
+
+    /** What ran the last step, with its logits. */
+    StepRunner last() {
+        return last;
     }
 
     /** Whether a step without rows is one of other ranks. */
@@ -55,15 +71,32 @@ final class Stepper implements AutoCloseable {
         if (feeds.isEmpty()) {
             return takePart();
         }
+        int most = tokens(feeds);
         if (ranks != null) {
-            meetFor(Meeting.of(Work.STEP));
+            most = meetFor(Meeting.step(most, feeds.size(), wanted(feeds))).tokens();
         }
         try { // without a lambda: a step allocates nothing
-            runBackbone(feeds);
+            runBackbone(feeds, most);
         } catch (RuntimeException | Error e) {
             throw failed(e);
         }
         return true;
+    }
+
+    private static int tokens(List<Feed> feeds) {
+        int tokens = 0;
+        for (int i = 0; i < feeds.size(); i++) {
+            tokens += feeds.get(i).tokens().length;
+        }
+        return tokens;
+    }
+
+    private static int wanted(List<Feed> feeds) {
+        int wanted = 0;
+        for (int i = 0; i < feeds.size(); i++) {
+            wanted += feeds.get(i).wanted();
+        }
+        return wanted;
     }
 
     /** Does with the others what they do, this rank having nothing of its own. @return false if nobody has, and they part */
@@ -99,7 +132,7 @@ final class Stepper implements AutoCloseable {
                 case NONE, IDLE -> {}
                 case DRAFT -> draftNothing();
                 case STEP -> {
-                    runBackbone(List.of());
+                    runBackbone(List.of(), agreed.tokens());
                     advanceMtp(List.of());
                 }
                 case CONTEXT, CONTEXT_NEXT -> follow(agreed);
@@ -107,12 +140,15 @@ final class Stepper implements AutoCloseable {
         });
     }
 
-    /** Returns when it is this rank's turn to do what it wants. */
-    private void meetFor(Meeting wanted) {
+    /** Returns when it is this rank's turn to do what it wants. @return what all have agreed on */
+    private Meeting meetFor(Meeting wanted) {
         int rank = requireNonNull(ranks).rank();
-        for (Meeting agreed = meet(wanted); !includes(agreed, wanted, rank); agreed = meet(wanted)) {
+        Meeting agreed = meet(wanted);
+        while (!includes(agreed, wanted, rank)) {
             takePart(agreed);
+            agreed = meet(wanted);
         }
+        return agreed;
     }
 
     /** Steps and drafts run with the rows of all who have some, a spread prompt is one rank's. */
@@ -153,14 +189,20 @@ final class Stepper implements AutoCloseable {
         return (RuntimeException) e;
     }
 
-    private void runBackbone(List<Feed> feeds) {
-        backbone.begin();
+    /** @param most tokens that a rank has at most */
+    private void runBackbone(List<Feed> feeds, int most) {
+        StepRunner runner = fixed != null && most <= fixed.mostTokens() ? fixed : backbone;
+        last = runner;
+        runner.begin();
         for (int i = 0; i < feeds.size(); i++) {
             Feed f = feeds.get(i);
             f.session().reach(f.tokens().length);
-            backbone.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
+            runner.add(f.session(), f.session().position(), f.tokens(), f.tokens().length, f.wanted());
         }
-        backbone.run(MemorySegment.NULL);
+        if (runner == fixed) {
+            runner.bindMost(most);
+        }
+        runner.run(MemorySegment.NULL);
     }
 
     /** Appends the tokens of a step that has run to its sessions, to all or none. */
@@ -187,7 +229,7 @@ final class Stepper implements AutoCloseable {
         for (int i = 0; i < feeds.size(); i++) {
             rows += MtpRunner.due(feeds.get(i).session());
         }
-        MemorySegment streams = streams(backbone);
+        MemorySegment streams = streams(last);
         mtp.begin(rows);
         long at = 0;
         for (int i = 0; i < feeds.size(); i++) {
@@ -289,7 +331,7 @@ final class Stepper implements AutoCloseable {
     private Meeting stretch(Feed feed) {
         Session s = feed.session();
         Work work = continues(s) ? Work.CONTEXT_NEXT : Work.CONTEXT;
-        return new Meeting(work, 0, s.position(), feed.tokens().length, feed.want() == Feed.Want.ALL);
+        return Meeting.stretch(work, s.position(), feed.tokens().length, feed.want() == Feed.Want.ALL);
     }
 
     /** Tokens of a session were taken back: what the others have of it is not what it will have. */
@@ -332,6 +374,7 @@ final class Stepper implements AutoCloseable {
     /** Bytes of activations and scratch memory. */
     long executionBytes() {
         long bytes = backbone.executionBytes();
+        bytes += fixed == null ? 0 : fixed.executionBytes();
         bytes += mtp == null ? 0 : mtp.runner().executionBytes();
         return bytes + (context == null ? 0 : context.runner().executionBytes());
     }
@@ -344,6 +387,9 @@ final class Stepper implements AutoCloseable {
         }
         if (mtp != null) {
             all.add(mtp);
+        }
+        if (fixed != null) {
+            all.add(fixed);
         }
         all.add(backbone);
         if (ranks != null) {

@@ -9,6 +9,7 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
+import dev.weft.op.AllToAll;
 import dev.weft.op.Compress;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.ExpertTable;
@@ -19,12 +20,15 @@ import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
+import dev.weft.op.MoeGather;
+import dev.weft.op.MoePlaces;
 import dev.weft.op.MoeReturn;
 import dev.weft.op.MoeSend;
 import dev.weft.op.Op;
 import dev.weft.op.RowCounts;
 import dev.weft.op.ScatterColumns;
 import dev.weft.op.SparseAttention;
+import dev.weft.op.Unsort;
 import java.util.HashMap;
 import java.util.List;
 import java.util.Map;
@@ -41,18 +45,35 @@ final class GraphSharding {
     private final ExpertTable table;
     private final int rank;
     private final Graph source;
+    private final boolean fixed;
     private final GraphBuilder g;
     private final @Nullable ContextExchange context;
     private final Map<Integer, Value> mapped = new HashMap<>();
     private final Map<String, WeightShard> shards = new HashMap<>();
     /** By the source list of a dispatch: how its rows come back. */
     private final Map<Integer, WayBack> sent = new HashMap<>();
+    /** In the fixed layout, likewise. */
+    private final Map<Integer, FixedWayBack> gathered = new HashMap<>();
     /** By the dimension that they sum to: the rows of every rank of a block. */
     private final Map<String, Value> counts = new HashMap<>();
 
     private record WayBack(Value counts, Value offsets) {}
 
-    GraphSharding(ParallelPlan plan, ExpertTable table, int rank, Graph source, @Nullable ContextInputs inputs) {
+    /**
+     * @param sorted where rows stand that were computed here
+     * @param back where rows lie that have come back
+     * @param order in which they are then
+     */
+    private record FixedWayBack(Value sorted, Value back, Value order) {}
+
+    GraphSharding(
+            ParallelPlan plan,
+            ExpertTable table,
+            int rank,
+            Graph source,
+            boolean fixed,
+            @Nullable ContextInputs inputs) {
+        this.fixed = fixed;
         this.plan = plan;
         this.table = table;
         this.rank = rank;
@@ -158,7 +179,9 @@ final class GraphSharding {
     private List<Value> rewrite(Node node) {
         Value[] in = node.inputs().stream().map(this::at).toArray(Value[]::new);
         return switch (node.op()) {
+            case MoeDispatch d when fixed -> gather(node, in);
             case MoeDispatch d -> send(node, d, in);
+            case MoeCombine c when fixed -> List.of(combineFixed(node, c, in));
             case MoeCombine c -> List.of(combine(node, c, in));
             case Gather op
             when block(node, 0) > 1 ->
@@ -218,6 +241,26 @@ final class GraphSharding {
         WayBack way = requireNonNull(sent.get(node.inputs().get(1).id()));
         MoeReturn back = new MoeReturn(table, in[1].type().shape().dim(0));
         return g.node(op, g.node(back, in[0], way.counts(), way.offsets()), in[1], in[2]);
+    }
+
+    /** Every rank gets the rows of all and sorts those for its experts to the front. */
+    private List<Value> gather(Node node, Value[] in) {
+        Dim rows = in[0].type().shape().dim(0);
+        Dim most = Dim.named(ParallelPlan.most(rows.name()), 0, rows.maximum());
+        int slots = table.slots();
+        List<Value> asked = g.nodes(new MoePlaces(table, rank, most), in[1]);
+        List<Value> all = g.nodes(new MoeGather(plan.ranks(), most), in[0], in[2], asked.get(0));
+        MoeDispatch op = new MoeDispatch(slots, rank * slots, plan.ranks() * slots);
+        List<Value> here = g.nodes(op, all.get(0), all.get(2), all.get(1));
+        gathered.put(node.outputs().get(2).id(), new FixedWayBack(here.get(2), asked.get(1), asked.get(2)));
+        return here;
+    }
+
+    /** Rows go back in the places that their choices have, whether anybody asked or not; what was asked for is picked. */
+    private Value combineFixed(Node node, MoeCombine op, Value[] in) {
+        FixedWayBack way = requireNonNull(gathered.get(node.inputs().get(1).id()));
+        Value back = g.node(new AllToAll(plan.ranks()), g.node(new Unsort(), in[0], way.sorted()));
+        return g.node(op, g.node(new Gather(back.type().dtype()), back, way.back()), way.order(), in[2]);
     }
 
     private interface Operands {

@@ -4,6 +4,8 @@ import dev.weft.RequestException;
 import dev.weft.graph.Graph;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.op.ExpertTable;
+import dev.weft.spi.Communicator;
+import dev.weft.spi.DeviceCommunicator;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
@@ -27,11 +29,25 @@ import org.jspecify.annotations.Nullable;
  * @param context whether long prompts are spread over all ranks: see {@link ContextCuts}
  * @param placement which rank holds which experts, null for contiguous blocks
  * @param capacity most rows that one rank receives in one layer of a step, 0 for as many as can ever arrive
+ * @param fixedTokens most tokens of a rank up to which dispatch has the fixed layout: room for whatever may arrive, so that no
+ *     count is waited for, and more bytes than needed travel; 0 for never, {@link #AUTOMATIC} for what suits the group
  */
 public record ParallelPlan(
-        int ranks, int head, int output, boolean context, @Nullable ExpertTable placement, long capacity) {
+        int ranks,
+        int head,
+        int output,
+        boolean context,
+        @Nullable ExpertTable placement,
+        long capacity,
+        int fixedTokens) {
+    /** Value of {@code fixedTokens}: {@value #DEVICE_FIXED_TOKENS} where devices move rows themselves, else none. */
+    public static final int AUTOMATIC = -1;
+
     /** One device. */
     public static final ParallelPlan ALONE = experts(1);
+
+    /** Tokens of a rank whose padding costs a fast link about as much as a count costs a host. */
+    private static final int DEVICE_FIXED_TOKENS = 32;
 
     /** Rows of an FP8 weight block, which must not be split. */
     private static final int FP8_BLOCK = 128;
@@ -39,10 +55,10 @@ public record ParallelPlan(
     private static final String MULTIPLE = " is no multiple of the ranks";
 
     public ParallelPlan {
-        if (ranks < 1 || head < 1 || output < 1 || capacity < 0) {
+        if (ranks < 1 || head < 1 || output < 1 || capacity < 0 || fixedTokens < AUTOMATIC) {
             throw new RequestException("parallel plan: found " + ranks + " ranks, blocks of " + head + " for the head and of "
-                    + output + " for output projections, and a capacity of " + capacity
-                    + " rows, expected 1 or more of each, or a capacity of 0");
+                    + output + " for output projections, a capacity of " + capacity + " rows and the fixed layout up to "
+                    + fixedTokens + " tokens, expected 1 or more ranks, in a block too, and no negative numbers");
         }
         if (placement != null && placement.size() != ranks) {
             throw new RequestException("parallel plan: found an expert placement for " + placement.size()
@@ -52,7 +68,7 @@ public record ParallelPlan(
 
     /** Routed experts in contiguous blocks over {@code ranks} ranks. */
     public static ParallelPlan experts(int ranks) {
-        return new ParallelPlan(ranks, 1, 1, false, null, 0);
+        return new ParallelPlan(ranks, 1, 1, false, null, 0, AUTOMATIC);
     }
 
     /** This plan with embedding and head spread over all ranks. */
@@ -62,7 +78,7 @@ public record ParallelPlan(
 
     /** This plan with embedding and head spread over blocks of so many ranks. */
     public ParallelPlan withHead(int block) {
-        return new ParallelPlan(ranks, block, output, context, placement, capacity);
+        return new ParallelPlan(ranks, block, output, context, placement, capacity, fixedTokens);
     }
 
     /** This plan with the output projections of attention spread over all ranks. */
@@ -72,22 +88,40 @@ public record ParallelPlan(
 
     /** This plan with the output projections of attention spread over blocks of so many ranks. */
     public ParallelPlan withOutput(int block) {
-        return new ParallelPlan(ranks, head, block, context, placement, capacity);
+        return new ParallelPlan(ranks, head, block, context, placement, capacity, fixedTokens);
     }
 
     /** This plan with long prompts spread. */
     public ParallelPlan withContext() {
-        return new ParallelPlan(ranks, head, output, true, placement, capacity);
+        return new ParallelPlan(ranks, head, output, true, placement, capacity, fixedTokens);
     }
 
     /** This plan with other places for the experts, some of which may have replicas. */
     public ParallelPlan withPlacement(ExpertTable placement) {
-        return new ParallelPlan(ranks, head, output, context, placement, capacity);
+        return new ParallelPlan(ranks, head, output, context, placement, capacity, fixedTokens);
     }
 
     /** This plan with a bound on the rows that one rank receives, which bounds its memory. */
     public ParallelPlan withCapacity(long capacity) {
-        return new ParallelPlan(ranks, head, output, context, placement, capacity);
+        return new ParallelPlan(ranks, head, output, context, placement, capacity, fixedTokens);
+    }
+
+    /** This plan with the fixed layout of dispatch in steps where no rank has more than so many tokens; 0 for never. */
+    public ParallelPlan withFixedTokens(int tokens) {
+        return new ParallelPlan(ranks, head, output, context, placement, capacity, tokens);
+    }
+
+    /** Most tokens of a rank with which a step over {@code group} has the fixed layout of dispatch. */
+    public int fixedTokens(Communicator group) {
+        if (fixedTokens != AUTOMATIC) {
+            return fixedTokens;
+        }
+        return group instanceof DeviceCommunicator ? DEVICE_FIXED_TOKENS : 0;
+    }
+
+    /** In the fixed layout, the dimension that says how many of the rows counted by {@code dim} any rank has at most. */
+    public static String most(String dim) {
+        return dim + ".most";
     }
 
     /** Ranks of the largest blocks over which a model's embedding and head can be spread; all if they cannot be spread. */
@@ -181,7 +215,16 @@ public record ParallelPlan(
      */
     public ShardedGraph share(Graph graph, ModelConfig c, int rank) {
         check(c);
-        return ranks == 1 ? ShardedGraph.whole(graph) : new GraphSharding(this, table(c), rank, graph, null).run();
+        return ranks == 1 ? ShardedGraph.whole(graph) : new GraphSharding(this, table(c), rank, graph, false, null).run();
+    }
+
+    /**
+     * As {@link #share}, with the fixed layout of dispatch. Who runs it binds {@link #most} of the rows' dimension to the same
+     * number on all ranks, none of which has more.
+     */
+    public ShardedGraph shareFixed(Graph graph, ModelConfig c, int rank) {
+        check(c);
+        return new GraphSharding(this, table(c), rank, graph, true, null).run();
     }
 
     /**
@@ -192,7 +235,7 @@ public record ParallelPlan(
      */
     public ShardedGraph shareContext(Graph graph, ModelConfig c, int rank, ContextInputs inputs) {
         check(c);
-        return new GraphSharding(this, table(c), rank, graph, inputs).run();
+        return new GraphSharding(this, table(c), rank, graph, false, inputs).run();
     }
 
     /** How a weight is spread, by its name in the graph; empty if it is not. */

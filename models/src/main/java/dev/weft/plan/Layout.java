@@ -47,7 +47,7 @@ public record Layout(
     /** The plan with which Weft loads and runs it; empty if it does not. */
     public Optional<ParallelPlan> parallelPlan() {
         return plannedOnly == null
-                ? Optional.of(new ParallelPlan(expertParallel, head, output, false, null, 0))
+                ? Optional.of(new ParallelPlan(expertParallel, head, output, false, null, 0, ParallelPlan.AUTOMATIC))
                 : Optional.empty();
     }
 

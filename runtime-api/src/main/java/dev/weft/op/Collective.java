@@ -15,8 +15,10 @@ public sealed interface Collective
         permits AllReduce,
                 AllGather,
                 ReduceScatter,
+                AllToAll,
                 AllToAllV,
                 Broadcast,
+                MoeGather,
                 MoeSend,
                 MoeReturn,
                 RowCounts,
@@ -32,5 +34,10 @@ public sealed interface Collective
      */
     default Optional<Dim> binds() {
         return Optional.empty();
+    }
+
+    /** Whether what it moves follows from extents alone, so that a device can record it with the kernels around it. */
+    default boolean isFixed() {
+        return false;
     }
 }

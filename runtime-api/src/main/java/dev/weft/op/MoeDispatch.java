@@ -11,13 +11,35 @@ import java.util.List;
  * Copies each row once per chosen expert and sorts the copies by expert, then by row.
  *
  * <p>x {@code [R, K]} F32, BF16 or F8_E4M3 with 1 x 128 scales (codes and scales travel, nothing is quantised again);
- * experts I32 {@code [R, k]} in {@code [0, experts)}; weights F32 {@code [R, k]}. Results: rows like x
- * {@code [R*k, K]}; rowWeights F32 {@code [R*k]}; source I32 {@code [R*k]}, {@code source[p] = row*k + choice}; offsets
- * I32 {@code [experts+1]}, the first row of every expert and the total. Exact. Source: specification 6.2, 6.4.
+ * experts I32 {@code [R, k]}; weights F32 {@code [R, k]}. Results: rows like x {@code [R*k, K]}; rowWeights F32
+ * {@code [R*k]}; source I32 {@code [R*k]}, {@code source[p] = row*k + choice}; offsets I32 {@code [experts+1]}, the first row
+ * of every expert and the total. Exact. Source: specification 6.2, 6.4.
  *
- * @param experts number of experts
+ * <p>Choices outside {@code [first, first+experts)} are of experts elsewhere, or of nobody: their copies follow all others, by
+ * row, and the total does not count them. There are none if {@code experts == all}.
+ *
+ * @param experts number of experts here
+ * @param first number of the first of them
+ * @param all number of experts here and elsewhere
  */
-public record MoeDispatch(int experts) implements Op {
+public record MoeDispatch(int experts, int first, int all) implements Op {
+    public MoeDispatch {
+        Rules.attribute(
+                0 <= first && first <= all - experts,
+                "moeDispatch",
+                "experts from " + first + " on must be some of all: found " + experts + " of " + all);
+    }
+
+    /** All experts are here. */
+    public MoeDispatch(int experts) {
+        this(experts, 0, experts);
+    }
+
+    /** Whether choices may be of experts elsewhere, or of nobody. */
+    public boolean isPart() {
+        return experts != all;
+    }
+
     @Override
     public List<String> operands() {
         return List.of("x", "experts", "weights");

@@ -2,6 +2,7 @@ package dev.weft.reference;
 
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
+import dev.weft.op.MoePlaces;
 import dev.weft.op.SwiGlu;
 import java.util.Arrays;
 import java.util.stream.IntStream;
@@ -66,7 +67,7 @@ final class MoeReference {
         return w;
     }
 
-    /** Rows once per choice, by expert and then by row. */
+    /** Rows once per choice, by expert and then by row; last those of experts elsewhere. */
     static void dispatch(MoeDispatch op, HostOperand[] o) {
         HostOperand x = o[0];
         HostOperand chosen = o[1];
@@ -76,12 +77,12 @@ final class MoeReference {
         int[] source = new int[rowWeights.length];
         int[] offsets = new int[op.experts() + 1];
         int p = 0;
-        for (int e = 0; e < op.experts(); e++) {
+        for (int e = 0; e <= op.experts(); e++) {
             offsets[e] = p;
             for (int i = 0; i < chosen.rows(); i++) {
                 int[] experts = chosen.ints(i);
                 for (int j = 0; j < k; j++) {
-                    if (experts[j] == e) {
+                    if (here(op, experts[j]) == e) {
                         o[3].copyRow(p, x, i);
                         rowWeights[p] = weights.row(i)[j];
                         source[p] = i * k + j;
@@ -90,10 +91,54 @@ final class MoeReference {
                 }
             }
         }
-        offsets[op.experts()] = p;
         o[4].setRow(0, rowWeights);
         o[5].setInts(0, source);
         o[6].setInts(0, offsets);
+    }
+
+    /** Number of an expert among those here, the number of them if it is not. */
+    private static int here(MoeDispatch op, int expert) {
+        int here = expert - op.first();
+        return here >= 0 && here < op.experts() ? here : op.experts();
+    }
+
+    /** Where the chosen experts are, and where their outputs will be. */
+    static void places(
+            MoePlaces op, HostOperand experts, HostOperand places, HostOperand back, HostOperand source) {
+        int[] table = op.places();
+        int k = experts.columns();
+        int most = places.rows();
+        int[] rows = new int[experts.rows() * k];
+        for (int i = 0; i < experts.rows(); i++) {
+            int[] chosen = experts.ints(i);
+            for (int c = 0; c < k; c++) {
+                chosen[c] = table[chosen[c]];
+                rows[i * k + c] = (chosen[c] / op.table().slots() * most + i) * k + c;
+            }
+            places.setInts(i, chosen);
+        }
+        int[] none = new int[k];
+        Arrays.fill(none, -1);
+        for (int i = experts.rows(); i < most; i++) {
+            places.setInts(i, none);
+        }
+        back.setInts(0, rows);
+        source.setInts(0, IntStream.range(0, rows.length).toArray());
+    }
+
+    /** {@code z[source[p]] = y[p]}. */
+    static void unsort(HostOperand y, HostOperand source, HostOperand z) {
+        int[] from = source.ints(0);
+        for (int p = 0; p < from.length; p++) {
+            z.copyRow(from[p], y, p);
+        }
+    }
+
+    /** Rows that stay, since there is one rank. */
+    static void gather(HostOperand[] o) {
+        for (int i = 0; i < 3; i++) {
+            PlainReference.copy(o[i], o[3 + i]);
+        }
     }
 
     /** Rows that stay, since one rank holds all experts, and how many each has. */

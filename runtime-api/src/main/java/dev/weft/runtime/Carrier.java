@@ -19,6 +19,12 @@ sealed interface Carrier extends AutoCloseable permits HostCarrier, DeviceCarrie
     /** As {@link dev.weft.spi.Communicator#allGather}. */
     void allGather(String what, MemorySegment send, MemorySegment receive);
 
+    /**
+     * Gathers several arrays at once. Of {@code send[i]}, which may be longer or shorter, {@code receive[i].byteSize() / ranks}
+     * bytes go to every rank; what a shorter one lacks arrives as anything.
+     */
+    void allGather(String what, MemorySegment[] send, MemorySegment[] receive);
+
     /** As {@link dev.weft.spi.Communicator#allToAllV}. */
     void allToAllV(
             String what,

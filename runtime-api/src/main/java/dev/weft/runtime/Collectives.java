@@ -1,14 +1,17 @@
 package dev.weft.runtime;
 
 import dev.weft.DType;
+import dev.weft.GraphException;
 import dev.weft.Shape;
 import dev.weft.op.AllGather;
 import dev.weft.op.AllReduce;
+import dev.weft.op.AllToAll;
 import dev.weft.op.AllToAllV;
 import dev.weft.op.Broadcast;
 import dev.weft.op.Collective;
 import dev.weft.op.GatherColumns;
 import dev.weft.op.GatherRows;
+import dev.weft.op.MoeGather;
 import dev.weft.op.MoeReturn;
 import dev.weft.op.MoeSend;
 import dev.weft.op.ReduceScatter;
@@ -18,11 +21,15 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
+import dev.weft.spi.SharedKernel;
 import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.function.ObjLongConsumer;
 
 /**
@@ -72,6 +79,35 @@ final class Collectives implements AutoCloseable {
         return group;
     }
 
+    /** Whether the device can record what the step appends to its stream: no count, no memory of the host. */
+    boolean isRecordable(Step step) {
+        return step.node().op() instanceof Collective c
+                && c.isFixed()
+                && group instanceof DeviceCommunicator d
+                && carrier instanceof DeviceCarrier
+                && d.isRecordable();
+    }
+
+    /** The step as a kernel, for a recording. */
+    Kernel kernel(Step step) {
+        return new SharedKernel() {
+            @Override
+            public String name() {
+                return step.label();
+            }
+
+            @Override
+            public long agreed() {
+                return ((DeviceCommunicator) group).agreed();
+            }
+
+            @Override
+            public void enqueue(DeviceStream stream, KernelArguments arguments) {
+                run(stream, step, arguments);
+            }
+        };
+    }
+
     void run(DeviceStream stream, Step step, KernelArguments arguments) {
         o.open(stream, arguments, step.node().inputs().size());
         String what = step.node().label();
@@ -79,8 +115,10 @@ final class Collectives implements AutoCloseable {
             case AllReduce _ -> allReduce(what);
             case AllGather _ -> carrier.allGather(what, carrier.data(0), carrier.data(1));
             case ReduceScatter _ -> reduceScatter(what);
+            case AllToAll _ -> allToAll(what);
             case AllToAllV _ -> allToAllV(what);
             case Broadcast _ -> broadcast(what);
+            case MoeGather _ -> moeGather(what);
             case MoeSend s -> moeSend(what, s);
             case MoeReturn r -> moeReturn(what, r);
             case RowCounts c -> rowCounts(what, c);
@@ -154,11 +192,41 @@ final class Collectives implements AutoCloseable {
         carrier.allToAllV(what, carrier.data(0), sendBytes, sendOffsets, carrier.data(2), receiveBytes, receiveOffsets);
     }
 
+    private void allToAll(String what) {
+        MemorySegment x = carrier.data(0);
+        long share = x.byteSize() / group.size();
+        for (int r = 0; r < group.size(); r++) {
+            sendOffsets[r] = r * share;
+        }
+        Arrays.fill(sendBytes, share);
+        carrier.allToAllV(what, x, sendBytes, sendOffsets, carrier.data(1), sendBytes, sendOffsets);
+    }
+
     private void broadcast(String what) {
         MemorySegment x = carrier.data(0);
         MemorySegment y = carrier.data(1);
         carrier.copy(x, y);
         carrier.broadcast(what, y);
+    }
+
+    private void moeGather(String what) {
+        long rows = o.arguments().dim(0, 0);
+        long most = o.arguments().dim(2, 0);
+        if (rows > most) {
+            throw new GraphException(what + ": rank " + group.rank() + " has " + rows
+                    + " rows, expected at most the capacity of " + most + "; bind it to the most rows of a rank");
+        }
+        List<MemorySegment> send = new ArrayList<>();
+        List<MemorySegment> receive = new ArrayList<>();
+        for (int i = 0; i < 3; i++) {
+            send.add(carrier.data(i));
+            receive.add(carrier.data(3 + i));
+        }
+        if (!o.arguments().scaling(0).isNone()) {
+            send.add(carrier.scales(0));
+            receive.add(carrier.scales(3));
+        }
+        carrier.allGather(what, send.toArray(MemorySegment[]::new), receive.toArray(MemorySegment[]::new));
     }
 
     private void moeSend(String what, MoeSend op) {

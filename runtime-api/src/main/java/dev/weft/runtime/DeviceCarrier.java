@@ -84,6 +84,21 @@ final class DeviceCarrier implements Carrier {
         group.allGather(what, operands.stream(), send.address(), receive.address(), send.byteSize());
     }
 
+    /** Reads past what is there: memory is planned for the largest extents. */
+    @Override
+    public void allGather(String what, MemorySegment[] send, MemorySegment[] receive) {
+        int n = send.length;
+        long[] from = new long[n];
+        long[] to = new long[n];
+        long[] bytes = new long[n];
+        for (int i = 0; i < n; i++) {
+            from[i] = send[i].address();
+            to[i] = receive[i].address();
+            bytes[i] = receive[i].byteSize() / group.size();
+        }
+        group.allGather(what, operands.stream(), from, to, bytes);
+    }
+
     @Override
     public void allToAllV(
             String what,

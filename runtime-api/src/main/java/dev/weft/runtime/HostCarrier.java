@@ -1,12 +1,15 @@
 package dev.weft.runtime;
 
 import dev.weft.spi.Communicator;
+import dev.weft.spi.support.HostScratch;
 import java.lang.foreign.MemorySegment;
 
 /** Payload goes through host memory, by any group. */
 final class HostCarrier implements Carrier {
     private final Communicator group;
     private final HostOperands operands;
+    private final HostScratch sent = new HostScratch();
+    private final HostScratch received = new HostScratch();
 
     HostCarrier(Communicator group, HostOperands operands) {
         this.group = group;
@@ -31,6 +34,33 @@ final class HostCarrier implements Carrier {
     @Override
     public void allGather(String what, MemorySegment send, MemorySegment receive) {
         group.allGather(what, send, receive);
+    }
+
+    /** One message, array after array. */
+    @Override
+    public void allGather(String what, MemorySegment[] send, MemorySegment[] receive) {
+        int ranks = group.size();
+        long message = 0;
+        for (MemorySegment array : receive) {
+            message += array.byteSize() / ranks;
+        }
+        MemorySegment out = sent.bytes(message);
+        MemorySegment in = received.bytes(ranks * message);
+        long at = 0;
+        for (int i = 0; i < send.length; i++) {
+            long bytes = receive[i].byteSize() / ranks;
+            MemorySegment.copy(send[i], 0, out, at, Math.min(bytes, send[i].byteSize()));
+            at += bytes;
+        }
+        group.allGather(what, out, in);
+        at = 0;
+        for (MemorySegment array : receive) {
+            long bytes = array.byteSize() / ranks;
+            for (int r = 0; r < ranks; r++) {
+                MemorySegment.copy(in, r * message + at, array, r * bytes, bytes);
+            }
+            at += bytes;
+        }
     }
 
     @Override

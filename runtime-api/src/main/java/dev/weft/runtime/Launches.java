@@ -8,6 +8,7 @@ import dev.weft.spi.Capturing;
 import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -70,7 +71,7 @@ final class Launches implements AutoCloseable {
             // poison goes between the nodes
             if (spi() instanceof Capturing
                     && !compiled.options().poisonWorkspace()) {
-                while (end < steps.size() && steps.get(end).kernel() != null) {
+                while (end < steps.size() && isRecordable(steps.get(end))) {
                     end++;
                 }
             }
@@ -101,10 +102,18 @@ final class Launches implements AutoCloseable {
         return collectives.get(i);
     }
 
+    private boolean isRecordable(Step step) {
+        return step.kernel() != null || step.isCollective() && collectives(step).isRecordable(step);
+    }
+
+    private Kernel kernel(Step step) {
+        return step.kernel() == null ? collectives(step).kernel(step) : step.kernel();
+    }
+
     private Captured capture(List<Step> steps, List<KernelArguments> arguments) {
         List<Capturing.Call> calls = new ArrayList<>();
         for (int i = 0; i < steps.size(); i++) {
-            calls.add(new Capturing.Call(steps.get(i).kernel(), arguments.get(i)));
+            calls.add(new Capturing.Call(kernel(steps.get(i)), arguments.get(i)));
         }
         Set<String> dims = new HashSet<>();
         for (KernelArguments a : arguments) {

@@ -11,7 +11,8 @@ public interface Capturing {
      * Records calls that run one after another. Nothing runs yet; the recording itself may wait for the first
      * {@link Capture#enqueue}.
      *
-     * @param calls of kernels of this device. Addresses and workspaces in the arguments are final; extents may change
+     * @param calls of kernels of this device, and of {@link SharedKernel}s if its group is
+     *     {@link DeviceCommunicator#isRecordable}. Addresses and workspaces in the arguments are final; extents may change
      *     between runs. The arguments must outlive the capture
      */
     Capture capture(List<Call> calls);

@@ -3,6 +3,7 @@ package dev.weft.backend.cpu;
 import dev.weft.op.Add;
 import dev.weft.op.AllGather;
 import dev.weft.op.AllReduce;
+import dev.weft.op.AllToAll;
 import dev.weft.op.AllToAllV;
 import dev.weft.op.Broadcast;
 import dev.weft.op.Cast;
@@ -26,6 +27,8 @@ import dev.weft.op.LightningIndex;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
+import dev.weft.op.MoeGather;
+import dev.weft.op.MoePlaces;
 import dev.weft.op.MoeReturn;
 import dev.weft.op.MoeSend;
 import dev.weft.op.Mul;
@@ -46,6 +49,7 @@ import dev.weft.op.Softmax;
 import dev.weft.op.SparseAttention;
 import dev.weft.op.SwiGlu;
 import dev.weft.op.TopK;
+import dev.weft.op.Unsort;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.SegmentAllocator;
 import java.lang.foreign.ValueLayout;
@@ -90,7 +94,9 @@ record Encoding(int opcode, MemorySegment attributes) {
         CONCAT,
         SLICE,
         SOFTMAX,
-        TOP_K
+        TOP_K,
+        MOE_PLACES,
+        UNSORT
     }
 
     /**
@@ -131,7 +137,9 @@ record Encoding(int opcode, MemorySegment attributes) {
                         .add(o.hashed())
                         .add(o.routeScale())
                         .as(Code.MOE_GATE);
-            case MoeDispatch o -> w.add(o.experts()).as(Code.MOE_DISPATCH);
+            case MoeDispatch o -> w.add(o.experts()).add(o.first()).as(Code.MOE_DISPATCH);
+            case MoePlaces o -> w.add(o.places()).add(o.table().slots()).as(Code.MOE_PLACES);
+            case Unsort _ -> w.as(Code.UNSORT);
             case SwiGlu o -> w.add(o.limit()).add(o.weighted()).as(Code.SWIGLU);
             case MoeCombine _ -> w.as(Code.MOE_COMBINE);
             case HyperPre o ->
@@ -151,9 +159,9 @@ record Encoding(int opcode, MemorySegment attributes) {
             case Softmax _ -> w.as(Code.SOFTMAX);
             case TopK o -> w.add(o.k()).as(Code.TOP_K);
             case Sample _, NewtonSchulz _ -> Optional.empty();
-            case AllReduce _, AllGather _, ReduceScatter _, AllToAllV _, Broadcast _ -> Optional.empty();
-            case MoeSend _, MoeReturn _, RowCounts _, GatherRows _, ScatterColumns _, GatherColumns _ ->
-                Optional.empty();
+            case AllReduce _, AllGather _, ReduceScatter _, AllToAll _, AllToAllV _, Broadcast _ -> Optional.empty();
+            case MoeGather _, MoeSend _, MoeReturn _ -> Optional.empty();
+            case RowCounts _, GatherRows _, ScatterColumns _, GatherColumns _ -> Optional.empty();
         };
         return code.map(c -> new Encoding(c.ordinal(), w.words));
     }
@@ -191,6 +199,11 @@ record Encoding(int opcode, MemorySegment attributes) {
         /** The header wants the bits of a double. */
         Words add(float value) {
             return add(Double.doubleToRawLongBits(value));
+        }
+
+        /** Address of numbers. */
+        Words add(int[] numbers) {
+            return add(allocator.allocateFrom(ValueLayout.JAVA_INT, numbers).address());
         }
 
         /** Rotated lanes, address of the inverse frequencies, a spare word. */

@@ -1,15 +1,20 @@
 package dev.weft.backend.cuda;
 
+import dev.weft.CommunicatorException;
 import dev.weft.WeftException;
 import dev.weft.spi.Capturing.Call;
 import dev.weft.spi.Capturing.Capture;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.SharedKernel;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.LongBuffer;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Optional;
+import java.util.stream.IntStream;
+import java.util.stream.LongStream;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -19,6 +24,9 @@ import org.slf4j.LoggerFactory;
  * new extents need another one. The first run with some extents goes call by call, which loads images; the second is
  * recorded, since running twice in one step would change states twice; later ones replay. Extents of one step only, as in
  * prefill, therefore never pay for a recording.
+ *
+ * <p>Work of NCCL must be recorded on all ranks or on none, and run from the recordings of the same time. So what all ranks
+ * agreed on counts like an extent, every rank keeps as many graphs, and one that cannot record does not go on without.
  */
 final class CudaCapture implements Capture {
     private static final Logger LOG = LoggerFactory.getLogger(CudaCapture.class);
@@ -27,17 +35,27 @@ final class CudaCapture implements Capture {
     private final List<Call> calls;
     private final Map<LongBuffer, Run> runs = new LinkedHashMap<>(16, 0.75f, true);
     private @Nullable Run current;
+    private final Optional<SharedKernel> shared;
+    private long agreed;
     private boolean closed;
 
     CudaCapture(CudaDevice device, List<Call> calls) {
         this.device = device;
         this.calls = List.copyOf(calls);
+        this.shared = calls.stream()
+                .map(Call::kernel)
+                .filter(SharedKernel.class::isInstance)
+                .map(SharedKernel.class::cast)
+                .findFirst();
     }
 
     /** What is known about running with some extents: nothing yet, once call by call, a graph, or why there is none. */
     private static final class Run {
         private boolean warm;
         private volatile long executable;
+        /** What NCCL has in the graph. */
+        private List<Watches.Watched> shared = List.of();
+
         private @Nullable CaptureException failure;
     }
 
@@ -46,7 +64,7 @@ final class CudaCapture implements Capture {
         CudaStream s = CudaStream.of(stream, device);
         s.append(() -> {
             Run run = current;
-            if (run == null) {
+            if (run == null || hasAgreedAnew()) {
                 LongBuffer extents = extents();
                 run = s.flushThen(() -> select(extents)); // flushed, since another graph may give way
                 current = run;
@@ -55,26 +73,29 @@ final class CudaCapture implements Capture {
         });
     }
 
+    private boolean hasAgreedAnew() {
+        return shared.isPresent() && shared.get().agreed() != agreed;
+    }
+
     private void enqueue(Run run, CudaStream stream) {
         if (run.executable == 0 && run.warm && run.failure == null) {
             stream.flushThen(() -> record(run, stream));
         }
         if (run.executable != 0) {
-            stream.addGraph(run.executable);
+            stream.addGraph(run.executable, run.shared);
         } else {
-            emit(stream);
+            emit(stream, stream);
             run.warm = device.options().capture() != CudaOptions.Capture.OFF;
         }
     }
 
-    /** Extents of all operands of all calls. */
+    /** Extents of all operands of all calls, and what the ranks agreed on. */
     private LongBuffer extents() {
-        return LongBuffer.wrap(calls.stream()
-                .map(Call::arguments)
-                .flatMapToLong(a -> java.util.stream.IntStream.range(0, a.count())
-                        .mapToObj(a::dims)
-                        .flatMapToLong(java.util.stream.LongStream::of))
-                .toArray());
+        agreed = shared.map(SharedKernel::agreed).orElse(0L);
+        LongStream extents = calls.stream().map(Call::arguments).flatMapToLong(a -> IntStream.range(0, a.count())
+                .mapToObj(a::dims)
+                .flatMapToLong(LongStream::of));
+        return LongBuffer.wrap(LongStream.concat(LongStream.of(agreed), extents).toArray());
     }
 
     private Run select(LongBuffer extents) {
@@ -92,18 +113,23 @@ final class CudaCapture implements Capture {
         return run;
     }
 
-    private void emit(Emission.Sink sink) {
+    /** @param stream where what is no kernel of the device goes */
+    private void emit(Emission.Sink sink, CudaStream stream) {
         for (Call c : calls) {
-            ((Emitting) c.kernel()).emit(c.arguments(), sink);
+            if (c.kernel() instanceof Emitting kernel) {
+                kernel.emit(c.arguments(), sink);
+            } else {
+                c.kernel().enqueue(stream, c.arguments());
+            }
         }
     }
 
     /** Records a graph. Without success the sequence goes on call by call, unless graphs are required. */
     private boolean record(Run run, CudaStream stream) {
         try {
-            run.executable = capture(stream.handle());
+            run.executable = capture(run, stream);
         } catch (CaptureException e) {
-            if (device.options().capture() == CudaOptions.Capture.REQUIRE) {
+            if (device.options().capture() == CudaOptions.Capture.REQUIRE || shared.isPresent()) {
                 throw e;
             }
             run.failure = e;
@@ -112,24 +138,29 @@ final class CudaCapture implements Capture {
         return run.executable != 0;
     }
 
-    private long capture(long stream) {
+    private long capture(Run run, CudaStream stream) {
         CudaContext context = device.context();
         try (Arena arena = Arena.ofConfined()) {
-            context.beginCapture(stream);
-            return context.instantiate(graph(
-                    recorder(arena.allocate(CallLayout.MOST_CALLS * CallLayout.BYTES, 8), stream), stream));
+            context.beginCapture(stream.handle());
+            stream.beginRecording();
+            return context.instantiate(
+                    graph(recorder(arena.allocate(CallLayout.MOST_CALLS * CallLayout.BYTES, 8), stream.handle()), stream));
+        } catch (CommunicatorException e) {
+            throw e; // the ranks are no more together, call by call neither
         } catch (WeftException e) {
             device.health().check();
             throw new CaptureException(calls.size() + " kernels cannot be recorded as a graph: " + e.getMessage(), e);
+        } finally {
+            run.shared = stream.endRecording();
         }
     }
 
-    private long graph(Emission.Sink recorder, long stream) {
+    private long graph(Emission.Sink recorder, CudaStream stream) {
         try {
-            emit(recorder);
-            return device.context().endCapture(stream);
+            emit(recorder, stream);
+            return device.context().endCapture(stream.handle());
         } catch (RuntimeException | Error e) {
-            device.context().dropCapture(stream);
+            device.context().dropCapture(stream.handle());
             throw e;
         }
     }
@@ -159,6 +190,11 @@ final class CudaCapture implements Capture {
             device.context().destroyExecutable(run.executable);
             run.executable = 0;
         }
+    }
+
+    /** Destroys graphs with work of NCCL; on the device's thread. */
+    void dropShared() {
+        runs.values().stream().filter(r -> !r.shared.isEmpty()).forEach(this::destroy);
     }
 
     @Override

@@ -180,6 +180,11 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing
         captures.remove(capture);
     }
 
+    /** Destroys graphs with work of NCCL, whose communicators wait for them before they end; on the device's thread. */
+    void dropSharedGraphs() {
+        captures.forEach(CudaCapture::dropShared);
+    }
+
     /** A group that ends with the device at the latest. */
     void own(NcclGroup group) {
         run(() -> groups.add(group));

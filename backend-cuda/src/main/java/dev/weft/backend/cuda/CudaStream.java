@@ -49,6 +49,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     private volatile long passed;
     private long copyBytes;
     private volatile boolean closed;
+    private @Nullable List<Watches.Watched> recording;
 
     /** Bytes that have arrived, or will, in pinned memory, and where they belong. */
     private record Delivery(long position, MemorySegment staged, MemorySegment target) {}
@@ -119,9 +120,25 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         callBytes += launch.call().byteSize();
     }
 
-    /** Appends the launch of a graph. */
-    void addGraph(long executable) {
+    /** Appends the launch of a graph. @param watched what other libraries have in it: the first stands for all */
+    void addGraph(long executable, List<Watches.Watched> watched) {
+        Watches.Watch watch = watched.isEmpty() ? null : watched.getFirst().next();
         add(() -> device.context().launchGraph(executable, handle));
+        if (watch != null) {
+            watch(watch);
+        }
+    }
+
+    /** From here on the stream notes down what other libraries put on it; on the device's thread, as is what follows. */
+    void beginRecording() {
+        recording = new ArrayList<>();
+    }
+
+    /** What they have put on it since. */
+    List<Watches.Watched> endRecording() {
+        List<Watches.Watched> recorded = recording;
+        recording = null;
+        return recorded == null ? List.of() : recorded;
     }
 
     /** Hands over what has been collected. */
@@ -243,8 +260,17 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         return mark;
     }
 
-    /** Lets everybody who waits for the stream look after what another library has put on it. */
-    void watch(Watches.Watch watch) {
+    /** What another library has put on the stream: is looked after by everybody who waits for it, or is part of a recording. */
+    void watch(Watches.Watched work) {
+        List<Watches.Watched> recorded = recording;
+        if (recorded == null) {
+            watch(work.next());
+        } else {
+            recorded.add(work);
+        }
+    }
+
+    private void watch(Watches.Watch watch) {
         flushThen(() -> {
             Mark mark = mark();
             watches.add(mark.position, mark::isPast, watch);

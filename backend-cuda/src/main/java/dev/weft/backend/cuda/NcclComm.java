@@ -87,7 +87,11 @@ final class NcclComm {
         world.requireWhole();
         require(call, "a call of NCCL", stream.flushThen(() -> grouped(calls)));
         await(call); // NCCL puts its work on the stream by a thread of its own, so nothing may follow before
-        stream.watch(isPast -> check(call, isPast));
+        stream.watch(() -> {
+            world.requireWhole();
+            Call run = new Call(call.text(), call.bytes());
+            return isPast -> check(run, isPast);
+        });
     }
 
     private int grouped(IntSupplier calls) {
@@ -148,6 +152,7 @@ final class NcclComm {
         }
         ended = true;
         world.remove(this);
+        device.dropSharedGraphs();
         int code = library.nccl().ncclCommAbort(handle);
         if (isFailure(code)) {
             LOG.warn("{}: {}", world.subject(), library.describe("ncclCommAbort", code));
@@ -164,6 +169,7 @@ final class NcclComm {
         }
         try {
             device.health().check();
+            device.dropSharedGraphs();
             require(call, "ncclCommFinalize", library.nccl().ncclCommFinalize(handle));
             while (!isReady(call)) {
                 LockSupport.parkNanos(NAP_NANOS);

@@ -46,6 +46,7 @@ final class NcclGroup implements DeviceCommunicator {
     private final DeviceScratch sent;
     private final DeviceScratch received;
     private long sequence;
+    private volatile long agreed;
     private volatile boolean closed;
 
     private NcclGroup(NcclWorld world, String name, int rank, int size) {
@@ -158,6 +159,36 @@ final class NcclGroup implements DeviceCommunicator {
         if (bytes > 0) {
             gather(call("allGather", what, bytes), CudaStream.of(on, device), send, receive);
         }
+    }
+
+    @Override
+    public void allGather(String what, DeviceStream on, long[] send, long[] receive, long[] bytes) {
+        CudaStream s = CudaStream.of(on, device);
+        comm.enqueue(s, call("allGather", what, Arrays.stream(bytes).sum()), () -> {
+            int code = NcclLibrary.OK;
+            for (int i = 0; i < bytes.length && code == NcclLibrary.OK; i++) {
+                if (bytes[i] > 0) {
+                    code = nccl.ncclAllGather(
+                            send[i], receive[i], bytes[i], NcclLibrary.BYTE, comm.handle(), s.handle());
+                }
+            }
+            return code;
+        });
+    }
+
+    @Override
+    public boolean isRecordable() {
+        return true;
+    }
+
+    @Override
+    public void agree(long step) {
+        agreed = step;
+    }
+
+    @Override
+    public long agreed() {
+        return agreed;
     }
 
     private void gather(NcclComm.Call call, CudaStream s, long send, long receive) {

@@ -21,13 +21,19 @@ final class Watches {
         void check(boolean isPast);
     }
 
-    /** @param position in the stream behind the work */
-    private record Watched(long position, BooleanSupplier isPast, Watch watch) {}
+    /** Work that runs again and again, as part of a graph. */
+    interface Watched {
+        /** Looks after the next run, whose time begins. @throws WeftException if it must not run any more */
+        Watch next();
+    }
 
-    private final Deque<Watched> watched = new ArrayDeque<>();
+    /** @param position in the stream behind the work */
+    private record Entry(long position, BooleanSupplier isPast, Watch watch) {}
+
+    private final Deque<Entry> watched = new ArrayDeque<>();
 
     void add(long position, BooleanSupplier isPast, Watch watch) {
-        watched.add(new Watched(position, isPast, watch));
+        watched.add(new Entry(position, isPast, watch));
     }
 
     boolean isEmpty() {
@@ -44,7 +50,7 @@ final class Watches {
         boolean moved = false;
         try {
             while (!watched.isEmpty()) {
-                Watched first = watched.getFirst();
+                Entry first = watched.getFirst();
                 boolean isPast = first.isPast().getAsBoolean();
                 first.watch().check(isPast);
                 if (!isPast) {

@@ -5,6 +5,7 @@ import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.op.Add;
 import dev.weft.op.AllGather;
 import dev.weft.op.AllReduce;
+import dev.weft.op.AllToAll;
 import dev.weft.op.AllToAllV;
 import dev.weft.op.Broadcast;
 import dev.weft.op.Cast;
@@ -36,6 +37,7 @@ final class PlainOps {
             Map.entry(AllGather.class, List.of(alone())),
             Map.entry(ReduceScatter.class, List.of(alone())),
             Map.entry(Broadcast.class, List.of(alone())),
+            Map.entry(AllToAll.class, List.of(alone())),
             Map.entry(AllToAllV.class, List.of(alone())));
 
     private PlainOps() {}
@@ -66,6 +68,7 @@ final class PlainOps {
                 case AllGather o -> o.ranks();
                 case ReduceScatter o -> o.ranks();
                 case Broadcast o -> o.ranks();
+                case AllToAll o -> o.ranks();
                 case AllToAllV o -> o.ranks();
                 default -> 0;
             };

@@ -4,12 +4,15 @@ import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
+import dev.weft.op.MoePlaces;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
+import dev.weft.op.Unsort;
 import java.lang.foreign.ValueLayout;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.function.IntUnaryOperator;
 
 /**
  * Routing of rows to experts. Rows are ordered by stable sorts, so that an expert sees its rows in order; the vendor's
@@ -33,6 +36,10 @@ final class RoutingOps {
             List.of(
                     Way.of("aclnnMoeInitRoutingV3", RoutingOps::initRouting).refusing(RoutingOps::routingForm),
                     Way.composite(RoutingOps::dispatch)),
+            MoePlaces.class,
+            List.of(Way.composite(RoutingOps::places)),
+            Unsort.class,
+            List.of(Way.composite(RoutingOps::unsort)),
             MoeCombine.class,
             List.of(Way.composite(RoutingOps::combine)));
 
@@ -129,6 +136,9 @@ final class RoutingOps {
 
     private static Optional<String> routingForm(OpInstance op, Profile p) {
         var x = op.inputs().getFirst();
+        if (((MoeDispatch) op.op()).isPart()) {
+            return Optional.of("leaves out where rows of experts elsewhere are (" + ROUTING + ")");
+        }
         return x.scaling().isNone()
                 ? Optional.empty()
                 : Optional.of("carries no 1 x 128 scales with rows quantised before (" + ROUTING + ")");
@@ -173,11 +183,13 @@ final class RoutingOps {
     }
 
     private static void dispatch(OpInstance op, Emit e) {
-        long experts = ((MoeDispatch) op.op()).experts();
+        MoeDispatch o = (MoeDispatch) op.op();
+        long experts = o.experts();
         Calls c = new Calls(e);
         Ten chosen = c.dense(e.operand(1));
         long pairs = chosen.elements();
-        Sorted sorted = Sorted.ascending(c, chosen.view(pairs));
+        Ten here = o.isPart() ? here(c, o, chosen) : chosen;
+        Sorted sorted = Sorted.ascending(c, here.view(pairs));
         c.cast(sorted.order(), e.operand(5));
         rowWeights(c, sorted.order());
         // division in F32 is exact in its whole part below 2^24
@@ -190,6 +202,14 @@ final class RoutingOps {
         offsets(c, sorted.values(), experts, e.operand(6));
     }
 
+    /** Numbers of experts among those here, the number of them for one elsewhere. */
+    private static Ten here(Calls c, MoeDispatch o, Ten chosen) {
+        Ten from = c.plus(chosen, Scalar.of(-o.first()));
+        Ten none = c.constant(AclType.INT32, o.experts(), 2);
+        return c.select(
+                c.atLeast(from, Scalar.of(0)), c.clamp(from, null, Scalar.of(o.experts())), none);
+    }
+
     /** Rows as they are: narrow floats as bytes, which every product gathers. */
     private static void copyRows(Calls c, Ten table, Ten row, Ten y) {
         boolean narrow = table.type().bits() <= 8;
@@ -199,13 +219,51 @@ final class RoutingOps {
     /** {@code offsets[e]}: how many pairs have an expert below e, for e up to their number. */
     private static void offsets(Calls c, Ten ascending, long experts, Ten offsets) {
         Emit e = c.emit();
-        Ten bounds = e.constant("integers below " + (experts + 1), AclType.INT32, new long[] {experts + 1, 1}, s -> {
-            for (int i = 0; i <= experts; i++) {
-                s.setAtIndex(ValueLayout.JAVA_INT, i, i);
-            }
-        });
+        Ten bounds = numbers(e, "integers below " + (experts + 1), experts + 1, i -> i);
         Ten below = c.less(ascending.view(1, ascending.elements()), bounds);
         c.cast(c.sum(c.cast(below, AclType.FLOAT)).view(experts + 1), offsets);
+    }
+
+    private static void places(OpInstance op, Emit e) {
+        MoePlaces o = (MoePlaces) op.op();
+        Calls c = new Calls(e);
+        Ten experts = c.dense(e.operand(0));
+        Ten places = e.operand(1);
+        long rows = experts.dim(0);
+        long k = experts.dim(1);
+        long most = places.dim(0);
+        if (most > rows) {
+            c.copy(c.constant(AclType.INT32, -1, 2), places.slice(0, rows, most));
+        }
+        if (rows == 0) {
+            return;
+        }
+        long pairs = rows * k;
+        int[] of = o.places();
+        int slots = o.table().slots();
+        Ten place = e.temp(AclType.INT32, pairs, 1);
+        c.gather(numbers(e, "places of " + o, of.length, i -> of[i]), experts.view(pairs), place);
+        c.copy(place.view(rows, k), places.slice(0, 0, rows));
+        Ten rank = e.temp(AclType.INT32, pairs, 1);
+        c.gather(numbers(e, "ranks of " + o, of.length, i -> of[i] / slots), experts.view(pairs), rank);
+        long all = op.inputs().getFirst().maxElements();
+        Ten pair = numbers(e, "integers below " + all, all, i -> i).view(all).slice(0, 0, pairs);
+        c.add(c.scale(rank.view(pairs), Scalar.of((int) (most * k))), pair, e.operand(2));
+        c.copy(pair, e.operand(3));
+    }
+
+    /** A table {@code [n, 1]}. */
+    private static Ten numbers(Emit e, String id, long n, IntUnaryOperator number) {
+        return e.constant(id, AclType.INT32, new long[] {n, 1}, s -> {
+            for (int i = 0; i < n; i++) {
+                s.setAtIndex(ValueLayout.JAVA_INT, i, number.applyAsInt(i));
+            }
+        });
+    }
+
+    private static void unsort(OpInstance op, Emit e) {
+        Calls c = new Calls(e);
+        c.gather(c.dense(e.operand(0)), Sorted.ascending(c, e.operand(1)).order(), e.operand(2));
     }
 
     /** Choices of a row one after another, the shared expert last. */

@@ -113,10 +113,13 @@ class ParallelModelTest {
                             ParallelPlan.experts(2).withOutput(),
                             ParallelPlan.experts(4).withHead().withOutput(),
                             ParallelPlan.experts(4).withHead(2).withOutput(2),
-                            ParallelPlan.experts(8).withHead(2).withOutput(4))
+                            ParallelPlan.experts(8).withHead(2).withOutput(4),
+                            ParallelPlan.experts(2).withPlacement(replicas).withFixedTokens(4),
+                            ParallelPlan.experts(4).withOutput(2).withFixedTokens(32))
                     : List.of(
                             ParallelPlan.experts(2).withHead().withOutput(),
-                            ParallelPlan.experts(4).withHead().withOutput(2));
+                            ParallelPlan.experts(4).withHead().withOutput(2),
+                            ParallelPlan.experts(4).withFixedTokens(32));
             for (ParallelPlan plan : plans) {
                 tests.add(DynamicTest.dynamicTest(
                         mode + " " + plan,

@@ -72,7 +72,7 @@ class RankMemoryTest {
     @ParameterizedTest
     @CsvSource({"1, 1, 1", "2, 1, 1", "4, 4, 1", "2, 2, 2", "4, 1, 4", "4, 2, 2"})
     void aLoadedRankHoldsWhatThePlanSays(int ranks, int head, int output) throws Exception {
-        ParallelPlan plan = new ParallelPlan(ranks, head, output, false, null, 0);
+        ParallelPlan plan = new ParallelPlan(ranks, head, output, false, null, 0, 0);
         RankMemory memory = new RankMemory(config);
         long weights = memory.weightBytes(plan, false);
         long states = SEQUENCES * memory.sequenceBytes(CONTEXT, false);
@@ -104,7 +104,7 @@ class RankMemoryTest {
     void truePlansHoldWhatADeviceIsAskedFor(String name, int ranks, int output) throws Exception {
         Architecture model = name.equals("pro") ? Architecture.pro() : Architecture.flash();
         ModelConfig published = name.equals("pro") ? ModelConfig.pro() : ModelConfig.flash();
-        ParallelPlan plan = new ParallelPlan(ranks, ranks, output, false, null, 0);
+        ParallelPlan plan = new ParallelPlan(ranks, ranks, output, false, null, 0, 0);
         LoadOptions options = LoadOptions.defaults().maxContext(8192); // chunks of 256 tokens
         long weights = new RankMemory(published).weightBytes(plan, false);
         try (Weft weft = Weft.open();

@@ -3,6 +3,7 @@ package dev.weft.backend.cuda.kernel;
 import dev.weft.op.Add;
 import dev.weft.op.AllGather;
 import dev.weft.op.AllReduce;
+import dev.weft.op.AllToAll;
 import dev.weft.op.AllToAllV;
 import dev.weft.op.Broadcast;
 import dev.weft.op.Cast;
@@ -47,6 +48,7 @@ final class PlainOps {
         ways.put(AllGather.class, copy(op -> ((AllGather) op).ranks()));
         ways.put(ReduceScatter.class, copy(op -> ((ReduceScatter) op).ranks()));
         ways.put(Broadcast.class, copy(op -> ((Broadcast) op).ranks()));
+        ways.put(AllToAll.class, copy(op -> ((AllToAll) op).ranks()));
         ways.put(AllToAllV.class, copy(op -> ((AllToAllV) op).ranks()));
         return ways;
     }

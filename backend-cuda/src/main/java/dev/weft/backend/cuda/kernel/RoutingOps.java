@@ -4,9 +4,11 @@ import dev.weft.DType;
 import dev.weft.op.MoeCombine;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.MoeGate;
+import dev.weft.op.MoePlaces;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.op.SwiGlu;
+import dev.weft.op.Unsort;
 import dev.weft.spi.KernelArguments;
 import java.util.List;
 import java.util.Map;
@@ -31,7 +33,15 @@ final class RoutingOps {
                                     .refusing((op, chip) -> gateRefusal(op))
                                     .attributes(RoutingOps::gateAttributes),
                             Way.simple("moe_gate", RoutingOps::simpleGate).attributes(RoutingOps::gateAttributes)),
-            MoeDispatch.class, List.of(Way.simple("moe_dispatch", RoutingOps::dispatch)),
+            MoeDispatch.class,
+                    List.of(Way.simple("moe_dispatch", RoutingOps::dispatch).attributes(op -> {
+                        MoeDispatch dispatch = (MoeDispatch) op.op();
+                        return Attributes.of(dispatch.experts(), dispatch.first());
+                    })),
+            MoePlaces.class,
+                    List.of(Way.simple("moe_addresses", RoutingOps::addresses)
+                            .attributes(RoutingOps::addressAttributes)),
+            Unsort.class, List.of(Way.simple("unsort", RoutingOps::unsort)),
             SwiGlu.class,
                     List.of(
                             Way.fast("swi_glu", RoutingOps::swiGlu).attributes(RoutingOps::swiGluAttributes),
@@ -75,6 +85,24 @@ final class RoutingOps {
         KernelArguments a = e.arguments();
         e.launch("moe", "moe_order", Grid.of(a.dim(6, 0)), THREADS, 0);
         e.launch("moe", "moe_copy", Grid.of(a.dim(3, 0)), THREADS, 0);
+    }
+
+    private static Attributes addressAttributes(OpInstance op) {
+        MoePlaces places = (MoePlaces) op.op();
+        int[] of = places.places();
+        float[] table = new float[of.length]; // exact below 2^24
+        for (int e = 0; e < of.length; e++) {
+            table[e] = of[e];
+        }
+        return new Attributes(List.of((long) places.table().slots()), List.of(table));
+    }
+
+    private static void addresses(Emit e) {
+        e.launch("moe", "moe_addresses", Grid.covering(e.arguments().elements(1), THREADS), THREADS, 0);
+    }
+
+    private static void unsort(Emit e) {
+        e.launch("moe", "unsort", Grid.of(e.arguments().dim(0, 0)), THREADS, 0);
     }
 
     private static Attributes swiGluAttributes(OpInstance op) {

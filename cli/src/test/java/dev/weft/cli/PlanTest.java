@@ -106,7 +106,11 @@ class PlanTest {
         assertThat(fits.path("start").asString())
                 .isEqualTo(
                         "mpirun -n 8 weft generate MODEL --spread head,output --context 8192 --speculate --prompt \"...\"");
-        JsonNode planned = fits.path("layouts").path(2);
+        JsonNode sixteen = json("--model", "flash", "--hardware", "gb10", "--count", 16, "--batch", 1, "--context", "8K");
+        assertThat(sixteen.path("plans").path(0).path("start").asString())
+                .as("more devices than output groups")
+                .startsWith("mpirun -n 16 weft generate MODEL --spread head,output=8 ");
+        JsonNode planned = fits.path("layouts").path(4);
         assertThat(planned.path("name").asString()).isEqualTo("DP4 x TP2 EP8");
         assertThat(planned.path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
         assertThat(planned.path("tpotMs").asDouble()).isCloseTo(18.58, within(0.005));
@@ -115,8 +119,8 @@ class PlanTest {
                 .isEqualTo("planned only: " + planned.path("plannedOnly").asString());
         assertThat(fits.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(0.06, within(0.005));
         assertThat(fits.path("strict").path("touchedExperts").asDouble()).isEqualTo(6);
-        assertThat(fits.path("layouts").size()).isEqualTo(7);
-        JsonNode last = fits.path("layouts").path(6);
+        assertThat(fits.path("layouts").size()).isEqualTo(9);
+        JsonNode last = fits.path("layouts").path(8);
         assertThat(last.path("fits").asBoolean()).isFalse();
         assertThat(last.path("obstacle").asString()).isEqualTo("needs 133.7 GB of 126.9 GB usable");
         assertThat(last.path("tpotMs").isNull()).isTrue();

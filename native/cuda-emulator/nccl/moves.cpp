@@ -56,9 +56,9 @@ void receive(Comm &comm, const Move &m) {
 }
 
 /** The parts of all ranks; nothing after an abort or a mismatch. */
-std::map<int, Part> meet(Comm &comm, const Move &m, uint64_t number) {
+std::map<int, Part> meet(Comm &comm, const Move &m, uint64_t number, bool recorded) {
     bool gives = m.kind == Kind::ALL_GATHER || m.peer == comm.rank;
-    Part mine{m.kind, m.bytes, m.peer, gives ? read(m.from, m.bytes) : Bytes{}};
+    Part mine{recorded, m.kind, m.bytes, m.peer, gives ? read(m.from, m.bytes) : Bytes{}};
     Lock lock(world().mutex);
     std::map<int, Part> &parts = comm.clique->collectives[number];
     parts.emplace(comm.rank, std::move(mine));
@@ -69,6 +69,10 @@ std::map<int, Part> meet(Comm &comm, const Move &m, uint64_t number) {
         return {};
     }
     for (const auto &[rank, part] : parts) {
+        if (part.recorded != recorded) {
+            fault("capture-mismatch", "call " + std::to_string(number) + " is part of a graph on one rank and not on another");
+            return {};
+        }
         if (part.kind != m.kind || part.bytes != m.bytes || part.root != m.peer) {
             fault("collective-mismatch", "call " + std::to_string(number) + " is another one, or of another size, on rank " +
                   std::to_string(rank) + " than on rank " + std::to_string(comm.rank));
@@ -78,8 +82,8 @@ std::map<int, Part> meet(Comm &comm, const Move &m, uint64_t number) {
     return parts;
 }
 
-void collect(Comm &comm, const Move &m, uint64_t number) {
-    for (const auto &[rank, part] : meet(comm, m, number)) {
+void collect(Comm &comm, const Move &m, uint64_t number, bool recorded) {
+    for (const auto &[rank, part] : meet(comm, m, number, recorded)) {
         if (m.kind == Kind::ALL_GATHER) {
             write(m.to + static_cast<uint64_t>(rank) * m.bytes, part.data);
         } else if (rank == m.peer) {
@@ -124,7 +128,7 @@ void carry_out(const std::shared_ptr<Comm> &comm, const std::vector<Move> &moves
             if (m.kind == Kind::RECEIVE) {
                 receive(*comm, m);
             } else if (m.kind != Kind::SEND) {
-                collect(*comm, m, comm->collectives++);
+                collect(*comm, m, comm->collectives++, number == RECORDED);
             }
         }
     }

@@ -38,6 +38,7 @@ struct Move {
 
 /** What a rank brings to a collective. */
 struct Part {
+    bool recorded;  // whether a graph runs it
     Kind kind;
     uint64_t bytes;
     int root;

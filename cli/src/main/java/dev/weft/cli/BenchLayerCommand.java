@@ -108,7 +108,7 @@ final class BenchLayerCommand extends WeftCommand {
             LayerBench layer, Device device, Rounds rounds, BenchReport report, @Nullable Communicator world) {
         boolean shares = parts || world != null;
         int total = rounds.total() * (1 + (shares ? 1 : 0) + (ops ? 1 : 0));
-        try (Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, total)) {
+        try (Progress progress = Progress.of(world, terminal, "rounds", Progress.Unit.CASES, total)) {
             report.add(device, layer.whole(rounds, progress::accept), Json.object());
             int done = rounds.total();
             if (shares) {

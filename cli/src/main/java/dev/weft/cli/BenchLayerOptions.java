@@ -64,10 +64,7 @@ final class BenchLayerOptions {
             long seed,
             ParallelPlan plan,
             @Nullable Communicator world) {
-        if (world != null && world.rank() > 0) {
-            return LayerBench.load(device, config, kind, context, tokens, seed, plan, world, bytes -> {});
-        }
-        try (Progress progress = new Progress(terminal, "filling weights", Progress.Unit.BYTES, 0)) {
+        try (Progress progress = Progress.of(world, terminal, "filling weights", Progress.Unit.BYTES, 0)) {
             return LayerBench.load(device, config, kind, context, tokens, seed, plan, world, progress);
         }
     }

@@ -1,7 +1,9 @@
 package dev.weft.cli;
 
+import dev.weft.spi.Communicator;
 import java.util.function.LongConsumer;
 import java.util.function.LongFunction;
+import org.jspecify.annotations.Nullable;
 
 /**
  * A line on standard error that shows how far a long piece of work has got. Nothing is drawn during the first two seconds,
@@ -28,6 +30,7 @@ final class Progress implements LongConsumer, AutoCloseable {
     private final String what;
     private final Unit unit;
     private final long total;
+    private final boolean draws;
     private long next;
     private boolean drawn;
 
@@ -36,8 +39,23 @@ final class Progress implements LongConsumer, AutoCloseable {
         this(terminal, what, unit, total, SILENT_NANOS);
     }
 
+    /** Of work that ranks do together: drawn by rank 0 alone. @param world null for a process alone */
+    static Progress of(@Nullable Communicator world, Terminal terminal, String what, Unit unit, long total) {
+        return of(world, terminal, what, unit, total, SILENT_NANOS);
+    }
+
+    static Progress of(
+            @Nullable Communicator world, Terminal terminal, String what, Unit unit, long total, long silentNanos) {
+        return new Progress(terminal, what, unit, total, silentNanos, world == null || world.rank() == 0);
+    }
+
     /** With another silence at the start. */
     Progress(Terminal terminal, String what, Unit unit, long total, long silentNanos) {
+        this(terminal, what, unit, total, silentNanos, true);
+    }
+
+    private Progress(Terminal terminal, String what, Unit unit, long total, long silentNanos, boolean draws) {
+        this.draws = draws && terminal.interactive();
         this.next = System.nanoTime() + silentNanos;
         this.terminal = terminal;
         this.what = what;
@@ -49,7 +67,7 @@ final class Progress implements LongConsumer, AutoCloseable {
     @Override
     public synchronized void accept(long done) {
         long now = System.nanoTime();
-        if (!terminal.interactive() || now < next) {
+        if (!draws || now < next) {
             return;
         }
         next = now + REDRAW_NANOS;

@@ -3,9 +3,12 @@ package dev.weft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.DeviceId;
+import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.support.LocalGroup;
 import java.io.ByteArrayOutputStream;
 import java.io.PrintStream;
+import java.time.Duration;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.node.ObjectNode;
@@ -62,6 +65,18 @@ class PartsTest {
             progress.accept(5);
         }
         assertThat(bytes.size()).isZero();
+    }
+
+    @Test
+    void progressOfRanksIsDrawnByTheFirstAlone() {
+        for (Communicator rank : LocalGroup.of(2, Duration.ofSeconds(1))) {
+            ByteArrayOutputStream bytes = new ByteArrayOutputStream();
+            Terminal terminal = new Terminal(new PrintStream(bytes), new PrintStream(bytes), true);
+            try (Progress progress = Progress.of(rank, terminal, "rounds", Progress.Unit.CASES, 10, 0)) {
+                progress.accept(5);
+            }
+            assertThat(bytes.size() > 0).isEqualTo(rank.rank() == 0);
+        }
     }
 
     @Test

@@ -118,11 +118,14 @@ public final class Engine implements AutoCloseable {
                 batch.step();
             }
         } catch (RuntimeException | Error e) {
-            LOG.warn("engine stopped: {}", e.toString());
             RuntimeException cause = e instanceof RuntimeException r ? r : new IllegalStateException(e);
             shut();
+            List<Generation> waiting = drain();
+            if (waiting.isEmpty() && batch.size() == 0) { // else whoever reads a generation is told
+                LOG.warn("engine stopped: {}", e.toString());
+            }
             batch.failAll(cause);
-            drain().forEach(g -> g.fail(cause));
+            waiting.forEach(g -> g.fail(cause));
             return;
         }
         batch.cancelAll();

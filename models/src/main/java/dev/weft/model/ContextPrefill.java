@@ -88,6 +88,14 @@ final class ContextPrefill implements AutoCloseable {
      * @return the wanted logits
      */
     float[][] lead(ContextCuts cuts, Session session, int[] ids, Feed.Want want, boolean continuing) {
+        try {
+            return leadOn(cuts, session, ids, want, continuing);
+        } finally {
+            scratch.release(); // a long history is not carried on
+        }
+    }
+
+    private float[][] leadOn(ContextCuts cuts, Session session, int[] ids, Feed.Want want, boolean continuing) {
         int spare = options.maxSequences();
         Places places = new Places(session.slot(), spare, spare + 2, session::page);
         MemorySegment bytes = scratch.bytes((long) Integer.BYTES * ids.length);
@@ -104,6 +112,14 @@ final class ContextPrefill implements AutoCloseable {
 
     /** Computes this rank's parts of another rank's stretch. */
     void follow(ContextCuts cuts, boolean all, boolean continuing) {
+        try {
+            followOn(cuts, all, continuing);
+        } finally {
+            scratch.release();
+        }
+    }
+
+    private void followOn(ContextCuts cuts, boolean all, boolean continuing) {
         int spare = options.maxSequences();
         Places places = new Places(spare, spare + 1, spare + 2, i -> options.pages() + i);
         MemorySegment bytes = scratch.bytes((long) Integer.BYTES * cuts.tokens());

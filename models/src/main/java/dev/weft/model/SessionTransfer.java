@@ -29,20 +29,20 @@ final class SessionTransfer {
     /** Sends a snapshot. The receiver holds as many bytes on its disk, the sender none. */
     static void send(SessionFormat format, Snapshot snapshot, Communicator ranks, int to) {
         Declaration file = SessionWriter.declare(format, snapshot, SafetensorsWriter.named(WHAT));
-        try (Arena arena = Arena.ofConfined()) {
-            MemorySegment size = arena.allocate(ValueLayout.JAVA_LONG);
-            size.set(ValueLayout.JAVA_LONG, 0, file.fileBytes());
-            ranks.send(WHAT, size, to);
-            Pieces pieces = new Pieces(ranks, to, arena.allocate(PIECE_BYTES, 64));
-            SessionWriter.write(format, snapshot, file, pieces);
-            pieces.flush();
-        }
+        Arena arena = Arena.ofAuto(); // after a failure the transport may still use it
+        MemorySegment size = arena.allocate(ValueLayout.JAVA_LONG);
+        size.set(ValueLayout.JAVA_LONG, 0, file.fileBytes());
+        ranks.send(WHAT, size, to);
+        Pieces pieces = new Pieces(ranks, to, arena.allocate(PIECE_BYTES, 64));
+        SessionWriter.write(format, snapshot, file, pieces);
+        pieces.flush();
     }
 
     /** Receives what {@link #send} sent to a new temporary file, which the caller deletes. */
     static Path receive(Communicator ranks, int from) {
         Path file = null;
-        try (Arena arena = Arena.ofConfined()) {
+        Arena arena = Arena.ofAuto(); // after a failure the transport may still use it
+        try {
             MemorySegment size = arena.allocate(ValueLayout.JAVA_LONG);
             ranks.receive(WHAT, size, from);
             file = Files.createTempFile("weft-session", ".safetensors");

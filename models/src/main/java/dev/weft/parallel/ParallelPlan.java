@@ -58,7 +58,7 @@ public record ParallelPlan(
         if (ranks < 1 || head < 1 || output < 1 || capacity < 0 || fixedTokens < AUTOMATIC) {
             throw new RequestException("parallel plan: found " + ranks + " ranks, blocks of " + head + " for the head and of "
                     + output + " for output projections, a capacity of " + capacity + " rows and the fixed layout up to "
-                    + fixedTokens + " tokens, expected 1 or more ranks, in a block too, and no negative numbers");
+                    + fixedTokens + " tokens, expected 1 or more ranks in all and in a block, and no negative numbers");
         }
         if (placement != null && placement.size() != ranks) {
             throw new RequestException("parallel plan: found an expert placement for " + placement.size()

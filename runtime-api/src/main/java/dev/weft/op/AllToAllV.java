@@ -10,7 +10,8 @@ import java.util.List;
  * rows in rank order.
  *
  * <p>x F32 or BF16 {@code [R, ...]}; counts I64 {@code [ranks]} with sum at most R. Result {@code [ranks*R, ...]}, rows
- * past the received ones undefined. On one rank it is a copy. Source: specification
+ * past the received ones undefined. If a rank's counts do not fit, all ranks throw a
+ * {@link dev.weft.RequestException} that names it. On one rank it is a copy. Source: specification
  * 6.4.
  *
  * @param ranks size of the group

@@ -2,6 +2,7 @@ package dev.weft.runtime;
 
 import dev.weft.DType;
 import dev.weft.GraphException;
+import dev.weft.RequestException;
 import dev.weft.Shape;
 import dev.weft.op.AllGather;
 import dev.weft.op.AllReduce;
@@ -49,6 +50,7 @@ final class Collectives implements AutoCloseable {
     private final Route out;
     private final Route in;
     private final HostScratch gathered = new HostScratch();
+    private final HostScratch own = new HostScratch();
     private final long[] sendBytes;
     private final long[] sendOffsets;
     private final long[] receiveBytes;
@@ -176,8 +178,11 @@ final class Collectives implements AutoCloseable {
     private void allToAllV(String what) {
         int ranks = group.size();
         MemorySegment counts = o.data(1);
-        MemorySegment all = gathered.bytes((long) ranks * counts.byteSize());
-        group.allGather(what, counts, all);
+        MemorySegment mine = own.bytes(counts.byteSize() + Long.BYTES);
+        mine.copyFrom(counts).setAtIndex(I64, ranks, o.arguments().dim(0, 0));
+        MemorySegment all = gathered.bytes(ranks * mine.byteSize());
+        group.allGather(what, mine, all);
+        requireCounts(what, all);
         long row = rowBytes(0);
         long sendAt = 0;
         long receiveAt = 0;
@@ -185,11 +190,38 @@ final class Collectives implements AutoCloseable {
             sendBytes[r] = row * counts.getAtIndex(I64, r);
             sendOffsets[r] = sendAt;
             sendAt += sendBytes[r];
-            receiveBytes[r] = row * all.getAtIndex(I64, (long) r * ranks + group.rank());
+            receiveBytes[r] = row * count(all, r, group.rank());
             receiveOffsets[r] = receiveAt;
             receiveAt += receiveBytes[r];
         }
         carrier.allToAllV(what, carrier.data(0), sendBytes, sendOffsets, carrier.data(2), receiveBytes, receiveOffsets);
+    }
+
+    /** How many rows a rank has for another; for one past the last rank, how many it has. */
+    private long count(MemorySegment all, int from, int to) {
+        return all.getAtIndex(I64, (long) from * (group.size() + 1) + to);
+    }
+
+    /** @throws RequestException on all ranks if one cannot send or receive its rows: no rank waits for another that refuses */
+    private void requireCounts(String what, MemorySegment all) {
+        int ranks = group.size();
+        for (int r = 0; r < ranks; r++) {
+            long rows = count(all, r, ranks);
+            long sent = 0;
+            long received = 0;
+            boolean possible = true;
+            for (int other = 0; other < ranks; other++) {
+                possible &= count(all, r, other) >= 0 && count(all, r, other) <= rows;
+                sent += count(all, r, other);
+                received += count(all, other, r);
+            }
+            if (!possible || sent > rows || received > ranks * rows) {
+                throw new RequestException(what + ": rank " + r + " of " + ranks + " has " + rows
+                        + " rows and would send " + sent + " and receive " + received
+                        + ", expected counts of 0 or more, at most " + rows + " rows to send and " + ranks * rows
+                        + " to receive");
+            }
+        }
     }
 
     private void allToAll(String what) {

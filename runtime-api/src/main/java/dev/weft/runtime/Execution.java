@@ -19,6 +19,8 @@ import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
+import java.util.Queue;
+import java.util.concurrent.ConcurrentLinkedQueue;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.jspecify.annotations.Nullable;
 
@@ -28,6 +30,9 @@ import org.jspecify.annotations.Nullable;
  * call meanwhile is refused, close waits for the run.
  */
 public final class Execution implements AutoCloseable {
+    /** What a transport may still reach after a failure. */
+    private static final Queue<Launches> LEFT = new ConcurrentLinkedQueue<>();
+
     private final CompiledGraph compiled;
     private final String subject;
     private final DeviceWeights weights;
@@ -473,8 +478,14 @@ public final class Execution implements AutoCloseable {
     }
 
     private void release() {
+        Communicator group = compiled.options().group();
+        AutoCloseable values = memory;
+        if (group != null && group.isUnderWay()) {
+            values = memory::abandon;
+            LEFT.add(launches); // with what messages are packed in
+        }
         // stream first: closing it ends what uses the others
-        Closing.all(List.of(stream, launches, memory, arena::close));
+        Closing.all(List.of(stream, launches, values, arena::close));
     }
 
     @Override

@@ -20,6 +20,7 @@ public interface Backend extends AutoCloseable {
         return List.of();
     }
 
+    /** Closes the devices that are still open. Closing again does nothing; {@link #open} then throws {@link dev.weft.ClosedException}. */
     @Override
     void close();
 }

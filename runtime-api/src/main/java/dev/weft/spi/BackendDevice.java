@@ -61,6 +61,10 @@ public interface BackendDevice extends AutoCloseable {
     /** Fills device bytes with zero and waits. */
     void zero(long address, long bytes);
 
+    /**
+     * Waits for work that runs, ends the streams and frees what is still allocated. Closing again does nothing, nor does closing
+     * a buffer or a stream afterwards; everything else, of the streams too, then throws {@link dev.weft.ClosedException}.
+     */
     @Override
     void close();
 }

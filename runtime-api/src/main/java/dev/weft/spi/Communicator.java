@@ -10,8 +10,9 @@ import java.lang.foreign.MemorySegment;
  * sum do it themselves, in rank order, on bytes that were moved. Segments are native. {@code what} names the work for
  * messages, as {@code "moeDispatch layers.3"}. Source: the operations every one of MPI, NCCL and HCCL has.
  *
- * <p>Every call has a deadline, which begins anew with each part of a large one that is done. A rank that does not answer by then, and every other failure, is a
- * {@link dev.weft.CommunicatorException}; afterwards every call throws it again.
+ * <p>Every call has a deadline; host memory that goes through a device in pieces has one per piece. A rank that does not
+ * answer by then, and every other failure, is a {@link dev.weft.CommunicatorException}; afterwards every call throws it
+ * again. Memory that was given to a call that failed is not to be freed while {@link #isUnderWay}.
  */
 public interface Communicator extends AutoCloseable {
     /** Name of the group, for messages: {@code world}, {@code experts}. */
@@ -81,6 +82,14 @@ public interface Communicator extends AutoCloseable {
 
     /** Receives as many bytes as {@code data} has from a rank that calls {@link #send}. */
     void receive(String what, MemorySegment data, int from);
+
+    /**
+     * Whether parts of a call that failed may still be under way: its memory may still be read and written, until the process
+     * ends. Segments whose memory is collected when nobody has them any more are kept by the group itself.
+     */
+    default boolean isUnderWay() {
+        return false;
+    }
 
     /** Ends the work of all ranks of the world as well as the transport can, with a reason that is logged. Never throws. */
     void abort(String reason);

@@ -13,4 +13,12 @@ public interface DeviceBuffer extends AutoCloseable {
 
     @Override
     void close();
+
+    /**
+     * In place of {@link #close} where something outside the device may still write to the memory: it stays until the process
+     * ends. A device whose memory nothing outside reaches closes it.
+     */
+    default void abandon() {
+        close();
+    }
 }

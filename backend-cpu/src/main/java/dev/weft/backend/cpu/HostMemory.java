@@ -149,6 +149,11 @@ final class HostMemory {
         }
     }
 
+    /** The bytes stay in use. */
+    private synchronized void forget(Buffer buffer) {
+        live.remove(buffer);
+    }
+
     private synchronized void requireLive(Buffer buffer) {
         if (!live.contains(buffer)) {
             throw new ClosedException(subject + ": buffer of " + buffer.bytes + " bytes: used after close");
@@ -179,6 +184,11 @@ final class HostMemory {
         @Override
         public void close() {
             free(this);
+        }
+
+        @Override
+        public void abandon() {
+            forget(this);
         }
     }
 }

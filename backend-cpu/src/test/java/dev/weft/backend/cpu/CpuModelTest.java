@@ -20,10 +20,14 @@ import org.junit.jupiter.api.DynamicContainer;
 import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
+import org.junit.jupiter.api.parallel.Execution;
+import org.junit.jupiter.api.parallel.ExecutionMode;
 
 /** Whole models on every variant that this machine has. */
 @Tag("numbers")
 class CpuModelTest {
+    // the scalar and Vector variants use one thread: two models at a time, and nothing else beside them
+    @Execution(ExecutionMode.CONCURRENT)
     @TestFactory
     Stream<DynamicContainer> goldenModels() {
         return Cpu.variants().stream().map(variant -> {

@@ -15,6 +15,7 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
+import dev.weft.runtime.Placement;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.Communicator;
 import java.nio.file.Path;
@@ -23,9 +24,11 @@ import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.SplittableRandom;
+import java.util.concurrent.CyclicBarrier;
 import java.util.concurrent.Future;
 import java.util.concurrent.TimeUnit;
 import java.util.function.BiFunction;
+import java.util.function.IntConsumer;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
@@ -98,6 +101,68 @@ class NcclModelTest {
                     .as("bytes but logits that come to the host, in two blocks of devices")
                     .isLessThan((throughHost - logits) / 5);
         }
+    }
+
+    /** The third step alike runs from a graph: the driver launches no kernel, and NCCL is called where the ranks meet only. */
+    @Test
+    void aStepThatComesAgainIsOneGraphWithTheExchangesInside() throws Exception {
+        int[] ids = new SplittableRandom(5).ints(4, 0, 100).toArray();
+        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+                NcclEmulator nccl = new NcclEmulator()) {
+            float[][] alone;
+            try (Weft weft = Weft.of(Emulator.backends());
+                    Checkpoint files = Checkpoint.open(checkpoint);
+                    DeepSeekV4 model = DeepSeekV4.load(files, weft.device("cuda:0"), options())) {
+                alone = steps(model, ids, i -> {});
+            }
+            CyclicBarrier together = new CyclicBarrier(RANKS);
+            IntConsumer fromGraphsOnly = i -> {
+                if (i == 2 && await(together) == 0) {
+                    emulator.with("fail", "cuLaunchKernelEx:1:1");
+                    nccl.with("fail", "ncclGroupEnd:" + ((ids.length - i) * RANKS + 1) + ":3");
+                }
+                await(together);
+            };
+            List<Future<float[][]>> results = ranks(
+                    (local, device) -> CudaRanks.join(local, device.spi(), DEADLINE),
+                    options(),
+                    ParallelPlan.experts(RANKS),
+                    (model, rank) -> {
+                        float[][] rows = steps(model, ids, fromGraphsOnly);
+                        assertThat(model.execution().placement().rows())
+                                .extracting(Placement.Row::kernel)
+                                .contains("collective/moeGather", "collective/allToAll");
+                        if (await(together) == 0) {
+                            emulator.with("fail", "");
+                            nccl.with("fail", "");
+                        }
+                        await(together);
+                        return rows;
+                    });
+            for (Future<float[][]> result : results) {
+                assertThat(result.get()).isDeepEqualTo(alone);
+            }
+        }
+    }
+
+    private static int await(CyclicBarrier barrier) {
+        try {
+            return barrier.await(60, TimeUnit.SECONDS);
+        } catch (Exception e) {
+            throw new AssertionError(e);
+        }
+    }
+
+    /** Logits of one token after another. */
+    private static float[][] steps(DeepSeekV4 model, int[] ids, IntConsumer before) {
+        float[][] rows = new float[ids.length][];
+        try (Session s = model.newSession()) {
+            for (int i = 0; i < ids.length; i++) {
+                before.accept(i);
+                rows[i] = s.append(ids[i]);
+            }
+        }
+        return rows;
     }
 
     /** In the middle of a step one device does not come to the end of what NCCL moves. */

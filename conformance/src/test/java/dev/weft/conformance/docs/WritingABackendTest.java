@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.DeviceId;
 import dev.weft.conformance.BackendConformance;
+import dev.weft.conformance.DeviceConformance;
 import dev.weft.conformance.OpCases;
 import dev.weft.conformance.OpRunner;
 import dev.weft.conformance.Outcome;
@@ -22,6 +23,7 @@ import java.net.URL;
 import java.net.URLClassLoader;
 import java.nio.file.Path;
 import java.util.ArrayList;
+import java.util.Arrays;
 import java.util.List;
 import java.util.Map;
 import java.util.ServiceLoader;
@@ -32,6 +34,7 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.DynamicNode;
+import org.junit.jupiter.api.DynamicTest;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.io.TempDir;
@@ -124,6 +127,17 @@ class WritingABackendTest {
         } finally {
             thread.setContextClassLoader(before);
         }
+    }
+
+    /** The page's other test class. */
+    @TestFactory
+    Stream<DynamicTest> itsDevicesKeepTheirPromises() throws ReflectiveOperationException {
+        Constructor<?> constructor = loader.loadClass("acme.AcmeDevicesTest").getDeclaredConstructor();
+        constructor.setAccessible(true);
+        Object suite = constructor.newInstance();
+        return Arrays.stream(DeviceConformance.class.getMethods())
+                .filter(m -> m.isAnnotationPresent(Test.class))
+                .map(m -> DynamicTest.dynamicTest(m.getName(), () -> m.invoke(suite)));
     }
 
     @Test

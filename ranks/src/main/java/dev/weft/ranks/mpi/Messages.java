@@ -7,6 +7,8 @@ import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Set;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.function.ToIntFunction;
 import java.util.stream.Collectors;
 import java.util.stream.IntStream;
@@ -16,6 +18,9 @@ import java.util.stream.IntStream;
  * starts some and waits for all of them; if that fails, some may still be under way. Used by one thread.
  */
 final class Messages {
+    /** Those of open groups, and those whose last call has failed: the library may reach what they have. */
+    private static final Set<Messages> REACHED = ConcurrentHashMap.newKeySet();
+
     private final MpiWorld world;
     private final Mpi mpi;
     private final long type;
@@ -24,6 +29,8 @@ final class Messages {
     private final int rank;
     private final Requests requests = new Requests();
     private final LibraryTime time = new LibraryTime();
+    private MemorySegment sent = MemorySegment.NULL;
+    private MemorySegment received = MemorySegment.NULL;
     private final MemorySegment flag = Arena.global().allocate(ValueLayout.JAVA_INT);
     private final MemorySegment count = Arena.global().allocate(ValueLayout.JAVA_INT);
     private final MemorySegment status = Arena.global().allocate(MpiWorld.STATUS_BYTES, 8);
@@ -36,6 +43,20 @@ final class Messages {
         this.comm = comm;
         this.members = members;
         this.rank = rank;
+        REACHED.add(this);
+    }
+
+    /** The group ends. */
+    void end() {
+        if (!areUnderWay()) {
+            REACHED.remove(this);
+        }
+    }
+
+    /** Memory of the next call, which is kept from the collector until all is done: messages have addresses only. */
+    void use(MemorySegment send, MemorySegment receive) {
+        sent = send;
+        received = receive;
     }
 
     /** Time in functions of the library. */
@@ -100,6 +121,7 @@ final class Messages {
             }
         }
         requests.clear();
+        use(MemorySegment.NULL, MemorySegment.NULL);
     }
 
     private void pause(Call call, int i, Patience patience) {

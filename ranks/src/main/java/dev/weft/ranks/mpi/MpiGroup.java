@@ -17,7 +17,7 @@ import java.util.stream.IntStream;
 /**
  * A communicator of MPI.
  *
- * <p>{@code allToAllV} is a message per pair of ranks, as NCCL and HCCL do it and as MPI's own nonblocking one does: sizes
+ * <p>{@code allToAllV} is a message per pair of ranks, to the next ranks first so that not all send to the same one, as NCCL and HCCL do it and as MPI's own nonblocking one does: sizes
  * have 64 bits, large pairs go in pieces on which both sides agree, and who has not answered is known.
  */
 public final class MpiGroup implements Communicator, MpiMeasures {
@@ -27,6 +27,9 @@ public final class MpiGroup implements Communicator, MpiMeasures {
 
     /** Messages between two ranks under way at once: with hundreds Open MPI takes five times as long over shared memory. */
     private static final int PIECES_AT_ONCE = 16;
+
+    /** Up to so many ranks, messages to each gather sooner than the library's own nonblocking function, which plans first. */
+    private static final int FEW = 8;
 
     private final MpiWorld world;
     private final Mpi mpi;
@@ -149,6 +152,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         for (long at = 0; at < data.byteSize(); at += world.chunk()) {
             MemorySegment piece = data.asSlice(at, Math.min(world.chunk(), data.byteSize() - at));
             int bytes = (int) piece.byteSize();
+            messages.use(data, data);
             messages.start(call, r -> mpi.MPI_Ibcast(piece, bytes, type, root, comm, r));
             messages.await(call, patience);
         }
@@ -161,17 +165,23 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         RankArguments.requireNative("allGather " + what, receive);
         RankArguments.requireBytes("allGather " + what + ": receive", receive, size() * bytes);
         Call call = begin("allGather", what, bytes);
-        if (receive.byteSize() <= world.chunk()) { // the same on all ranks
+        if (size() > FEW && receive.byteSize() <= world.chunk()) { // the same on all ranks
             int each = (int) bytes;
+            messages.use(send, receive);
             messages.start(call, r -> mpi.MPI_Iallgather(send, each, type, receive, each, type, comm, r));
             messages.await(call);
             return;
         }
-        long[] sizes = new long[size()];
-        long[] places = new long[size()];
-        Arrays.setAll(sizes, i -> bytes);
-        Arrays.setAll(places, i -> i * bytes);
-        exchange(call, send, sizes, new long[size()], receive, sizes, places);
+        messages.use(send, receive);
+        for (int distance = 1; distance < size(); distance++) {
+            int from = Math.floorMod(rank - distance, size());
+            messages.receive(call, receive.address() + from * bytes, bytes, from, TAG_ALL);
+        }
+        for (int distance = 1; distance < size(); distance++) {
+            messages.send(call, send.address(), bytes, (rank + distance) % size(), TAG_ALL);
+        }
+        MemorySegment.copy(send, 0, receive, rank * bytes, bytes);
+        messages.await(call);
     }
 
     @Override
@@ -193,18 +203,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
                     call,
                     "rank " + rank + " sends itself " + sendBytes[rank] + " bytes and expects " + receiveBytes[rank]);
         }
-        exchange(call, send, sendBytes, sendOffsets, receive, receiveBytes, receiveOffsets);
-    }
-
-    /** A message per pair, to the next ranks first so that not all send to the same one. */
-    private void exchange(
-            Call call,
-            MemorySegment send,
-            long[] sendBytes,
-            long[] sendOffsets,
-            MemorySegment receive,
-            long[] receiveBytes,
-            long[] receiveOffsets) {
+        messages.use(send, receive);
         for (int distance = 1; distance < size(); distance++) {
             int from = Math.floorMod(rank - distance, size());
             messages.receive(call, receive.address() + receiveOffsets[from], receiveBytes[from], from, TAG_ALL);
@@ -289,6 +288,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         RankArguments.requireRank("send " + what, to, size());
         RankArguments.requireNative("send " + what, data);
         Call call = begin("send", what, data.byteSize());
+        messages.use(data, data);
         messages.send(call, data.address(), data.byteSize(), to, TAG_PAIR);
         messages.await(call);
     }
@@ -298,8 +298,14 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         RankArguments.requireRank("receive " + what, from, size());
         RankArguments.requireNative("receive " + what, data);
         Call call = begin("receive", what, 0);
+        messages.use(data, data);
         messages.receive(call, data.address(), data.byteSize(), from, TAG_PAIR);
         messages.await(call);
+    }
+
+    @Override
+    public boolean isUnderWay() {
+        return messages.areUnderWay();
     }
 
     @Override
@@ -314,6 +320,7 @@ public final class MpiGroup implements Communicator, MpiMeasures {
         }
         Call call = new Call("close", name, name, ++sequence, world.step(), 0);
         closed = true;
+        messages.end();
         if (comm == world.library().abi().world()) {
             world.finish(this, call);
             return;

@@ -91,6 +91,11 @@ public abstract class ForwardingGroup implements Communicator {
     }
 
     @Override
+    public boolean isUnderWay() {
+        return group.isUnderWay();
+    }
+
+    @Override
     public void abort(String reason) {
         group.abort(reason);
     }

@@ -20,4 +20,10 @@ public final class HostScratch {
         }
         return used;
     }
+
+    /** Leaves the memory to the collector. */
+    public void release() {
+        whole = MemorySegment.NULL;
+        used = MemorySegment.NULL;
+    }
 }

@@ -3,7 +3,9 @@ package dev.weft.backend.cpu.parallel;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.weft.CommunicatorException;
 import dev.weft.DType;
+import dev.weft.RequestException;
 import dev.weft.TensorType;
 import dev.weft.UnsupportedOpException;
 import dev.weft.graph.Graph;
@@ -26,6 +28,7 @@ import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.support.ForwardingGroup;
 import dev.weft.spi.support.LocalGroup;
 import java.lang.foreign.MemorySegment;
 import java.time.Duration;
@@ -199,6 +202,69 @@ class CollectivesTest {
             assertThat(y).hasSize(RANKS * ROWS * WIDTH);
             for (int i = 0; i < expected.size(); i++) {
                 assertThat(y[i]).as("rank %d, value %d", to, i).isEqualTo(expected.get(i));
+            }
+        }
+    }
+
+    /** The others would wait for a rank that refuses alone. */
+    @ParameterizedTest
+    @ValueSource(longs = {7, -1})
+    void countsThatOneRankCannotServeAreRefusedByAll(long wrong) throws Exception {
+        long[][] counts = {{1, 2, 3}, {0, wrong, 0}, {0, 5, 1}};
+        try (ExecutorService threads = Executors.newFixedThreadPool(RANKS)) {
+            List<Future<float[]>> ranks = new ArrayList<>();
+            for (Communicator group : LocalGroup.of(RANKS, Duration.ofSeconds(30))) {
+                ranks.add(threads.submit(
+                        () -> onRank(new AllToAllV(RANKS), DType.F32, group, counts, (g, device) -> g)));
+            }
+            for (Future<float[]> rank : ranks) {
+                assertThatThrownBy(rank::get)
+                        .hasCauseInstanceOf(RequestException.class)
+                        .hasMessageContaining("rank 1 of 3 has 6 rows and would send " + wrong);
+            }
+        }
+    }
+
+    /** A transport whose call fails while something of it may still arrive. */
+    private static final class Failing extends ForwardingGroup {
+        Failing(Communicator group) {
+            super(group);
+        }
+
+        @Override
+        public void allGather(String what, MemorySegment send, MemorySegment receive) {
+            throw new CommunicatorException("not done after 1.0 s");
+        }
+
+        @Override
+        public boolean isUnderWay() {
+            return true;
+        }
+    }
+
+    @ParameterizedTest
+    @ValueSource(booleans = {false, true})
+    void memoryThatATransportMayStillReachIsNotFreed(boolean fails) {
+        try (Weft weft =
+                Weft.open(BackendConfig.DEFAULT.withThreads(1).withMemoryLimit(1 << 20))) {
+            Device device = weft.device("cpu:0");
+            Communicator alone = LocalGroup.of(1, Duration.ofSeconds(30)).getFirst();
+            Communicator group = fails ? new Failing(alone) : alone;
+            CompiledGraph compiled =
+                    device.compile(graph(new AllGather(1), DType.F32), CompileOptions.DEFAULT.withGroup(group));
+            try (DeviceWeights weights = compiled.loadWeights(new RandomWeights(1));
+                    StateStore states = compiled.newStates()) {
+                long before = device.spi().availableBytes().orElseThrow();
+                try (Execution execution = compiled.newExecution(weights, states)) {
+                    execution.set("x", bytes(values(0, DType.F32), DType.F32));
+                    if (fails) {
+                        assertThatThrownBy(execution::run).isInstanceOf(CommunicatorException.class);
+                    } else {
+                        execution.run();
+                    }
+                }
+                long missing = before - device.spi().availableBytes().orElseThrow();
+                assertThat(missing > 0).as("%d bytes stay", missing).isEqualTo(fails);
             }
         }
     }

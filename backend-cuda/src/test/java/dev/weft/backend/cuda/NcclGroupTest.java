@@ -262,7 +262,7 @@ class NcclGroupTest {
             }
             return assertFails(() -> group.barrier("alone"));
         });
-        assertThat(results.get(0).get()).isEqualTo("rank 0 of 3 ended group world: no expert 7");
+        assertThat(results.get(0).get()).isEqualTo("rank 0 of 3 on device cuda:0 ended group world: no expert 7");
         assertThat(results.get(2).get()).contains("barrier 'alone'", "not done after");
     }
 

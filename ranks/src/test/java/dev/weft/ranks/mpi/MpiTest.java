@@ -68,7 +68,7 @@ class MpiTest {
     @ParameterizedTest
     @EnumSource
     void aRankThatHangsInABlockIsNamedByAllOthers(Library library) throws Exception {
-        MpiRun run = run(library, 4, "block", "2");
+        MpiRun run = run(library, 4, "block", "5");
         assertThat(run.status()).as(run.output()).isEqualTo(Ranks.FAILED);
         String inBlock = "barrier 'scatter layers.3' of group ranks 2-3, call 1 in step 17";
         assertThat(run.said(2))

@@ -192,9 +192,7 @@ final class RankSteps implements AutoCloseable {
 
     private MemorySegment header(Meeting m) {
         MemorySegment header = mine.bytes((long) HEADER_LONGS * Long.BYTES);
-        long[] longs = {
-            steps, m.work().ordinal(), m.start(), m.tokens(), m.all() ? 1 : 0, m.sequences(), m.wanted()
-        };
+        long[] longs = {steps, m.work().ordinal(), m.start(), m.tokens(), m.all() ? 1 : 0, m.sequences(), m.wanted()};
         for (int i = 0; i < HEADER_LONGS; i++) {
             header.setAtIndex(I64, i, longs[i]);
         }

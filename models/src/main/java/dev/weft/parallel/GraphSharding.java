@@ -184,11 +184,9 @@ final class GraphSharding {
             case MoeCombine c when fixed -> List.of(combineFixed(node, c, in));
             case MoeCombine c -> List.of(combine(node, c, in));
             case Gather op
-            when block(node, 0) > 1 ->
-                List.of(spread(block(node, 0), op, in[1], rows -> new Value[] {in[0], rows}));
+            when block(node, 0) > 1 -> List.of(spread(block(node, 0), op, in[1], rows -> new Value[] {in[0], rows}));
             case Gemm op
-            when block(node, 1) > 1 ->
-                List.of(spread(block(node, 1), op, in[0], rows -> new Value[] {rows, in[1]}));
+            when block(node, 1) > 1 -> List.of(spread(block(node, 1), op, in[0], rows -> new Value[] {rows, in[1]}));
             case GroupedGemm op when block(node, 1) > 1 -> List.of(grouped(block(node, 1), op, in));
             case SparseAttention op
             when context != null -> {

@@ -56,8 +56,10 @@ public record ParallelPlan(
 
     public ParallelPlan {
         if (ranks < 1 || head < 1 || output < 1 || capacity < 0 || fixedTokens < AUTOMATIC) {
-            throw new RequestException("parallel plan: found " + ranks + " ranks, blocks of " + head + " for the head and of "
-                    + output + " for output projections, a capacity of " + capacity + " rows and the fixed layout up to "
+            throw new RequestException("parallel plan: found " + ranks + " ranks, blocks of " + head
+                    + " for the head and of "
+                    + output + " for output projections, a capacity of " + capacity
+                    + " rows and the fixed layout up to "
                     + fixedTokens + " tokens, expected 1 or more ranks in all and in a block, and no negative numbers");
         }
         if (placement != null && placement.size() != ranks) {
@@ -215,7 +217,9 @@ public record ParallelPlan(
      */
     public ShardedGraph share(Graph graph, ModelConfig c, int rank) {
         check(c);
-        return ranks == 1 ? ShardedGraph.whole(graph) : new GraphSharding(this, table(c), rank, graph, false, null).run();
+        return ranks == 1
+                ? ShardedGraph.whole(graph)
+                : new GraphSharding(this, table(c), rank, graph, false, null).run();
     }
 
     /**

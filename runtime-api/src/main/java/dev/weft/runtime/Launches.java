@@ -63,14 +63,14 @@ final class Launches implements AutoCloseable {
         List<Step> steps = compiled.steps();
         steps.stream()
                 .filter(Step::isCollective)
-                .map(s -> requireNonNull(compiled.options().groups()).of(ranks(s)).orElseThrow())
+                .map(s ->
+                        requireNonNull(compiled.options().groups()).of(ranks(s)).orElseThrow())
                 .distinct()
                 .forEach(group -> collectives.add(new Collectives(spi(), group, this::bindLate)));
         for (int i = 0; i < steps.size(); ) {
             int end = i;
             // poison goes between the nodes
-            if (spi() instanceof Capturing
-                    && !compiled.options().poisonWorkspace()) {
+            if (spi() instanceof Capturing && !compiled.options().poisonWorkspace()) {
                 while (end < steps.size() && isRecordable(steps.get(end))) {
                     end++;
                 }

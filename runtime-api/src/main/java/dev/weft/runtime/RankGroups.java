@@ -74,6 +74,7 @@ public final class RankGroups implements AutoCloseable {
 
     @Override
     public String toString() {
-        return "group " + all.name() + " of " + all.size() + (blocks.isEmpty() ? "" : " with blocks of " + new TreeSet<>(blocks.keySet()));
+        return "group " + all.name() + " of " + all.size()
+                + (blocks.isEmpty() ? "" : " with blocks of " + new TreeSet<>(blocks.keySet()));
     }
 }

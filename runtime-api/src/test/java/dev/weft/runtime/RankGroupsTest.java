@@ -38,8 +38,8 @@ class RankGroupsTest {
             assertThat(groups).hasToString("group world of 8 with blocks of [2, 4]");
             Communicator four = groups.of(4).orElseThrow();
             Communicator two = groups.of(2).orElseThrow();
-            return all.rank() + " of " + all.name() + ", " + four.rank() + " of " + four.name() + ", " + two.rank() + " of "
-                    + two.name();
+            return all.rank() + " of " + all.name() + ", " + four.rank() + " of " + four.name() + ", " + two.rank()
+                    + " of " + two.name();
         }
     }
 
@@ -49,7 +49,8 @@ class RankGroupsTest {
         for (int size : new int[] {3, 0, 16}) {
             assertThatThrownBy(() -> RankGroups.split(first, Set.of(size)))
                     .isInstanceOf(RequestException.class)
-                    .hasMessage("group world of 8 ranks: found blocks of " + size + ", expected a divisor of the ranks");
+                    .hasMessage(
+                            "group world of 8 ranks: found blocks of " + size + ", expected a divisor of the ranks");
         }
     }
 }

@@ -119,7 +119,8 @@ final class NcclGroup implements DeviceCommunicator {
         }
         world.requireWhole();
         return new NcclComm.Call(
-                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + world.step(), bytes);
+                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + world.step(),
+                bytes);
     }
 
     @Override

@@ -246,8 +246,8 @@ class NcclModelTest {
 
     /** The sequences of the first ranks; others have none. */
     private static float[][][] spread(Joining joining, ParallelPlan plan) throws Exception {
-        List<Future<float[][]>> results = ranks(
-                joining, options(), plan, (model, rank) -> rank < RANKS ? sequence(model, rank) : new float[0][]);
+        List<Future<float[][]>> results =
+                ranks(joining, options(), plan, (model, rank) -> rank < RANKS ? sequence(model, rank) : new float[0][]);
         for (int r = RANKS; r < plan.ranks(); r++) {
             results.get(r).get();
         }

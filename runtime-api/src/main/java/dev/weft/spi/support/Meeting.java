@@ -131,10 +131,7 @@ final class Meeting {
 
     /** Ranks that have not come to the current meeting. */
     private List<Integer> absent() {
-        return IntStream.range(0, size)
-                .filter(i -> present[i] == null)
-                .boxed()
-                .toList();
+        return IntStream.range(0, size).filter(i -> present[i] == null).boxed().toList();
     }
 
     void send(int from, int to, String what, long step, MemorySegment data) {

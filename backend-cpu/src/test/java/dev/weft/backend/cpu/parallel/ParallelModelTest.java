@@ -297,8 +297,8 @@ class ParallelModelTest {
         } catch (RequestException e) {
             assertThat(e)
                     .hasMessageMatching(
-                            "layers\\.0\\.ffn\\.moeSend.*: rank [01] would receive \\d+ rows, \\d+ of them for expert [0-7],"
-                                    + " expected at most the capacity of 20; .*");
+                            "layers\\.0\\.ffn\\.moeSend.*: rank [01] would receive \\d+ rows, \\d+ of them for expert"
+                                    + " [0-7], expected at most the capacity of 20; .*");
             return e.getMessage();
         }
     }
@@ -395,7 +395,8 @@ class ParallelModelTest {
     @CsvSource({
         "4, 3, 1, head=3 is no divisor of the ranks",
         "4, 1, 8, output=8 is no divisor of the ranks",
-        "8, 8, 8, 'o_groups 4 is no multiple of the ranks; hidden_size 512 gives no whole FP8 blocks of 128 rows to each'",
+        "8, 8, 8, 'o_groups 4 is no multiple of the ranks; hidden_size 512 gives no whole FP8 blocks of 128 rows to"
+                + " each'",
         "8, 2, 3, output=3 is no divisor of the ranks",
         "16, 1, 8, 'o_groups 4 is no multiple of the ranks in a block of output=8; hidden_size 512'",
     })

@@ -2,20 +2,23 @@
 # Judges the CUDA backend on the machine it runs on: unpack weft-acceptance.tgz, run this. Needs bash, coreutils, awk and a
 # driver; python3 with torch and compute-sanitizer are used where they are, and named as absent where not.
 #
-#   accept.sh [--dry EMULATOR] [--out FOLDER]
+#   accept.sh [--dry EMULATOR] [--only PHASE,...] [--out FOLDER]
 #
 # Phases follow each other with a limit each, all together within ten minutes; one that dies leaves its row. FOLDER (results)
 # receives table.csv, results.json and a log of each phase; the table is printed last. Exit code: number of failed rows, at
-# most 100. --dry runs the recipe on the emulator built in the folder EMULATOR; no speed is measured then.
+# most 100. --dry runs the recipe on the emulator built in the folder EMULATOR; no speed is measured then. --only leaves out all
+# but the phases named, as the first column names them, and devices: for a quick look, and for the test of this file.
 set -u
 here=$(CDPATH= cd -- "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 out=results
 emulator=
+only=
 while [ $# -gt 0 ]; do
   case $1 in
     --dry) emulator=${2:?--dry: the folder of the emulator}; shift 2 ;;
+    --only) only=,${2:?--only: names of phases},; shift 2 ;;
     --out) out=${2:?--out: a folder}; shift 2 ;;
-    *) echo "accept.sh: found '$1', expected --dry EMULATOR or --out FOLDER" >&2; exit 100 ;;
+    *) echo "accept.sh: found '$1', expected --dry EMULATOR, --only PHASE,... or --out FOLDER" >&2; exit 100 ;;
   esac
 done
 mkdir -p "$out"
@@ -33,6 +36,11 @@ export WEFT_JAVA_OPTS=$emulated
 row() { # PHASE CASE RESULT OURS_US YARDSTICK_US OF_LIMIT REMARK
   local IFS=$'\t'
   echo "$*" >>"$rows"
+}
+
+# wanted NAME: whether the phase is run; NAME may be longer by a dot and a case.
+wanted() {
+  [ -z "$only" ] || case $only in *",${1%%.*},"*) true ;; *) false ;; esac
 }
 
 # phase NAME SECONDS COMMAND...: runs it with a limit, output to NAME.log, and says whether it succeeded.
@@ -53,6 +61,7 @@ phase() {
 # check NAME SECONDS COMMAND...: a phase whose exit code is the result.
 check() {
   local code
+  [ "$1" = devices ] || wanted "$1" || return 0
   took=0
   phase "$@"
   code=$?
@@ -88,13 +97,16 @@ if ! check devices 30 "$weft" devices --verbose || ! grep -q "$device" "$out/dev
   finish
 fi
 grep "$device" "$out/devices.log" >&2
+grep -o 'kernels: .*' "$out/devices.log" | while read -r line; do row build "" info "" "" "" "$line"; done
 if grep -q EMULATOR "$out/devices.log" && [ -z "$emulator" ]; then
   row devices "$device" FAIL "" "" "" "an emulator, without --dry"
   finish
 fi
 
 torch=
-if [ -z "$emulator" ] && python3 -c 'import torch; torch.cuda.init()' >"$out/torch.log" 2>&1; then
+if ! wanted yardstick; then
+  :
+elif [ -z "$emulator" ] && python3 -c 'import torch; torch.cuda.init()' >"$out/torch.log" 2>&1; then
   torch=yes
   # ceilings first, then the shapes of the benchmarks below
   phase yardstick 60 python3 "$here/yardstick.py" "$out/yardstick.tsv" ||
@@ -114,7 +126,7 @@ if [ -n "$emulator" ]; then
   part=(--ops norm)
   prompt=(--prompt 2 --decode 1)
 fi
-check verify 180 "$weft" verify --device "$device" "${part[@]}"
+check verify 180 "$weft" verify --device "$device" --rounds 1 "${part[@]}"
 export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=true"
 check verify-overlap 90 "$weft" verify --device "$device" "${part[@]}"
 for overlap in false true; do
@@ -124,10 +136,12 @@ done
 export WEFT_JAVA_OPTS=$emulated
 [ -n "$emulator" ] || check verify-simple 120 "$weft" verify --device "$device/simple"
 check graph 30 "$weft" compile --model flash --device "$device"
-grep -E '^(a step|window|csa|hca)' "$out/graph.log" | while read -r line; do row graph launches info "" "" "" "$line"; done
+! wanted graph || grep -E '^(a step|window|csa|hca)' "$out/graph.log" | while read -r line; do row graph launches info "" "" "" "$line"; done
 
 for tool in memcheck racecheck; do
-  if [ -n "$emulator" ]; then
+  if ! wanted "$tool"; then
+    :
+  elif [ -n "$emulator" ]; then
     row "$tool" "" absent "" "" "" "the emulator checks memory itself"
   elif command -v compute-sanitizer >/dev/null; then
     check "$tool" 60 compute-sanitizer --tool "$tool" --target-processes all --error-exitcode 1 \
@@ -145,13 +159,19 @@ report() { # PHASE CASE FILE
     function value(line) { sub(/^[^:]*: */, "", line); gsub(/[",]/, "", line); return line }
     BEGIN { while ((getline line < sticks) > 0) { split(line, f, "\t"); stick[f[1] " " f[2] " " f[3] " " f[4]] = f[5] } }
     /"work" :/ { if (work != "") show(); work = value($0); delete got; share = "" }
-    /"(weights|m|k|n|kernel|gbps|gflops)" :/ { split($0, q, "\""); got[q[2]] = value($0) }
-    /"median" :/ { median = value($0) * 1e6 }
+    /"clock" :/ { clock = value($0) }
+    /"limit" : \{/ { limits = 1 }
+    /"measuredBy" :/ { limits = 0 }
+    limits && /"(kind|value)" :/ { split($0, q, "\""); got["limit " q[2]] = value($0); next }
+    /"(weights|m|k|n|copies|kernel|gbps|gflops)" :/ { split($0, q, "\""); got[q[2]] = value($0) }
+    /"median" :/ { median = value($0) * 1e6 }  # of all copies of a product
     /^    "ofLimit" :/ { share = sprintf("%.2f", value($0)) }
-    function show(  shape) {
+    function show(  shape, copies) {
+      copies = got["copies"] == "" ? 1 : got["copies"]
       shape = got["weights"] " " got["m"] " " got["k"] " " got["n"]
-      printf "%s\t%s\tmeasured\t%.1f\t%s\t%s\t%s, %.1f GB/s, %.0f GFLOP/s\n", phase, got["m"] == "" ? name : shape, median,
-        stick[shape], share, got["kernel"], got["gbps"], got["gflops"]
+      printf "%s\t%s\tmeasured\t%.1f\t%s\t%s\t%s, %.1f GB/s, %.0f GFLOP/s, limit %s %.0f G/s, %s clock\n", phase,
+        got["m"] == "" ? name : shape, median / copies, stick[shape], share, got["kernel"], got["gbps"], got["gflops"],
+        got["limit kind"], got["limit value"] / 1e9, clock
     }
     END { if (work != "") show() }' "$3" >>"$rows"
 }
@@ -159,6 +179,7 @@ report() { # PHASE CASE FILE
 bench() { # PHASE CASE SECONDS ARGUMENTS...
   local name=$1 what=$2 limit=$3
   shift 3
+  wanted "$name" || return 0
   if phase "$name" "$limit" "$weft" bench "$@" --device "$device" --json; then
     report "${name%%.*}" "$what" "$out/$name.log"
   else
@@ -167,8 +188,9 @@ bench() { # PHASE CASE SECONDS ARGUMENTS...
 }
 
 if [ -n "$emulator" ]; then
-  row gemm "" absent "" "" "" "emulator: says nothing of speed"
-  row layer "" absent "" "" "" "emulator: says nothing of speed"
+  for name in gemm layer; do
+    ! wanted "$name" || row "$name" "" absent "" "" "" "emulator: says nothing of speed"
+  done
 else
   for weights in mxfp4 fp8 bf16; do
     for m in 1 32 128 4096; do

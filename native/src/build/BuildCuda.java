@@ -7,6 +7,7 @@ import java.security.MessageDigest;
 import java.security.NoSuchAlgorithmException;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.Comparator;
 import java.util.HexFormat;
 import java.util.List;
 import java.util.Map;
@@ -20,7 +21,8 @@ import java.util.regex.Pattern;
 import java.util.stream.Stream;
 
 /**
- * Compiles the CUDA kernels with nvcc, where it is on the PATH or in CUDA_HOME. A single-file program:
+ * Compiles the CUDA kernels with nvcc, where it is on the PATH or in CUDA_HOME, and puts their texts beside the images, for
+ * NVRTC. A single-file program:
  *
  * <pre>
  * BuildCuda.java (default|all|none|TARGET,...) SOURCES WORK IMAGES   images for the jar, run by Maven
@@ -63,8 +65,11 @@ final class BuildCuda {
                     + " or (check|update) SOURCES WORK; got: " + String.join(" ", args));
             System.exit(2);
         }
+        if (!gate) {
+            deliverSources(Path.of(args[1]), Path.of(args[3]).resolve("source"));
+        }
         if (args[0].equals("none")) {
-            remove(Path.of(args[3]));
+            keepOnly(List.of(), Path.of(args[3]));
             return;
         }
         List<String> targets = gate
@@ -188,43 +193,81 @@ final class BuildCuda {
         }
     }
 
-    /** Copies what changed, and removes images that nothing stands for any more. */
-    private void deliver(List<Image> images, Path folder) throws IOException {
+    /** Copies what changed, with a note of what it was made of, and removes images that nothing stands for any more. */
+    private void deliver(List<Image> images, Path folder) throws IOException, InterruptedException {
         Files.createDirectories(folder);
-        List<String> wanted = images.stream().map(Image::file).toList();
+        String about = "build.properties";
+        Files.writeString(
+                work.resolve(about),
+                "commit=" + commit() + "\nnvcc=" + version + "\nsources="
+                        + Files.readString(folder.resolve("source/hash")) + "\n");
+        List<String> wanted = Stream.concat(images.stream().map(Image::file), Stream.of(about)).toList();
         keepOnly(wanted, folder);
         for (String name : wanted) {
-            Path from = work.resolve(name);
-            Path to = folder.resolve(name);
-            if (!Files.exists(to) || Files.mismatch(from, to) >= 0) {
-                Files.copy(from, to, StandardCopyOption.REPLACE_EXISTING);
-            }
+            copy(work.resolve(name), folder.resolve(name));
         }
     }
 
-    private static void keepOnly(List<String> wanted, Path folder) throws IOException {
-        try (Stream<Path> files = Files.list(folder)) {
-            for (Path file : files.toList()) {
-                if (!wanted.contains(file.getFileName().toString())) {
+    /** The commit that the kernels are of, with a plus if files differ from it; unknown outside of a repository. */
+    private String commit() throws IOException, InterruptedException {
+        Path log = work.resolve("commit.log");
+        String git = find("git");
+        if (git == null || call(List.of(git, "-C", sources.toString(), "rev-parse", "HEAD"), log) != 0) {
+            return "unknown";
+        }
+        String head = Files.readString(log).strip();
+        call(List.of(git, "-C", sources.toString(), "status", "--porcelain", "."), log);
+        return head + (Files.readString(log).isBlank() ? "" : "+");
+    }
+
+    /** Copies kernels and headers, with a list of their names and a hash of names and contents. */
+    private static void deliverSources(Path sources, Path folder) throws IOException, NoSuchAlgorithmException {
+        List<String> names;
+        try (Stream<Path> files = Files.walk(sources)) {
+            names = files.map(f -> sources.relativize(f).toString())
+                    .filter(name -> name.endsWith(".cu") || name.endsWith(".cuh"))
+                    .sorted()
+                    .toList();
+        }
+        MessageDigest digest = MessageDigest.getInstance("SHA-256");
+        for (String name : names) {
+            byte[] text = Files.readAllBytes(sources.resolve(name));
+            digest.update((name + "\n" + text.length + "\n").getBytes(StandardCharsets.UTF_8));
+            digest.update(text);
+        }
+        String hash = HexFormat.of().formatHex(digest.digest());
+        Path known = folder.resolve("hash");
+        if (Files.exists(known) && Files.readString(known).equals(hash)) {
+            return;
+        }
+        if (Files.isDirectory(folder)) {
+            try (Stream<Path> files = Files.walk(folder)) {
+                for (Path file : files.sorted(Comparator.reverseOrder()).toList()) {
                     Files.delete(file);
                 }
             }
         }
+        for (String name : names) {
+            Files.createDirectories(folder.resolve(name).getParent());
+            copy(sources.resolve(name), folder.resolve(name));
+        }
+        Files.writeString(folder.resolve("index"), String.join("\n", names));
+        Files.writeString(known, hash);
     }
 
-    /** Images of an earlier build, and folders left empty, for which a jar would have entries. */
-    private static void remove(Path folder) throws IOException {
-        if (Files.isDirectory(folder)) {
-            keepOnly(List.of(), folder);
+    private static void copy(Path from, Path to) throws IOException {
+        if (!Files.exists(to) || Files.mismatch(from, to) >= 0) {
+            Files.copy(from, to, StandardCopyOption.REPLACE_EXISTING);
         }
-        for (Path empty = folder; empty.getNameCount() > 1; empty = empty.getParent()) {
-            if (Files.isDirectory(empty)) {
-                try (Stream<Path> files = Files.list(empty)) {
-                    if (files.findAny().isPresent()) {
-                        return;
-                    }
+    }
+
+    /** Removes images of an earlier build. */
+    private static void keepOnly(List<String> wanted, Path folder) throws IOException {
+        try (Stream<Path> files = Files.list(folder)) {
+            for (Path file : files.filter(Files::isRegularFile).toList()) {
+                if (!wanted.contains(file.getFileName().toString())) {
+                    Files.delete(file);
                 }
-                Files.delete(empty);
             }
         }
     }

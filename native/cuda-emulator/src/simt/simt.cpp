@@ -1,6 +1,7 @@
 // What kernels call, for the block that their host thread runs.
 #include "weft/cuda/simt.h"
 
+#include <chrono>
 #include <cstdint>
 #include <string>
 
@@ -83,6 +84,11 @@ void commit_copies() {
 
 void wait_copies(int pending) {
     this_block->running().copies.wait(static_cast<unsigned>(pending));
+}
+
+unsigned long long nanoseconds() {
+    return static_cast<unsigned long long>(
+        std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
 }
 
 void die(const char *rule, const char *detail) {

@@ -113,6 +113,9 @@ void begin_copy(void *to, const void *from, unsigned bytes, unsigned valid);
 void commit_copies();
 void wait_copies(int pending);
 
+/** Of a clock that only goes forward. */
+unsigned long long nanoseconds();
+
 /** Reports a fault under this name and ends the launch. */
 [[noreturn]] void die(const char *rule, const char *detail);
 

@@ -1,4 +1,5 @@
-// Copies from global to shared memory that the thread does not wait for, and loads of data that is read once.
+// Copies from global to shared memory that the thread does not wait for, loads of data that is read once, barriers of parts of
+// a block, and the device's clock.
 #ifndef WEFT_CUDA_ASYNC_CUH
 #define WEFT_CUDA_ASYNC_CUH
 
@@ -28,6 +29,10 @@ __device__ __forceinline__ uint4 load_once(const uint4 *from) {
 
 __device__ __forceinline__ void sync_threads(int barrier, int threads) {
     simt::named_barrier(barrier, threads);
+}
+
+__device__ __forceinline__ i64 nanoseconds() {
+    return static_cast<i64>(simt::nanoseconds());
 }
 
 #else
@@ -63,6 +68,13 @@ __device__ __forceinline__ uint4 load_once(const uint4 *from) {
 // Barrier 1..15 of so many threads of the block, in whole warps.
 __device__ __forceinline__ void sync_threads(int barrier, int threads) {
     asm volatile("bar.sync %0, %1;" ::"r"(barrier), "r"(threads) : "memory");
+}
+
+// Of a clock that all multiprocessors share; it may stand still for a microsecond.
+__device__ __forceinline__ i64 nanoseconds() {
+    i64 now;
+    asm volatile("mov.u64 %0, %%globaltimer;" : "=l"(now)::"memory");
+    return now;
 }
 
 #endif

@@ -5,6 +5,13 @@
 
 #include "weft/cuda/gemm.cuh"
 
+// What is compiled for Hopper alone; Java asks for such kernels on no other chip.
+#if defined(WEFT_CUDA_EMULATOR) || !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#define WEFT_ON_HOPPER(...) __VA_ARGS__
+#else
+#define WEFT_ON_HOPPER(...) __trap()
+#endif
+
 namespace weft {
 
 // ---- B: tiles of rows of 64 BF16 values of K, row n at byte 128 n, 16-byte units in swizzled order; 1024-byte aligned
@@ -34,19 +41,19 @@ __device__ __forceinline__ u64 wgmma_descriptor(const void *tile, int step) {
 
 #ifdef WEFT_CUDA_EMULATOR
 
-// d += or = A[64, 16] B[16, 8 * fragments]; a warp has rows 16 w .. 16 w + 15 of A, as in mma.m16n8k16.
-template <int FRAGMENTS>
-void wgmma_bf16(FragmentSums<2> (&d)[FRAGMENTS], const u32 (&a)[4], u64 b, bool accumulate) {
+// d += or = A B; a warp has rows 16 w .. 16 w + 15 of A, as in mma.m16n8. A step is 32 bytes of K, whatever the format.
+template <int FRAGMENTS, class Multiply>
+void play_wgmma(FragmentSums<2> (&d)[FRAGMENTS], u64 b, bool accumulate, const Multiply &multiply) {
     if (b >> 62 != 1 || (b >> 32 & 0x3FFF) != 64) {
         simt::die("wgmma-descriptor", "only the 128-byte swizzle with groups of 1024 bytes is emulated");
     }
     const u8 *memory = static_cast<const u8 *>(simt::shared_memory());
     const u32 start = static_cast<u32>(b & 0x3FFFu) << 4;
-    const auto word = [&](u32 n, u32 k) {
-        const u32 linear = start + n * 128u + 2u * k;
-        u32 pair;
-        __builtin_memcpy(&pair, memory + (linear ^ (linear >> 3 & 0x70u)), 4);  // address bits 4-6 with bits 7-9
-        return pair;
+    const auto word = [&](u32 n, u32 byte) {
+        const u32 linear = start + n * 128u + byte;
+        u32 values;
+        __builtin_memcpy(&values, memory + (linear ^ (linear >> 3 & 0x70u)), 4);  // address bits 4-6 with bits 7-9
+        return values;
     };
     const u32 c = static_cast<u32>(lane_id() % 4);
     for (int f = 0; f < FRAGMENTS; f++) {
@@ -54,8 +61,22 @@ void wgmma_bf16(FragmentSums<2> (&d)[FRAGMENTS], const u32 (&a)[4], u64 b, bool 
         for (float &v : d[f].d[0]) {
             v = accumulate ? v : 0.0f;
         }
-        mma_bf16(d[f].d[0], a[0], a[1], a[2], a[3], word(n, 2 * c), word(n, 2 * c + 8));
+        multiply(d[f].d[0], word(n, 4 * c), word(n, 4 * c + 16));
     }
+}
+
+// d += or = A[64, 16] B[16, 8 * fragments]
+template <int FRAGMENTS>
+void wgmma_bf16(FragmentSums<2> (&d)[FRAGMENTS], const u32 (&a)[4], u64 b, bool accumulate) {
+    play_wgmma(d, b, accumulate, [&](float (&sums)[4], u32 b0, u32 b1) { mma_bf16(sums, a, b0, b1); });
+}
+
+// d += or = A[64, 32] B[32, 8 * fragments]
+template <int FRAGMENTS>
+void wgmma_e4m3(FragmentSums<2> (&d)[FRAGMENTS], const u32 (&a)[4], u64 b, bool accumulate) {
+    play_wgmma(d, b, accumulate, [&](float (&sums)[4], u32 b0, u32 b1) {
+        mma_e4m3(sums, a[0], a[1], a[2], a[3], b0, b1);
+    });
 }
 
 __device__ __forceinline__ void wgmma_fence() {}
@@ -92,6 +113,23 @@ __device__ __forceinline__ void wgmma_bf16(FragmentSums<2> (&d)[16], const u32 (
         "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
         "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
         "{%64, %65, %66, %67}, %68, p, 1, 1, 0;}"
+        : WEFT_SUMS(0), WEFT_SUMS(1), WEFT_SUMS(2), WEFT_SUMS(3),
+          WEFT_SUMS(4), WEFT_SUMS(5), WEFT_SUMS(6), WEFT_SUMS(7),
+          WEFT_SUMS(8), WEFT_SUMS(9), WEFT_SUMS(10), WEFT_SUMS(11),
+          WEFT_SUMS(12), WEFT_SUMS(13), WEFT_SUMS(14), WEFT_SUMS(15)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<u32>(accumulate)));
+}
+
+// d += or = A[64, 32] B[32, 128]; sums have fewer bits than F32
+__device__ __forceinline__ void wgmma_e4m3(FragmentSums<2> (&d)[16], const u32 (&a)[4], u64 b, bool accumulate) {
+    asm volatile(
+        "{.reg .pred p; setp.ne.b32 p, %69, 0; "
+        "wgmma.mma_async.sync.aligned.m64n128k32.f32.e4m3.e4m3 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31, "
+        "%32, %33, %34, %35, %36, %37, %38, %39, %40, %41, %42, %43, %44, %45, %46, %47, "
+        "%48, %49, %50, %51, %52, %53, %54, %55, %56, %57, %58, %59, %60, %61, %62, %63}, "
+        "{%64, %65, %66, %67}, %68, p, 1, 1;}"
         : WEFT_SUMS(0), WEFT_SUMS(1), WEFT_SUMS(2), WEFT_SUMS(3),
           WEFT_SUMS(4), WEFT_SUMS(5), WEFT_SUMS(6), WEFT_SUMS(7),
           WEFT_SUMS(8), WEFT_SUMS(9), WEFT_SUMS(10), WEFT_SUMS(11),

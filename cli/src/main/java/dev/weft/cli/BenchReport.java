@@ -7,6 +7,7 @@ import java.time.Instant;
 import java.time.temporal.ChronoUnit;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.stream.DoubleStream;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
@@ -18,7 +19,10 @@ import tools.jackson.databind.node.ObjectNode;
  */
 final class BenchReport {
     /** Fields that stand at the top if they hold for all results, else in each. */
-    private static final List<String> SHARED = List.of("device", "hardware", "tier", "level", "threads", "numerics");
+    private static final List<String> SHARED = List.of("device", "hardware", "tier", "level", "threads", "numerics", "clock");
+
+    /** Benchmarks of what a device computes; others are about more than the device. */
+    private static final Set<String> OF_KERNELS = Set.of("gemm", "op", "layer");
 
     private final String benchmark;
     private final BenchOptions options;
@@ -41,6 +45,7 @@ final class BenchReport {
         to.put("tier", device.info().tier());
         to.put("level", device.level());
         to.put("threads", device.threads());
+        to.put("clock", OF_KERNELS.contains(benchmark) && device.hasClock() ? "device" : "host");
         to.setAll(details);
         to.put("bytes", (long) r.work().bytes());
         to.put("flops", (long) r.work().flops());

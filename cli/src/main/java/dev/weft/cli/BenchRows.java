@@ -26,6 +26,7 @@ final class BenchRows {
             Column.text("tier"),
             Column.text("level"),
             Column.integer("threads"),
+            Column.text("clock"),
             Column.integer("rounds"),
             Column.integer("warmUp"),
             Column.integer("seed"),

@@ -46,6 +46,12 @@ final class ChromeTrace {
         return events.isEmpty();
     }
 
+    /** How long it took, of a node by its device's clock if that has one. */
+    static long nanos(RecordedEvent event) {
+        long device = isKernel(event) && event.hasField("deviceTime") ? event.getLong("deviceTime") : 0;
+        return device == 0 ? event.getDuration().toNanos() : device;
+    }
+
     private static boolean isKernel(RecordedEvent event) {
         return event.getEventType().getName().equals(KERNEL);
     }
@@ -69,7 +75,7 @@ final class ChromeTrace {
     private void add(ArrayNode out, RecordedEvent event) {
         String type = event.getEventType().getName().substring(PREFIX.length());
         ObjectNode span = out.addObject().put("ph", "X").put("cat", type).put("name", name(event, type));
-        span.put("ts", micros(event)).put("dur", event.getDuration().toNanos() / NANOS_PER_MICRO);
+        span.put("ts", micros(event)).put("dur", nanos(event) / NANOS_PER_MICRO);
         span.put("pid", 1).put("tid", tracks.computeIfAbsent(track(event), name -> tracks.size() + 1));
         ObjectNode fields = span.putObject("args");
         for (ValueDescriptor field : event.getFields()) {

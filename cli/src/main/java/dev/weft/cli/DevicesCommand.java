@@ -7,6 +7,7 @@ import dev.weft.spi.Backends;
 import dev.weft.spi.DeviceInfo;
 import dev.weft.spi.Probe;
 import java.lang.management.ManagementFactory;
+import java.util.ArrayList;
 import java.util.List;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Option;
@@ -58,6 +59,18 @@ final class DevicesCommand extends WeftCommand {
         }
     }
 
+    /** What the backend has to say, then what its library answers to the operators' calls on each device. */
+    private static List<String> details(Weft weft, DeviceReport report, String backend) {
+        List<String> lines = new ArrayList<>(weft.details(backend));
+        for (DeviceInfo d : report.devices()) {
+            if (d.id().backend().equals(backend)) {
+                VerifyFunctions.of(weft.device(d.id()).spi(), VerifyFunctions.cases())
+                        .ifPresent(f -> f.lines().forEach(line -> lines.add(d.id() + " " + line)));
+            }
+        }
+        return lines;
+    }
+
     private void print(Weft weft, DeviceReport report, List<Variant> variants) {
         report.print(terminal);
         if (!verbose) {
@@ -70,7 +83,7 @@ final class DevicesCommand extends WeftCommand {
         for (Backends.Status s : weft.backends()) {
             if (s.probe() instanceof Probe.Available a) {
                 terminal.printf("%-16s backend version %s, priority %d%n", s.name(), a.version(), a.priority());
-                weft.details(s.name()).forEach(line -> terminal.printf("%-16s %s%n", "", line));
+                details(weft, report, s.name()).forEach(line -> terminal.printf("%-16s %s%n", "", line));
             }
         }
         terminal.printf("%-16s %s%n", "weft", Version.text());
@@ -100,7 +113,7 @@ final class DevicesCommand extends WeftCommand {
                             .put("version", a.version())
                             .put("priority", a.priority());
                     ArrayNode details = backend.putArray("details");
-                    weft.details(s.name()).forEach(details::add);
+                    details(weft, report, s.name()).forEach(details::add);
                 }
             }
             root.put("weft", Version.text());

@@ -158,7 +158,7 @@ final class TraceCommand extends WeftCommand {
         }
         Map<String, Sum> sums = new TreeMap<>();
         kernels.forEach(e ->
-                sums.merge(e.getString("kernel"), new Sum(1, e.getDuration().toNanos()), Sum::plus));
+                sums.merge(e.getString("kernel"), new Sum(1, ChromeTrace.nanos(e)), Sum::plus));
         long total = sums.values().stream().mapToLong(Sum::nanos).sum();
         TextTable table = new TextTable(false, "kernel", "nodes", "ms", "share");
         sums.entrySet().stream()

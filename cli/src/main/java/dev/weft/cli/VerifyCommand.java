@@ -9,10 +9,13 @@ import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
 import dev.weft.spi.DeviceInfo;
+import java.nio.file.Path;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Locale;
 import java.util.Map;
+import java.util.Optional;
+import java.util.SplittableRandom;
 import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
@@ -20,11 +23,19 @@ import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** {@code weft verify}: the operator conformance suite on a device. */
+/** {@code weft verify}: what a device's library offers, the operator conformance suite, and a model. */
 @Command(
         name = "verify",
-        description = "Run the operator conformance suite on a device: every operator against the scalar reference.")
+        description = {
+            "Run the operator conformance suite on a device: every operator against the scalar reference.",
+            "Before that, the functions of an installed library are held against its headers and asked whether they take"
+                    + " the operators' calls. Afterwards a model runs node by node and as a whole.",
+            "Operands are the same at every run; --rounds adds runs with others."
+        })
 final class VerifyCommand extends WeftCommand {
+    /** Seeds that are drawn are short enough to be typed. */
+    private static final long DRAWN_BELOW = 1_000_000_000L;
+
     @Option(
             names = "--device",
             paramLabel = "ID",
@@ -41,6 +52,25 @@ final class VerifyCommand extends WeftCommand {
             description = "Worker threads of the CPU. Default: one per processor.")
     private int threads;
 
+    @Option(
+            names = "--rounds",
+            paramLabel = "N",
+            description = "Rounds with fresh random operands, after the suite's own. Default: 0, with --seed 1.")
+    private @Nullable Integer rounds;
+
+    @Option(
+            names = "--seed",
+            paramLabel = "N",
+            description = "Seed of the first of these rounds, the next has N + 1; 1 or more. Default: drawn by chance."
+                    + " It is printed, and every failure names its own.")
+    private @Nullable Long seed;
+
+    @Option(
+            names = "--model",
+            paramLabel = "MODEL",
+            description = "Folder of the checkpoint that runs last. Default: a small one; none with --ops.")
+    private @Nullable Path model;
+
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
@@ -51,18 +81,70 @@ final class VerifyCommand extends WeftCommand {
     @Override
     public Integer call() {
         List<OpCase> cases = matching();
+        Seeds seeds = seeds();
         BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
+        Optional<VerifyFunctions> functions;
+        Map<String, VerifyTally> tallies;
+        DeviceInfo info;
+        List<String> details;
         try (Backends backends = Backends.load(config);
                 BackendDevice target = open(backends)) {
-            Map<String, VerifyTally> tallies = run(cases, target);
-            print(target.info(), tallies);
-            return tallies.values().stream().allMatch(t -> t.failed() == 0) ? ExitCode.OK : ExitCode.FAILED;
+            info = target.info();
+            details = backends.details(info.id().backend());
+            functions = VerifyFunctions.of(target, cases);
+            tallies = run(cases, seeds, target);
         }
+        Optional<VerifyModel> ran = model(info.id(), config);
+        if (json) {
+            printJson(info, seeds, details, functions, tallies, ran);
+        } else {
+            print(info, seeds, functions, tallies);
+            ran.ifPresent(m -> m.print(terminal));
+        }
+        return passed(tallies) && ran.map(VerifyModel::passed).orElse(true) ? ExitCode.OK : ExitCode.FAILED;
+    }
+
+    private static boolean passed(Map<String, VerifyTally> tallies) {
+        return tallies.values().stream().allMatch(t -> t.failed() == 0);
+    }
+
+    private Optional<VerifyModel> model(DeviceId id, BackendConfig config) {
+        boolean wanted = model != null || part.isEmpty();
+        if (!wanted || VerifyModel.isReference(id)) {
+            return Optional.empty();
+        }
+        try (Backends backends = Backends.load(config)) {
+            return Optional.of(VerifyModel.of(backends, id, model));
+        }
+    }
+
+    /**
+     * Seeds of the rounds.
+     *
+     * @param first that of the first fresh round
+     * @param fresh rounds with fresh operands
+     */
+    private record Seeds(long first, int fresh) {
+        /** That of a round; round 0 is the suite's own. */
+        long of(int round) {
+            return round == 0 ? OpRunner.SUITE : first + round - 1;
+        }
+    }
+
+    private Seeds seeds() {
+        if (rounds != null && rounds < 0) {
+            throw new UsageException("--rounds: found " + rounds + ", expected 0 or more");
+        }
+        if (seed != null && seed < 1) {
+            throw new UsageException("--seed: found " + seed + ", expected 1 or more");
+        }
+        int fresh = rounds != null ? rounds : seed != null ? 1 : 0;
+        return new Seeds(seed != null ? seed : new SplittableRandom().nextLong(1, DRAWN_BELOW), fresh);
     }
 
     private List<OpCase> matching() {
         String wanted = part.toLowerCase(Locale.ROOT);
-        List<OpCase> cases = OpCases.all().stream()
+        List<OpCase> cases = VerifyFunctions.cases().stream()
                 .filter(c -> c.op().name().toLowerCase(Locale.ROOT).contains(wanted))
                 .toList();
         if (cases.isEmpty()) {
@@ -83,30 +165,56 @@ final class VerifyCommand extends WeftCommand {
                         "no device: every backend is absent: " + KnownBackends.absent(backends.statuses())));
     }
 
-    private Map<String, VerifyTally> run(List<OpCase> cases, BackendDevice target) {
+    private Map<String, VerifyTally> run(List<OpCase> cases, Seeds seeds, BackendDevice target) {
         Map<String, VerifyTally> tallies = new LinkedHashMap<>();
-        try (Progress progress = new Progress(terminal, "cases", Progress.Unit.CASES, cases.size())) {
-            for (int i = 0; i < cases.size(); i++) {
-                OpCase c = cases.get(i);
-                tallies.computeIfAbsent(c.op().name(), VerifyTally::new).add(OpRunner.run(target, c));
-                progress.accept(i + 1L);
+        long total = (long) cases.size() * (1 + seeds.fresh());
+        try (Progress progress = new Progress(terminal, "cases", Progress.Unit.CASES, total)) {
+            long done = 0;
+            for (int round = 0; round <= seeds.fresh(); round++) {
+                for (OpCase c : cases) {
+                    tallies.computeIfAbsent(c.op().name(), VerifyTally::new)
+                            .add(OpRunner.run(target, c, seeds.of(round)));
+                    progress.accept(++done);
+                }
             }
         }
         return tallies;
     }
 
-    private void print(DeviceInfo target, Map<String, VerifyTally> tallies) {
-        if (json) {
-            ObjectNode root = Json.object();
-            root.put("device", device == null ? target.id().toString() : device);
-            root.put("description", target.description());
-            ArrayNode operators = root.putArray("operators");
-            tallies.values().forEach(t -> t.toJson(operators.addObject()));
-            root.put("passed", tallies.values().stream().allMatch(t -> t.failed() == 0));
-            Json.print(terminal, root);
-            return;
+    private void printJson(
+            DeviceInfo target,
+            Seeds seeds,
+            List<String> details,
+            Optional<VerifyFunctions> functions,
+            Map<String, VerifyTally> tallies,
+            Optional<VerifyModel> ran) {
+        ObjectNode root = Json.object();
+        root.put("device", target.id().toString());
+        root.put("description", target.description());
+        root.put("tier", target.tier());
+        root.put("rounds", seeds.fresh());
+        if (seeds.fresh() > 0) {
+            root.put("seed", seeds.first());
         }
-        terminal.printf("%s (%s)%n", device == null ? target.id() : device, target.description());
+        details.forEach(root.putArray("details")::add);
+        functions.ifPresent(f -> f.toJson(root.putArray("functions")));
+        ArrayNode operators = root.putArray("operators");
+        tallies.values().forEach(t -> t.toJson(operators.addObject()));
+        ran.ifPresent(m -> m.toJson(root.putObject("model")));
+        root.put("passed", passed(tallies) && ran.map(VerifyModel::passed).orElse(true));
+        Json.print(terminal, root);
+    }
+
+    private void print(
+            DeviceInfo target, Seeds seeds, Optional<VerifyFunctions> functions, Map<String, VerifyTally> tallies) {
+        terminal.printf("%s (%s)%n", target.id(), target.description());
+        functions.ifPresent(f -> f.lines().forEach(line -> terminal.printf("%s%n", line)));
+        if (seeds.fresh() > 0) {
+            String rounds = seeds.fresh() == 1
+                    ? "1 round, seed " + seeds.first()
+                    : seeds.fresh() + " rounds, seeds " + seeds.first() + " to " + seeds.of(seeds.fresh());
+            terminal.printf("fresh operands: %s%n", rounds);
+        }
         tallies.values().forEach(t -> t.print(terminal));
         terminal.printf(
                 "%d operators: %d cases passed, %d failed, %d unsupported%n",

@@ -3,11 +3,7 @@ package dev.weft.cli;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.conformance.model.GoldenModel;
-import java.nio.file.Files;
-import java.nio.file.Path;
 import java.util.stream.StreamSupport;
-import org.junit.jupiter.api.AfterEach;
-import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import tools.jackson.databind.JsonNode;
@@ -18,29 +14,14 @@ import tools.jackson.databind.JsonNode;
  */
 @Tag("long")
 class FourDevicesTest {
-    private static final String HOME = "weft.ascend.home";
-    private static final Path EMULATOR = Path.of("..", "backend-ascend", "target", "cann-emulator", "cann");
-
-    private final String before = System.getProperty(HOME);
-
-    @AfterEach
-    void restore() {
-        if (before == null) {
-            System.clearProperty(HOME);
-        } else {
-            System.setProperty(HOME, before);
+    @Test
+    void everyNodeIsRightOnAllOfThem() {
+        try (EmulatedCann cann = new EmulatedCann()) {
+            compare();
         }
     }
 
-    @Test
-    void everyNodeIsRightOnAllOfThem() {
-        if (before == null) {
-            System.setProperty(HOME, EMULATOR.toAbsolutePath().normalize().toString());
-        }
-        Path home = Path.of(System.getProperty(HOME));
-        Assumptions.assumeTrue(
-                Files.exists(home.resolve("lib64/libacl_rt.so")),
-                () -> "the CANN emulator is not in " + home + "; building backend-ascend builds it");
+    private static void compare() {
         GoldenModel model = GoldenModel.all().stream()
                 .filter(m -> m.name().equals("tiny-flash"))
                 .findFirst()

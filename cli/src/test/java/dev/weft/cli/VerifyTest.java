@@ -29,6 +29,33 @@ class VerifyTest {
     }
 
     @Test
+    void freshOperandsAreRepeatedByTheirSeed() {
+        String[] suite = {"verify", "--device", "cpu:0/scalar", "--ops", "hadamard", "--json"};
+        JsonNode once = Run.of(suite).json();
+        assertThat(once.path("rounds").asInt()).isZero();
+        assertThat(once.has("seed")).isFalse();
+        JsonNode twice = Run.of("verify", "--device", "cpu:0/scalar", "--ops", "hadamard", "--seed", "77", "--json")
+                .json();
+        assertThat(twice.path("seed").asLong()).isEqualTo(77);
+        assertThat(passed(twice)).isEqualTo(2 * passed(once));
+        Run drawn = Run.of("verify", "--device", "cpu:0/scalar", "--ops", "hadamard", "--rounds", "2");
+        assertThat(drawn.out()).containsPattern("fresh operands: 2 rounds, seeds [1-9][0-9]* to [1-9]");
+        assertThat(drawn.out()).contains(3 * passed(once) + " cases passed");
+    }
+
+    private static int passed(JsonNode report) {
+        return report.path("operators").path(0).path("passed").asInt();
+    }
+
+    @Test
+    void seedsAndRoundsThatAreNoneAreRefused() {
+        assertThat(Run.of("verify", "--seed", "0").err()).contains("--seed", "found 0", "1 or more");
+        Run run = Run.of("verify", "--rounds", "-1");
+        assertThat(run.code()).isEqualTo(2);
+        assertThat(run.err()).contains("--rounds", "found -1");
+    }
+
+    @Test
     void anUnknownOperatorIsAUsageError() {
         Run run = Run.of("verify", "--ops", "conv2d");
         assertThat(run.code()).isEqualTo(2);

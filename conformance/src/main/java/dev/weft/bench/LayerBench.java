@@ -147,7 +147,12 @@ public final class LayerBench implements AutoCloseable {
 
     /** The whole layer; of ranks the time of the slowest one. @param progress receives the number of rounds done */
     public Result whole(Rounds rounds, IntConsumer progress) {
-        Rows rows = new Rows(rounds, layer::run);
+        Rows rows = new Rows(rounds, layer::run) {
+            @Override
+            public long time() {
+                return layer.time();
+            }
+        };
         Series series =
                 rounds.run(device, work(expected()).bytes(), EnumSet.of(HardwareLimit.BF16_DOT), rows, progress);
         String name = "layer " + kind.name().toLowerCase(Locale.ROOT);
@@ -215,8 +220,8 @@ public final class LayerBench implements AutoCloseable {
     public record Part(String op, String kernel, Result result) {}
 
     /**
-     * Single nodes, each with what it needs when nothing is in a cache. Their times contain some microseconds of waiting,
-     * and their operands may come from a cache.
+     * Single nodes, each with what it needs when nothing is in a cache. By the host's clock their times contain some
+     * microseconds of waiting, and their operands may come from a cache.
      *
      * @param wanted nodes to report
      * @param progress receives the number of rounds done

@@ -1,6 +1,7 @@
 package dev.weft.bench;
 
 import dev.weft.runtime.Device;
+import dev.weft.runtime.Execution;
 import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.List;
@@ -29,8 +30,34 @@ public record Rounds(int count, int warmUp) {
         /** Does the work of the prepared round. */
         void run();
 
+        /** Does the work of the prepared round. Returns how many nanoseconds it took, 1 or more. */
+        default long time() {
+            long start = System.nanoTime();
+            run();
+            return Math.max(1, System.nanoTime() - start);
+        }
+
         /** Looks at what the round did; its time does not count. */
         default void finish(int round) {}
+    }
+
+    /** A run of {@code execution}, timed by the device's clock if it has one. */
+    static class Run implements Trial {
+        private final Execution execution;
+
+        Run(Execution execution) {
+            this.execution = execution;
+        }
+
+        @Override
+        public void run() {
+            execution.run();
+        }
+
+        @Override
+        public long time() {
+            return execution.time();
+        }
     }
 
     /** Repeats a trial that takes times itself, without ceilings. @param progress receives the number of rounds done */
@@ -57,9 +84,7 @@ public record Rounds(int count, int warmUp) {
         try {
             for (int round = 0; round < total(); round++) {
                 trial.prepare(round);
-                long start = System.nanoTime();
-                trial.run();
-                long nanos = Math.max(1, System.nanoTime() - start);
+                long nanos = trial.time();
                 trial.finish(round);
                 Optional<Ceilings.Rates> now = ceilings.map(Ceilings::measure);
                 if (round >= warmUp) {

@@ -19,7 +19,8 @@ import java.util.Optional;
  * A step of a graph, run again and again: whole, then node by node. Rerunning a step gives its states the values they have.
  *
  * @param step the whole step
- * @param nodes every node, in the graph's order; their times contain some microseconds of waiting
+ * @param nodes every node, in the graph's order; by the host's clock their times contain some microseconds
+ *     of waiting
  * @param roof what both were held against, measured between the rounds; empty if the device measures no ceiling
  */
 public record StepBench(Result step, List<Result> nodes, Optional<Roof> roof) {
@@ -53,12 +54,7 @@ public record StepBench(Result step, List<Result> nodes, Optional<Roof> roof) {
             Execution execution, Device device, Graph graph, Work whole, List<Work> work, Rounds rounds) {
         long[] nanos = new long[work.size()];
         double[][] seconds = new double[nanos.length][rounds.count()];
-        Rounds.Trial trial = new Rounds.Trial() {
-            @Override
-            public void run() {
-                execution.run();
-            }
-
+        Rounds.Trial trial = new Rounds.Run(execution) {
             @Override
             public void finish(int round) {
                 execution.profile(nanos);

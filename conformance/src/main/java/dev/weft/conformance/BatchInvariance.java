@@ -86,7 +86,7 @@ public final class BatchInvariance {
             if (device.supports(op) instanceof Support.Unsupported u) {
                 return new Outcome.Unsupported(u.reason());
             }
-            List<HostTensor> inputs = c.many().materialise(arena);
+            List<HostTensor> inputs = c.many().materialise(arena, OpRunner.SUITE);
             List<HostTensor> together = call(device, op, inputs, arena);
             int[][] parts = {{0, 1}, {ROWS / 2, ROWS / 2 + 1}, {ROWS - 1, ROWS}, {0, 3}};
             for (int[] part : parts) {

@@ -22,6 +22,9 @@ public record OpCase(Op op, List<Operand> operands, boolean pitchedResults, Stri
     /** Dtypes among the attributes, which print like those of operands. */
     private static final Pattern DTYPE = Pattern.compile("\\b(F32|BF16|F8_E4M3|F4_E2M1)\\b");
 
+    /** An odd number: no two seeds are one. */
+    private static final long SEEDS_APART = 0x9E3779B97F4A7C15L;
+
     public OpCase {
         operands = List.copyOf(operands);
     }
@@ -50,9 +53,12 @@ public record OpCase(Op op, List<Operand> operands, boolean pitchedResults, Stri
         return OpInstance.of(op, operands.stream().map(Operand::type).toList());
     }
 
-    /** The operands in host memory. Contents follow from the text of the case, so that adding cases changes no other. */
-    List<HostTensor> materialise(Arena arena) {
-        SplittableRandom random = new SplittableRandom(toString().hashCode());
+    /**
+     * The operands in host memory. Contents follow from the text of the case, so that adding cases changes no other, and from
+     * the seed.
+     */
+    List<HostTensor> materialise(Arena arena, long seed) {
+        SplittableRandom random = new SplittableRandom(toString().hashCode() + SEEDS_APART * seed);
         List<HostTensor> tensors = new ArrayList<>();
         for (Operand o : operands) {
             HostTensor t = HostTensor.poisoned(o.type(), o.gap(), arena);
@@ -71,7 +77,7 @@ public record OpCase(Op op, List<Operand> operands, boolean pitchedResults, Stri
                                 .toList(),
                         false,
                         note)
-                .materialise(arena);
+                .materialise(arena, OpRunner.SUITE);
     }
 
     /** Elements between the rows of result {@code i}. */

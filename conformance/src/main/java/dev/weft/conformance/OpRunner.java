@@ -17,17 +17,31 @@ import java.util.Optional;
  * holds other bytes, and must give the same bits.
  */
 public final class OpRunner {
+    /** The seed whose contents are those of the suite, the same at every run. */
+    public static final long SUITE = 0;
+
     private OpRunner() {}
 
-    /** Runs one case. Exceptions of the device are failures of the case, except that a lost device is thrown on. */
+    /** {@link #run(BackendDevice, OpCase, long)} with the contents of the suite. */
     public static Outcome run(BackendDevice device, OpCase c) {
+        return run(device, c, SUITE);
+    }
+
+    /**
+     * Runs one case.
+     *
+     * @param seed of the contents of its operands, as far as they are random; the message of a failure names it unless it is
+     *     {@link #SUITE}
+     * @return the outcome: exceptions of the device are failures of the case, except that a lost device is thrown on
+     */
+    public static Outcome run(BackendDevice device, OpCase c, long seed) {
         OpInstance op = c.instance();
         if (device.supports(op) instanceof Support.Unsupported u) {
             return new Outcome.Unsupported(u.reason());
         }
         try (Arena arena = Arena.ofConfined();
                 DeviceCall call = new DeviceCall(device, op)) {
-            List<HostTensor> inputs = c.materialise(arena);
+            List<HostTensor> inputs = c.materialise(arena, seed);
             List<HostTensor> expected = results(c, inputs, arena);
             reference(op, inputs, expected, arena);
             List<HostTensor> found = results(c, inputs, arena);
@@ -40,12 +54,16 @@ public final class OpRunner {
             }
             return new Outcome.Passed();
         } catch (Mismatch m) {
-            return new Outcome.Failed(c + ": " + m.getMessage());
+            return new Outcome.Failed(name(c, seed) + ": " + m.getMessage());
         } catch (dev.weft.DeviceLostException e) {
             throw e;
         } catch (RuntimeException e) {
-            return new Outcome.Failed(c + ": threw " + e);
+            return new Outcome.Failed(name(c, seed) + ": threw " + e);
         }
+    }
+
+    private static String name(OpCase c, long seed) {
+        return seed == SUITE ? c.toString() : "seed " + seed + ", " + c;
     }
 
     /** Results before a run: poison, or the state that is updated. */

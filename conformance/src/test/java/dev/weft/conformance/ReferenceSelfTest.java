@@ -7,6 +7,10 @@ import dev.weft.TensorType;
 import dev.weft.conformance.HostDevice.Fault;
 import dev.weft.op.Op;
 import dev.weft.op.RmsNorm;
+import java.lang.foreign.Arena;
+import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
+import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.HashSet;
 import java.util.List;
@@ -66,5 +70,35 @@ class ReferenceSelfTest {
         assertThat(OpRunner.run(new HostDevice(fault), c))
                 .isInstanceOfSatisfying(
                         Outcome.Failed.class, f -> assertThat(f.message()).contains("rmsNorm(x=[7, 33] f32", message));
+    }
+
+    @Test
+    void aSeedGivesOtherContentsWhichItGivesAgain() {
+        OpCase c = OpCase.of(new RmsNorm(1e-6f), Operand.random(DType.F32, 7, 33), Operand.random(DType.F32, 33));
+        List<Long> found = new ArrayList<>();
+        try (Arena arena = Arena.ofConfined()) {
+            for (long seed : new long[] {OpRunner.SUITE, 5, 6, 5}) {
+                MemorySegment x = c.materialise(arena, seed).getFirst().data();
+                assertThat(found.contains(hash(x))).as("seed %d", seed).isEqualTo(found.size() == 3);
+                found.add(hash(x));
+            }
+        }
+        assertThat(found.getLast()).isEqualTo(found.get(1));
+    }
+
+    private static long hash(MemorySegment bytes) {
+        return Arrays.hashCode(bytes.toArray(ValueLayout.JAVA_BYTE));
+    }
+
+    @Test
+    void aFailureNamesItsSeed() {
+        OpCase c = OpCase.of(new RmsNorm(1e-6f), Operand.random(DType.F32, 7, 33), Operand.random(DType.F32, 33));
+        HostDevice device = new HostDevice(Fault.ONE_ELEMENT_ONE_PERCENT_OFF);
+        assertThat(OpRunner.run(device, c, 5))
+                .isInstanceOfSatisfying(
+                        Outcome.Failed.class, f -> assertThat(f.message()).startsWith("seed 5, rmsNorm(x=[7, 33] f32"));
+        assertThat(OpRunner.run(device, c))
+                .isInstanceOfSatisfying(
+                        Outcome.Failed.class, f -> assertThat(f.message()).startsWith("rmsNorm(x=[7, 33] f32"));
     }
 }

@@ -152,6 +152,11 @@ public final class LayerProbe implements AutoCloseable {
         execution.run();
     }
 
+    /** Computes the rows. Returns how many nanoseconds that took, see {@link Execution#time}. */
+    public long time() {
+        return execution.time();
+    }
+
     /** Computes the rows node by node; see {@link Execution#profile(long[], long[])}. */
     public void profile(long[] nanos, long[] waits) {
         execution.profile(nanos, waits);

@@ -9,6 +9,7 @@ import dev.weft.graph.Graph;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Closing;
+import dev.weft.spi.DeviceClock;
 import dev.weft.spi.DeviceInfo;
 import dev.weft.spi.Lifetime;
 import dev.weft.spi.MeasuredLimits;
@@ -67,9 +68,14 @@ public final class Device implements AutoCloseable {
         return using(spi::availableBytes);
     }
 
-    /** The ceilings that the device can measure, empty if it measures none. */
+    /** Whether a clock of the device itself times what runs on it, see {@link Execution#time}. */
+    public boolean hasClock() {
+        return spi instanceof DeviceClock;
+    }
+
+    /** The ceilings that the device can measure, empty if it measures none; an emulator's would say nothing. */
     public Optional<DeviceLimits> limits() {
-        return spi instanceof MeasuredLimits measured
+        return spi instanceof MeasuredLimits measured && !info().isEmulator()
                 ? Optional.of(new DeviceLimits(this, measured))
                 : Optional.empty();
     }

@@ -10,6 +10,7 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceClock;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.KernelArguments;
 import dev.weft.spi.Lifetime;
@@ -273,14 +274,33 @@ public final class Execution implements AutoCloseable {
         }
     }
 
+    /**
+     * Runs all nodes once and waits.
+     *
+     * @return nanoseconds, 1 or more: by the device's own clock if it has one ({@link Device#hasClock}), from the first node
+     *     to the last; else by the host's, copies of the inputs included
+     * @throws GraphException as {@link #run}
+     */
+    public long time() {
+        if (!(compiled.device().spi() instanceof DeviceClock clock)) {
+            long start = System.nanoTime();
+            run();
+            return Math.max(1, System.nanoTime() - start);
+        }
+        long[] nanos = new long[1];
+        measure(() -> nanos[0] = clock.time(stream, () -> launches.enqueue(stream)));
+        return nanos[0];
+    }
+
     /** {@link #profile(long[], long[])} without the times of waiting. */
     public void profile(long[] nanos) {
         profile(nanos, new long[nanos.length]);
     }
 
     /**
-     * Runs all nodes once, waiting after each, so that what a graph's time goes to can be told. Waiting costs some
-     * microseconds per node, which {@link #run} does not need. A collective's time begins when all ranks have come to it,
+     * Runs all nodes once, waiting after each, so that what a graph's time goes to can be told. By the host's clock, waiting
+     * costs some microseconds per node, which {@link #run} does not need; kernels of a device that has a clock are timed by
+     * that. A collective's time begins when all ranks have come to it,
      * so all ranks of a group profile the same run.
      *
      * @param nanos receives the time of every node, in the order of {@link dev.weft.graph.Graph#nodes}; that of a kernel
@@ -295,6 +315,11 @@ public final class Execution implements AutoCloseable {
                         + " times, expected " + nodes);
             }
         }
+        measure(() -> launches.profile(stream, nanos, waits));
+    }
+
+    /** Runs all nodes in a way that takes times; inputs are there before it begins. */
+    private void measure(Runnable body) {
         acquire();
         try {
             states.claim(subject);
@@ -303,7 +328,7 @@ public final class Execution implements AutoCloseable {
                 ran = false;
                 feedAll();
                 stream.synchronize();
-                launches.profile(stream, nanos, waits);
+                body.run();
                 ran = true;
             } catch (RuntimeException | Error e) {
                 drain(e);

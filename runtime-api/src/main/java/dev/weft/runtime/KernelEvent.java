@@ -7,6 +7,7 @@ import jdk.jfr.Event;
 import jdk.jfr.Label;
 import jdk.jfr.Name;
 import jdk.jfr.StackTrace;
+import jdk.jfr.Timespan;
 
 /**
  * One node of a running graph. While the event is enabled a run waits after every node, because otherwise nobody could tell
@@ -34,4 +35,9 @@ final class KernelEvent extends Event {
 
     @Label("Kernel")
     String kernel = "";
+
+    @Label("Device Time")
+    @Description("By the device's own clock; 0 if it has none, then the event's duration is the time")
+    @Timespan(Timespan.NANOSECONDS)
+    long deviceTime;
 }

@@ -7,6 +7,7 @@ import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
 import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceClock;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
@@ -153,8 +154,7 @@ final class Launches implements AutoCloseable {
             Step step = compiled.steps().get(i);
             KernelEvent event = new KernelEvent();
             event.begin();
-            enqueue(stream, step, arguments.get(i));
-            stream.synchronize();
+            event.deviceTime = deviceTime(stream, step, arguments.get(i));
             event.graph = compiled.graph().name();
             event.device = compiled.device().id().toString();
             event.node = step.label();
@@ -176,11 +176,20 @@ final class Launches implements AutoCloseable {
                 collectives(step).group().barrier(step.last().label());
                 met = System.nanoTime();
             }
-            enqueue(stream, step, arguments.get(i));
-            stream.synchronize();
-            nanos[node] = System.nanoTime() - met;
+            long time = deviceTime(stream, step, arguments.get(i));
+            nanos[node] = time == 0 ? System.nanoTime() - met : time;
             waits[node] = met - start;
         }
+    }
+
+    /** Runs a node and waits. Returns its nanoseconds by the device's clock; 0 if it has none, or others take part. */
+    private long deviceTime(DeviceStream stream, Step step, KernelArguments arguments) {
+        if (compiled.device().spi() instanceof DeviceClock clock && step.kernel() != null) {
+            return clock.time(stream, () -> enqueue(stream, step, arguments));
+        }
+        enqueue(stream, step, arguments);
+        stream.synchronize();
+        return 0;
     }
 
     /** Says that extents in the arguments have changed. */

@@ -2,7 +2,10 @@ package dev.weft.spi;
 
 import java.util.Locale;
 
-/** Kinds of work of which hardware can do only so much per second. Ordinals equal {@code weft_limit_kind} of weft.h. */
+/**
+ * Kinds of work of which hardware can do only so much per second. Ordinals equal {@code weft_limit_kind} of weft.h, as far as
+ * that goes.
+ */
 public enum HardwareLimit {
     /** Reading memory, each byte once. */
     READ("memory read", "B/s"),
@@ -11,7 +14,9 @@ public enum HardwareLimit {
     /** Dot products of BF16 pairs with F32 sums. */
     BF16_DOT("BF16 dot product", "op/s"),
     /** Dot products of 8-bit integers with 32-bit sums. */
-    INT8_DOT("INT8 dot product", "op/s");
+    INT8_DOT("INT8 dot product", "op/s"),
+    /** Dot products of E4M3 values, with sums of any precision. */
+    FP8_DOT("FP8 dot product", "op/s");
 
     private final String title;
     private final String unit;
@@ -31,7 +36,7 @@ public enum HardwareLimit {
         return unit;
     }
 
-    /** The name in reports: {@code read}, {@code f32Fma}, {@code bf16Dot}, {@code int8Dot}. */
+    /** The name in reports: {@code read}, {@code f32Fma}, {@code bf16Dot}, {@code int8Dot}, {@code fp8Dot}. */
     public String key() {
         String[] words = name().toLowerCase(Locale.ROOT).split("_");
         return words.length == 1

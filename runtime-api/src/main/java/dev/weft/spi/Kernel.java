@@ -12,7 +12,7 @@ public interface Kernel {
 
     /**
      * Launches on the device that a call of these extents takes, 0 if it has nothing to compute; empty if the device does
-     * not count. Addresses are not looked at.
+     * not count. Addresses are not looked at. What a step computes once for all kernels that need it counts for none.
      */
     default OptionalInt launches(KernelArguments arguments) {
         return OptionalInt.empty();

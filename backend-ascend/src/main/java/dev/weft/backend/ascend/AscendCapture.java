@@ -44,7 +44,7 @@ final class AscendCapture implements Capture {
         this.device = device;
         this.calls = List.copyOf(calls);
         this.workspace = new Workspace(device.memory());
-        this.shared = new StepValues(device.memory(), device.sizeRule());
+        this.shared = new StepValues(device.memory()::allocate, device.sizeRule());
     }
 
     /** Extents of all operands of all calls. */

@@ -1,13 +1,8 @@
 package dev.weft.backend.ascend;
 
-import dev.weft.NativeCallException;
-import dev.weft.ShapeException;
 import dev.weft.TensorType;
-import dev.weft.UnsupportedOpException;
-import dev.weft.backend.ascend.abi.AclType;
 import dev.weft.backend.ascend.kernel.Candidate;
 import dev.weft.backend.ascend.kernel.Profile;
-import dev.weft.backend.ascend.kernel.Ten;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
@@ -19,6 +14,7 @@ import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;
 import dev.weft.spi.StateLayout;
 import dev.weft.spi.Support;
+import dev.weft.spi.VendorFunctions;
 import dev.weft.spi.WeightLayout;
 import dev.weft.spi.support.DeviceMemory;
 import dev.weft.spi.support.DeviceThread;
@@ -40,7 +36,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One Ascend device with a context of its own, whose calls are all made by its thread. */
-final class AscendDevice implements BackendDevice, Capturing, WeightLayout, StateLayout, DeviceGroups {
+final class AscendDevice implements BackendDevice, Capturing, WeightLayout, StateLayout, DeviceGroups, VendorFunctions {
     private static final Logger LOG = LoggerFactory.getLogger(AscendDevice.class);
 
     /** {@code ACL_OPT_DETERMINISTIC}. */
@@ -68,6 +64,7 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
     private final Profile profile;
     private final Kernels kernels;
     private final OpCaller caller;
+    private final FirstPhases firstPhases;
     private final Lifetime lifetime;
     private final MemorySegment context;
     private int streamNumber;
@@ -95,6 +92,7 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         try {
             this.context = thread.call(this::enter);
             this.caller = thread.call(() -> new OpCaller(acl, health, operators));
+            this.firstPhases = new FirstPhases(profile, sizeRule, operators, caller);
         } catch (RuntimeException | Error e) {
             thread.close();
             throw e;
@@ -293,44 +291,14 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
         return call(() -> new AscendKernel(this, profile, op, candidate));
     }
 
-    /**
-     * Why the installed operators refuse a candidate's calls, empty if they accept them. Their first phase is asked at the
-     * largest extents, with addresses that stand for none: it plans on the host and looks at no data.
-     */
+    /** Why the installed operators refuse a candidate's calls, empty if they accept them or are not to be asked. */
     Optional<String> refusal(Candidate candidate, OpInstance op) {
-        return options.probe() ? call(() -> refusalHere(candidate, op)) : Optional.empty();
+        return options.probe() ? call(() -> firstPhases.refusal(candidate, op)) : Optional.empty();
     }
 
-    private Optional<String> refusalHere(Candidate candidate, OpInstance op) {
-        Emission.Target asking = new Emission.Target() {
-            @Override
-            public void call(String function, Object[] arguments) {
-                caller.probe(function, arguments);
-            }
-
-            @Override
-            public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
-                return Emission.nothing().constant(id, type, dims, fill);
-            }
-        };
-        try (Arena arena = Arena.ofConfined()) {
-            candidate.emit(
-                    op,
-                    new Emission(
-                            profile,
-                            sizeRule,
-                            Emission.nowhere(op, arena),
-                            Emission.NOWHERE,
-                            Long.MAX_VALUE >> 1,
-                            asking));
-            return Optional.empty();
-        } catch (UnsupportedOpException e) {
-            return Optional.of("refused by the device: " + e.getMessage());
-        } catch (ShapeException e) {
-            return Optional.of("shape or type not accepted: " + e.getMessage());
-        } catch (NativeCallException e) {
-            return Optional.of(e.getMessage());
-        }
+    @Override
+    public List<Answer> ask(List<OpInstance> instances) {
+        return call(() -> firstPhases.ask(instances));
     }
 
     @Override

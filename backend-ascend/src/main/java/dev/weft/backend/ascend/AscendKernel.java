@@ -10,6 +10,7 @@ import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.util.OptionalInt;
 import java.util.function.Consumer;
 import org.jspecify.annotations.Nullable;
 
@@ -61,6 +62,29 @@ final class AscendKernel implements Kernel {
     @Override
     public long workspaceBytes() {
         return scratchBytes;
+    }
+
+    @Override
+    public OptionalInt launches(KernelArguments arguments) {
+        StepValues shared = new StepValues(Emission::noMemory, device.sizeRule());
+        Emission.Target counting = new Emission.Target() {
+            @Override
+            public void call(String function, Object[] values) {}
+
+            @Override
+            public StepValues shared() {
+                return shared;
+            }
+
+            @Override
+            public Ten constant(String id, AclType type, long[] dims, Consumer<MemorySegment> fill) {
+                return Ten.dense(Emission.NOWHERE, type, dims);
+            }
+        };
+        Emission pass = new Emission(
+                profile, device.sizeRule(), arguments, Emission.NOWHERE, Emission.FAR - Emission.NOWHERE, counting);
+        candidate.emit(op, pass);
+        return OptionalInt.of(pass.launches());
     }
 
     @Override

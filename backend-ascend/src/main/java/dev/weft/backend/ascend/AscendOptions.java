@@ -2,6 +2,7 @@ package dev.weft.backend.ascend;
 
 import dev.weft.BackendUnavailableException;
 import dev.weft.spi.BackendConfig;
+import java.util.Arrays;
 import java.util.Locale;
 
 /**
@@ -14,6 +15,7 @@ import java.util.Locale;
  * @param probe whether operators are asked for every instance before it counts as supported
  * @param bufferMegabytes exchange buffer of each communicator
  * @param rankTable file by which HCCL finds the ranks, empty to find them through rank 0
+ * @param packing who makes the layouts of weights that CANN has an operator for
  * @param deterministic level for {@code aclrtSetSysParamOpt(ACL_OPT_DETERMINISTIC)}, -1 to leave it as it is
  */
 record AscendOptions(
@@ -22,6 +24,7 @@ record AscendOptions(
         Capture capture,
         int graphs,
         boolean probe,
+        Packing packing,
         int deterministic,
         int bufferMegabytes,
         String rankTable) {
@@ -37,6 +40,9 @@ record AscendOptions(
     /** {@code true} or {@code false}, see {@link #probe}. */
     static final String PROBE = "weft.ascend.probe";
 
+    /** {@code host} or {@code device}, see {@link #packing}. */
+    static final String PACK = "weft.ascend.pack";
+
     /** {@code true}, or one of CANN's levels 0 to 3: off, deterministic, strong, batch-invariant. */
     static final String DETERMINISTIC = "weft.ascend.deterministic";
 
@@ -49,6 +55,14 @@ record AscendOptions(
     static final String RANK_TABLE_VARIABLE = "RANK_TABLE_FILE";
     private static final String BUFFER_VARIABLE = "HCCL_BUFFSIZE";
     private static final String DEFAULT_BUFFER = "200";
+
+    /** Who makes layouts of weights; the bytes are the same. */
+    enum Packing {
+        /** This library, while the weights are read. */
+        HOST,
+        /** CANN's operator, from a copy of the weight in device memory. */
+        DEVICE
+    }
 
     /** How sequences of kernels are repeated. */
     enum Capture {
@@ -65,9 +79,10 @@ record AscendOptions(
         return new AscendOptions(
                 config.memoryLimit(),
                 number(config, TIMEOUT, 600, 1),
-                capture(value(config, CAPTURE, "on")),
+                choice(Capture.class, CAPTURE, value(config, CAPTURE, "on")),
                 (int) number(config, GRAPHS, 8, 1),
                 flag(value(config, PROBE, "true")),
+                choice(Packing.class, PACK, value(config, PACK, "host")),
                 switch (deterministic) {
                     case "", "false" -> -1;
                     case "true" -> 1;
@@ -77,13 +92,14 @@ record AscendOptions(
                 value(config, RANK_TABLE, variable(RANK_TABLE_VARIABLE, "")));
     }
 
-    private static Capture capture(String text) {
-        for (Capture c : Capture.values()) {
-            if (c.name().equalsIgnoreCase(text)) {
-                return c;
+    private static <E extends Enum<E>> E choice(Class<E> type, String name, String text) {
+        for (E choice : type.getEnumConstants()) {
+            if (choice.name().equalsIgnoreCase(text)) {
+                return choice;
             }
         }
-        throw new BackendUnavailableException("-D" + CAPTURE + "=" + text + ": expected on, off or require");
+        String known = Arrays.toString(type.getEnumConstants()).toLowerCase(Locale.ROOT);
+        throw new BackendUnavailableException("-D" + name + "=" + text + ": expected one of " + known);
     }
 
     private static boolean flag(String text) {

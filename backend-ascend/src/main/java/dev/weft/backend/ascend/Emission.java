@@ -8,6 +8,7 @@ import dev.weft.backend.ascend.kernel.Emit;
 import dev.weft.backend.ascend.kernel.Profile;
 import dev.weft.backend.ascend.kernel.Ten;
 import dev.weft.op.OpInstance;
+import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.KernelArguments;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -36,6 +37,9 @@ final class Emission implements Emit {
     /** Addresses of a pass that touches no memory: aligned, apart from each other, not null. */
     static final long NOWHERE = 1L << 40;
 
+    /** Behind the scratch memory of a pass that touches none. */
+    static final long FAR = 1L << 60;
+
     private final Profile profile;
     private final SizeRule rule;
     private final KernelArguments arguments;
@@ -46,6 +50,8 @@ final class Emission implements Emit {
 
     /** Whether a value of the step is being computed, whose memory is not this call's. */
     private boolean sharing;
+
+    private int launches;
 
     /**
      * @param scratch address of scratch memory
@@ -74,6 +80,24 @@ final class Emission implements Emit {
         return arguments;
     }
 
+    /** Memory for the values of a step in a pass that touches none. */
+    static DeviceBuffer noMemory(long bytes, long alignment) {
+        return new DeviceBuffer() {
+            @Override
+            public long address() {
+                return FAR;
+            }
+
+            @Override
+            public long bytes() {
+                return bytes;
+            }
+
+            @Override
+            public void close() {}
+        };
+    }
+
     /** A target for passes that only measure. */
     static Target nothing() {
         return new Target() {
@@ -90,6 +114,11 @@ final class Emission implements Emit {
     /** Scratch bytes taken so far. */
     long scratchBytes() {
         return next - scratch;
+    }
+
+    /** Calls so far, without those for values that the kernels of a step share. */
+    int launches() {
+        return launches;
     }
 
     @Override
@@ -173,6 +202,7 @@ final class Emission implements Emit {
 
     @Override
     public void call(String function, Object... arguments) {
+        launches += sharing ? 0 : 1;
         target.call(function, arguments);
     }
 }

@@ -15,6 +15,7 @@ import java.util.concurrent.ConcurrentHashMap;
 /** The two-phase operator functions of an installation, bound at their first use. */
 final class Operators {
     private static final String FIRST_PHASE = "GetWorkspaceSize";
+    private static final List<String> PHASES = List.of(FIRST_PHASE, "");
 
     /** Parameters of every first phase that the caller does not give: workspace size and executor. */
     private static final int ANSWERS = 2;
@@ -48,13 +49,19 @@ final class Operators {
 
     /** Why {@code name} cannot be called, empty if it can. */
     Optional<String> absence(String name) {
-        for (String function : List.of(name + FIRST_PHASE, name)) {
-            Resolution resolution = libraries.resolve(function);
-            if (!resolution.bound()) {
-                return Optional.of(function + " is " + resolution.describe());
-            }
-        }
-        return Optional.empty();
+        return PHASES.stream()
+                .map(phase -> name + phase)
+                .filter(function -> !libraries.resolve(function).bound())
+                .findFirst()
+                .map(function -> function + " is " + libraries.resolve(function).describe());
+    }
+
+    /** What became of the first function of {@code name} that is not bound, empty if both are. */
+    Optional<Resolution> unbound(String name) {
+        return PHASES.stream()
+                .map(phase -> libraries.resolve(name + phase))
+                .filter(resolution -> !resolution.bound())
+                .findFirst();
     }
 
     /** The operator of that name. @throws dev.weft.BackendUnavailableException if it is not bound, with the reason */

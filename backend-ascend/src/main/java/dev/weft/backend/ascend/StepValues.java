@@ -2,7 +2,6 @@ package dev.weft.backend.ascend;
 
 import dev.weft.backend.ascend.kernel.Ten;
 import dev.weft.spi.DeviceBuffer;
-import dev.weft.spi.support.DeviceMemory;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -17,7 +16,7 @@ import org.jspecify.annotations.Nullable;
 final class StepValues {
     private static final long BLOCK = 1L << 20;
 
-    private final DeviceMemory memory;
+    private final Memory memory;
     private final SizeRule rule;
     private final Map<Object, Entry> entries = new HashMap<>();
     private final List<DeviceBuffer> blocks = new ArrayList<>();
@@ -25,7 +24,12 @@ final class StepValues {
     private long used;
     private boolean frozen;
 
-    StepValues(DeviceMemory memory, SizeRule rule) {
+    /** Gives blocks of memory. */
+    interface Memory {
+        DeviceBuffer allocate(long bytes, long alignment);
+    }
+
+    StepValues(Memory memory, SizeRule rule) {
         this.memory = memory;
         this.rule = rule;
     }

@@ -12,8 +12,8 @@ import org.jspecify.annotations.Nullable;
  * stream is idle. Used on the device's thread.
  */
 final class Workspace {
-    /** Smallest block: below this a device's page granularity decides anyway. */
-    private static final long LEAST = 2L << 20;
+    /** Smallest block; operators that need more ask for much more, and streams that need none of it should cost little. */
+    private static final long LEAST = 64L << 10;
 
     private final DeviceMemory memory;
     private final Block operators = new Block("an operator");

@@ -3,6 +3,7 @@ package dev.weft.backend.ascend;
 import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.DeviceId;
+import dev.weft.conformance.ModelSize;
 import dev.weft.conformance.OpCase;
 import dev.weft.conformance.OpRunner;
 import dev.weft.conformance.Outcome;
@@ -25,12 +26,15 @@ class FusedOperatorsTest {
         try (Emulator emulator = Emulator.start().with("soc", soc).with("delay", "0");
                 AscendBackend backend = emulator.open()) {
             try (BackendDevice device = backend.open(DeviceId.parse("ascend:0"))) {
-                for (LegalSizes c : LegalSizes.all()) {
-                    check(device, c.op(), is950 ? c.on950() : c.on910(), wrong);
+                for (ModelSize size : ModelSize.values()) {
+                    Leading leading = Leading.of(size);
+                    check(device, size.op(), is950 ? leading.on950() : leading.on910(), wrong);
                 }
             }
             try (BackendDevice device = backend.open(DeviceId.parse("ascend:0/composite"))) {
-                LegalSizes.all().forEach(c -> check(device, c.op(), "composite", wrong));
+                for (ModelSize size : ModelSize.values()) {
+                    check(device, size.op(), "composite", wrong);
+                }
             }
         }
         assertThat(wrong).isEmpty();

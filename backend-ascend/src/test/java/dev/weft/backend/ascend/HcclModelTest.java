@@ -12,6 +12,7 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.Device;
+import dev.weft.runtime.Placement;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceGroups;
@@ -68,8 +69,9 @@ class HcclModelTest {
     @ParameterizedTest
     @CsvSource({"Ascend950DT_9591, 2, 1, 1", "Ascend950DT_9591, 4, 4, 2", "Ascend910_9382, 2, 2, 2"})
     void theLogitsOfOneDevice(String soc, int ranks, int head, int output) {
-        theLogitsOfOneDevice(
-                soc, ranks, ParallelPlan.experts(ranks).withHead(head).withOutput(output), PREFILL);
+        ParallelPlan plan = ParallelPlan.experts(ranks).withHead(head).withOutput(output);
+        // the layout that counts rows is the default of larger steps only
+        theLogitsOfOneDevice(soc, ranks, ranks == 4 ? plan.withFixedTokens(0) : plan, PREFILL);
     }
 
     /** Every device computes two parts of the prompt. */
@@ -127,6 +129,12 @@ class HcclModelTest {
                 rows[0] = session.append(Arrays.copyOfRange(ids, first, prompt));
                 for (int i = 0; i < DECODE; i++) {
                     rows[1 + i] = session.append(ids[prompt + i]);
+                }
+                if (plan.ranks() > 1) {
+                    assertThat(model.execution().placement().rows())
+                            .as("whether the last step had the fixed layout of dispatch")
+                            .extracting(Placement.Row::kernel)
+                            .contains(plan.fixedTokens() == 0 ? "collective/moeSend" : "collective/moeGather");
                 }
                 return rows;
             }

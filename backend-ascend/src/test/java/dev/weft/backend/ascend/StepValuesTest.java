@@ -60,7 +60,7 @@ class StepValuesTest {
         try (Emulator emulator = Emulator.start();
                 AscendBackend backend = emulator.open();
                 AscendDevice device = (AscendDevice) backend.open(DeviceId.parse("ascend:0"))) {
-            StepValues values = new StepValues(device.memory(), device.sizeRule());
+            StepValues values = new StepValues(device.memory()::allocate, device.sizeRule());
             body.accept(values);
             values.close();
         }

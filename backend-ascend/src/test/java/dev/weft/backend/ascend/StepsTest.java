@@ -14,17 +14,21 @@ import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.Backends;
 import java.io.IOException;
+import java.nio.file.Path;
 import java.util.List;
+import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.TestReporter;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /**
- * Steps of a whole, small V4 model: what they leave behind, how many operators they launch, and what the loss of the device
- * in the middle of one does.
+ * Steps of a whole V4 model: what they leave behind, how many operators they launch, and what the loss of the device in the
+ * middle of one does. Each is short here; properties make the soak, the sweep of losses and the model as large as wanted.
  */
 @Tag("long")
 class StepsTest {
@@ -35,6 +39,12 @@ class StepsTest {
 
     /** {@code -Dweft.test.steps=10000} for the whole soak. */
     private static final int STEPS = Integer.getInteger("weft.test.steps", 600);
+
+    /** Tasks between two losses; {@code -Dweft.test.losses=1} for a loss at every task. */
+    private static final int LOSSES = Integer.getInteger("weft.test.losses", 400);
+
+    /** {@code -Dweft.test.model=FOLDER} for another model, as one of legal sizes that {@code weft synth} wrote. */
+    private static final @Nullable String MODEL = System.getProperty("weft.test.model");
 
     private Emulator emulator;
 
@@ -56,11 +66,15 @@ class StepsTest {
         LoadOptions options =
                 LoadOptions.defaults().mode(NumericMode.BF16).maxContext(256).maxTokens(8);
         try (Weft weft = Weft.of(Backends.of(config, List.of(new AscendProvider())));
-                Checkpoint checkpoint = Checkpoint.open(GoldenModel.micro().directory());
+                Checkpoint checkpoint = Checkpoint.open(directory());
                 DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device("ascend:0"), options);
                 Session session = model.newSession()) {
             body.run(session);
         }
+    }
+
+    private static Path directory() {
+        return MODEL == null ? GoldenModel.micro().directory() : Path.of(MODEL);
     }
 
     private interface Body {
@@ -78,25 +92,43 @@ class StepsTest {
         return logits;
     }
 
+    /** What there is now. */
+    private record Holdings(long handles, long device, long pinned, long resident) {
+        static Holdings of(Emulator emulator) throws IOException {
+            return new Holdings(
+                    emulator.count("objects"),
+                    emulator.count("device"),
+                    emulator.count("pinned"),
+                    SoakTest.residentBytes());
+        }
+
+        void assertNotAbove(Holdings start) {
+            assertThat(handles).as("handles").isEqualTo(start.handles);
+            assertThat(device).as("bytes of device memory").isEqualTo(start.device);
+            assertThat(pinned).as("pinned blocks").isEqualTo(start.pinned);
+            assertThat(resident - start.resident)
+                    .as("growth of resident bytes")
+                    .isLessThan(SoakTest.GROWTH);
+        }
+    }
+
     @ParameterizedTest
     @CsvSource({"on, 1", "off, 4"})
-    void soak(String capture, int share) throws IOException {
+    void soak(String capture, int share, TestReporter reporter) throws IOException {
         inSession(capture, session -> {
             float[][] expected = decode(session, CYCLE);
             decode(session, CYCLE);
-            long objects = emulator.count("objects");
-            long device = emulator.count("device");
-            long pinned = emulator.count("pinned");
-            long resident = SoakTest.residentBytes();
-            for (int step = 0; step < STEPS / share; step += CYCLE + 1) {
-                assertThat(decode(session, CYCLE)).as("steps from " + step).isDeepEqualTo(expected);
+            Holdings start = Holdings.of(emulator);
+            reporter.publishEntry("at the start", start.toString());
+            int cycles = Math.ceilDiv(STEPS / share, CYCLE + 1);
+            for (int cycle = 1; cycle <= cycles; cycle++) {
+                assertThat(decode(session, CYCLE)).as("cycle " + cycle).isDeepEqualTo(expected);
+                if (cycle == cycles / 2 || cycle == cycles) {
+                    Holdings now = Holdings.of(emulator);
+                    reporter.publishEntry("after " + cycle * (CYCLE + 1) + " steps", now.toString());
+                    now.assertNotAbove(start);
+                }
             }
-            assertThat(emulator.count("objects")).as("handles").isEqualTo(objects);
-            assertThat(emulator.count("device")).as("bytes of device memory").isEqualTo(device);
-            assertThat(emulator.count("pinned")).as("pinned blocks").isEqualTo(pinned);
-            assertThat(SoakTest.residentBytes() - resident)
-                    .as("growth of resident bytes")
-                    .isLessThan(SoakTest.GROWTH);
         });
     }
 
@@ -120,33 +152,33 @@ class StepsTest {
         });
     }
 
-    @Test
-    void lossInTheMiddleOfAnyStep() throws IOException {
-        long launches = launches();
-        for (int i = 1; i < 12; i++) {
-            boolean graphs = i % 2 == 0;
-            // with graphs only the prompt and the first of the six steps go operator by operator
-            long at = (graphs ? launches / 4 : launches) * i / 12;
-            emulator.with("fail", "stream:" + at + ":507015");
-            inSession(graphs ? "on" : "off", session -> {
-                assertThatThrownBy(() -> decode(session, 6))
-                        .isInstanceOf(DeviceLostException.class)
-                        .hasMessageContainingAll("ascend:0 is lost", "first cause", "507015");
+    @ParameterizedTest
+    @ValueSource(strings = {"on", "off"})
+    void lossInTheMiddleOfAnyStep(String capture, TestReporter reporter) throws IOException {
+        int points = 0;
+        for (long at = 1; loses(capture, at); at += LOSSES) {
+            points++;
+        }
+        reporter.publishEntry("losses", Integer.toString(points));
+        assertThat(points).isGreaterThan(3);
+    }
+
+    /** Runs with a loss at a task, and uses what is lost. Returns whether there was such a task. */
+    private boolean loses(String capture, long at) throws IOException {
+        boolean[] lost = new boolean[1];
+        emulator.with("fail", "stream:" + at + ":507015");
+        inSession(capture, session -> {
+            try {
+                decode(session, 6);
+            } catch (DeviceLostException e) {
+                lost[0] = true;
+                assertThat(e).hasMessageContainingAll("ascend:0 is lost", "first cause", "507015");
                 assertThatThrownBy(() -> session.append(3))
                         .isInstanceOf(DeviceLostException.class)
                         .hasMessageContaining("507015");
-            });
-            assertThat(emulator.faults()).as("loss at task " + at).isEmpty();
-        }
-    }
-
-    /** Of a prompt and six steps without graphs. */
-    private long launches() throws IOException {
-        long[] launches = new long[1];
-        inSession("off", session -> {
-            decode(session, 6);
-            launches[0] = emulator.count("second phases");
+            }
         });
-        return launches[0];
+        assertThat(emulator.faults()).as("loss at task " + at).isEmpty();
+        return lost[0];
     }
 }

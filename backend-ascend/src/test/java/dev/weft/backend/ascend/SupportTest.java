@@ -61,7 +61,7 @@ class SupportTest {
         "561003, refused by the device",
         "361001, refused by the device",
         "561112, refused by the device",
-        "161002, shape or type not accepted",
+        "161002, bad shape",
         "561000, ACLNN_ERR_INNER"
     })
     void answersOfTheFirstPhaseAreToldApart(int code, String answer) {

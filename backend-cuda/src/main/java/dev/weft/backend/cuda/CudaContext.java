@@ -1,5 +1,7 @@
 package dev.weft.backend.cuda;
 
+import static dev.weft.backend.cuda.DriverConstants.*;
+
 import dev.weft.UnsupportedOpException;
 import dev.weft.WeftException;
 import dev.weft.backend.cuda.kernel.Grid;
@@ -16,34 +18,17 @@ import java.util.function.IntSupplier;
  * other libraries of the process share. Everything is called on the device's thread; what only frees never throws.
  */
 final class CudaContext implements PinnedPool.Source {
-    /** {@code CU_STREAM_NON_BLOCKING}: no waiting for the default stream of other libraries. */
-    private static final int NON_BLOCKING = 1;
-
-    /** {@code CU_EVENT_DISABLE_TIMING}. */
-    private static final int NO_TIMING = 2;
-
-    /** {@code CU_STREAM_CAPTURE_MODE_THREAD_LOCAL}: other threads go on allocating and copying. */
-    private static final int THREAD_LOCAL = 1;
-
-    // CUjit_option
-    private static final int JIT_ERROR_LOG = 5;
-    private static final int JIT_ERROR_LOG_BYTES = 6;
     private static final int LOG_BYTES = 8 << 10;
 
-    /** {@code CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES}. */
-    private static final int MAX_DYNAMIC_SHARED = 8;
-
-    // CUlaunchConfig, and CUlaunchAttribute with CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION
+    // CUlaunchConfig and CUlaunchAttribute
     private static final long CONFIG_BYTES = 56;
     private static final long ATTRIBUTE_BYTES = 72;
-    private static final int PROGRAMMATIC_SERIALIZATION = 6;
 
     // CUDA_MEMCPY2D: where it says whose memory a side is, its address and its pitch; width and height at the end
     private static final long COPY_BYTES = 128;
     private static final long COPY_SOURCE = 16;
     private static final long COPY_TARGET = 72;
     private static final long COPY_WIDTH = 112;
-    private static final int MEMORY_OF_DEVICE = 2;
 
     private final Driver driver;
     private final Health health;
@@ -62,7 +47,7 @@ final class CudaContext implements PinnedPool.Source {
         this.device = device;
         this.overlap = overlap;
         MemorySegment attribute = arena.allocate(ATTRIBUTE_BYTES, 8);
-        attribute.set(ValueLayout.JAVA_INT, 0, PROGRAMMATIC_SERIALIZATION);
+        attribute.set(ValueLayout.JAVA_INT, 0, CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION);
         attribute.set(ValueLayout.JAVA_INT, 8, 1);
         config.set(ValueLayout.ADDRESS, 40, attribute);
     }
@@ -75,7 +60,7 @@ final class CudaContext implements PinnedPool.Source {
     void enter() {
         health.require(driver.cuDevicePrimaryCtxRetain(out, device), "cuDevicePrimaryCtxRetain");
         int code = driver.cuCtxSetCurrent(handle());
-        if (code != CudaErrors.OK) {
+        if (code != CUDA_SUCCESS) {
             WeftException failure = health.failure(code, "cuCtxSetCurrent");
             health.note(driver.cuDevicePrimaryCtxRelease(device), "cuDevicePrimaryCtxRelease_v2");
             throw failure;
@@ -112,7 +97,7 @@ final class CudaContext implements PinnedPool.Source {
     OptionalLong freeBytes() {
         int code = driver.cuMemGetInfo(out, out.asSlice(8));
         health.note(code, "cuMemGetInfo_v2");
-        return code == CudaErrors.OK ? OptionalLong.of(handle()) : OptionalLong.empty();
+        return code == CUDA_SUCCESS ? OptionalLong.of(handle()) : OptionalLong.empty();
     }
 
     @Override
@@ -153,7 +138,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     private void side(long at, long address, long pitch) {
-        copy.set(ValueLayout.JAVA_INT, at, MEMORY_OF_DEVICE);
+        copy.set(ValueLayout.JAVA_INT, at, CU_MEMORYTYPE_DEVICE);
         copy.set(ValueLayout.JAVA_LONG, at + 16, address);
         copy.set(ValueLayout.JAVA_LONG, at + 32, pitch);
     }
@@ -164,8 +149,9 @@ final class CudaContext implements PinnedPool.Source {
 
     // streams and events
 
+    /** A stream that does not wait for the default stream of other libraries. */
     long createStream() {
-        health.require(driver.cuStreamCreate(out, NON_BLOCKING), "cuStreamCreate");
+        health.require(driver.cuStreamCreate(out, CU_STREAM_NON_BLOCKING), "cuStreamCreate");
         return handle();
     }
 
@@ -179,7 +165,7 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     private boolean isReady(int code, String call) {
-        if (code == CudaErrors.NOT_READY) {
+        if (code == CUDA_ERROR_NOT_READY) {
             return false;
         }
         health.require(code, call);
@@ -187,8 +173,20 @@ final class CudaContext implements PinnedPool.Source {
     }
 
     long createEvent() {
-        health.require(driver.cuEventCreate(out, NO_TIMING), "cuEventCreate");
+        health.require(driver.cuEventCreate(out, CU_EVENT_DISABLE_TIMING), "cuEventCreate");
         return handle();
+    }
+
+    /** An event that knows when a stream passed it. */
+    long createTimer() {
+        health.require(driver.cuEventCreate(out, CU_EVENT_DEFAULT), "cuEventCreate");
+        return handle();
+    }
+
+    /** Nanoseconds between two timers that their stream has passed. */
+    long elapsed(long start, long end) {
+        health.require(driver.cuEventElapsedTime(out, start, end), "cuEventElapsedTime");
+        return Math.round(1e6 * out.get(ValueLayout.JAVA_FLOAT, 0));
     }
 
     void destroyEvent(long event) {
@@ -214,10 +212,10 @@ final class CudaContext implements PinnedPool.Source {
     long loadModule(MemorySegment image, String name) {
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment log = scratch.allocate(LOG_BYTES);
-            MemorySegment options = scratch.allocateFrom(ValueLayout.JAVA_INT, JIT_ERROR_LOG, JIT_ERROR_LOG_BYTES);
+            MemorySegment options = scratch.allocateFrom(ValueLayout.JAVA_INT, CU_JIT_ERROR_LOG_BUFFER, CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES);
             MemorySegment values = scratch.allocateFrom(ValueLayout.JAVA_LONG, log.address(), LOG_BYTES);
             int code = driver.cuModuleLoadDataEx(out, image, 2, options, values);
-            if (code != CudaErrors.OK) {
+            if (code != CUDA_SUCCESS) {
                 String text = log.getString(0).strip();
                 throw health.failure(
                         code, "cuModuleLoadDataEx(" + name + ")" + (text.isEmpty() ? "" : ": " + text + ":"));
@@ -253,7 +251,7 @@ final class CudaContext implements PinnedPool.Source {
 
     /** Allows blocks of {@code function} that much dynamic shared memory. */
     void allowShared(Function function, int bytes) {
-        int code = driver.cuFuncSetAttribute(function.handle(), MAX_DYNAMIC_SHARED, bytes);
+        int code = driver.cuFuncSetAttribute(function.handle(), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes);
         health.require(code, "cuFuncSetAttribute(" + function + ", " + bytes + " bytes of shared memory)");
     }
 
@@ -270,20 +268,21 @@ final class CudaContext implements PinnedPool.Source {
         config.set(ValueLayout.JAVA_INT, 48, overlap && launch.function().waits() ? 1 : 0);
         parameters.set(ValueLayout.ADDRESS, 0, launch.call());
         int code = driver.cuLaunchKernelEx(config, launch.function().handle(), parameters, MemorySegment.NULL);
-        if (code != CudaErrors.OK) {
+        if (code != CUDA_SUCCESS) {
             throw health.failure(code, "cuLaunchKernelEx(" + launch + ")");
         }
     }
 
     // graphs
 
+    /** Begins a capture, during which other threads go on allocating and copying. */
     void beginCapture(long stream) {
-        health.require(driver.cuStreamBeginCapture(stream, THREAD_LOCAL), "cuStreamBeginCapture_v2");
+        health.require(driver.cuStreamBeginCapture(stream, CU_STREAM_CAPTURE_MODE_THREAD_LOCAL), "cuStreamBeginCapture_v2");
     }
 
     /** Ends a capture that failed. */
     void dropCapture(long stream) {
-        if (driver.cuStreamEndCapture(stream, out) == CudaErrors.OK && handle() != 0) {
+        if (driver.cuStreamEndCapture(stream, out) == CUDA_SUCCESS && handle() != 0) {
             destroyGraph(handle());
         }
     }
@@ -297,7 +296,7 @@ final class CudaContext implements PinnedPool.Source {
     /** Turns a graph, which ends, into one that can be launched. */
     long instantiate(long graph) {
         try {
-            health.require(driver.cuGraphInstantiateWithFlags(out, graph, 0), "cuGraphInstantiateWithFlags");
+            health.require(driver.cuGraphInstantiate(out, graph, 0), "cuGraphInstantiateWithFlags");
             return handle();
         } finally {
             destroyGraph(graph);

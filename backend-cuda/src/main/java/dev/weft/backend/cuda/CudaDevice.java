@@ -8,12 +8,16 @@ import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Capturing;
 import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceClock;
 import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceGroups;
 import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Fusing;
+import dev.weft.spi.HardwareLimit;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.Lifetime;
+import dev.weft.spi.MeasuredLimits;
 import dev.weft.spi.NodeGroup;
 import dev.weft.spi.Support;
 import dev.weft.spi.support.DeviceMemory;
@@ -34,7 +38,7 @@ import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
 /** One CUDA device in its primary context, whose calls are all made by its thread. */
-final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing {
+final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceGroups, Fusing, MeasuredLimits {
     private static final Logger LOG = LoggerFactory.getLogger(CudaDevice.class);
 
     private final DeviceInfo info;
@@ -50,6 +54,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing
     private final Functions functions;
     private final Tables tables = new Tables(this);
     private final Kernels kernels;
+    private final CudaLimits limits;
     private final Set<CudaStream> streams = new LinkedHashSet<>();
     private final Set<CudaCapture> captures = new LinkedHashSet<>();
     private final Set<NcclGroup> groups = new LinkedHashSet<>();
@@ -77,8 +82,11 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing
         this.pinned = new PinnedPool(thread, context);
         this.events = new EventPool(context);
         this.functions = new Functions(
-                context, thread, new Images(options.images(), properties.chip().sm(), library.version()));
+                context,
+                thread,
+                options.images(properties.chip().sm(), library.version()));
         this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE));
+        this.limits = new CudaLimits(this);
         this.lifetime = new Lifetime(subject, this::release);
         try {
             thread.run(context::enter);
@@ -122,6 +130,10 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing
 
     Tables tables() {
         return tables;
+    }
+
+    CudaLimits measuring() {
+        return limits;
     }
 
     /** Whether calls wait for the device's thread. */
@@ -262,6 +274,31 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing
     }
 
     @Override
+    public long time(DeviceStream stream, Runnable work) {
+        return Timers.time(this, CudaStream.of(stream, this), work);
+    }
+
+    @Override
+    public Set<HardwareLimit> limits() {
+        return limits.kinds();
+    }
+
+    @Override
+    public String measuredBy() {
+        return limits.measuredBy();
+    }
+
+    @Override
+    public double read(long address, long bytes) {
+        return onOwnStream(stream -> limits.read(stream, address, bytes));
+    }
+
+    @Override
+    public double compute(HardwareLimit unit, long operations) {
+        return onOwnStream(stream -> limits.compute(stream, unit, operations));
+    }
+
+    @Override
     public OptionalLong availableBytes() {
         return call(memory::availableBytes);
     }
@@ -318,15 +355,22 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceGroups, Fusing
         withStream(stream -> stream.zero(address, bytes));
     }
 
-    /** Copies outside of streams run on one of their own, since the default stream would wait for other libraries. */
-    private synchronized void withStream(Consumer<CudaStream> body) {
+    private void withStream(Consumer<CudaStream> body) {
+        onOwnStream(stream -> {
+            body.accept(stream);
+            stream.synchronize();
+            return Boolean.TRUE;
+        });
+    }
+
+    /** What is outside of streams runs on one of the device's own, since the default stream would wait for other libraries. */
+    private synchronized <T> T onOwnStream(java.util.function.Function<CudaStream, T> body) {
         CudaStream own = ownStream;
         if (own == null) {
             own = call(this::newStream);
             ownStream = own;
         }
-        body.accept(own);
-        own.synchronize();
+        return body.apply(own);
     }
 
     /** What runs first, since it uses everything else; the thread last. */

@@ -12,8 +12,16 @@ import dev.weft.spi.BackendConfig;
  * @param graphs recorded graphs kept per sequence, one per set of extents
  * @param overlap whether a kernel may start while the one before it ends (programmatic dependent launch)
  * @param images folder with kernel images, empty for those in the library
+ * @param cache folder for images compiled on this machine, {@code off} for none, empty for the user's cache
  */
-record CudaOptions(long memoryLimit, long timeoutSeconds, Capture capture, int graphs, boolean overlap, String images) {
+record CudaOptions(
+        long memoryLimit,
+        long timeoutSeconds,
+        Capture capture,
+        int graphs,
+        boolean overlap,
+        String images,
+        String cache) {
     /** Seconds, see {@link #timeoutSeconds}. */
     static final String TIMEOUT = "weft.cuda.timeout";
 
@@ -28,6 +36,9 @@ record CudaOptions(long memoryLimit, long timeoutSeconds, Capture capture, int g
 
     /** A folder, see {@link #images}. */
     static final String IMAGES = "weft.cuda.images";
+
+    /** A folder, {@code off}, or nothing, see {@link #cache}. */
+    static final String CACHE = "weft.cuda.cache";
 
     /** How sequences of kernels are repeated. */
     enum Capture {
@@ -46,7 +57,14 @@ record CudaOptions(long memoryLimit, long timeoutSeconds, Capture capture, int g
                 capture(value(config, CAPTURE, "on")),
                 (int) Math.min(number(config, GRAPHS, 8), Integer.MAX_VALUE),
                 flag(value(config, OVERLAP, "false")),
-                value(config, IMAGES, ""));
+                value(config, IMAGES, ""),
+                value(config, CACHE, ""));
+    }
+
+    /** The images for a chip, compute capability times ten, under a driver of that version. */
+    Images images(int sm, int driverVersion) {
+        RuntimeCompiler compiler = new RuntimeCompiler(KernelSources.load(), ImageCache.of(cache), driverVersion);
+        return new Images(images, sm, driverVersion, compiler);
     }
 
     private static Capture capture(String text) {

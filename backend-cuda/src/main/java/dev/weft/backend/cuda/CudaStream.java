@@ -175,6 +175,11 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         }
     }
 
+    /** Appends a record of an event that is not this stream's. */
+    void record(long event) {
+        append(() -> add(() -> device.context().recordEvent(event, handle)));
+    }
+
     // copies
 
     @Override

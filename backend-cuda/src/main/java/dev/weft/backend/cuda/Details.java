@@ -19,9 +19,8 @@ final class Details {
      */
     private record Optional(String name, List<String> files) {}
 
-    private static final List<Optional> OPTIONAL = List.of(
-            new Optional("nvrtc", List.of("libnvrtc.so.13", "libnvrtc.so.12")),
-            new Optional("cublaslt", List.of("libcublasLt.so.13", "libcublasLt.so.12")));
+    private static final List<Optional> OPTIONAL =
+            List.of(new Optional("cublaslt", List.of("libcublasLt.so.13", "libcublasLt.so.12")));
 
     private Details() {}
 
@@ -31,6 +30,7 @@ final class Details {
         if (!library.searched().isEmpty()) {
             lines.add("searched before: " + String.join(", ", library.searched()));
         }
+        var sources = KernelSources.load();
         for (int i = 0; i < devices.size(); i++) {
             DeviceProperties d = devices.get(i);
             lines.add(String.format(
@@ -44,8 +44,17 @@ final class Details {
                     d.memoryBytes() / (double) (1 << 30),
                     d.chip().sharedBytes() >> 10,
                     d.chip().cacheBytes() >> 20));
-            lines.add(new Images(options.images(), d.chip().sm(), library.version()).describe());
+            lines.add(options.images(d.chip().sm(), library.version()).describe());
         }
+        RuntimeCompiler compiler = new RuntimeCompiler(sources, ImageCache.of(options.cache()), library.version());
+        lines.add("kernels: "
+                + sources.map(s -> "sources " + ImageOrigin.shortened(s.hash())).orElse("no sources")
+                + "; images: "
+                + new Images(options.images(), 0, library.version(), compiler)
+                        .made()
+                        .map(ImageOrigin::toString)
+                        .orElse("no note of what they were made of"));
+        lines.add("optional nvrtc: " + compiler.describe());
         OPTIONAL.forEach(o -> lines.add(optional(o)));
         lines.add(nccl());
         return lines;

@@ -1,5 +1,7 @@
 package dev.weft.backend.cuda;
 
+import static dev.weft.backend.cuda.DriverConstants.*;
+
 import dev.weft.backend.cuda.kernel.Chip;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -15,13 +17,6 @@ import java.lang.foreign.ValueLayout;
  * @param chip what kernels need to know
  */
 record DeviceProperties(int handle, String name, String bus, long memoryBytes, Chip chip) {
-    // CUdevice_attribute
-    private static final int MULTIPROCESSORS = 16;
-    private static final int L2_BYTES = 38;
-    private static final int MAJOR = 75;
-    private static final int MINOR = 76;
-    private static final int SHARED_BYTES_OPT_IN = 97;
-
     private static final int MOST_TEXT_BYTES = 256;
 
     static DeviceProperties of(Driver driver, Health health, int ordinal) {
@@ -37,10 +32,10 @@ record DeviceProperties(int handle, String name, String bus, long memoryBytes, C
             long memory = out.get(ValueLayout.JAVA_LONG, 0);
             Attributes attributes = new Attributes(driver, health, device, out);
             Chip chip = new Chip(
-                    10 * attributes.get(MAJOR) + attributes.get(MINOR),
-                    attributes.get(MULTIPROCESSORS),
-                    attributes.get(SHARED_BYTES_OPT_IN),
-                    attributes.get(L2_BYTES));
+                    10 * attributes.get(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MAJOR) + attributes.get(CU_DEVICE_ATTRIBUTE_COMPUTE_CAPABILITY_MINOR),
+                    attributes.get(CU_DEVICE_ATTRIBUTE_MULTIPROCESSOR_COUNT),
+                    attributes.get(CU_DEVICE_ATTRIBUTE_MAX_SHARED_MEMORY_PER_BLOCK_OPTIN),
+                    attributes.get(CU_DEVICE_ATTRIBUTE_L2_CACHE_SIZE));
             return new DeviceProperties(device, name, bus, memory, chip);
         }
     }

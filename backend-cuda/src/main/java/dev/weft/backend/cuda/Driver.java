@@ -89,6 +89,8 @@ interface Driver {
 
     int cuEventQuery(long event);
 
+    int cuEventElapsedTime(MemorySegment outMilliseconds, long start, long end);
+
     // images and launches
 
     int cuModuleLoadDataEx(
@@ -111,7 +113,8 @@ interface Driver {
 
     int cuStreamEndCapture(long stream, MemorySegment outGraph);
 
-    int cuGraphInstantiateWithFlags(MemorySegment outExecutable, long graph, long flags);
+    @Symbol("cuGraphInstantiateWithFlags")
+    int cuGraphInstantiate(MemorySegment outExecutable, long graph, long flags);
 
     int cuGraphLaunch(long executable, long stream);
 

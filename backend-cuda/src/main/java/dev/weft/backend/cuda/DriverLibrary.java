@@ -1,5 +1,7 @@
 package dev.weft.backend.cuda;
 
+import static dev.weft.backend.cuda.DriverConstants.*;
+
 import dev.weft.spi.nativelib.NativeBinder;
 import dev.weft.spi.nativelib.NativeLibraries;
 import java.lang.foreign.Arena;
@@ -66,13 +68,13 @@ record DriverLibrary(
         Driver driver = NativeBinder.bind(MethodHandles.lookup(), Driver.class, found.symbols());
         String subject = "CUDA driver " + found.library() + ": ";
         int code = driver.cuInit(0);
-        if (code != CudaErrors.OK) {
+        if (code != CUDA_SUCCESS) {
             return new Absent(subject + Health.describe(driver, code, "cuInit"));
         }
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ValueLayout.JAVA_INT);
             code = driver.cuDriverGetVersion(out);
-            if (code != CudaErrors.OK) {
+            if (code != CUDA_SUCCESS) {
                 return new Absent(subject + Health.describe(driver, code, "cuDriverGetVersion"));
             }
             int version = out.get(ValueLayout.JAVA_INT, 0);
@@ -81,12 +83,12 @@ record DriverLibrary(
                         + " or newer; update the driver");
             }
             code = driver.cuDeviceGetCount(out);
-            if (code != CudaErrors.OK) {
+            if (code != CUDA_SUCCESS) {
                 return new Absent(subject + Health.describe(driver, code, "cuDeviceGetCount"));
             }
             int devices = out.get(ValueLayout.JAVA_INT, 0);
             if (devices == 0) {
-                return new Absent(subject + "it lists no device; " + CudaErrors.remedy(CudaErrors.NO_DEVICE));
+                return new Absent(subject + "it lists no device; " + CudaErrors.remedy(CUDA_ERROR_NO_DEVICE));
             }
             boolean emulator = found.symbols().find(EMULATOR).isPresent();
             return new Opened(new DriverLibrary(driver, found.library(), found.searched(), version, emulator, devices));

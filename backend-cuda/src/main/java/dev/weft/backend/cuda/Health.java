@@ -1,5 +1,7 @@
 package dev.weft.backend.cuda;
 
+import static dev.weft.backend.cuda.DriverConstants.*;
+
 import dev.weft.DeviceMemoryException;
 import dev.weft.NativeCallException;
 import dev.weft.UnsupportedOpException;
@@ -50,7 +52,7 @@ final class Health {
 
     /** Passes on success. @param call the function and what it was to do, for messages */
     void require(int code, String call) {
-        if (code != CudaErrors.OK) {
+        if (code != CUDA_SUCCESS) {
             throw failure(code, call);
         }
     }
@@ -68,7 +70,7 @@ final class Health {
 
     /** A failure while closing, where nothing can be done: it is logged only, silently on a lost device. */
     void note(int code, String call) {
-        if (code == CudaErrors.OK) {
+        if (code == CUDA_SUCCESS) {
             return;
         }
         String text = describe(driver, code, call);
@@ -83,8 +85,8 @@ final class Health {
     static String describe(Driver driver, int code, String call) {
         try (Arena arena = Arena.ofConfined()) {
             MemorySegment out = arena.allocate(ValueLayout.ADDRESS);
-            String name = driver.cuGetErrorName(code, out) == CudaErrors.OK ? text(out) : "unknown code";
-            String meaning = driver.cuGetErrorString(code, out) == CudaErrors.OK ? ": " + text(out) : "";
+            String name = driver.cuGetErrorName(code, out) == CUDA_SUCCESS ? text(out) : "unknown code";
+            String meaning = driver.cuGetErrorString(code, out) == CUDA_SUCCESS ? ": " + text(out) : "";
             String remedy = CudaErrors.remedy(code);
             return call + " returned " + code + " (" + name + meaning + ")" + (remedy.isEmpty() ? "" : "; " + remedy);
         }

@@ -9,14 +9,15 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 import org.jspecify.annotations.Nullable;
 
 /**
  * Compiled kernels: one image per file of {@code native/cuda/kernels} and target, {@code gemm.sm_90a.cubin}, and one in PTX,
- * {@code gemm.compute_80.ptx}, which the driver compiles for devices that have no image. They are resources of this library,
- * or files of a folder that replaces them.
+ * {@code gemm.compute_80.ptx}, which the driver compiles for devices that have no image where NVRTC is missing. They are
+ * resources of this library, or files of a folder that replaces them.
  */
 final class Images {
     private static final String RESOURCES = "/META-INF/weft/cuda/";
@@ -33,16 +34,19 @@ final class Images {
     private final String folder;
     private final int sm;
     private final int driverVersion;
+    private final RuntimeCompiler compiler;
 
     /**
      * @param folder where they are, empty for this library's own
      * @param sm compute capability times ten
      * @param driverVersion as {@link DriverLibrary#version}
+     * @param compiler for devices that have no image
      */
-    Images(String folder, int sm, int driverVersion) {
+    Images(String folder, int sm, int driverVersion, RuntimeCompiler compiler) {
         this.folder = folder;
         this.sm = sm;
         this.driverVersion = driverVersion;
+        this.compiler = compiler;
     }
 
     /**
@@ -76,12 +80,19 @@ final class Images {
      * @throws UnsupportedOpException if there is none: names what was looked for, and why PTX does not help
      */
     Image of(String module) {
+        if (!folder.isEmpty()) {
+            requireSameSources();
+        }
         List<String> targets = targets(sm);
         for (String target : targets) {
             Image image = read(module + "." + target + ".cubin", sm >= WAITING_SM);
             if (image != null) {
                 return image;
             }
+        }
+        RuntimeCompiler.Result compiled = compiler.compile(module, sm);
+        if (compiled instanceof RuntimeCompiler.Compiled(String origin, byte[] cubin)) {
+            return new Image(origin, cubin, sm >= WAITING_SM);
         }
         String name = module + "." + PTX + ".ptx";
         Image ptx = read(name, false);
@@ -94,7 +105,7 @@ final class Images {
                         + DriverLibrary.text(driverVersion);
         throw new UnsupportedOpException("no image of the kernels '" + module + "' for a device of sm_" + sm + " in "
                 + (folder.isEmpty() ? "this library" : folder) + ": looked for cubins of "
-                + String.join(", ", targets) + "; " + why
+                + String.join(", ", targets) + "; " + ((RuntimeCompiler.Refused) compiled).reason() + "; " + why
                 + "; build this library where nvcc is on the PATH, or set -D" + CudaOptions.IMAGES
                 + " to a folder with "
                 + module + ".sm_" + sm + ".cubin");
@@ -108,17 +119,40 @@ final class Images {
     }
 
     private @Nullable Image read(String file, boolean waits) {
+        byte[] bytes = bytes(file);
+        return bytes == null ? null : new Image((folder.isEmpty() ? RESOURCES : folder + "/") + file, bytes, waits);
+    }
+
+    private byte @Nullable [] bytes(String file) {
         try {
             if (folder.isEmpty()) {
                 try (InputStream in = Images.class.getResourceAsStream(RESOURCES + file)) {
-                    return in == null ? null : new Image(RESOURCES + file, in.readAllBytes(), waits);
+                    return in == null ? null : in.readAllBytes();
                 }
             }
             Path path = Path.of(folder, file);
-            return Files.isRegularFile(path) ? new Image(path.toString(), Files.readAllBytes(path), waits) : null;
+            return Files.isRegularFile(path) ? Files.readAllBytes(path) : null;
         } catch (IOException e) {
             throw new UncheckedIOException("kernel image " + file + ": " + e.getMessage(), e);
         }
+    }
+
+    /** What the images were made of; empty if nobody noted it. */
+    Optional<ImageOrigin> made() {
+        return Optional.ofNullable(bytes(ImageOrigin.FILE))
+                .map(text -> ImageOrigin.parse(new String(text, StandardCharsets.UTF_8)));
+    }
+
+    /** @throws UnsupportedOpException if the images were made from other texts than this library has */
+    private void requireSameSources() {
+        Optional<String> ours = compiler.sources().map(KernelSources::hash);
+        made().ifPresent(made -> {
+            if (ours.isPresent() && !made.sources().equals(ours.get())) {
+                throw new UnsupportedOpException("kernel images in " + folder + ": found kernel sources "
+                        + ImageOrigin.shortened(made.sources()) + ", expected "
+                        + ImageOrigin.shortened(ours.get()) + "; build image and library together");
+            }
+        });
     }
 
     /** Which images a device loads, shown by one of them, for people. */

@@ -43,7 +43,7 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Kernels over several nodes leave the bits of the kernels of single nodes. */
 class FusionTest {
-    private static final int MOST_ROWS = 40;
+    private static final int MOST_ROWS = 72;
     private static final RotaryParameters ROTARY = RotaryParameters.plain(16, 10000);
 
     private Emulator emulator;
@@ -129,7 +129,7 @@ class FusionTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {1, 4, 17, 0})
+    @ValueSource(longs = {1, 4, 17, 70, 0})
     void productsOfDifferentFormats(long rows) {
         Value x = input("x", DType.BF16, 256);
         Value codes = quantised(input("y", DType.BF16, 256));

@@ -7,6 +7,8 @@ import dev.weft.UnsupportedOpException;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
+import java.util.Map;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -15,6 +17,8 @@ import org.junit.jupiter.params.provider.CsvSource;
 /** Which of several images a device gets, and what is said where none fits. */
 class ImagesTest {
     private static final int DRIVER = 13000;
+    private static final RuntimeCompiler NONE = new RuntimeCompiler(
+            Optional.of(new KernelSources(Map.of(), "0123456789abcdef")), new ImageCache(Optional.empty()), DRIVER);
 
     @TempDir
     private Path folder;
@@ -25,7 +29,7 @@ class ImagesTest {
     }
 
     private Images images(int sm) {
-        return new Images(folder.toString(), sm, DRIVER);
+        return new Images(folder.toString(), sm, DRIVER, NONE);
     }
 
     @ParameterizedTest
@@ -68,7 +72,7 @@ class ImagesTest {
     @Test
     void ptxNeedsADriverAsNewAsItsToolkit() throws IOException {
         put("compute_80", "// Cuda compilation tools, release 13.2, V13.2.51\n.version 9.2\n");
-        assertThat(new Images(folder.toString(), 90, 13020).of("gemm").origin()).endsWith("gemm.compute_80.ptx");
+        assertThat(new Images(folder.toString(), 90, 13020, NONE).of("gemm").origin()).endsWith("gemm.compute_80.ptx");
         assertThatThrownBy(() -> images(90).of("gemm"))
                 .isInstanceOf(UnsupportedOpException.class)
                 .hasMessageContainingAll("needs a driver for CUDA 13.2", "found 13.0");
@@ -78,5 +82,30 @@ class ImagesTest {
     void anotherModulesImagesAreNotTaken() throws IOException {
         put("sm_90a", "");
         assertThatThrownBy(() -> images(90).of("norm")).hasMessageContaining("'norm'");
+    }
+
+    @Test
+    void imagesOfOtherSourcesAreRefused() throws IOException {
+        put("sm_90a", "");
+        Path note = folder.resolve(ImageOrigin.FILE);
+        Files.writeString(note, "commit=abc\nnvcc=13.0.88\nsources=0123456789abcdef\n");
+        assertThat(images(90).of("gemm").origin()).endsWith("gemm.sm_90a.cubin");
+        assertThat(images(90).made()).map(ImageOrigin::toString).hasValue("commit abc, nvcc 13.0.88, kernel sources 0123456789ab");
+        Files.writeString(note, "commit=abc\nnvcc=13.0.88\nsources=fedcba9876543210\n");
+        assertThatThrownBy(() -> images(90).of("gemm"))
+                .isInstanceOf(UnsupportedOpException.class)
+                .hasMessageContainingAll(folder.toString(), "found kernel sources fedcba987654", "expected 0123456789ab");
+    }
+
+    /** The build puts the texts into this library; the quick loops of a developer may leave them out. */
+    @Test
+    void theLibraryHasTheTextsOfItsKernels() {
+        KernelSources sources = KernelSources.load().orElseThrow();
+        assertThat(sources.hash()).matches("[0-9a-f]{64}");
+        assertThat(sources.module("norm")).contains("WEFT_KERNEL");
+        assertThat(sources.headers()).containsKey("weft/cuda/call.cuh");
+        assertThatThrownBy(() -> sources.module("nothing"))
+                .isInstanceOf(UnsupportedOpException.class)
+                .hasMessageContaining("'nothing'");
     }
 }

@@ -122,7 +122,7 @@ public record CannReport(
                 + runtimeVersion.orElse("nothing"));
         libraries.forEach(l -> lines.add((l.open() ? "open    " : "absent  ") + l.detail()));
         lines.add(String.format(
-                "%d functions: %d bound, %d missing, %d refused for another signature, %d unverified",
+                "%d functions: %d bound, %d missing, %d mismatch, %d unverified",
                 functions.size(),
                 count(State.BOUND),
                 count(State.MISSING),

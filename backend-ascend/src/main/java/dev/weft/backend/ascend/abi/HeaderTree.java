@@ -54,11 +54,13 @@ final class HeaderTree {
     static HeaderTree of(Map<Path, String> texts, Set<String> wanted, HeaderTree base) {
         Map<String, List<Found>> declarations = new HashMap<>();
         Map<String, CTypeName> aliases = new HashMap<>();
-        texts.forEach((file, text) -> {
-            HeaderParser.Contents contents = HeaderParser.parse(text, wanted);
-            contents.aliases().forEach(aliases::putIfAbsent);
-            for (HeaderDeclaration d : contents.declarations()) {
-                declarations.computeIfAbsent(d.name(), n -> new ArrayList<>()).add(new Found(d, file));
+        List<Map.Entry<Path, HeaderParser.Contents>> parsed = texts.entrySet().parallelStream()
+                .map(e -> Map.entry(e.getKey(), HeaderParser.parse(e.getValue(), wanted)))
+                .toList();
+        parsed.forEach(header -> {
+            header.getValue().aliases().forEach(aliases::putIfAbsent);
+            for (HeaderDeclaration d : header.getValue().declarations()) {
+                declarations.computeIfAbsent(d.name(), n -> new ArrayList<>()).add(new Found(d, header.getKey()));
             }
         });
         base.aliases.forEach(aliases::putIfAbsent);

@@ -40,7 +40,7 @@ public sealed interface Resolution {
             case Bound b -> "bound in " + b.library() + ", " + b.check();
             case Missing m -> "missing: " + m.reason();
             case Mismatch m ->
-                "refused: " + m.difference() + "; the table has '" + m.tableSignature() + "', the header '"
+                "mismatch: " + m.difference() + "; the table has '" + m.tableSignature() + "', the header '"
                         + m.headerSignature() + "'";
             case Unverified u -> "unverified: " + u.reason();
         };

@@ -20,7 +20,11 @@ import java.util.Map;
 final class CacheOps {
     static final Map<Class<? extends Op>, List<Candidate>> WAYS = Map.of(
             RingWrite.class, List.of(Way.composite(CacheOps::ringWrite)),
-            Compress.class, List.of(Way.composite(CacheOps::compress)));
+            Compress.class,
+                    List.of(
+                            Way.of("aclnnRmsNorm", (op, e) -> compress(op, e, CacheOps::finishFused))
+                                    .refusing(RotaryOps::shapes),
+                            Way.composite((op, e) -> compress(op, e, CacheOps::finish))));
 
     private CacheOps() {}
 
@@ -61,7 +65,17 @@ final class CacheOps {
                         s -> s.set(java.lang.foreign.ValueLayout.JAVA_INT, 0, (int) value));
     }
 
-    private static void compress(OpInstance op, Emit e) {
+    /** Makes entries of pooled rows. */
+    private interface Finish {
+        /**
+         * @param pooled F32 {@code [entries, width]}
+         * @param position INT32 {@code [entries, 1]}: first positions of the blocks
+         * @param flow the cache's type, to which each step rounds
+         */
+        Ten entries(Calls c, Compress o, Ten pooled, Ten norm, Ten position, AclType flow);
+    }
+
+    private static void compress(OpInstance op, Emit e, Finish finish) {
         Compress o = (Compress) op.op();
         Calls c = new Calls(e);
         long most = op.inputs().getFirst().shape().dim(0).maximum();
@@ -76,7 +90,7 @@ final class CacheOps {
         Closing closing = Closing.of(c, o, most, positions, e.operand(8), entries);
         Ten pooled = new Pool(c, o, e, closing).run();
         Ten cache = e.operand(6);
-        Ten entry = finish(c, o, pooled, e.operand(3), closing.from(), cache.type());
+        Ten entry = finish.entries(c, o, pooled, e.operand(3), closing.from(), cache.type());
         Ten pages = e.operand(10);
         Ten spare = e.spare(6);
         long unused = spare.dim(0) - 1;
@@ -213,6 +227,27 @@ final class CacheOps {
             c.gather(table, index.view(index.elements()), picked);
             return picked.view(index.dim(0), index.dim(1), table.dim(1));
         }
+    }
+
+    /** As {@link #finish}, with the vendor's norm and rotary operators, which round once. */
+    private static Ten finishFused(Calls c, Compress o, Ten pooled, Ten norm, Ten position, AclType flow) {
+        Ten x = c.cast(pooled, flow);
+        Ten y = c.emit().temp(flow, x.dims());
+        NormOps.rmsNorm(c, x, c.float32(norm), o.eps(), y);
+        RotaryOps.rotateInPlace(c, o.rotary(), y.view(y.dim(0), 1, y.dim(1)), position, false);
+        return switch (o.form()) {
+            case PLAIN -> y;
+            case FP8 -> {
+                QuantOps.toGrid(c, y.slice(-1, 0, y.dim(1) - o.rotary().dim()), 64, DType.F8_E4M3);
+                yield y;
+            }
+            case HADAMARD -> c.cast(NormOps.hadamard(c, c.float32(y)), flow);
+            case HADAMARD_FP4 -> {
+                Ten turned = c.cast(NormOps.hadamard(c, c.float32(y)), flow);
+                QuantOps.toGrid(c, turned, 32, DType.F4_E2M1);
+                yield turned;
+            }
+        };
     }
 
     /** Norm, rotary at the block's first position and the entry form; each step rounds to the cache's type. */

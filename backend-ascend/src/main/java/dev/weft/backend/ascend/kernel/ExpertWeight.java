@@ -13,7 +13,7 @@ import java.lang.foreign.MemorySegment;
  * checkpoint order, {@code [E, N, K/64, 2]}. Padding is zero. Source: ops-transformer docs aclnnGroupedMatmulWeightNz and
  * aclnnWeightQuantPreprocess.
  */
-final class ExpertWeight extends HostPacking {
+final class ExpertWeight extends HostPacking implements DevicePacking {
     private static final int TILE_ROWS = 16;
     private static final int TILE_COLUMNS = 32;
     private static final int TILE_ROW_BYTES = TILE_COLUMNS / 2;
@@ -45,6 +45,26 @@ final class ExpertWeight extends HostPacking {
     Ten scales(long address) {
         return Ten.dense(address + scalesAt, AclType.FLOAT8_E8M0, matrices(), rows(), columns() / 64, 2)
                 .permute(0, 2, 1, 3);
+    }
+
+    /** By {@code aclnnWeightQuantPreprocess}, whose page asks for rows and columns in multiples of 64. */
+    @Override
+    public void pack(long codes, long scales, long target, Caller caller) {
+        Ten weight = Ten.dense(codes, AclType.FLOAT4_E2M1, matrices(), rows(), columns());
+        Ten exponents = Ten.dense(scales, AclType.FLOAT8_E8M0, matrices(), rows(), columns() / 64, 2);
+        caller.call(
+                "aclnnWeightQuantPreprocess",
+                weight.transpose(),
+                exponents.permute(0, 2, 1, 3),
+                null,
+                null,
+                AclType.FLOAT8_E4M3FN,
+                AclType.FLOAT8_E8M0,
+                type().scaling().columns(),
+                tiles(target),
+                scales(target),
+                null,
+                null);
     }
 
     @Override

@@ -308,8 +308,16 @@ final class FlashAttention {
     /** All entries of every sequence in a row, {@code blocks} blocks each; what is behind the last page repeats it. */
     private Ten joined(Ten cache, Ten pages, long blocks, long mostBlocks) {
         long n = blocks * BLOCK;
-        Ten nth = StepRows.integers(c, mostBlocks * BLOCK).slice(0, 0, n).view(1, n);
-        Ten row = each.entryRow(pages, cache.dim(0), cache.dim(1), nth);
+        Ten row = c.shared(
+                "joined entries",
+                List.of(pages, positions(), starts),
+                List.of(mostSequences, mostBlocks, n, cache.dim(0), cache.dim(1)),
+                () -> {
+                    Ten nth = StepRows.integers(c, mostBlocks * BLOCK)
+                            .slice(0, 0, n)
+                            .view(1, n);
+                    return each.entryRow(pages, cache.dim(0), cache.dim(1), nth);
+                });
         return gather(cache.view(cache.dim(0) * cache.dim(1), WIDTH), row);
     }
 }

@@ -147,9 +147,15 @@ final class IndexOps {
     /** Keys of each row's sequence: {@code [rows, entries, width]}. */
     private static Ten keysOf(Calls c, StepRows steps, Ten keys, Ten pages, Ten entry) {
         long rows = steps.position().dim(0);
-        Ten all = c.emit().temp(AclType.INT32, rows, entry.dim(1));
-        c.copy(entry, all);
-        Ten row = steps.entryRow(pages, keys.dim(0), keys.dim(1), all);
+        Ten row = c.shared(
+                "listed entries",
+                List.of(steps.sequence(), pages),
+                List.of(entry.dim(1), keys.dim(0), keys.dim(1)),
+                () -> {
+                    Ten all = c.emit().temp(AclType.INT32, rows, entry.dim(1));
+                    c.copy(entry, all);
+                    return steps.entryRow(pages, keys.dim(0), keys.dim(1), all);
+                });
         Ten picked = c.emit().temp(keys.type(), row.elements(), keys.dim(2));
         c.gather(keys.view(keys.dim(0) * keys.dim(1), keys.dim(2)), row.view(row.elements()), picked);
         return picked.view(rows, entry.dim(1), keys.dim(2));

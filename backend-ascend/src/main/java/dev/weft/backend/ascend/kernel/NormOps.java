@@ -65,14 +65,18 @@ final class NormOps {
 
     private static void normalise(Emit e, float eps, Ten weight, Ten y) {
         Calls c = new Calls(e);
-        Ten x = c.dense(e.operand(0));
-        long[] rstd = x.dims().clone();
-        rstd[rstd.length - 1] = 1;
         Ten target = y.isDense() ? y : e.temp(y.type(), y.dims());
-        e.call("aclnnRmsNorm", x, weight, (double) eps, target, e.temp(AclType.FLOAT, rstd));
+        rmsNorm(c, c.dense(e.operand(0)), weight, eps, target);
         if (target != y) {
             c.copy(target, y);
         }
+    }
+
+    /** Dense rows {@code x} normalised to dense {@code y}. @param weight F32 */
+    static void rmsNorm(Calls c, Ten x, Ten weight, float eps, Ten y) {
+        long[] rstd = x.dims().clone();
+        rstd[rstd.length - 1] = 1;
+        c.emit().call("aclnnRmsNorm", x, weight, (double) eps, y, c.emit().temp(AclType.FLOAT, rstd));
     }
 
     /** {@code 1/sqrt(mean(x^2) + eps)} of an F32 tensor. */

@@ -184,6 +184,13 @@ final class QuantOps {
         return y;
     }
 
+    /** Rounds {@code part} to a narrow format in blocks, by the product's casts where it has them. */
+    static void toGrid(Calls c, Ten part, int block, DType dtype) {
+        boolean casts = c.emit().profile().has(Profile.Capability.NARROW_FLOATS);
+        Rounding rounding = casts ? QuantOps::castValues : QuantOps::arithmeticValues;
+        c.cast(onGrid(c, part, block, Grid.of(dtype), rounding), part);
+    }
+
     private static Ten castValues(Calls c, Ten values, Grid grid) {
         return c.cast(c.cast(values, grid.type()), AclType.FLOAT);
     }

@@ -24,15 +24,15 @@ final class RotaryOps {
 
     private RotaryOps() {}
 
-    private static Optional<String> shapes(OpInstance op, Profile p) {
-        long width = op.inputs().getFirst().shape().last().maximum();
+    /** Whether the last axis of the first operand can be rotated. */
+    static Optional<String> shapes(OpInstance op, Profile p) {
+        long width = op.outputs().getFirst().shape().last().maximum();
         return width % 2 == 0 && width <= MOST_LANES
                 ? Optional.empty()
                 : Optional.of("rows of " + width + " lanes: an even number up to " + MOST_LANES
                         + " is expected (ops-transformer docs aclnnInplacePartialRotaryMul)");
     }
 
-    /** Rows are batches of one token, the only form that every product broadcasts over heads. */
     private static void inPlace(OpInstance op, Emit e) {
         Rotary o = (Rotary) op.op();
         Calls c = new Calls(e);
@@ -40,20 +40,28 @@ final class RotaryOps {
         Ten y = e.operand(2);
         long rows = x.dim(0);
         long width = x.dim(-1);
-        int dim = o.parameters().dim();
         Ten target = y.isDense() ? y : e.temp(y.type(), y.dims());
         c.copy(x, target);
-        Angles a = Angles.perLane(c, o.parameters(), e.operand(1), o.inverse());
-        e.call(
-                "aclnnInplacePartialRotaryMul",
-                target.view(rows, 1, x.elements() / rows / width, width),
-                a.cos().view(rows, 1, 1, dim),
-                a.sin().view(rows, 1, 1, dim),
-                INTERLEAVE,
-                new long[] {width - dim, width});
+        Ten heads = target.view(rows, x.elements() / rows / width, width);
+        rotateInPlace(c, o.parameters(), heads, e.operand(1), o.inverse());
         if (target != y) {
             c.copy(target, y);
         }
+    }
+
+    /** Rows are batches of one token, the only form that every product broadcasts over heads. */
+    static void rotateInPlace(Calls c, RotaryParameters p, Ten heads, Ten positions, boolean inverse) {
+        long rows = heads.dim(0);
+        long width = heads.dim(2);
+        Angles a = Angles.perLane(c, p, positions, inverse);
+        c.emit()
+                .call(
+                        "aclnnInplacePartialRotaryMul",
+                        heads.view(rows, 1, heads.dim(1), width),
+                        a.cos().view(rows, 1, 1, p.dim()),
+                        a.sin().view(rows, 1, 1, p.dim()),
+                        INTERLEAVE,
+                        new long[] {width - p.dim(), width});
     }
 
     /** F32 rows {@code [rows, width]} of which the last lanes are rotated, each at its own position. */

@@ -2,9 +2,9 @@ package dev.weft.backend.ascend.kernel;
 
 import static org.assertj.core.api.Assertions.assertThat;
 
-import dev.weft.backend.ascend.LegalSizes;
 import dev.weft.backend.ascend.abi.AbiFunction;
 import dev.weft.backend.ascend.abi.AbiTable;
+import dev.weft.conformance.ModelSize;
 import dev.weft.conformance.OpCase;
 import dev.weft.conformance.OpCases;
 import dev.weft.op.OpInstance;
@@ -44,7 +44,7 @@ class OperatorPageTest {
     /** Cases by operator: the conformance suite's and the model's sizes. */
     private static Map<String, List<OpInstance>> instances() {
         Map<String, List<OpInstance>> all = new LinkedHashMap<>();
-        Stream.concat(OpCases.all().stream(), LegalSizes.all().stream().map(LegalSizes::op))
+        Stream.concat(OpCases.all().stream(), ModelSize.cases())
                 .map(OpCase::instance)
                 .forEach(op -> all.computeIfAbsent(op.op().name(), name -> new ArrayList<>())
                         .add(op));

@@ -13,6 +13,7 @@ import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Value;
 import dev.weft.op.AllGather;
 import dev.weft.op.AllReduce;
+import dev.weft.op.AllToAll;
 import dev.weft.op.AllToAllV;
 import dev.weft.op.Broadcast;
 import dev.weft.op.Op;
@@ -181,6 +182,19 @@ class CollectivesTest {
                 .allSatisfy(y -> assertThat(y).containsExactly(all));
         assertThat(run(new Broadcast(RANKS), dtype))
                 .allSatisfy(y -> assertThat(y).containsExactly(values(0, dtype)));
+    }
+
+    @Test
+    void equalSharesArriveInRankOrder() throws Exception {
+        List<float[]> received = run(new AllToAll(RANKS), DType.F32);
+        int share = ROWS * WIDTH / RANKS;
+        for (int to = 0; to < RANKS; to++) {
+            for (int from = 0; from < RANKS; from++) {
+                assertThat(Arrays.copyOfRange(received.get(to), from * share, (from + 1) * share))
+                        .containsExactly(
+                                Arrays.copyOfRange(values(from, DType.F32), to * share, (to + 1) * share));
+            }
+        }
     }
 
     @ParameterizedTest

@@ -20,7 +20,6 @@ import dev.weft.op.SparseAttention;
 import dev.weft.op.SwiGlu;
 import dev.weft.spi.KernelArguments;
 import dev.weft.spi.NodeGroup;
-import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -196,29 +195,26 @@ public final class Fusions {
         rows.launch();
     }
 
-    /** Products with few tokens in one launch, the others in their own. */
+    /** Products with few tokens in one launch, those with many in another; what neither kernel takes runs alone. */
     private static void gemms(GroupEmit e, NodeGroup group) {
-        List<Part> parts = new ArrayList<>();
-        long blocks = 0;
-        int sharedBytes = 0;
+        GemmsTogether few = new GemmsTogether(e, "gemm_together");
+        GemmsTogether many = new GemmsTogether(e, "gemm_together_wgmma");
         for (int m = 0; m < group.members().size(); m++) {
             Emit member = e.member(m);
             TensorCoreGemm.Product product = TensorCoreGemm.product(member.op().op());
-            Optional<TensorCoreGemm.Few> few = TensorCoreGemm.few(member, product);
-            if (few.isEmpty()) {
+            Optional<TensorCoreGemm.Few> decode = TensorCoreGemm.few(member, product);
+            Optional<TensorCoreGemm.Many> tiles = TensorCoreGemm.many(member, product);
+            if (decode.isPresent()) {
+                TensorCoreGemm.Few f = decode.get();
+                few.add(m, product, f.grid(), f.isTall(), f.sharedBytes());
+            } else if (tiles.isPresent()) {
+                TensorCoreGemm.Many t = tiles.get();
+                many.add(m, product, t.grid(), t.isWide(), t.sharedBytes());
+            } else {
                 e.alone(m);
-                continue;
             }
-            Grid grid = few.get().grid();
-            long end = blocks + grid.x() * grid.y() * grid.z();
-            long[] words = {product.ordinal()};
-            parts.add(new Part(
-                    m, words, grid.x(), grid.y(), blocks, end, few.get().isTall() ? 2 : 1));
-            blocks = end;
-            sharedBytes = Math.max(sharedBytes, few.get().sharedBytes());
         }
-        if (blocks > 0) {
-            e.launch("gemm_together", "gemm_together", Grid.of(blocks), RowsTogether.THREADS, sharedBytes, parts);
-        }
+        few.launch();
+        many.launch();
     }
 }

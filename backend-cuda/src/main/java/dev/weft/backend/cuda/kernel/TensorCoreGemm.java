@@ -82,13 +82,41 @@ final class TensorCoreGemm {
         if (few.isPresent()) {
             Few f = few.get();
             launch(e, product, "gemm_decode", "gemm_decode" + f.rows(), f.grid(), f.sharedBytes());
-        } else if (e.chip().hasWgmma()) {
-            int tokens = tokens(a) <= WGMMA_FEW * matrices(a, product) ? WGMMA_FEW : WGMMA_MANY;
-            Grid grid = grid(a, product, WGMMA_ROWS, tokens);
-            launch(e, product, "gemm_wgmma", "gemm_wgmma" + tokens, grid, wgmmaBytes(a, tokens));
-        } else {
-            launch(e, product, "gemm_tile", "gemm_tile", grid(a, product, TILE_ROWS, TILE_TOKENS), TILE_BYTES);
+            return;
         }
+        many(e, product)
+                .ifPresentOrElse(
+                        m -> launch(e, product, "gemm_wgmma", "gemm_wgmma" + m.tokens(), m.grid(), m.sharedBytes()),
+                        () -> launch(
+                                e,
+                                product,
+                                "gemm_tile",
+                                "gemm_tile",
+                                grid(a, product, TILE_ROWS, TILE_TOKENS),
+                                TILE_BYTES));
+    }
+
+    /**
+     * How a product with many tokens is launched on Hopper.
+     *
+     * @param tokens of a block, {@link #WGMMA_FEW} or {@link #WGMMA_MANY}
+     * @param grid blocks
+     * @param sharedBytes of a block
+     */
+    record Many(int tokens, Grid grid, int sharedBytes) {
+        boolean isWide() {
+            return tokens == WGMMA_MANY;
+        }
+    }
+
+    /** The launch of {@code gemm_wgmma} for a call; empty if there are no products of warpgroups, or rows at odd addresses. */
+    static Optional<Many> many(Emit e, Product product) {
+        KernelArguments a = e.arguments();
+        if (!e.chip().hasWgmma() || !isAligned(a, 0) || !isAligned(a, 1)) {
+            return Optional.empty();
+        }
+        int tokens = tokens(a) <= WGMMA_FEW * matrices(a, product) ? WGMMA_FEW : WGMMA_MANY;
+        return Optional.of(new Many(tokens, grid(a, product, WGMMA_ROWS, tokens), wgmmaBytes(a, tokens)));
     }
 
     /**

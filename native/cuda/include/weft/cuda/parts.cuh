@@ -1,0 +1,27 @@
+// Products side by side in one launch.
+#ifndef WEFT_CUDA_PARTS_CUH
+#define WEFT_CUDA_PARTS_CUH
+
+#include "weft/cuda/call.cuh"
+
+namespace weft {
+
+// The call whose part of the grid, along x, this block is in, and its place in a grid of that call alone; null for none.
+__device__ __forceinline__ const Call *part_of(const Calls &calls, uint3 &block) {
+    const i64 at = blockIdx.x;
+    for (int i = 0; i < MOST_CALLS; i++) {
+        const i64 *word = calls.part[i].attribute;
+        if (word[PART_KIND] != 0 && at < word[PART_END]) {
+            const i64 own = at - word[PART_FIRST];
+            const i64 plane = word[PART_COLUMNS] * word[PART_HEIGHT];
+            block = {static_cast<u32>(own % word[PART_COLUMNS]), static_cast<u32>(own % plane / word[PART_COLUMNS]),
+                     static_cast<u32>(own / plane)};
+            return &calls.part[i];
+        }
+    }
+    return nullptr;
+}
+
+}  // namespace weft
+
+#endif

@@ -27,18 +27,18 @@ final class RankOptions {
             split = ",",
             description =
                     "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
-                            + " and output head), output (output projections of attention), context (long prompts)."
-                            + " head=N and output=N spread over blocks of N consecutive ranks; without a number over the"
-                            + " largest that the model's sizes allow.")
+                        + " and output head), output (output projections of attention), context (long prompts). head=N"
+                        + " and output=N spread over blocks of N consecutive ranks; without a number over the largest"
+                        + " that the model's sizes allow.")
     private List<String> spread = List.of();
 
     @Option(
             names = "--fixed-dispatch",
             paramLabel = "TOKENS",
             description =
-                    "Under mpirun or srun, up to how many tokens per rank a step sends its rows to the experts in the fixed"
-                            + " layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
-                            + " devices that move rows themselves, else 0.")
+                    "Under mpirun or srun, up to how many tokens per rank a step sends its rows to the experts in the"
+                        + " fixed layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
+                        + " devices that move rows themselves, else 0.")
     private int fixedTokens = ParallelPlan.AUTOMATIC;
 
     @Mixin
@@ -55,6 +55,9 @@ final class RankOptions {
     /** Works as a rank if a launcher says so, else alone. @return exit code */
     int run(Terminal terminal, Work work) throws IOException {
         Launch launch = Launch.of(System.getenv());
+        if (fixedTokens < ParallelPlan.AUTOMATIC) {
+            throw new UsageException("--fixed-dispatch: found " + fixedTokens + ", expected 0 tokens or more");
+        }
         Spread.of(spread); // refused before anybody is waited for
         Duration limit = deadline.get();
         if (!launch.isGroup()) {
@@ -82,9 +85,6 @@ final class RankOptions {
 
     /** How a model is laid out. */
     ParallelPlan plan(int ranks, ModelConfig config) {
-        if (fixedTokens < ParallelPlan.AUTOMATIC) {
-            throw new UsageException("--fixed-dispatch: found " + fixedTokens + ", expected 0 tokens or more");
-        }
         return Spread.of(spread).plan(ranks, config).withFixedTokens(fixedTokens);
     }
 }

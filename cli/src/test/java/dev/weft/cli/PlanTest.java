@@ -104,9 +104,14 @@ class PlanTest {
         assertThat(fits.path("layout").path("heldByWeftGB").asDouble()).isCloseTo(120.5, within(0.05));
         assertThat(fits.path("layouts").path(0)).isEqualTo(fits.path("layout"));
         assertThat(fits.path("start").asString())
-                .isEqualTo(
-                        "mpirun -n 8 weft generate MODEL --spread head,output --context 8192 --speculate --prompt \"...\"");
-        JsonNode planned = fits.path("layouts").path(2);
+                .isEqualTo("mpirun -n 8 weft generate MODEL --spread head,output --context 8192 --speculate --prompt"
+                        + " \"...\"");
+        JsonNode sixteen =
+                json("--model", "flash", "--hardware", "gb10", "--count", 16, "--batch", 1, "--context", "8K");
+        assertThat(sixteen.path("plans").path(0).path("start").asString())
+                .as("more devices than output groups")
+                .startsWith("mpirun -n 16 weft generate MODEL --spread head,output=8 ");
+        JsonNode planned = fits.path("layouts").path(4);
         assertThat(planned.path("name").asString()).isEqualTo("DP4 x TP2 EP8");
         assertThat(planned.path("heldGB").asDouble()).isCloseTo(117.8, within(0.05));
         assertThat(planned.path("tpotMs").asDouble()).isCloseTo(18.58, within(0.005));
@@ -115,8 +120,8 @@ class PlanTest {
                 .isEqualTo("planned only: " + planned.path("plannedOnly").asString());
         assertThat(fits.path("roofline").path("ttftSeconds").asDouble()).isCloseTo(0.06, within(0.005));
         assertThat(fits.path("strict").path("touchedExperts").asDouble()).isEqualTo(6);
-        assertThat(fits.path("layouts").size()).isEqualTo(7);
-        JsonNode last = fits.path("layouts").path(6);
+        assertThat(fits.path("layouts").size()).isEqualTo(9);
+        JsonNode last = fits.path("layouts").path(8);
         assertThat(last.path("fits").asBoolean()).isFalse();
         assertThat(last.path("obstacle").asString()).isEqualTo("needs 133.7 GB of 126.9 GB usable");
         assertThat(last.path("tpotMs").isNull()).isTrue();
@@ -245,10 +250,11 @@ class PlanTest {
     @Test
     void measuredPeaksAreTakenWhenAskedFor() throws IOException {
         Path file = Files.writeString(folder.resolve("devices.json"), """
-                {"devices": [{"kind": "box", "name": "a box", "memoryGB": 1000, "memoryTBps": 4, "fp8PF": 1, "bf16PF": 0.5,
-                 "linkGBps": 1000, "source": "guess", "measured": {"memoryTBps": 2}},
-                 {"kind": "other", "name": "another", "memoryGB": 1, "memoryTBps": 1, "fp8PF": 1, "bf16PF": 1,
-                 "linkGBps": 1, "source": "guess"}]}""");
+            {"devices": [{"kind": "box", "name": "a box", "memoryGB": 1000, "memoryTBps": 4, "fp8PF": 1, "bf16PF": 0.5,
+             "linkGBps": 1000, "source": "guess", "measured": {"memoryTBps": 2}},
+             {"kind": "other", "name": "another", "memoryGB": 1, "memoryTBps": 1, "fp8PF": 1, "bf16PF": 1,
+             "linkGBps": 1, "source": "guess"}]}\
+            """);
         List<Object> box = List.of("--model", "flash", "--hardware", "box", "--hardware-file", file);
         JsonNode published = json(box.toArray());
         List<Object> asked = new ArrayList<>(box);
@@ -293,8 +299,9 @@ class PlanTest {
         for (String limit : limits) {
             String[] kindAndValue = limit.split(" ");
             results.add("""
-                    {"work": "w", "seconds": {"samples": [0.1]},
-                     "limit": {"kind": "%s", "value": %s}}""".formatted(kindAndValue[0], kindAndValue[1]));
+                {"work": "w", "seconds": {"samples": [0.1]},
+                 "limit": {"kind": "%s", "value": %s}}\
+                """.formatted(kindAndValue[0], kindAndValue[1]));
         }
         return Files.writeString(
                 folder.resolve(name), "{\"hardware\": \"" + hardware + "\", \"results\": " + results + "}");
@@ -483,7 +490,8 @@ class PlanTest {
                 "--count 8                         | --count: found without --hardware",
                 "--batch 8                         | --batch: found without --hardware",
                 "--draft 2                         | --draft: found without --hardware",
-                "--hardware tpu                    | --hardware: found 'tpu', expected 950dt, 950pr, a3, a2, h200, b200,",
+                "--hardware tpu                    | --hardware: found 'tpu', expected 950dt, 950pr, a3, a2, h200,"
+                        + " b200,",
                 "--hardware h200 --count 0         | --count: found '0', expected 1 to 1048576",
                 "--hardware h200 --count many      | --count: found 'many'",
                 "--hardware h200 --batch 0         | --batch: found '0', expected 1 to 16777216",
@@ -494,7 +502,8 @@ class PlanTest {
                 "--hardware h200 --peaks guessed   | --peaks: found 'guessed', expected published, measured",
                 "--hardware h200 --peaks measured  | --peaks: found measured, but none are known of NVIDIA H200",
                 "--hardware cpu --count 2          | --count: found 2 with --hardware cpu, expected 1",
-                "--hardware cpu --peaks published | --peaks: found published with --hardware cpu, whose peaks are measured",
+                "--hardware cpu --peaks published | --peaks: found published with --hardware cpu, whose peaks are"
+                        + " measured",
                 "--measured x.json                 | --measured: found without --hardware",
                 "--hardware h200 --measured x.json | x.json: no such file, expected the JSON of a run",
                 "--hardware h200 --save-hardware x | --save-hardware: found without --measured, whose peaks it saves",

@@ -18,14 +18,12 @@ class RankedLogitsTest {
     @ParameterizedTest
     @CsvSource({
         "mpirun.openmpi --allow-run-as-root --oversubscribe, micro, 2, bf16, --spread=head",
-        "mpirun.openmpi --allow-run-as-root --oversubscribe, tiny-flash, 2, bf16, '--spread=head,output'",
-        "mpirun.openmpi --allow-run-as-root --oversubscribe, tiny-flash, 4, qat32, '--spread=head=2,output=2'",
+        "mpirun.openmpi --allow-run-as-root --oversubscribe, tiny-flash, 4, bf16, '--spread=head=2,output=2'",
         "mpirun.openmpi --allow-run-as-root --oversubscribe, micro, 4, qat32, --fixed-dispatch=8",
         "mpirun.openmpi --allow-run-as-root --oversubscribe, micro, 4, bf16, --spread=context",
         "mpirun.mpich, micro, 4, qat32, --spread=context",
         "mpirun.mpich, micro, 2, bf16, '--spread=head,context'",
-        "mpirun.mpich, tiny-flash, 2, fp32, '--spread=head,output'",
-        "mpirun.mpich, tiny-flash, 4, bf16, '--spread=head,output=2'",
+        "mpirun.mpich, tiny-flash, 4, fp32, '--spread=head,output'",
         "mpirun.mpich, micro, 4, bf16, --fixed-dispatch=64"
     })
     void ranksWriteWhatOneProcessWrites(String launcher, String model, int ranks, String mode, String option)

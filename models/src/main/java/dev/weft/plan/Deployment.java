@@ -99,7 +99,8 @@ public final class Deployment {
         double read = model.bytes(g -> !g.mtp() && !READ_IN_PART.contains(g.kind())) / (double) t
                 + model.bytes(g -> !g.mtp() && g.kind() == Kind.OUTPUT_PROJECTIONS)
                         / (double) (layout.output() > 1 ? layout.output() : t)
-                + model.bytes(g -> !g.mtp() && g.kind() == Kind.HEAD) / (double) (layout.head() > 1 ? layout.head() : t);
+                + model.bytes(g -> !g.mtp() && g.kind() == Kind.HEAD)
+                        / (double) (layout.head() > 1 ? layout.head() : t);
         double experts = model.bytes(g -> !g.mtp() && g.kind() == Kind.ROUTED_EXPERTS)
                 * Layouts.expertShare(model, devices)
                 * touchedExperts(routing)

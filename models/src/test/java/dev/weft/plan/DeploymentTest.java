@@ -122,23 +122,43 @@ class DeploymentTest {
     }
 
     /** With the output projections spread a device reads less and sends more; both are what they must be. */
-    @Test
-    void spreadOutputProjectionsAreReadInPart() {
-        Deployment d = deployment("pro", 8, "950dt", 8, 8192);
-        Layout plain = find(d, "DP8 EP8");
+    @ParameterizedTest
+    @CsvSource({"8, 8", "16, 8", "16, 2"})
+    void spreadOutputProjectionsAreReadInPart(int devices, int block) {
+        Deployment d = deployment("pro", devices, "950dt", devices, 8192);
+        Layout plain = find(d, "DP" + devices + " EP" + devices);
         Layout spread = d.layouts().stream()
-                .filter(l -> l.head() == 8 && l.output() == 8)
+                .filter(l -> l.head() == devices && l.output() == block)
                 .findFirst()
                 .orElseThrow();
+        assertThat(spread.parallelPlan())
+                .contains(ParallelPlan.experts(devices).withHead().withOutput(block));
+        assertThat(spread.fits()).isTrue();
         StepTime a = d.step(plain, Efficiency.ROOFLINE, Routing.INDEPENDENT);
         StepTime b = d.step(spread, Efficiency.ROOFLINE, Routing.INDEPENDENT);
         double bytes = 61 * (65536.0 * 1024 + 16384.0 * 7168) * (1 + 1 / 16384.0);
-        assertThat(a.memory() - b.memory()).isCloseTo(bytes * 7 / 8 / 4e12, within(1e-9));
+        double others = (block - 1.0) / block;
+        assertThat(a.memory() - b.memory()).isCloseTo(bytes * others / 4e12, within(1e-9));
         assertThat(plain.heldBytes() - spread.heldBytes())
-                .isCloseTo(bytes * 62 / 61 * 7 / 8, within(1e3)); // the MTP block has them too
-        // two rows: heads, groups' results and the product back, BF16; groups' results to 7 others, FP8
-        double sent = 2 * 61 * (2 * (65536 + 16384 + 7168) * 7 / 8.0 + 7 * 16384 * (1 + 1 / 32.0));
+                .isCloseTo(bytes * 62 / 61 * others, within(1e3)); // the MTP block has them too
+        // two rows: heads, groups' results and the product back, BF16; groups' results to the others, FP8
+        double sent = 2 * 61 * (2 * (65536 + 16384 + 7168) * others + (block - 1) * 16384 * (1 + 1 / 32.0));
         assertThat(b.exchange() - a.exchange()).isCloseTo(sent / 1e12, within(1e-9));
+    }
+
+    /** With more devices than output groups the largest blocks that fit are taken, and all devices refused. */
+    @Test
+    void outputProjectionsOverBlocksOfDevices() {
+        List<RankedLayout> ranking = deployment("flash", 16, "gb10", 1, 8192).ranking();
+        assertThat(ranking.getFirst().layout().spread()).containsExactly("head", "output=8");
+        assertThat(ranking.stream()
+                        .filter(r -> r.layout().spread().equals(List.of("head", "output")))
+                        .map(RankedLayout::verdict))
+                .containsExactly("no: o_groups 8 is no multiple of the ranks");
+        assertThat(deployment("pro", 16, "950dt", 16, 8192).ranking())
+                .filteredOn(r -> r.layout().fits() && r.layout().plannedOnly() == null)
+                .extracting(r -> String.join(",", r.layout().spread()))
+                .containsExactlyInAnyOrder("head", "", "head,output=8", "head,output=4", "head,output=2", "output=8");
     }
 
     /** Less is within the error of the fit, and then the simpler layout is taken. */

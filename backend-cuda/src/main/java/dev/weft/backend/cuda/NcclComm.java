@@ -127,8 +127,8 @@ final class NcclComm {
         require(call, "NCCL", code);
         if (call.nanos() > world.deadline().toNanos()) {
             throw world.fail(String.format(
-                    "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds the"
-                            + " others, and the network between the hosts; raise the limit with --ranks-deadline"
+                    "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds"
+                            + " the others, and the network between the hosts; raise the limit with --ranks-deadline"
                             + " SECONDS or -Dweft.ranks.deadline=SECONDS",
                     subject(call), call.nanos() / NANOS));
         }

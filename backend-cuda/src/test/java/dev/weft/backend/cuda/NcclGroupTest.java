@@ -206,10 +206,9 @@ class NcclGroupTest {
                 group.allGather("layers.3", stream, buffer.address(), buffer.address(), BYTES);
                 String message = assertFails(stream::synchronize);
                 assertThat(message)
-                        .matches(
-                                "rank [02] of 3 on device cuda:[02]: allGather 'layers.3' of group world, call 2 in step 4"
-                                        + " \\(1000 bytes, EMULATOR of NCCL 2.27.3\\): not done after 0\\.\\d s; .*"
-                                        + "--ranks-deadline SECONDS or -Dweft.ranks.deadline=SECONDS");
+                        .matches("rank [02] of 3 on device cuda:[02]: allGather 'layers.3' of group world, call 2 in"
+                                + " step 4 \\(1000 bytes, EMULATOR of NCCL 2.27.3\\): not done after 0\\.\\d s;"
+                                + " .*--ranks-deadline SECONDS or -Dweft.ranks.deadline=SECONDS");
                 stream.synchronize(); // the device goes on
                 assertThatThrownBy(() -> group.barrier("later"))
                         .isInstanceOf(CommunicatorException.class)

@@ -69,6 +69,24 @@ class MpiTest {
 
     @ParameterizedTest
     @EnumSource
+    void aRankThatHangsInABlockIsNamedByAllOthers(Library library) throws Exception {
+        MpiRun run = run(library, 4, "block", "5");
+        assertThat(run.status()).as(run.output()).isEqualTo(Ranks.FAILED);
+        String inBlock = "barrier 'scatter layers.3' of group ranks 2-3, call 1 in step 17";
+        assertThat(run.said(2))
+                .startsWith("rank 2 of 4 on ")
+                .contains(inBlock, "without answer: rank 3 (no sign of life);");
+        for (int rank : new int[] {0, 1}) {
+            assertThat(run.said(rank))
+                    .startsWith("rank " + rank + " of 4 on ")
+                    .contains("barrier 'dispatch layers.3' of group world", "rank 3 (no sign of life)")
+                    .contains("rank 2 (waits in " + inBlock);
+        }
+        assertThat(run.said(3)).isEmpty();
+    }
+
+    @ParameterizedTest
+    @EnumSource
     void aRankThatIsStoppedIsNamedAndEnded(Library library) throws Exception {
         MpiRun run = run(library, 2, "stopped", "2");
         assertThat(run.status()).as(run.output()).isEqualTo(Ranks.FAILED);

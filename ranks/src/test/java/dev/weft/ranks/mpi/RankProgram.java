@@ -56,6 +56,7 @@ public final class RankProgram {
                         "content right on rank " + world.rank() + " of " + world.size() + " over " + world.transport());
             }
             case "late", "killed", "stopped", "throws", "elsewhere" -> misfortune(what, world);
+            case "block" -> hangInABlock(world);
             case "nulls" -> {
                 System.out.println("null pointers caught on rank " + world.rank() + ": " + nulls());
             }
@@ -120,6 +121,19 @@ public final class RankProgram {
                     offsets);
         } finally {
             System.out.println("under way on rank " + world.rank() + ": " + world.isUnderWay());
+        }
+    }
+
+    /** Of four ranks in two blocks the last does not come to what its block does; the other block goes on. */
+    private static void hangInABlock(Communicator world) {
+        world.step(17);
+        int first = world.rank() / 2 * 2;
+        try (Communicator block = world.split("ranks " + first + "-" + (first + 1), first, world.rank())) {
+            if (world.rank() == 3) {
+                sleep();
+            }
+            block.barrier("scatter layers.3");
+            world.barrier("dispatch layers.3");
         }
     }
 

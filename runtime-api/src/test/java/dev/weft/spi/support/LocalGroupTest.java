@@ -204,6 +204,37 @@ class LocalGroupTest {
     }
 
     @Test
+    void whatEndsAPartEndsTheGroupAndItsOtherParts() {
+        List<Future<Object>> late = start(LocalGroup.of(4, Duration.ofMillis(200)), (c, arena) -> {
+            Communicator half = c.split("half", c.rank() / 2, c.rank());
+            c.step(7);
+            if (c.rank() == 2) {
+                half.barrier("layers.3");
+            }
+            return c;
+        });
+        String message = "half: barrier layers.3: rank 2 of 4 waited 200 ms in step 7; ranks [3] did not answer";
+        assertThatThrownBy(() -> late.get(2).get()).hasMessageContaining(message);
+        assertThatThrownBy(() -> ((Communicator) late.get(0).resultNow()).barrier("later"))
+                .isInstanceOf(CommunicatorException.class)
+                .hasMessageContaining(message);
+        List<Future<Object>> aborted = start(LocalGroup.of(4, LONG), (c, arena) -> {
+            Communicator half = c.split("half " + c.rank() / 2, c.rank() / 2, c.rank());
+            if (c.rank() == 1) {
+                half.abort("out of memory on rank 1");
+            } else {
+                (c.rank() == 0 ? half : c).barrier("all");
+            }
+            return c;
+        });
+        for (int rank : new int[] {0, 2, 3}) {
+            assertThatThrownBy(() -> aborted.get(rank).get())
+                    .hasCauseInstanceOf(CommunicatorException.class)
+                    .hasMessageContaining("out of memory on rank 1");
+        }
+    }
+
+    @Test
     void aRankThatLeavesEndsTheOthersAtOnce() {
         List<Future<Object>> all = start(LocalGroup.of(2, LONG), (c, arena) -> {
             if (c.rank() == 0) {

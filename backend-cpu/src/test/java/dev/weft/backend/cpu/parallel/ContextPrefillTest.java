@@ -157,7 +157,8 @@ class ContextPrefillTest {
     @Test
     void fourRanksGiveTheBitsOfOne() throws Exception {
         LoadOptions o = options(NumericMode.BF16);
-        assertThat(spread(o, ParallelPlan.experts(4).withContext(), 2)).isDeepEqualTo(alone(o));
+        ParallelPlan plan = ParallelPlan.experts(4).withHead(2).withOutput(2).withContext();
+        assertThat(spread(o, plan, 2)).isDeepEqualTo(alone(o));
     }
 
     /** A stretch of 1536 tokens; what follows is too short for one, for the block's window must lie in the last part. */

@@ -25,6 +25,8 @@ import java.util.concurrent.Future;
 import java.util.function.Function;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** The layer that is measured over ranks is the layer of one device, with half of its experts on each. */
 class LayerShareTest {
@@ -42,10 +44,10 @@ class LayerShareTest {
                         "num_hash_layers", 0));
     }
 
-    private static <T> List<T> onTwoRanks(Function<Communicator, T> work) throws Exception {
+    private static <T> List<T> onRanks(int ranks, Function<Communicator, T> work) throws Exception {
         List<Future<T>> all = new ArrayList<>();
-        try (ExecutorService threads = Executors.newFixedThreadPool(2)) {
-            for (Communicator group : LocalGroup.of(2, Duration.ofSeconds(60))) {
+        try (ExecutorService threads = Executors.newFixedThreadPool(ranks)) {
+            for (Communicator group : LocalGroup.of(ranks, Duration.ofSeconds(60))) {
                 all.add(threads.submit(() -> work.apply(group)));
             }
         }
@@ -79,10 +81,12 @@ class LayerShareTest {
         }
     }
 
-    @Test
-    void ranksGiveTheBitsOfOneDevice() throws Exception {
-        List<byte[]> shares = onTwoRanks(group -> run(TWO, group, group.rank()));
-        for (int rank = 0; rank < 2; rank++) {
+    @ParameterizedTest
+    @CsvSource({"2, 2", "4, 2"})
+    void ranksGiveTheBitsOfOneDevice(int ranks, int output) throws Exception {
+        ParallelPlan plan = ParallelPlan.experts(ranks).withOutput(output);
+        List<byte[]> shares = onRanks(ranks, group -> run(plan, group, group.rank()));
+        for (int rank = 0; rank < ranks; rank++) {
             assertThat(shares.get(rank)).isEqualTo(run(ParallelPlan.ALONE, null, rank));
         }
         assertThat(shares.get(0)).isNotEqualTo(shares.get(1));
@@ -91,7 +95,7 @@ class LayerShareTest {
     @Test
     void expertsTakeHalfTheMemoryAndTimeHasParts() throws Exception {
         Rounds rounds = new Rounds(2, 1);
-        onTwoRanks(group -> {
+        onRanks(2, group -> {
             try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1));
                     LayerBench layer = LayerBench.load(
                             weft.device("cpu:0"), config(), LayerKind.CSA, 40, 2, 1, TWO, group, bytes -> {})) {

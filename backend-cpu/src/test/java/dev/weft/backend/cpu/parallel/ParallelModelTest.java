@@ -17,6 +17,8 @@ import dev.weft.op.ExpertTable;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
+import dev.weft.spi.Pieces;
+import dev.weft.spi.support.ForwardingGroup;
 import java.nio.file.Path;
 import java.time.Duration;
 import java.util.ArrayList;
@@ -38,6 +40,8 @@ import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.TestFactory;
 import org.junit.jupiter.api.Timeout;
 import org.junit.jupiter.api.io.TempDir;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A model over several ranks gives the bits of one device, and ends cleanly when it cannot go on. */
 @Timeout(300)
@@ -293,8 +297,8 @@ class ParallelModelTest {
         } catch (RequestException e) {
             assertThat(e)
                     .hasMessageMatching(
-                            "layers\\.0\\.ffn\\.moeSend.*: rank [01] would receive \\d+ rows, \\d+ of them for expert [0-7],"
-                                    + " expected at most the capacity of 20; .*");
+                            "layers\\.0\\.ffn\\.moeSend.*: rank [01] would receive \\d+ rows, \\d+ of them for expert"
+                                    + " [0-7], expected at most the capacity of 20; .*");
             return e.getMessage();
         }
     }
@@ -317,6 +321,90 @@ class ParallelModelTest {
                 .hasCauseInstanceOf(CommunicatorException.class)
                 .hasMessageContaining("rank 1: dev.weft.ClosedException");
         assertThatThrownBy(() -> results.get(1).get()).isInstanceOf(ExecutionException.class);
+    }
+
+    /** Rank 3 stays away in the middle of a step: rank 2 waits in their block, the others where all meet next. */
+    @Test
+    void aRankThatHangsInABlockEndsAll() {
+        List<Future<Integer>> results = ranks(NumericMode.BF16, (group, device) -> new Absent(group))
+                .run(ParallelPlan.experts(4).withOutput(2), SHORT, (rank, model) -> {
+                    try (Session s = model.newSession()) {
+                        s.append(1);
+                        return s.position();
+                    }
+                });
+        for (Future<Integer> result : results) {
+            assertThatThrownBy(result::get)
+                    .hasCauseInstanceOf(CommunicatorException.class)
+                    .hasMessageContaining("ranks 2-3: ")
+                    .hasMessageContaining("layers.1.attn.scatterColumns: rank 2 of 4 waited 2000 ms in step 1")
+                    .hasMessageContaining("ranks [3] did not answer");
+        }
+    }
+
+    /**
+     * Rank 3 of 4 does not come to a collective of the second layer in its block, for longer than anybody waits; ranks of the
+     * other block come late, so that rank 2 waits longest.
+     */
+    private static final class Absent extends ForwardingGroup {
+        Absent(Communicator group) {
+            super(group);
+        }
+
+        @Override
+        public Communicator split(String name, int color, int key) {
+            return new Absent(group().split(name, color, key));
+        }
+
+        @Override
+        public void exchange(String what, Pieces send, Pieces receive) {
+            if (what.equals("layers.1.attn.scatterColumns")) {
+                switch (name() + ", " + rank()) {
+                    case "ranks 2-3, 0" -> {}
+                    case "ranks 2-3, 1" -> sleep(SHORT.multipliedBy(2));
+                    default -> sleep(SHORT.dividedBy(4));
+                }
+            }
+            super.exchange(what, send, receive);
+        }
+
+        private static void sleep(Duration time) {
+            try {
+                Thread.sleep(time);
+            } catch (InterruptedException e) {
+                throw new IllegalStateException(e);
+            }
+        }
+    }
+
+    /** A model for 4 ranks at most, of which 8 may still have it in blocks. */
+    @Test
+    void theLargestBlocksThatFit() {
+        assertThat(List.of(ParallelPlan.largestOutput(4, config), ParallelPlan.largestOutput(8, config)))
+                .containsExactly(4, 4);
+        assertThat(ParallelPlan.largestOutput(6, config)).isEqualTo(2);
+        assertThat(ParallelPlan.largestOutput(3, config)).as("refused over all").isEqualTo(3);
+        assertThat(ParallelPlan.largestOutput(16, ModelConfig.flash())).isEqualTo(8);
+        assertThat(ParallelPlan.largestOutput(16, ModelConfig.pro())).isEqualTo(8);
+        assertThat(ParallelPlan.largestHead(16, ModelConfig.pro())).isEqualTo(16);
+        assertThat(ParallelPlan.largestHead(384, ModelConfig.pro())).isEqualTo(128);
+        assertThat(ParallelPlan.experts(8).withHead(2).withOutput(8).blocks()).containsExactly(2);
+    }
+
+    @ParameterizedTest
+    @CsvSource({
+        "4, 3, 1, head=3 is no divisor of the ranks",
+        "4, 1, 8, output=8 is no divisor of the ranks",
+        "8, 8, 8, 'o_groups 4 is no multiple of the ranks; hidden_size 512 gives no whole FP8 blocks of 128 rows to"
+                + " each'",
+        "8, 2, 3, output=3 is no divisor of the ranks",
+        "16, 1, 8, 'o_groups 4 is no multiple of the ranks in a block of output=8; hidden_size 512'",
+    })
+    void blocksThatDoNotFitAreNamed(int ranks, int head, int output, String message) {
+        ParallelPlan plan = ParallelPlan.experts(ranks).withHead(head).withOutput(output);
+        assertThatThrownBy(() -> plan.check(config))
+                .isInstanceOf(RequestException.class)
+                .hasMessageContaining(message);
     }
 
     @Test

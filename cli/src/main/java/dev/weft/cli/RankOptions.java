@@ -27,9 +27,9 @@ final class RankOptions {
             split = ",",
             description =
                     "Under mpirun or srun, what is spread over the ranks besides the routed experts: head (embedding"
-                        + " and output head), output (output projections of attention), context (long prompts). head=N"
-                        + " and output=N spread over blocks of N consecutive ranks; without a number over the largest"
-                        + " that the model's sizes allow.")
+                            + " and output head), output (output projections of attention), context (long prompts). head=N"
+                            + " and output=N spread over blocks of N consecutive ranks; without a number over the largest"
+                            + " that the model's sizes allow.")
     private List<String> spread = List.of();
 
     @Option(
@@ -37,8 +37,8 @@ final class RankOptions {
             paramLabel = "TOKENS",
             description =
                     "Under mpirun or srun, up to how many tokens per rank a step sends its rows to the experts in the"
-                        + " fixed layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
-                        + " devices that move rows themselves, else 0.")
+                            + " fixed layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
+                            + " devices that move rows themselves, else 0.")
     private int fixedTokens = ParallelPlan.AUTOMATIC;
 
     @Mixin

@@ -47,8 +47,8 @@ record VerifyModel(String name, ModeReport report) {
                 new SplittableRandom(1).ints(PROMPT + DECODE, 0, vocabulary).toArray();
         try (Weft weft = Weft.of(backends);
                 Checkpoint checkpoint = Checkpoint.open(model)) {
-            ModelComparison.Plan plan = new ModelComparison.Plan(
-                    REFERENCE, List.of(device), NumericMode.FP32, tokens, DECODE, ONCE);
+            ModelComparison.Plan plan =
+                    new ModelComparison.Plan(REFERENCE, List.of(device), NumericMode.FP32, tokens, DECODE, ONCE);
             return new VerifyModel(name, ModelComparison.run(backends, weft, checkpoint, plan, what -> {}));
         }
     }
@@ -82,8 +82,10 @@ record VerifyModel(String name, ModeReport report) {
                 .put("nodes", report.nodes().size())
                 .put("right", right())
                 .put("problem", run().problem().orElse(null))
-                .put("firstWrong", report.firstWrong(run().id())
-                        .map(n -> n.step() + " " + n.node().label())
-                        .orElse(null));
+                .put(
+                        "firstWrong",
+                        report.firstWrong(run().id())
+                                .map(n -> n.step() + " " + n.node().label())
+                                .orElse(null));
     }
 }

@@ -16,7 +16,8 @@ final class EmulatedCann implements AutoCloseable {
     private static final Path BUILT = Path.of("..", "backend-ascend", "target", "cann-emulator", "cann");
 
     private final String before = System.getProperty(PROPERTY);
-    private final Path home = Path.of(before == null ? BUILT.toAbsolutePath().normalize().toString() : before);
+    private final Path home =
+            Path.of(before == null ? BUILT.toAbsolutePath().normalize().toString() : before);
 
     /** The test is skipped where there is no emulator. */
     EmulatedCann() {

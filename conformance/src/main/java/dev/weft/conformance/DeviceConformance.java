@@ -353,9 +353,7 @@ public abstract class DeviceConformance {
                     missing.toString(),
                     device(0).toString());
             DeviceId odd = DeviceId.parse(device(0) + "/abacus");
-            assertMessage(
-                    assertThrows(BackendUnavailableException.class, () -> backend.open(odd)),
-                    odd.toString());
+            assertMessage(assertThrows(BackendUnavailableException.class, () -> backend.open(odd)), odd.toString());
         }
     }
 }

@@ -26,7 +26,7 @@ import org.junit.jupiter.api.parallel.ExecutionMode;
 /** Whole models on every variant that this machine has. */
 @Tag("numbers")
 class CpuModelTest {
-    // the scalar and Vector variants use one thread: two models at a time, and nothing else beside them
+    // models this small keep hardly more than one processor busy: two at a time, and no other test beside them
     @Execution(ExecutionMode.CONCURRENT)
     @TestFactory
     Stream<DynamicContainer> goldenModels() {

@@ -143,17 +143,6 @@ WEFT_KERNEL(bf16_mma, THREADS) {
     });
 }
 
-// Attribute: rounds, each of 8 products of 16 x 8 x 32 a warp.
-WEFT_KERNEL(e4m3_mma, THREADS) {
-#if defined(WEFT_CUDA_EMULATOR) || !defined(__CUDA_ARCH__) || __CUDA_ARCH__ >= 890
-    multiply_registers<F8_E4M3>(call, [](float (&d)[4], const u32 (&a)[4], u32 b0, u32 b1) {
-        mma_e4m3(d, a[0], a[1], a[2], a[3], b0, b1);
-    });
-#else
-    __trap();  // CudaLimits does not ask for it
-#endif
-}
-
 // Attribute: rounds, each of 4 products of 64 x 128 x 16 a block.
 WEFT_KERNEL(bf16_wgmma, GROUP_THREADS) {
     WEFT_ON_HOPPER(multiply_shared<BF16>(

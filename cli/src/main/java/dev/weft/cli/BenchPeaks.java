@@ -57,11 +57,11 @@ record BenchPeaks(String hardware, Map<HardwareLimit, Double> rates, List<Path> 
         }
     }
 
-    /** What was measured in place of what was published; the FP4 rate stays, for no bench measures that unit. */
+    /** What was measured in place of what was published; FP8 and FP4 rates stay, for no bench measures those units. */
     Peaks over(Peaks published) {
         return new Peaks(
                 rates.getOrDefault(HardwareLimit.READ, published.memory()),
-                rates.getOrDefault(HardwareLimit.FP8_DOT, published.fp8()),
+                published.fp8(),
                 rates.getOrDefault(HardwareLimit.BF16_DOT, published.bf16()),
                 published.fp4(),
                 published.link());

@@ -64,11 +64,20 @@ final class DevicesCommand extends WeftCommand {
         List<String> lines = new ArrayList<>(weft.details(backend));
         for (DeviceInfo d : report.devices()) {
             if (d.id().backend().equals(backend)) {
-                VerifyFunctions.of(weft.device(d.id()).spi(), VerifyFunctions.cases())
-                        .ifPresent(f -> f.lines().forEach(line -> lines.add(d.id() + " " + line)));
+                functions(weft, d.id()).forEach(line -> lines.add(d.id() + " " + line));
             }
         }
         return lines;
+    }
+
+    private static List<String> functions(Weft weft, DeviceId device) {
+        try {
+            return VerifyFunctions.of(weft.device(device).spi(), VerifyFunctions.cases())
+                    .map(VerifyFunctions::lines)
+                    .orElse(List.of());
+        } catch (WeftException e) {
+            return List.of("does not open: " + e.getMessage());
+        }
     }
 
     private void print(Weft weft, DeviceReport report, List<Variant> variants) {

@@ -39,7 +39,7 @@ final class RankOptions {
                     "Under mpirun or srun, up to how many tokens per rank a step sends its rows to the experts in the"
                             + " fixed layout, which waits for no counts and moves more bytes; 0 for never. Default: 32 on"
                             + " devices that move rows themselves, else 0.")
-    private int fixedTokens = ParallelPlan.AUTOMATIC;
+    private @Nullable Integer fixedTokens;
 
     @Mixin
     private final RankDeadline deadline = new RankDeadline();
@@ -55,7 +55,7 @@ final class RankOptions {
     /** Works as a rank if a launcher says so, else alone. @return exit code */
     int run(Terminal terminal, Work work) throws IOException {
         Launch launch = Launch.of(System.getenv());
-        if (fixedTokens < ParallelPlan.AUTOMATIC) {
+        if (fixedTokens != null && fixedTokens < 0) {
             throw new UsageException("--fixed-dispatch: found " + fixedTokens + ", expected 0 tokens or more");
         }
         Spread.of(spread); // refused before anybody is waited for
@@ -64,7 +64,7 @@ final class RankOptions {
             if (!spread.isEmpty()) {
                 throw new UsageException("--spread: found one process, expected ranks: start it under mpirun or srun");
             }
-            if (fixedTokens != ParallelPlan.AUTOMATIC) {
+            if (fixedTokens != null) {
                 throw new UsageException(
                         "--fixed-dispatch: found one process, expected ranks: start it under mpirun or srun");
             }
@@ -85,6 +85,7 @@ final class RankOptions {
 
     /** How a model is laid out. */
     ParallelPlan plan(int ranks, ModelConfig config) {
-        return Spread.of(spread).plan(ranks, config).withFixedTokens(fixedTokens);
+        ParallelPlan plan = Spread.of(spread).plan(ranks, config);
+        return fixedTokens == null ? plan : plan.withFixedTokens(fixedTokens);
     }
 }

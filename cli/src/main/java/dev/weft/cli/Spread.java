@@ -2,7 +2,9 @@ package dev.weft.cli;
 
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
+import java.util.HashSet;
 import java.util.List;
+import java.util.Set;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
@@ -22,11 +24,15 @@ record Spread(int head, int output, boolean context) {
         int head = 1;
         int output = 1;
         boolean context = false;
+        Set<String> named = new HashSet<>();
         for (String part : parts) {
             Matcher m = PART.matcher(part);
             if (!m.matches()) {
                 throw new UsageException("--spread: found '" + part + "', expected head, output, both also with =N for"
                         + " blocks of N ranks, or context");
+            }
+            if (!named.add(part.replaceFirst("=.*", ""))) {
+                throw new UsageException("--spread: found '" + part + "' besides another of its kind, expected one");
             }
             int block = m.group(2) == null ? LARGEST : Integer.parseInt(m.group(2));
             switch (m.group(1)) {

@@ -2,9 +2,11 @@ package dev.weft.cli;
 
 import dev.weft.BackendUnavailableException;
 import dev.weft.DeviceId;
+import dev.weft.WeftException;
 import dev.weft.conformance.OpCase;
 import dev.weft.conformance.OpCases;
 import dev.weft.conformance.OpRunner;
+import dev.weft.model.config.ModelConfig;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
@@ -90,6 +92,7 @@ final class VerifyCommand extends WeftCommand {
         try (Backends backends = Backends.load(config);
                 BackendDevice target = open(backends)) {
             info = target.info();
+            requireModel(asked(info));
             details = backends.details(info.id().backend());
             functions = VerifyFunctions.of(target, cases);
             tallies = run(cases, seeds, target);
@@ -121,7 +124,20 @@ final class VerifyCommand extends WeftCommand {
         }
         try (Backends backends = Backends.load(config)) {
             return Optional.of(VerifyModel.of(backends, id, model));
+        } catch (WeftException e) { // what the suite has found is told all the same
+            return Optional.of(VerifyModel.failed(model, e.getMessage()));
         }
+    }
+
+    /** Refuses a model that cannot run before the suite takes its minutes. */
+    private void requireModel(DeviceId id) {
+        if (model == null) {
+            return;
+        }
+        if (VerifyModel.isReference(id)) {
+            throw new UsageException("--model: found " + id + ", which others are held against, expected another device");
+        }
+        ModelConfig.read(model.resolve("config.json"));
     }
 
     /**
@@ -143,6 +159,9 @@ final class VerifyCommand extends WeftCommand {
         }
         if (seed != null && seed < 1) {
             throw new UsageException("--seed: found " + seed + ", expected 1 or more");
+        }
+        if (seed != null && rounds != null && rounds == 0) {
+            throw new UsageException("--seed: found --rounds 0, expected 1 or more rounds that have a seed");
         }
         int fresh = rounds != null ? rounds : seed != null ? 1 : 0;
         return new Seeds(seed != null ? seed : new SplittableRandom().nextLong(1, DRAWN_BELOW), fresh);

@@ -22,9 +22,10 @@ import tools.jackson.databind.node.ObjectNode;
  * A model on a device against the scalar reference, node by node and as a whole; without times.
  *
  * @param name of the model
- * @param report what was found
+ * @param report what was found; null if nothing ran
+ * @param failure why nothing ran, else null
  */
-record VerifyModel(String name, ModeReport report) {
+record VerifyModel(String name, @Nullable ModeReport report, @Nullable String failure) {
     private static final DeviceId REFERENCE = DeviceId.parse("cpu:0/scalar");
     private static final Rounds ONCE = new Rounds(1, 0);
 
@@ -49,42 +50,56 @@ record VerifyModel(String name, ModeReport report) {
                 Checkpoint checkpoint = Checkpoint.open(model)) {
             ModelComparison.Plan plan =
                     new ModelComparison.Plan(REFERENCE, List.of(device), NumericMode.FP32, tokens, DECODE, ONCE);
-            return new VerifyModel(name, ModelComparison.run(backends, weft, checkpoint, plan, what -> {}));
+            return new VerifyModel(name, ModelComparison.run(backends, weft, checkpoint, plan, what -> {}), null);
         }
     }
 
-    boolean passed() {
-        return report.passed();
+    /** A model that could not run. @param folder as for {@link #of} */
+    static VerifyModel failed(@Nullable Path folder, @Nullable String why) {
+        String name = folder == null ? GoldenModel.micro().name() : folder.toString();
+        return new VerifyModel(name, null, String.valueOf(why));
     }
 
-    private DeviceRun run() {
+    boolean passed() {
+        return report != null && report.passed();
+    }
+
+    private static DeviceRun run(ModeReport report) {
         return report.devices().getFirst();
     }
 
-    private long right() {
-        return report.count(run().id(), NodeOutcome::isRight);
+    private static long right(ModeReport report) {
+        return report.count(run(report).id(), NodeOutcome::isRight);
     }
 
     void print(Terminal terminal) {
+        if (report == null) {
+            terminal.printf("model %s: not run: %s%n", name, failure);
+            return;
+        }
         terminal.printf(
                 "model %s, numerics fp32: %d of %d nodes right%n",
-                name, right(), report.nodes().size());
-        run().problem().ifPresent(problem -> terminal.printf("    %s%n", problem));
-        report.firstWrong(run().id())
+                name, right(report), report.nodes().size());
+        run(report).problem().ifPresent(problem -> terminal.printf("    %s%n", problem));
+        report.firstWrong(run(report).id())
                 .ifPresent(n -> terminal.printf(
                         "    first wrong: %s in %s; weft compare shows more%n",
                         n.node().label(), n.step()));
     }
 
     void toJson(ObjectNode target) {
-        target.put("model", name)
-                .put("numerics", "fp32")
+        target.put("model", name).put("numerics", "fp32");
+        if (report == null) {
+            target.put("problem", failure);
+            return;
+        }
+        target
                 .put("nodes", report.nodes().size())
-                .put("right", right())
-                .put("problem", run().problem().orElse(null))
+                .put("right", right(report))
+                .put("problem", run(report).problem().orElse(null))
                 .put(
                         "firstWrong",
-                        report.firstWrong(run().id())
+                        report.firstWrong(run(report).id())
                                 .map(n -> n.step() + " " + n.node().label())
                                 .orElse(null));
     }

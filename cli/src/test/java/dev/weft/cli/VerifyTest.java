@@ -50,6 +50,7 @@ class VerifyTest {
     @Test
     void seedsAndRoundsThatAreNoneAreRefused() {
         assertThat(Run.of("verify", "--seed", "0").err()).contains("--seed", "found 0", "1 or more");
+        assertThat(Run.of("verify", "--seed", "5", "--rounds", "0").err()).contains("--seed", "found --rounds 0");
         Run run = Run.of("verify", "--rounds", "-1");
         assertThat(run.code()).isEqualTo(2);
         assertThat(run.err()).contains("--rounds", "found -1");

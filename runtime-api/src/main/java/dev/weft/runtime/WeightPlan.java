@@ -187,7 +187,7 @@ final class WeightPlan {
         if (slots < atOnce) {
             throw new DeviceMemoryException("weights: one step may need " + atOnce + " experts of " + slotBytes
                     + " bytes at once besides " + bytes + " bytes that stay, but " + available
-                    + " bytes are available; raise the memory limit or use another device");
+                    + " bytes are available; raise the memory limit, compile without fusion, whose kernels read fewer weights at once, or use another device");
         }
         inSlots.forEach(i -> i.offset = bytes);
         bytes += slots * slotBytes;

@@ -53,13 +53,8 @@ final class CudaLimits {
         if (chip.hasWgmma()) {
             units.put(HardwareLimit.BF16_DOT, group("bf16_wgmma", 16));
             units.put(HardwareLimit.FP8_DOT, group("e4m3_wgmma", 32));
-        } else {
-            if (chip.hasBf16Mma()) {
-                units.put(HardwareLimit.BF16_DOT, warps("bf16_mma", 16));
-            }
-            if (chip.hasFp8Mma()) {
-                units.put(HardwareLimit.FP8_DOT, warps("e4m3_mma", 32));
-            }
+        } else if (chip.hasBf16Mma()) {
+            units.put(HardwareLimit.BF16_DOT, warps("bf16_mma", 16));
         }
     }
 

@@ -14,6 +14,7 @@ import java.security.NoSuchAlgorithmException;
 import java.util.Arrays;
 import java.util.HexFormat;
 import java.util.Optional;
+import java.util.UUID;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
 
@@ -91,9 +92,10 @@ record ImageCache(Optional<Path> folder) {
         }
         try {
             Files.createDirectories(file.toAbsolutePath().getParent());
-            Path part = Files.createTempFile(file.toAbsolutePath().getParent(), module, ".part");
+            // a temporary file would be for this user's eyes only
+            Path part = file.resolveSibling(file.getFileName() + "." + UUID.randomUUID() + ".part");
             try {
-                try (FileChannel out = FileChannel.open(part, StandardOpenOption.WRITE)) {
+                try (FileChannel out = FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                     for (ByteBuffer bytes : new ByteBuffer[] {ByteBuffer.wrap(hash(image)), ByteBuffer.wrap(image)}) {
                         while (bytes.hasRemaining()) {
                             out.write(bytes);

@@ -14,11 +14,6 @@ public record Chip(int sm, int multiprocessors, int sharedBytes, long cacheBytes
         return sm >= 80;
     }
 
-    /** {@code mma.sync} on E4M3. */
-    public boolean hasFp8Mma() {
-        return sm >= 89;
-    }
-
     /** Products of warpgroups, which Hopper alone has. */
     public boolean hasWgmma() {
         return sm == 90;

@@ -179,6 +179,7 @@ class BenchTest {
                 "bench diff a.json b.json          | a.json: no such file",
                 "bench model . --batch 0           | --batch: found 0",
                 "bench model . --spread heads      | --spread: found 'heads', expected head, output, both also with =N",
+                "bench model . --spread head,head=2 | --spread: found 'head=2' besides another of its kind, expected one",
                 "bench model . --spread head       | --spread: found one process, expected ranks",
             })
     void badArgumentsAreUsageErrors(String line, String message) {

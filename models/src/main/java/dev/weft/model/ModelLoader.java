@@ -76,7 +76,9 @@ final class ModelLoader {
         ModelLoader loader = new ModelLoader(checkpoint, device, options, compile, plan, ranks);
         ranks.together("check of the model", loader::refuse);
         ranks.requireSame("model", loader.fingerprint());
-        ranks.requireSame("options", options + " " + plan);
+        // a placement of many experts is longer than what is compared: its hash stands in front
+        String layout = plan.toString();
+        ranks.requireSame("options", String.format("%s, plan %08x: %s", options, layout.hashCode(), layout));
         List<DeepSeekV4> loaded = new ArrayList<>();
         try {
             ranks.together("compilation", loader::compile);

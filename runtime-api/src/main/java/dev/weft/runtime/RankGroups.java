@@ -1,5 +1,6 @@
 package dev.weft.runtime;
 
+import dev.weft.CommunicatorException;
 import dev.weft.RequestException;
 import dev.weft.spi.Closing;
 import dev.weft.spi.Communicator;
@@ -32,15 +33,19 @@ public final class RankGroups implements AutoCloseable {
      *
      * @param sizes ranks of a block; the size of all needs none
      * @throws RequestException if a size does not divide the ranks
-     * @throws dev.weft.CommunicatorException if the ranks cannot be split
+     * @throws CommunicatorException if the ranks cannot be split
      */
     public static RankGroups split(Communicator all, Collection<Integer> sizes) {
         RankGroups groups = of(all);
         try {
             new TreeSet<>(sizes).forEach(groups::add); // in the same order on all ranks
             return groups;
+        } catch (RequestException | CommunicatorException e) { // all ranks know
+            groups.close();
+            throw e;
         } catch (RuntimeException | Error e) {
             groups.close();
+            all.abort("blocks of ranks: " + e);
             throw e;
         }
     }

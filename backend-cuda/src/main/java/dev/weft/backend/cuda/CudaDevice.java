@@ -382,7 +382,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
     }
 
     private void leave() {
-        List.copyOf(groups).forEach(NcclGroup::closeHere);
+        List.copyOf(groups).reversed().forEach(NcclGroup::closeHere); // parts before what they are parts of
         List.copyOf(captures).forEach(CudaCapture::closeHere);
         List.copyOf(streams).forEach(CudaStream::closeHere);
         tables.close();

@@ -292,7 +292,7 @@ final class NcclGroup extends StagedGroup {
 
     @Override
     public void abort(String reason) {
-        CommunicatorException ended = world.fail(world.subject() + " ended group " + name + ": " + reason);
+        CommunicatorException ended = world.fail(comm, world.subject() + " ended group " + name + ": " + reason);
         LOG.debug("{}", ended.getMessage());
     }
 

@@ -68,10 +68,17 @@ final class NcclWorld {
         }
     }
 
-    /** Ends all groups. Returns the exception with the first failure, which may be an earlier one. */
-    CommunicatorException fail(String message) {
+    /**
+     * Ends all groups. Returns the exception with the first failure, which may be an earlier one.
+     *
+     * @param first ends first: on a stream the work of others waits behind its, and ending them waits for their work
+     */
+    CommunicatorException fail(NcclComm first, String message) {
         failure.compareAndSet(null, message);
-        device.whileAlive(() -> comms.forEach(NcclComm::endHere));
+        device.whileAlive(() -> {
+            first.endHere();
+            comms.forEach(NcclComm::endHere);
+        });
         return new CommunicatorException(failure.get());
     }
 }

@@ -26,6 +26,8 @@ import org.junit.jupiter.params.provider.ValueSource;
 
 /** Before any weight loads a device says what it cannot run, and why. */
 class SupportTest {
+    private static final String NVRTC = "weft.nvrtc.path";
+
     private static final TensorType ROWS = TensorType.of(DType.F32, 4, 32);
 
     private Emulator emulator;
@@ -74,11 +76,14 @@ class SupportTest {
     @Test
     void aMissingImageIsTold(@TempDir Path nothing) {
         BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.IMAGES, nothing.toString());
+        System.setProperty(NVRTC, nothing.toString());
         try (CudaBackend backend = emulator.open(config);
                 BackendDevice device = backend.open(DeviceId.parse("cuda:0"))) {
             OpInstance op = OpInstance.of(new Scale(2), List.of(ROWS));
             requireRefusal(device, op, "scale/simple: no image of the kernels 'plain'", nothing.toString());
             assertThat(backend.details()).anyMatch(line -> line.startsWith("images for sm_90: none: "));
+        } finally {
+            System.clearProperty(NVRTC);
         }
     }
 

@@ -123,9 +123,11 @@ final class CompareCharts {
         Map<String, double[]> rows = new LinkedHashMap<>();
         List<String> parts = parts(nodes);
         for (int node = 0; node < parts.size(); node++) {
+            double[] row = rows.computeIfAbsent(parts.get(node), p -> new double[timed.size()]);
             for (int i = 0; i < timed.size(); i++) {
-                Result r = timed.get(i).times().get(step).nodes().get(node);
-                rows.computeIfAbsent(parts.get(node), p -> new double[timed.size()])[i] += r.secondsMedian();
+                row[i] += timed.get(i).times().get(step).node(nodes.get(node).label())
+                        .map(Result::secondsMedian)
+                        .orElse(0.0);
             }
         }
         double longest =

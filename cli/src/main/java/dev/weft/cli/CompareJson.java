@@ -9,6 +9,7 @@ import dev.weft.verify.EndToEnd;
 import dev.weft.verify.ModeReport;
 import dev.weft.verify.NodeOutcome;
 import dev.weft.verify.NodeReport;
+import java.util.Optional;
 import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -122,10 +123,11 @@ final class CompareJson {
     }
 
     private static void nodeTime(@Nullable StepBench times, NodeReport report, ObjectNode to) {
-        if (times == null) {
+        Optional<Result> time = Optional.ofNullable(times).flatMap(t -> t.node(report.node().label()));
+        if (time.isEmpty()) {
             to.putNull("seconds").putNull("flopsPerSecond").putNull("ofLimit");
         } else {
-            time(times.nodes().get(report.node().index()), to);
+            time(time.get(), to);
         }
     }
 

@@ -46,12 +46,10 @@ final class RooflineChart {
     /** A chart of a step. @param nodes of the graph, in its order */
     static RooflineChart of(StepBench step, Roof roof, List<Node> nodes) {
         Map<String, List<Result>> all = new LinkedHashMap<>();
-        for (int i = 0; i < nodes.size(); i++) {
-            Result r = step.nodes().get(i);
-            if (r.work().flops() > 0) {
-                all.computeIfAbsent(nodes.get(i).op().name(), o -> new ArrayList<>())
-                        .add(r);
-            }
+        for (Node n : nodes) {
+            step.node(n.label()).filter(r -> r.work().flops() > 0).ifPresent(r -> all.computeIfAbsent(
+                            n.op().name(), o -> new ArrayList<>())
+                    .add(r));
         }
         Map<String, List<Result>> slowestFirst = new LinkedHashMap<>();
         all.entrySet().stream()

@@ -19,8 +19,8 @@ import java.util.Optional;
  * A step of a graph, run again and again: whole, then node by node. Rerunning a step gives its states the values they have.
  *
  * @param step the whole step
- * @param nodes every node, in the graph's order; by the host's clock their times contain some microseconds
- *     of waiting
+ * @param nodes every node that has a kernel, by its label and in the graph's order; a kernel of several nodes stands at the last of
+ *     them, with the work of all. By the host's clock their times contain some microseconds of waiting
  * @param roof what both were held against, measured between the rounds; empty if the device measures no ceiling
  */
 public record StepBench(Result step, List<Result> nodes, Optional<Roof> roof) {
@@ -73,6 +73,11 @@ public record StepBench(Result step, List<Result> nodes, Optional<Roof> roof) {
             }
         }
         return new StepBench(series.result("step", whole), nodes, series.roof());
+    }
+
+    /** Of a node with this label; empty if the kernel of another node computes it. */
+    public Optional<Result> node(String label) {
+        return nodes.stream().filter(r -> r.name().equals(label)).findFirst();
     }
 
     /** What every node of a backbone has to do in such a step, if its rows choose experts by chance. */

@@ -125,7 +125,10 @@ final class CompareCharts {
         for (int node = 0; node < parts.size(); node++) {
             double[] row = rows.computeIfAbsent(parts.get(node), p -> new double[timed.size()]);
             for (int i = 0; i < timed.size(); i++) {
-                row[i] += timed.get(i).times().get(step).node(nodes.get(node).label())
+                row[i] += timed.get(i)
+                        .times()
+                        .get(step)
+                        .node(nodes.get(node).label())
                         .map(Result::secondsMedian)
                         .orElse(0.0);
             }

@@ -123,7 +123,8 @@ final class CompareJson {
     }
 
     private static void nodeTime(@Nullable StepBench times, NodeReport report, ObjectNode to) {
-        Optional<Result> time = Optional.ofNullable(times).flatMap(t -> t.node(report.node().label()));
+        Optional<Result> time =
+                Optional.ofNullable(times).flatMap(t -> t.node(report.node().label()));
         if (time.isEmpty()) {
             to.putNull("seconds").putNull("flopsPerSecond").putNull("ofLimit");
         } else {

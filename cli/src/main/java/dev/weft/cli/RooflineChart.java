@@ -47,9 +47,10 @@ final class RooflineChart {
     static RooflineChart of(StepBench step, Roof roof, List<Node> nodes) {
         Map<String, List<Result>> all = new LinkedHashMap<>();
         for (Node n : nodes) {
-            step.node(n.label()).filter(r -> r.work().flops() > 0).ifPresent(r -> all.computeIfAbsent(
-                            n.op().name(), o -> new ArrayList<>())
-                    .add(r));
+            step.node(n.label())
+                    .filter(r -> r.work().flops() > 0)
+                    .ifPresent(r -> all.computeIfAbsent(n.op().name(), o -> new ArrayList<>())
+                            .add(r));
         }
         Map<String, List<Result>> slowestFirst = new LinkedHashMap<>();
         all.entrySet().stream()

@@ -135,7 +135,8 @@ final class VerifyCommand extends WeftCommand {
             return;
         }
         if (VerifyModel.isReference(id)) {
-            throw new UsageException("--model: found " + id + ", which others are held against, expected another device");
+            throw new UsageException(
+                    "--model: found " + id + ", which others are held against, expected another device");
         }
         ModelConfig.read(model.resolve("config.json"));
     }

@@ -25,7 +25,8 @@ import tools.jackson.databind.node.ObjectNode;
  * @param report what was found; null if nothing ran
  * @param failure why nothing ran, else null
  */
-record VerifyModel(String name, @Nullable ModeReport report, @Nullable String failure) {
+record VerifyModel(
+        String name, @Nullable ModeReport report, @Nullable String failure) {
     private static final DeviceId REFERENCE = DeviceId.parse("cpu:0/scalar");
     private static final Rounds ONCE = new Rounds(1, 0);
 
@@ -93,8 +94,7 @@ record VerifyModel(String name, @Nullable ModeReport report, @Nullable String fa
             target.put("problem", failure);
             return;
         }
-        target
-                .put("nodes", report.nodes().size())
+        target.put("nodes", report.nodes().size())
                 .put("right", right(report))
                 .put("problem", run(report).problem().orElse(null))
                 .put(

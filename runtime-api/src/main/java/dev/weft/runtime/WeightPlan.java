@@ -185,9 +185,10 @@ final class WeightPlan {
         long atOnce = steps.stream().mapToLong(WeightPlan::unitsInSlots).max().orElse(0);
         slots = Math.min(units, Math.max(0, available - bytes) / slotBytes);
         if (slots < atOnce) {
-            throw new DeviceMemoryException("weights: one step may need " + atOnce + " experts of " + slotBytes
-                    + " bytes at once besides " + bytes + " bytes that stay, but " + available
-                    + " bytes are available; raise the memory limit, compile without fusion, whose kernels read fewer weights at once, or use another device");
+            throw new DeviceMemoryException(
+                    "weights: one step may need " + atOnce + " experts of " + slotBytes
+                            + " bytes at once besides " + bytes + " bytes that stay, but " + available
+                            + " bytes are available; raise the memory limit, compile without fusion, whose kernels read fewer weights at once, or use another device");
         }
         inSlots.forEach(i -> i.offset = bytes);
         bytes += slots * slotBytes;

@@ -95,7 +95,8 @@ record ImageCache(Optional<Path> folder) {
             // a temporary file would be for this user's eyes only
             Path part = file.resolveSibling(file.getFileName() + "." + UUID.randomUUID() + ".part");
             try {
-                try (FileChannel out = FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
+                try (FileChannel out =
+                        FileChannel.open(part, StandardOpenOption.CREATE_NEW, StandardOpenOption.WRITE)) {
                     for (ByteBuffer bytes : new ByteBuffer[] {ByteBuffer.wrap(hash(image)), ByteBuffer.wrap(image)}) {
                         while (bytes.hasRemaining()) {
                             out.write(bytes);

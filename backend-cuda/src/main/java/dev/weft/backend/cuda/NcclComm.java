@@ -126,11 +126,13 @@ final class NcclComm {
         int code = out.get(ValueLayout.JAVA_INT, 0);
         require(call, "NCCL", code);
         if (call.nanos() > world.deadline().toNanos()) {
-            throw world.fail(this, String.format(
-                    "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds"
-                            + " the others, and the network between the hosts; raise the limit with --ranks-deadline"
-                            + " SECONDS or -Dweft.ranks.deadline=SECONDS",
-                    subject(call), call.nanos() / NANOS));
+            throw world.fail(
+                    this,
+                    String.format(
+                            "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds"
+                                    + " the others, and the network between the hosts; raise the limit with --ranks-deadline"
+                                    + " SECONDS or -Dweft.ranks.deadline=SECONDS",
+                            subject(call), call.nanos() / NANOS));
         }
         return code == NcclLibrary.OK;
     }
@@ -141,8 +143,10 @@ final class NcclComm {
 
     /** Ends all groups. Returns the exception to throw. */
     CommunicatorException failed(Call call, String found) {
-        return world.fail(this, subject(call) + ": " + found
-                + "; look at the first message of the other ranks, and set NCCL_DEBUG=WARN to hear more");
+        return world.fail(
+                this,
+                subject(call) + ": " + found
+                        + "; look at the first message of the other ranks, and set NCCL_DEBUG=WARN to hear more");
     }
 
     /** Ends the communicator without waiting for other ranks; on the device's thread. */

@@ -40,7 +40,7 @@ both() {
 }
 
 both OneProduct '^cpu:0 y \[64, 2048\] bf16, y\[0\]=-\{0,1\}0\.[0-9]'
-both Placement '^ *2  swiGlu  swiglu'
+both Placement '^ *2  swiGlu  \(gated_gemm\|swiglu\)/'
 both Muon 'HYBRID on cpu:0 .* rows of the update by 0\.000'
 both Compare '^cpu:0: \([0-9]*\) of \1 nodes within their tolerance, logits differ by [0-9.]*e-0[5-9] .* 21 of 21 rows' "$model"
 both Generate '^ her, and she was very happy' "$model"

@@ -1,5 +1,7 @@
 package dev.weft.benchmarks;
 
+import static java.util.Objects.requireNonNull;
+
 import com.sun.management.ThreadMXBean;
 import dev.weft.backend.cpu.StepOverhead;
 import dev.weft.io.Checkpoint;
@@ -13,10 +15,14 @@ import java.nio.file.Path;
 import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
+import org.jspecify.annotations.Nullable;
 import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
+import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 
 /**
  * What a decoding step costs besides its arithmetic: the steps of a model with nothing in the loops of its kernels, per
@@ -29,6 +35,9 @@ import picocli.CommandLine.Parameters;
 public final class Overhead implements Callable<Integer> {
     /** Steps in a window; the overhead of a window is the mean of its steps. */
     private static final int WINDOW = 50;
+
+    @Spec
+    private @Nullable CommandSpec spec;
 
     @Parameters(paramLabel = "MODEL", description = "Folder of the checkpoint.")
     private Path model = Path.of("");
@@ -60,6 +69,10 @@ public final class Overhead implements Callable<Integer> {
     @Override
     public Integer call() {
         for (int t : threads) {
+            require("--threads", t, 1);
+        }
+        require("--steps", steps, WINDOW + 1);
+        for (int t : threads) {
             Measured m = measure(model, t, steps);
             System.out.printf(
                     Locale.ROOT,
@@ -74,6 +87,14 @@ public final class Overhead implements Callable<Integer> {
                     m.heapBytes);
         }
         return 0;
+    }
+
+    private void require(String option, int found, int least) {
+        if (found < least) {
+            throw new ParameterException(
+                    requireNonNull(spec).commandLine(),
+                    option + ": found " + found + ", expected " + least + " or more");
+        }
     }
 
     /** Decodes {@code steps} tokens that count, after as many that do not. */

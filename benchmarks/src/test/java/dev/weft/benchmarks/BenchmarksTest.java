@@ -11,11 +11,14 @@ import dev.weft.benchmarks.work.Format;
 import dev.weft.benchmarks.work.GemmWork;
 import dev.weft.benchmarks.work.Work;
 import dev.weft.runtime.Weft;
+import java.io.PrintWriter;
+import java.io.StringWriter;
 import java.nio.file.Path;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.EnumSource;
+import picocli.CommandLine;
 
 /** Every benchmark body runs once at a small size, and every work's own contender computes the exact result. */
 class BenchmarksTest {
@@ -113,6 +116,16 @@ class BenchmarksTest {
         assertThat(m.step().quantile(0)).isPositive();
         assertThat(m.microsecondsPerLayer(8e-6)).isEqualTo(2);
         assertThat(m.heapBytes()).isNotNegative();
+    }
+
+    @Test
+    void overheadOfNothingIsRefused() {
+        for (String[] line : new String[][] {{".", "--threads", "0"}, {".", "--steps", "50"}}) {
+            StringWriter error = new StringWriter();
+            CommandLine command = new CommandLine(new Overhead()).setErr(new PrintWriter(error, true));
+            assertThat(command.execute(line)).isEqualTo(2);
+            assertThat(error.toString()).contains(line[1] + ": found " + line[2] + ", expected");
+        }
     }
 
     @Test

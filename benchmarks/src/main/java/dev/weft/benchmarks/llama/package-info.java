@@ -6,8 +6,8 @@
  *   <li>{@link dev.weft.benchmarks.llama.ExportGguf} writes the GGUF file.
  *   <li>The same model? {@code weft logits --numerics fp32} and {@code src/main/c/llama_logits.c} on the same ids, then
  *       {@link dev.weft.benchmarks.llama.LogitAgreement}.
- *   <li>{@code llama-bench -m FILE.gguf -p 512 -n 64 -t THREADS}, alternating with Weft on the same threads: prefill of
- *       512 tokens in one step, and 64 steps of one token from an empty context.
+ *   <li>{@link dev.weft.benchmarks.llama.AgainstLlama} runs {@code llama-bench} and Weft in turns on the same threads:
+ *       prefill of 512 tokens in one step, and 64 steps of one token from an empty context.
  * </ol>
  *
  * What differs: Weft quantises activations as the model was trained (FP8 in groups of 128, FP4 in the indexer, FP8

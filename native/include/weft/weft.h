@@ -14,7 +14,7 @@ extern "C" {
 #define WEFT_API __attribute__((visibility("default")))
 
 // Raised with every incompatible change of this file; Java refuses another value.
-#define WEFT_ABI_VERSION 3
+#define WEFT_ABI_VERSION 4
 
 // Ordinals of dev.weft.DType.
 enum weft_dtype {
@@ -85,7 +85,11 @@ enum weft_op {
     // codes). Gate and up, and an activation that is quantised, have extents but no memory.
     WEFT_GATED_GEMM = 33,         // limit(d), weighted, quantised
     WEFT_GATED_EXPERT_GEMM = 34,  // limit(d), weighted, quantised
-    WEFT_OP_COUNT = 35
+    // From one sublayer into the next: WEFT_HYPER_POST if leaving, WEFT_HYPER_PRE, WEFT_RMS_NORM of its first result, and
+    // WEFT_QUANTIZE of that if quantised. Operands: (leaving: y, x, post, comb,) streams, fn, scale, base, y, post, comb,
+    // weight of the norm, its result, (quantised: codes). y has no memory; the norm's result may have none if quantised.
+    WEFT_HYPER_STEP = 35,         // streams, iterations, normEps(d), eps(d), eps of the norm(d), leaving, quantised
+    WEFT_OP_COUNT = 36
 };
 
 typedef struct weft_command {

@@ -58,6 +58,7 @@ void register_compress(KernelEntry *table);
 void register_index(KernelEntry *table);
 void register_moe(KernelEntry *table);
 void register_hyper(KernelEntry *table);
+void register_hyper_step(KernelEntry *table);
 
 }  // namespace weft::WEFT_ISA
 #endif

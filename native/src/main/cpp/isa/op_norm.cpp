@@ -62,12 +62,9 @@ void quantize(const weft_command &command, Pool &pool) {
     uint8_t *scales = static_cast<uint8_t *>(result.scale);
     pool.parallel_ranges(x.count(), row_grain(2 * x.columns), [&](int64_t begin, int64_t end, int32_t) {
         for (int64_t i = begin; i < end; i++) {
-            for (int64_t b = 0; b < blocks; b++) {
-                const T *from = x.row<T>(i) + b * block;
-                const int64_t element = y.at(i) + b * block;
-                scales[i * blocks + b] = e4m3 ? quantize_block<true>(from, y.data + element, block)
-                                              : quantize_block<false>(from, y.data + element / 2, block);
-            }
+            uint8_t *to = y.data + (e4m3 ? y.at(i) : y.at(i) / 2);
+            e4m3 ? quantize_row<true>(x.row<T>(i), to, scales + i * blocks, x.columns, block)
+                 : quantize_row<false>(x.row<T>(i), to, scales + i * blocks, x.columns, block);
         }
     });
 }

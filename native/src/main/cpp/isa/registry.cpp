@@ -17,6 +17,7 @@ struct Table {
         register_index(entries);
         register_moe(entries);
         register_hyper(entries);
+        register_hyper_step(entries);
     }
 };
 

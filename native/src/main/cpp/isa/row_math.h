@@ -334,6 +334,14 @@ WEFT_INLINE uint8_t quantize_block(const T *from, uint8_t *to, int64_t block) {
     return scale;
 }
 
+/** Codes and scale bytes of one row. */
+template <bool E4M3, class T>
+void quantize_row(const T *from, uint8_t *to, uint8_t *scales, int64_t columns, int64_t block) {
+    for (int64_t c = 0; c < columns; c += block) {
+        *scales++ = quantize_block<E4M3>(from + c, to + (E4M3 ? c : c / 2), block);
+    }
+}
+
 // ---- gated activation ----
 
 /** weight * silu(min(gate, limit)) * clamp(up, limit) of one row. */

@@ -98,7 +98,8 @@ record Encoding(int opcode, MemorySegment attributes) {
         MOE_PLACES,
         UNSORT,
         GATED_GEMM,
-        GATED_EXPERT_GEMM
+        GATED_EXPERT_GEMM,
+        HYPER_STEP
     }
 
     /**
@@ -168,11 +169,23 @@ record Encoding(int opcode, MemorySegment attributes) {
         return code.map(c -> new Encoding(c.ordinal(), w.words));
     }
 
-    /** The encoding of two products of the same rows and what becomes of them. */
-    static Encoding of(GatedProduct gated, SegmentAllocator allocator) {
+    /** The encoding of several nodes. */
+    static Encoding of(Fused fused, SegmentAllocator allocator) {
         Words w = new Words(allocator);
-        w.add(gated.activation().limit()).add(gated.activation().weighted()).add(gated.isQuantised());
-        Code code = gated.hasExperts() ? Code.GATED_EXPERT_GEMM : Code.GATED_GEMM;
+        Code code = switch (fused) {
+            case GatedProduct gated -> {
+                w.add(gated.activation().limit())
+                        .add(gated.activation().weighted())
+                        .add(gated.isQuantised());
+                yield gated.hasExperts() ? Code.GATED_EXPERT_GEMM : Code.GATED_GEMM;
+            }
+            case HyperStep step -> {
+                HyperPre e = step.entry();
+                w.add(e.streams()).add(e.iterations()).add(e.normEps()).add(e.eps());
+                w.add(step.norm().eps()).add(step.leaves()).add(step.isQuantised());
+                yield Code.HYPER_STEP;
+            }
+        };
         return new Encoding(code.ordinal(), w.words);
     }
 

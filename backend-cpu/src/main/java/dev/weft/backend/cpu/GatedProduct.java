@@ -22,7 +22,7 @@ import java.util.stream.Stream;
  * @param activation the activation
  * @param isQuantised whether it is quantised
  */
-record GatedProduct(boolean hasExperts, SwiGlu activation, boolean isQuantised) {
+record GatedProduct(boolean hasExperts, SwiGlu activation, boolean isQuantised) implements Fused {
     /** See {@link dev.weft.spi.Fusing#chains}. */
     static final List<List<Class<? extends Op>>> CHAINS = List.of(
             List.of(ExpertGemm.class, SwiGlu.class, Quantize.class),

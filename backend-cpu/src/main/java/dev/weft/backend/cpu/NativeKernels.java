@@ -52,7 +52,7 @@ final class NativeKernels implements KernelSet {
     /** One encoding per distinct operator, so that preparing many kernels does not fill the arena. */
     private final Map<Op, Optional<Encoding>> encodings = new HashMap<>();
 
-    private final Map<GatedProduct, Encoding> gatedEncodings = new HashMap<>();
+    private final Map<Fused, Encoding> fusedEncodings = new HashMap<>();
     /** The pool takes one list at a time. */
     private final ReentrantLock running = new ReentrantLock();
 
@@ -108,7 +108,7 @@ final class NativeKernels implements KernelSet {
 
     @Override
     public List<List<Class<? extends Op>>> chains() {
-        return GatedProduct.CHAINS;
+        return Fused.chains();
     }
 
     @Override
@@ -117,8 +117,8 @@ final class NativeKernels implements KernelSet {
                 .allMatch(m -> encoding(m.instance())
                         .filter(e -> refusal(e, m.instance().all()).isEmpty())
                         .isPresent());
-        return GatedProduct.of(group)
-                .filter(gated -> alone)
+        return Fused.of(group)
+                .filter(fused -> alone)
                 .map(this::encoding)
                 .filter(e -> refusal(e, group.values()).isEmpty())
                 .map(e -> launch(e, group.values()));
@@ -178,8 +178,8 @@ final class NativeKernels implements KernelSet {
         return encodings.computeIfAbsent(op.op(), o -> Encoding.of(o, arena));
     }
 
-    private synchronized Encoding encoding(GatedProduct gated) {
-        return gatedEncodings.computeIfAbsent(gated, g -> Encoding.of(g, arena));
+    private synchronized Encoding encoding(Fused fused) {
+        return fusedEncodings.computeIfAbsent(fused, f -> Encoding.of(f, arena));
     }
 
     private Optional<String> refusal(Encoding e, List<TensorType> operands) {

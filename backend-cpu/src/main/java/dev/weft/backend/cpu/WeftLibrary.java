@@ -6,7 +6,7 @@ import java.lang.foreign.MemorySegment;
 /** The functions of {@code native/include/weft/weft.h}, where their contracts are. Texts are C strings. */
 interface WeftLibrary {
     /** Value of {@code WEFT_ABI_VERSION} that this interface follows. */
-    int ABI_VERSION = 3;
+    int ABI_VERSION = 4;
 
     @Symbol("weft_abi_version")
     int abiVersion();

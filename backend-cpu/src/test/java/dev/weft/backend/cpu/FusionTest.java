@@ -12,6 +12,8 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Value;
 import dev.weft.op.ExpertGemm;
+import dev.weft.op.HyperPost;
+import dev.weft.op.HyperPre;
 import dev.weft.op.MoeDispatch;
 import dev.weft.op.Quantize;
 import dev.weft.op.SwiGlu;
@@ -131,5 +133,48 @@ class FusionTest {
         Value up = g.gemm(x, g.weight("w3", TensorType.of(DType.BF16, 128, 64)), DType.BF16);
         g.output("act", g.node(new SwiGlu(0.7f, false), gate, up)).output("up", up);
         assertKernels(g.build(), 4, 3);
+    }
+
+    /** The normed input of a sublayer, behind the exit of another if one is left. */
+    private Value entered(DType flow, long width, boolean leaves) {
+        TensorType type = TensorType.of(flow, Shape.of(rows(), Dim.fixed(4), Dim.fixed(width)));
+        Value streams = g.input("streams", type);
+        if (leaves) {
+            TensorType square = TensorType.of(DType.F32, Shape.of(rows(), Dim.fixed(4), Dim.fixed(4)));
+            Value y = input("y", flow, width);
+            streams = g.node(new HyperPost(), y, streams, input("post", DType.F32, 4), g.input("comb", square));
+        }
+        List<Value> entry = g.nodes(
+                new HyperPre(4, 20, 1e-6f, 1e-6f),
+                streams,
+                g.weight("fn", TensorType.of(DType.F32, 24, 4 * width)),
+                g.weight("scale", TensorType.of(DType.F32, 3)),
+                g.weight("base", TensorType.of(DType.F32, 24)));
+        g.output("post'", entry.get(1)).output("comb'", entry.get(2));
+        if (leaves) {
+            g.output("streams'", streams);
+        }
+        return g.rmsNorm(entry.getFirst(), g.weight("norm", TensorType.of(DType.BF16, width)), 1e-6f);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, BF16, true", "3, F32, true", "150, BF16, true", "0, BF16, true", "2, BF16, false"})
+    void fromOneSublayerIntoTheNext(long rows, DType flow, boolean leaves) {
+        g.output("codes", quantised(entered(flow, 640, leaves)));
+        assertKernels(g.build(), rows, 1);
+    }
+
+    @ParameterizedTest
+    @CsvSource({"1, true", "150, false"})
+    void anInputThatIsReadElsewhereIsStored(long rows, boolean leaves) {
+        Value normed = entered(DType.BF16, 256, leaves);
+        g.output("codes", quantised(normed)).output("normed", normed);
+        assertKernels(g.build(), rows, 1);
+    }
+
+    @Test
+    void aSublayerWithoutQuantiser() {
+        g.output("normed", entered(DType.F32, 72, true));
+        assertKernels(g.build(), 5, 1);
     }
 }

@@ -176,6 +176,10 @@ bool Run::jitter() const {
     return config().jitter;
 }
 
+bool Run::short_quotients() const {
+    return config().short_quotients;
+}
+
 // ---- registry
 
 namespace {

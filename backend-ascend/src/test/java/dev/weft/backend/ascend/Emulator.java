@@ -28,6 +28,7 @@ final class Emulator implements AutoCloseable {
             "seed", "1",
             "delay", "30",
             "jitter", "0",
+            "short_quotients", "0",
             "fail", "",
             "hccl_timeout", "10");
 

@@ -95,6 +95,8 @@ class Run : public Arguments {
 
 /** Rank and size of the current device's communicator of that name; false when there is none. */
 bool group_shape(const std::string& group, int& rank, int& ranks);
+/** Bytes of the exchange buffer of the current device's communicator of that name; 0 when there is none. */
+int64_t group_buffer(const std::string& group);
 
 struct Op {
     const char* name;     // "aclnnAdd"

@@ -95,7 +95,8 @@ final class TraceCommand extends WeftCommand {
     }
 
     private static boolean isOfEmulator(RecordedEvent event) {
-        return event.hasField("device") && String.valueOf(event.getString("device")).endsWith(Device.EMULATED);
+        return event.hasField("device")
+                && String.valueOf(event.getString("device")).endsWith(Device.EMULATED);
     }
 
     private void record() throws IOException {

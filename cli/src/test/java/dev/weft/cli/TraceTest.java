@@ -96,13 +96,14 @@ class TraceTest {
             recording.start();
             Path ids = Files.writeString(folder.resolve("ids.json"), "[0, 5, 9]");
             Path out = folder.resolve("out.safetensors");
-            Run logits = Run.of("logits", MICRO.directory(), "--device", "ascend:0", "--tokens", ids, "--split", 2, "--out", out);
+            Run logits = Run.of(
+                    "logits", MICRO.directory(), "--device", "ascend:0", "--tokens", ids, "--split", 2, "--out", out);
             assertThat(logits.code()).as(logits.err()).isZero();
             recording.stop();
             recording.dump(recorded);
         }
-        assertThat(RecordingFile.readAllEvents(recorded)).anySatisfy(e -> assertThat(e.getString("device"))
-                .isEqualTo("ascend:0 EMULATOR"));
+        assertThat(RecordingFile.readAllEvents(recorded))
+                .anySatisfy(e -> assertThat(e.getString("device")).isEqualTo("ascend:0 EMULATOR"));
         Run run = Run.of("trace", recorded, "--out", folder.resolve("trace.json"));
         assertThat(run.code()).isNotZero();
         assertThat(run.err()).contains("events of emulators are left out", "holds no event dev.weft.*");

@@ -19,7 +19,14 @@ class OlderReleasesTest {
     @Test
     void cann85() throws IOException, InterruptedException {
         String printed = ModelSizesProgram.run(
-                release("cann8"), "8.5.0", "", SOC, "aclnnMatmul", "aclnnGroupedMatmulV5", "aclnnFusedMatmul", "HcclSend");
+                release("cann8"),
+                "8.5.0",
+                "",
+                SOC,
+                "aclnnMatmul",
+                "aclnnGroupedMatmulV5",
+                "aclnnFusedMatmul",
+                "HcclSend");
         assertThat(printed)
                 .containsPattern("aclnnMatmul is bound in .*/cann8/lib64/libopapi.so")
                 .containsPattern("aclnnGroupedMatmulV5 is bound in .*/cann8/lib64/libopapi.so")
@@ -30,8 +37,8 @@ class OlderReleasesTest {
 
     @Test
     void cann81() throws IOException, InterruptedException {
-        String printed =
-                ModelSizesProgram.run(release("cann81"), "8.1.0", "", SOC, "aclnnGroupedMatmulV5", "aclnnGroupedMatmulV4");
+        String printed = ModelSizesProgram.run(
+                release("cann81"), "8.1.0", "", SOC, "aclnnGroupedMatmulV5", "aclnnGroupedMatmulV4");
         assertThat(printed)
                 .containsPattern("aclnnGroupedMatmulV5 is missing: .*libopapi.so has no such symbol")
                 .containsPattern("aclnnGroupedMatmulV4 is bound in .*/cann81/lib64/libopapi.so")

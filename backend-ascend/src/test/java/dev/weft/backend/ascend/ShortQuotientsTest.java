@@ -27,8 +27,10 @@ class ShortQuotientsTest {
     @ParameterizedTest
     @CsvSource({"Ascend950DT_9591, ascend:0/composite", "Ascend910_9382, ascend:0"})
     void indicesAreExact(String soc, String id) {
-        try (Emulator emulator =
-                        Emulator.start().with("soc", soc).with("short_quotients", "1").with("delay", "0");
+        try (Emulator emulator = Emulator.start()
+                        .with("soc", soc)
+                        .with("short_quotients", "1")
+                        .with("delay", "0");
                 AscendBackend backend = emulator.open();
                 BackendDevice device = backend.open(DeviceId.parse(id))) {
             List<String> failed = Stream.concat(OpCases.all().stream(), ModelSize.cases())

@@ -72,7 +72,8 @@ class VendorPackagesTest {
     @Test
     void aPackageInsideTheInstallationBringsOperators() throws IOException, InterruptedException {
         Path library = inside("ops_transformer").resolve("op_api/lib/libcust_opapi.so");
-        String printed = ModelSizesProgram.run(root, RELEASE, "", SOC_A3, "aclnnSparseFlashMla", "aclnnMatmul", "aclnnHcPost");
+        String printed =
+                ModelSizesProgram.run(root, RELEASE, "", SOC_A3, "aclnnSparseFlashMla", "aclnnMatmul", "aclnnHcPost");
         assertThat(printed)
                 .contains("aclnnSparseFlashMla is bound in " + library + ", agrees with ")
                 .containsPattern("aclnnMatmul is bound in .*/lib64/libopapi_nn.so")
@@ -108,7 +109,8 @@ class VendorPackagesTest {
                 .containsPattern("aclnnSwigluGroupQuant is bound in .*/lib64/libopapi_nn.so")
                 .contains("aclnnSwigluGroupQuant@vendor is bound in " + library)
                 .as("other parameters, and CANN has none")
-                .containsPattern("aclnnCompressor is mismatch: .*aclnn_compressor.h.*; the table has '.*', the header '")
+                .containsPattern(
+                        "aclnnCompressor is mismatch: .*aclnn_compressor.h.*; the table has '.*', the header '")
                 .contains("aclnnCompressor@vendor is bound in " + library)
                 .as("the package's only")
                 .contains("aclnnHcPre is bound in " + library)

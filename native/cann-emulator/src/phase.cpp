@@ -1,5 +1,8 @@
 #include "phase.h"
 
+#include <chrono>
+#include <thread>
+
 #include "executor.h"
 #include "meta.h"
 
@@ -240,8 +243,23 @@ int refresh(const Executor& e, ArgumentSet& set) {
     return 0;
 }
 
+/** Real operators load their kernels when they first run. */
+void warm_up(const char* op) {
+    if (config().cold == 0) {
+        return;
+    }
+    {
+        Lock lock(world().mutex);
+        if (!world().warm_ops.insert(op).second) {
+            return;
+        }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(config().cold));
+}
+
 Task make_task(std::shared_ptr<const ArgumentSet> set, std::vector<Access> accesses) {
     return {set->op->name, std::move(accesses), [set] {
+                warm_up(set->op->name);
                 Run run(set);
                 set->op->run(run);
             }};

@@ -179,6 +179,7 @@ int finalize() {
     w.communicators.clear();
     w.options.clear();
     w.single_source_ops.clear();
+    w.warm_ops.clear();
     w.devices.clear();
     release_all_devices();
     release_all_pinned();

@@ -27,6 +27,16 @@ TEST(init_twice, [] {
     FAULTS();
 });
 
+TEST(errors_cite_the_list_of_their_code, [] {
+    void* memory;
+    EQUAL(aclrtMalloc(&memory, 0, ACL_MEM_MALLOC_HUGE_FIRST), 100000);
+    CHECK(message_has("[runtime docs aclError: 100000 ACL_ERROR_INVALID_PARAM]"));
+    aclOpExecutor* none = nullptr;
+    EQUAL(aclSetAclOpExecutorRepeatable(none), 561103);
+    CHECK(message_has("[opbase docs aclnnStatus: 561103 ACLNN_ERR_INNER_NULLPTR]"));
+    FAULTS();
+});
+
 TEST(tensor_used_after_destroy, [] {
     Buffer a({16}), out({16});
     OK(aclDestroyTensor(a.tensor));

@@ -11,6 +11,7 @@ import dev.weft.conformance.Outcome;
 import dev.weft.spi.BackendDevice;
 import java.io.File;
 import java.io.IOException;
+import java.net.URI;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
@@ -100,7 +101,10 @@ final class ModelSizesProgram {
     /** Of this process, with the tests' own classes, which a module's path does not name. */
     private static String classPath() {
         String file = "/" + ModelSizesProgram.class.getName().replace('.', '/') + ".class";
-        String tests = ModelSizesProgram.class.getResource(file).getPath().replace(file, "");
+        String tests = Path.of(
+                        URI.create(ModelSizesProgram.class.getResource(file).toString()))
+                .toString()
+                .replace(file, "");
         return Stream.of(tests, System.getProperty("jdk.module.path", ""), System.getProperty("java.class.path", ""))
                 .filter(path -> !path.isEmpty())
                 .reduce((a, b) -> a + File.pathSeparator + b)

@@ -271,6 +271,12 @@ bool group_shape(const std::string& name, int& rank, int& ranks) {
     return true;
 }
 
+int64_t group_buffer(const std::string& name) {
+    Lock lock(world().mutex);
+    auto comm = communicator_of(name);
+    return comm == nullptr ? 0 : comm->group->buffer;
+}
+
 std::vector<std::vector<uint8_t>> Run::exchange(const std::string& name, const std::string& what,
                                                 std::vector<uint8_t> mine) {
     std::shared_ptr<Communicator> comm;

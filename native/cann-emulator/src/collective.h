@@ -54,6 +54,7 @@ struct Group {
     uint64_t id = 0;
     uint32_t ranks = 0;
     std::string name;
+    int64_t buffer = 0;               // bytes of its exchange buffer, as the first rank asked
     std::map<uint32_t, int> devices;  // of the ranks that have joined
     bool ended = false;
     std::map<std::string, std::shared_ptr<Meeting>> meetings;

@@ -1,5 +1,6 @@
 #include <algorithm>
 #include <chrono>
+#include <cstdlib>
 #include <cstring>
 #include <fstream>
 #include <functional>
@@ -34,6 +35,31 @@ std::string name_of(const HcclCommConfig* config, uint64_t id) {
         return {config->hcclCommName, strnlen(config->hcclCommName, HCCL_COMM_NAME_MAX_LENGTH - 1)};
     }
     return "weft_emulator_group_" + std::to_string(id);
+}
+
+/** Exchange buffer that a rank asks for: its configuration, the environment, 200 MB [hccl docs: HCCL_BUFFSIZE]. */
+int64_t buffer_of(const HcclCommConfig* config) {
+    constexpr uint32_t unset = 0xFFFFFFFF;
+    int64_t megabytes = 200;
+    if (config != nullptr && config->magic == HCCL_COMM_CONFIG_MAGIC && config->hcclBufferSize != unset) {
+        megabytes = config->hcclBufferSize;
+    } else if (const char* set = std::getenv("HCCL_BUFFSIZE")) {
+        megabytes = std::atoll(set);
+    }
+    return megabytes << 20;
+}
+
+/** Ranks with buffers of different sizes may exchange their first bytes and hang in a larger collective. */
+int check_buffer(Group& group, int64_t buffer) {
+    if (group.devices.empty()) {
+        group.buffer = buffer;
+    }
+    if (group.buffer == buffer) {
+        return 0;
+    }
+    fault("collective-mismatch", "ranks join " + group.name + " with buffers of " + std::to_string(group.buffer >> 20) +
+                                     " and " + std::to_string(buffer >> 20) + " MB");
+    return refuse(HCCL_E_PARA, "HcclCommInitRootInfo: ranks disagree about the size of their buffers");
 }
 
 /** Adds one rank. Lock held. */
@@ -83,6 +109,9 @@ int join_root(uint64_t id, uint32_t ranks, uint32_t rank, const HcclCommConfig* 
         entry->name = name_of(config, id);
     }
     std::shared_ptr<Group> group = entry;
+    if (int code = check_buffer(*group, buffer_of(config))) {
+        return code;
+    }
     if (int code = add_rank(*group, ranks, rank, context->device)) {
         return code;
     }
@@ -157,6 +186,7 @@ int join_all(uint32_t ranks, const int32_t* devices, HcclComm* comms) {
     group->id = next_root++;
     group->ranks = ranks;
     group->name = name_of(nullptr, group->id);
+    group->buffer = buffer_of(nullptr);
     for (uint32_t rank = 0; rank < ranks; rank++) {
         if (devices[rank] < 0 || devices[rank] >= config().devices) {
             return refuse(HCCL_E_PARA, "HcclCommInitAll: no device " + std::to_string(devices[rank]));

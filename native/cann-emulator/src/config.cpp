@@ -84,6 +84,10 @@ void set(Config& c, const std::string& key, const std::string& value) {
         c.delay = static_cast<uint32_t>(number(value));
     } else if (key == "jitter") {
         c.jitter = number(value) != 0;
+    } else if (key == "cold") {
+        c.cold = static_cast<uint32_t>(number(value));
+    } else if (key == "short_quotients") {
+        c.short_quotients = number(value) != 0;
     } else if (key == "fail") {
         parse_failures(value);
         c.fail = value;
@@ -103,8 +107,8 @@ void set(Config& c, const std::string& key, const std::string& value) {
 }
 
 void from_environment(Config& c) {
-    for (const char* key : {"soc", "devices", "memory", "seed", "delay", "jitter", "fail", "version", "log",
-        "hccl_timeout"}) {
+    for (const char* key : {"soc", "devices", "memory", "seed", "delay", "cold", "jitter", "short_quotients", "fail",
+                            "version", "log", "hccl_timeout"}) {
         std::string name = std::string("WEFT_EMULATOR_") + key;
         for (char& letter : name) {
             letter = static_cast<char>(std::toupper(letter));

@@ -16,6 +16,8 @@ struct Config {
     uint64_t seed = 1;
     uint32_t delay = 30;      // largest random delay before a stream task, in microseconds
     bool jitter = false;      // operators sum blocks in random order
+    uint32_t cold = 0;        // milliseconds that the first run of an operator takes longer
+    bool short_quotients = false;  // F32 quotients are one unit in the last place short where they may be
     std::string fail;         // "aclrtMalloc:3:207001,stream:5:507015"
     std::string version = "9.1.0";  // what the version functions tell; the text always begins with WEFT EMULATOR
     std::string log;          // "", "1" (standard error) or a file

@@ -44,6 +44,15 @@ std::string take_faults() {
 }
 
 int fail(int code, const std::string& text) {
+    std::string cite = cite_of(code);
+    if (cite.empty()) {
+        std::cerr << "cann-emulator: a check answers " << code << ", which no document lists: " << text << std::endl;
+        std::abort();
+    }
+    return tell(code, text + " [" + cite + "]");
+}
+
+int tell(int code, const std::string& text) {
     message = std::to_string(code) + ": " + text;
     last_code = code;
     log("error " + *message);

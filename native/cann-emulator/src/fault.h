@@ -24,8 +24,12 @@ void fault(const char* rule, const std::string& detail);
 /** Faults since the last call, one a line; "" if none. */
 std::string take_faults();
 
-/** Sets this thread's message and returns the code. */
-int fail(int code, const std::string& message);
+/** The document of a return code; "" for a code that no check may answer with. */
+std::string cite_of(int code);
+/** A documented check failed: sets this thread's message "code: text [cite]" and returns the code. */
+int fail(int code, const std::string& text);
+/** As fail, for what is no rule of CANN's or has its citation in the text already. */
+int tell(int code, const std::string& text);
 /** The message of this thread, cleared by reading; nullptr when none. */
 const char* take_message();
 /** The code of this thread's last error, 0 when none since the last reset. */

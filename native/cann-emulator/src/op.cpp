@@ -111,8 +111,20 @@ Soc Arguments::soc() const {
 
 // ---- Call
 
+namespace {
+
+/** A rule that nobody can look up is none: refusing by it is a bug of the operator. */
+std::string cited(const char* op, const std::string& detail, const char* cite) {
+    if (cite == nullptr || cite[0] == '\0') {
+        throw std::logic_error(detail + ": no citation");
+    }
+    return std::string(op) + ": " + detail + " [" + cite + "]";
+}
+
+}  // namespace
+
 void Call::refuse(int status, std::string detail, const char* cite) {
-    throw Refusal{status, std::string(op()) + ": " + detail + " [" + cite + "]"};
+    throw Refusal{status, cited(op(), detail, cite)};
 }
 
 void Call::require(bool ok, int status, std::string detail, const char* cite) {
@@ -165,7 +177,7 @@ void* Run::raw(const Tensor& t) {
 }
 
 void Run::device_exception(std::string detail, const char* cite, int code) {
-    throw DeviceException{code, std::string(op()) + ": " + detail + " [" + cite + "]"};
+    throw DeviceException{code, cited(op(), detail, cite)};
 }
 
 std::mt19937_64& Run::random() {
@@ -174,6 +186,10 @@ std::mt19937_64& Run::random() {
 
 bool Run::jitter() const {
     return config().jitter;
+}
+
+bool Run::short_quotients() const {
+    return config().short_quotients;
 }
 
 // ---- registry

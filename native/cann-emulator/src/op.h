@@ -84,6 +84,7 @@ class Run : public Arguments {
     [[noreturn]] void device_exception(std::string detail, const char* cite, int code = 507015);
     std::mt19937_64& random();
     bool jitter() const;  // sum blocks in random order
+    bool short_quotients() const;
     /**
      * All ranks of the communicator with that name meet in this operator; what each of them brought, by rank. Ranks
      * whose `what` differs (put everything into it that must agree) break the rule "collective-mismatch".
@@ -94,6 +95,8 @@ class Run : public Arguments {
 
 /** Rank and size of the current device's communicator of that name; false when there is none. */
 bool group_shape(const std::string& group, int& rank, int& ranks);
+/** Bytes of the exchange buffer of the current device's communicator of that name; 0 when there is none. */
+int64_t group_buffer(const std::string& group);
 
 struct Op {
     const char* name;     // "aclnnAdd"

@@ -1,5 +1,8 @@
 #include "phase.h"
 
+#include <chrono>
+#include <thread>
+
 #include "executor.h"
 #include "meta.h"
 
@@ -120,7 +123,7 @@ int enter_operator(const std::string& function) {
         return fail(ACLNN_ERR_RUNTIME_ERROR, function + ": neither aclInit nor aclnnInit has been called");
     }
     if (int code = injected_failure(function.c_str())) {
-        return fail(code, function + ": failure injected by the test");
+        return tell(code, function + ": failure injected by the test");
     }
     return 0;
 }
@@ -139,10 +142,10 @@ int apply_rule(const Op& op, Call& call) {
         op.rule(call);
         return 0;
     } catch (const Refusal& refusal) {
-        return fail(refusal.status, refusal.message);
+        return tell(refusal.status, refusal.message);
     } catch (const std::exception& e) {
         fault("operator-bug", std::string(op.name) + " phase 1: " + e.what());
-        return fail(ACLNN_ERR_INNER, std::string(op.name) + ": " + e.what());
+        return tell(ACLNN_ERR_INNER, std::string(op.name) + ": " + e.what());
     }
 }
 
@@ -177,7 +180,7 @@ aclnnStatus first_phase(const Signature& s, std::initializer_list<Value> values,
         }
     }
     if (set->op == nullptr) {
-        return fail(ACLNN_ERR_INNER_FIND_KERNEL_ERROR, std::string("EMULATOR: no kernel for ") + s.op);
+        return tell(ACLNN_ERR_INNER_FIND_KERNEL_ERROR, std::string("EMULATOR: no kernel for ") + s.op);
     }
     Call call(set);
     lock.unlock();
@@ -240,8 +243,23 @@ int refresh(const Executor& e, ArgumentSet& set) {
     return 0;
 }
 
+/** Real operators load their kernels when they first run. */
+void warm_up(const char* op) {
+    if (config().cold == 0) {
+        return;
+    }
+    {
+        Lock lock(world().mutex);
+        if (!world().warm_ops.insert(op).second) {
+            return;
+        }
+    }
+    std::this_thread::sleep_for(std::chrono::milliseconds(config().cold));
+}
+
 Task make_task(std::shared_ptr<const ArgumentSet> set, std::vector<Access> accesses) {
     return {set->op->name, std::move(accesses), [set] {
+                warm_up(set->op->name);
                 Run run(set);
                 set->op->run(run);
             }};
@@ -296,8 +314,13 @@ aclnnStatus second_phase(const char* op, void* workspace, uint64_t workspace_siz
     return 0;
 }
 
+aclnnStatus other_form(const char* function, const char* package) {
+    fault("other-form", std::string(function) + " of package " + package + " has other parameters than CANN's");
+    return fail(ACLNN_ERR_INNER, std::string(function) + ": arguments cannot be read");
+}
+
 int not_emulated(const char* function, int code) {
-    return fail(code, std::string("EMULATOR: ") + function + " is not played");
+    return tell(code, std::string("EMULATOR: ") + function + " is not played");
 }
 
 }  // namespace emu

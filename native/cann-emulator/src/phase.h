@@ -55,6 +55,8 @@ aclnnStatus first_phase(const Signature& signature, std::initializer_list<Value>
                         aclOpExecutor** executor);
 aclnnStatus second_phase(const char* op, void* workspace, uint64_t workspace_size, aclOpExecutor* executor,
                          aclrtStream stream);
+/** A package's function that shares its name with one of CANN's and has other parameters: whoever calls it is mistaken. */
+aclnnStatus other_form(const char* function, const char* package);
 /** A function of the table that the emulator does not play: says so, returns `code`. */
 int not_emulated(const char* function, int code);
 

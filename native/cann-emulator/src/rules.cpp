@@ -35,6 +35,8 @@ const std::vector<Rule>& rules() {
         {"workspace-overlap", "the workspace overlaps an input or output", "opbase docs: two-phase interface"},
         {"address-unaligned", "a tensor or workspace address is not a multiple of 32", "opbase docs: aclCreateTensor"},
         {"address-memory", "a tensor's address is not device memory", "opbase docs: aclCreateTensor"},
+        {"other-form", "a package's function is taken for CANN's of the same name, which has other parameters",
+         "vllm-ascend csrc op definitions; ops-transformer docs: revisions of one operator's page"},
         // memory
         {"tensor-bounds", "a tensor does not lie inside one live allocation", "runtime docs: aclrtMalloc"},
         {"tensor-tail", "a tensor's storage, rounded up to 32 bytes (plus 32 on A2/A3), leaves its allocation",

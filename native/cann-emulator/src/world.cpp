@@ -179,6 +179,7 @@ int finalize() {
     w.communicators.clear();
     w.options.clear();
     w.single_source_ops.clear();
+    w.warm_ops.clear();
     w.devices.clear();
     release_all_devices();
     release_all_pinned();
@@ -200,7 +201,7 @@ int enter(const char* function) {
         return fail(ACL_ERROR_UNINITIALIZE, std::string(function) + ": aclInit has not been called");
     }
     if (int code = injected_failure(function)) {
-        return fail(code, std::string(function) + ": failure injected by the test");
+        return tell(code, std::string(function) + ": failure injected by the test");
     }
     return 0;
 }
@@ -229,7 +230,7 @@ void make_current(std::shared_ptr<Context> context) {
 }
 
 int sticky(const Context& context) {
-    return context.error == 0 ? 0 : fail(context.error, context.error_message);
+    return context.error == 0 ? 0 : tell(context.error, context.error_message);
 }
 
 void poison(Context& context, int code, const std::string& message) {

@@ -74,6 +74,7 @@ struct World {
     Handles<Executor> executors{HandleKind::executor};
     Handles<Communicator> communicators{HandleKind::communicator};
     std::map<int32_t, int64_t> options;  // aclrtSetSysParamOpt
+    std::set<std::string> warm_ops;           // have run in this world
     std::set<std::string> single_source_ops;  // used in this world, their signature is known from one source
 };
 

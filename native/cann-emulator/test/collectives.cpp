@@ -2,6 +2,7 @@
 #include <cstdio>
 #include <cstring>
 #include <fstream>
+#include <mutex>
 #include <thread>
 
 #include "aclnnop/aclnn_moe_distribute_buffer_reset.h"
@@ -277,6 +278,32 @@ TEST(a_rank_table_names_the_ranks, {{"devices", "2"}}, [] {
     std::remove(path.c_str());
     HcclComm none = nullptr;
     EQUAL(HcclCommInitClusterInfo(path.c_str(), 0, &none), HCCL_E_PARA);
+});
+
+TEST(buffers_of_different_sizes, {{"devices", "2"}, {"hccl_timeout", "0.2"}}, [] {
+    HcclRootInfo root;
+    OK(aclrtSetDevice(0));
+    EQUAL(HcclGetRootInfo(&root), 0);
+    int refused = 0;
+    std::thread ranks[2];
+    std::mutex mutex;
+    for (uint32_t rank = 0; rank < 2; rank++) {
+        ranks[rank] = std::thread([&, rank] {
+            OK(aclrtSetDevice(static_cast<int32_t>(rank)));
+            HcclCommConfig config{};
+            config.size = sizeof config;
+            config.magic = HCCL_COMM_CONFIG_MAGIC;
+            config.hcclBufferSize = 200 + rank;
+            HcclComm comm = nullptr;
+            HcclResult code = HcclCommInitRootInfoConfig(2, &root, rank, &config, &comm);
+            std::lock_guard lock(mutex);
+            refused += code == HCCL_E_PARA;
+        });
+    }
+    ranks[0].join();
+    ranks[1].join();
+    EQUAL(refused, 1);  // the other one waits in vain
+    FAULTS("collective-mismatch");
 });
 
 TEST(parts_are_split_off_the_whole_in_order, {{"devices", "2"}}, [] {

@@ -208,6 +208,19 @@ TEST(sync_timeout, {{"delay", "300000"}, {"seed", "3"}}, [] {
     a.release();
 });
 
+TEST(first_run_of_an_operator_takes_longer, {{"cold", "300"}, {"delay", "0"}}, [] {
+    Buffer a({16}), b({16}), out({16});
+    aclrtStream stream = make_stream();
+    OK(add(a, b, out, stream));
+    EQUAL(aclrtSynchronizeStreamWithTimeout(stream, 20), 507046);
+    OK(aclrtSynchronizeStream(stream));
+    FAULTS();
+    OK(aclrtDestroyStream(stream));
+    a.release();
+    b.release();
+    out.release();
+});
+
 TEST(events_need_their_flags, [] {
     aclrtStream stream = make_stream();
     aclrtEvent timing = make_event(ACL_EVENT_TIME_LINE), sync = make_event(ACL_EVENT_SYNC);

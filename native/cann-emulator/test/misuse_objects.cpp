@@ -1,8 +1,11 @@
 // Misuse of handles, executors, workspaces and placement: each is named.
+#include <dlfcn.h>
+
 #include <cstring>
 #include <thread>
 
 #include "aclnnop/aclnn_abs.h"
+#include "aclnnop/aclnn_mhc_post.h"
 #include "harness.h"
 
 using namespace test;
@@ -21,6 +24,16 @@ TEST(init_twice, [] {
     OK(aclFinalize());
     EQUAL(aclFinalize(), 100001);
     EQUAL(aclrtSetDevice(0), 100001);
+    FAULTS();
+});
+
+TEST(errors_cite_the_list_of_their_code, [] {
+    void* memory;
+    EQUAL(aclrtMalloc(&memory, 0, ACL_MEM_MALLOC_HUGE_FIRST), 100000);
+    CHECK(message_has("[runtime docs aclError: 100000 ACL_ERROR_INVALID_PARAM]"));
+    aclOpExecutor* none = nullptr;
+    EQUAL(aclSetAclOpExecutorRepeatable(none), 561103);
+    CHECK(message_has("[opbase docs aclnnStatus: 561103 ACLNN_ERR_INNER_NULLPTR]"));
     FAULTS();
 });
 
@@ -313,6 +326,27 @@ TEST(documented_rules_refuse, [] {
     CHECK(executor == nullptr);
     OK(aclDestroyScalar(scalar));
     release({&a, &out});
+});
+
+using Post = decltype(&aclnnMhcPostGetWorkspaceSize);
+
+/** The first phase of aclnnMhcPost, or of what takes its place, from a package. */
+Post post_of(const char* package, const char* function) {
+    std::string path = std::string(WEFT_PACKAGES "/") + package + "/op_api/lib/libcust_opapi.so";
+    void* library = dlopen(path.c_str(), RTLD_NOW | RTLD_LOCAL);
+    CHECK(library != nullptr);
+    return reinterpret_cast<Post>(dlsym(library, function));
+}
+
+TEST(function_of_a_package_taken_for_canns, [] {
+    uint64_t workspace;
+    aclOpExecutor* executor;
+    Post own = post_of("ops_transformer", "aclnnMhcPostGetWorkspaceSize");
+    EQUAL(own(nullptr, nullptr, nullptr, nullptr, nullptr, &workspace, &executor), 161001);
+    FAULTS();
+    Post other = post_of("other_revisions", "aclnnMhcPreSinkhornGetWorkspaceSize");
+    EQUAL(other(nullptr, nullptr, nullptr, nullptr, nullptr, &workspace, &executor), 561000);
+    FAULTS("other-form");
 });
 
 TEST(bugs_of_operators_are_not_hidden, [] {

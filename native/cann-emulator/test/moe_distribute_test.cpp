@@ -18,10 +18,27 @@ std::vector<float> tokens_of(int64_t rank) {
     return random_values(kTokens * kWidth, static_cast<uint32_t>(70 + rank));
 }
 
+/** 64 tokens of 1024 need 2 * (2 * 64 * 2 * 2560 + 2 * 64 * 2048) bytes, more than 1 MB. */
+void buffer_too_small(Session& s, char* name, int64_t rank) {
+    constexpr int64_t kMany = 64, kManyRows = kMany * kRanks * 2;
+    Ten x = b16({kMany, kWidth}, random_values(kMany * kWidth, 1));
+    Ten ids = i32({kMany, kChosen}, std::vector<int32_t>(kMany * kChosen, 0));
+    Ten expanded = empty(ACL_BF16, {kManyRows, kWidth}, 2), info = empty(ACL_INT32, {kManyRows * 128}, 4);
+    Ten counts = empty(ACL_INT64, {2}, 8), received = empty(ACL_INT32, {kRanks * 2}, 4);
+    EQUAL(CALL(s, aclnnMoeDistributeDispatchV4, x, ids, nullptr, nullptr, nullptr, nullptr, nullptr, name, kRanks, rank,
+               kExperts, "", 1, 0, 0, 0, 0, 0, 0, 1, "", 0, 0, 0, expanded, nullptr, info, counts, received, nullptr,
+               nullptr),
+          561002);
+}
+
 void rank_body(int64_t rank, HcclRootInfo root) {
     CHECK(aclrtSetDevice(static_cast<int32_t>(rank)) == 0);
     HcclComm comm = nullptr;
-    CHECK(HcclCommInitRootInfo(kRanks, &root, static_cast<uint32_t>(rank), &comm) == HCCL_SUCCESS);
+    HcclCommConfig config{};
+    config.size = sizeof config;
+    config.magic = HCCL_COMM_CONFIG_MAGIC;
+    config.hcclBufferSize = 1;
+    CHECK(HcclCommInitRootInfoConfig(kRanks, &root, static_cast<uint32_t>(rank), &config, &comm) == HCCL_SUCCESS);
     char name[128];
     CHECK(HcclGetCommName(comm, name) == HCCL_SUCCESS);
     {
@@ -63,6 +80,7 @@ void rank_body(int64_t rank, HcclRootInfo root) {
             want[i] *= scales[2 * token] + scales[2 * token + 1];
         }
         NEAR(out.floats(), want, 0.006);
+        buffer_too_small(s, name, rank);
     }
     CHECK(HcclCommDestroy(comm) == HCCL_SUCCESS);
 }

@@ -43,6 +43,13 @@ int main(int argc, char** argv) {
         expect(folder, "hcomm", "HcclGetRootInfo", true);
         expect(folder, "hccl", "HcclAllReduce", true);
         expect(folder, "hccl", "HcclCommConfigInit", false);
+    } else if (std::strcmp(argv[1], "9.0") == 0) {
+        expect(folder, "acl_rt", "weftEmulatorFaults", true);
+        expect(folder, "hcomm", "HcclGetRootInfo", true);
+        expect(folder, "opapi_nn", "aclnnQuantMatmulV5", true);
+        expect(folder, "opapi_transformer", "aclnnGroupedMatmulWeightNz", true);
+        expect(folder, "opapi_transformer", "aclnnSparseFlashMla", false);
+        expect(folder, "opapi_transformer", "aclnnMhcPostGetWorkspaceSize", false);
     } else {
         expect(folder, "ascendcl", "aclrtMalloc", true);
         expect(folder, "ascendcl", "aclrtLaunchHostFunc", false);

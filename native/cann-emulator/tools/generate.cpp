@@ -2,186 +2,20 @@
 //   include/**         declarations, laid out as in a CANN install
 //   entry/<library>.cpp one file per emulated library: every operator's two entry points, and a weak answer "not
 //                      emulated" for each other function; the hand-written definition, where there is one, wins
-//   family8/include/**  the declarations that an install of CANN 8 has
-//   family8/<library>.map the symbols of its libraries, for the linker
+//   <release>/include/** the declarations that an install of an older CANN has, and
+//   <release>/<library>.map the symbols of its libraries, for the linker; releases are family8, cann81 and cann90
+//   packages/<package>.cpp, packages/<package>/*.h entry points and declarations of a vendor's package
 //
-//   generate cann-abi.tsv OUTPUT
-#include <algorithm>
-#include <cctype>
-#include <filesystem>
-#include <fstream>
+//   generate cann-abi.tsv OUTPUT PACKAGE.tsv...
 #include <iostream>
 #include <map>
 #include <set>
-#include <sstream>
-#include <stdexcept>
-#include <string>
-#include <vector>
 
-namespace {
+#include "entries.h"
 
 namespace fs = std::filesystem;
 
-struct Param {
-    std::string type, name;
-};
-
-struct Row {
-    std::string library, older_library;  // "opapi_nn", and where CANN 8 has it, "opapi"
-    std::string function, result, since, confidence, note;
-    std::vector<Param> params;
-
-    bool exported() const { return note.find("NOT exported") == std::string::npos; }
-    /** Whether an install of CANN 8 has it; "since" is "<=8.1", "8.3..8.5" or something later. */
-    bool in_family8() const { return since.rfind("<=8", 0) == 0 || since.rfind("8.", 0) == 0; }
-};
-
-std::string trim(const std::string& s) {
-    size_t a = s.find_first_not_of(" \t\r"), b = s.find_last_not_of(" \t\r");
-    return a == std::string::npos ? "" : s.substr(a, b - a + 1);
-}
-
-std::vector<std::string> split(const std::string& s, char separator) {
-    std::vector<std::string> parts;
-    std::istringstream in(s);
-    for (std::string part; std::getline(in, part, separator);) {
-        parts.push_back(part);
-    }
-    return parts;
-}
-
-bool ends_with(const std::string& s, const std::string& end) {
-    return s.size() >= end.size() && s.compare(s.size() - end.size(), end.size(), end) == 0;
-}
-
-Param parse_param(const std::string& text) {
-    size_t end = text.size();
-    while (end > 0 && (std::isalnum(static_cast<unsigned char>(text[end - 1])) || text[end - 1] == '_')) {
-        end--;
-    }
-    if (end == 0 || end == text.size()) {
-        throw std::runtime_error("parameter without type or name: " + text);
-    }
-    return {trim(text.substr(0, end)), text.substr(end)};
-}
-
-/** "libhccl.so" -> "hccl". */
-std::string bare(const std::string& file) {
-    return file.rfind("lib", 0) == 0 && ends_with(file, ".so") ? file.substr(3, file.size() - 6) : "";
-}
-
-/** "libopapi_nn.so | libopapi.so" -> "opapi_nn"; empty for libraries the emulator does not play. */
-std::string library_of(const std::string& column) {
-    static const std::set<std::string> known = {"acl_rt",   "nnopbase", "opapi_math", "opapi_nn", "opapi_transformer",
-                                                "hccl", "hcomm"};
-    std::string name = bare(trim(column.substr(0, column.find('|'))));
-    return known.count(name) ? name : "";
-}
-
-std::vector<Row> read_table(const fs::path& path) {
-    std::ifstream in(path);
-    if (!in) {
-        throw std::runtime_error("cannot read " + path.string());
-    }
-    std::vector<Row> rows;
-    std::set<std::string> seen;
-    for (std::string line; std::getline(in, line);) {
-        if (line.empty() || line[0] == '#') {
-            continue;
-        }
-        std::vector<std::string> columns = split(line, '\t');
-        std::string library = columns.size() < 7 ? "" : library_of(columns[0]);
-        if (library.empty()) {
-            continue;
-        }
-        Row row{library, bare(trim(columns[0].substr(columns[0].rfind('|') + 1))), trim(columns[1]), trim(columns[2]),
-                trim(columns[4]), trim(columns[6]), columns.size() > 7 ? columns[7] : "", {}};
-        if (row.older_library.empty()) {
-            row.older_library = library;
-        }
-        if (!seen.insert(row.function).second) {
-            throw std::runtime_error("two rows for " + row.function);
-        }
-        if (trim(columns[3]) != "void") {
-            for (const std::string& p : split(columns[3], ';')) {
-                row.params.push_back(parse_param(trim(p)));
-            }
-        }
-        rows.push_back(std::move(row));
-    }
-    return rows;
-}
-
-std::string prototype(const Row& row) {
-    std::string text = row.result + " " + row.function + "(";
-    size_t column = text.size(), length = text.size();
-    for (size_t i = 0; i < row.params.size(); i++) {
-        std::string param = row.params[i].type + " " + row.params[i].name + (i + 1 < row.params.size() ? ", " : "");
-        if (length + param.size() > 110 && i > 0) {
-            text = trim(text) + "\n" + std::string(std::min<size_t>(column, 40), ' ');
-            length = std::min<size_t>(column, 40);
-        }
-        text += param;
-        length += param.size();
-    }
-    return text + (row.params.empty() ? "void)" : ")");
-}
-
-// ---- headers
-
-/** aclnnMoeGatingTopKV2 -> moe_gating_top_k_v2, the way CANN names its header files. */
-std::string snake(const std::string& name) {
-    std::string out;
-    for (size_t i = 0; i < name.size(); i++) {
-        unsigned char c = name[i], before = i ? name[i - 1] : 0, after = i + 1 < name.size() ? name[i + 1] : 0;
-        bool version = c == 'V' && std::isdigit(after);
-        if (std::isupper(c) && i && (!std::isupper(before) || std::islower(after) || version)) {
-            out += '_';
-        }
-        out += static_cast<char>(std::tolower(c));
-    }
-    return out;
-}
-
-std::string op_of(const std::string& function) {
-    static const std::string suffix = "GetWorkspaceSize";
-    return ends_with(function, suffix) ? function.substr(0, function.size() - suffix.size()) : function;
-}
-
-std::string header_of(const Row& row) {
-    if (row.library == "acl_rt") {
-        return row.function.rfind("aclmdlRI", 0) == 0 ? "acl/acl_mdl.h" : "acl/acl_rt.h";
-    }
-    if (row.library == "nnopbase") {
-        return "aclnn/acl_meta.h";
-    }
-    if (row.library == "hccl") {
-        return "hccl/hccl.h";
-    }
-    if (row.library == "hcomm") {
-        return "hccl/hccl_comm.h";
-    }
-    return "aclnnop/aclnn_" + snake(op_of(row.function).substr(5)) + ".h";
-}
-
-void write(const fs::path& path, const std::string& text) {
-    fs::create_directories(path.parent_path());
-    std::ifstream old(path);
-    std::ostringstream had;
-    had << old.rdbuf();
-    if (old && had.str() == text) {
-        return;  // keeps the time stamp, so that nothing is compiled again
-    }
-    std::ofstream(path) << text;
-}
-
-std::string guard(const std::string& header) {
-    std::string out = "WEFT_EMULATOR_";
-    for (char c : header) {
-        out += std::isalnum(static_cast<unsigned char>(c)) ? static_cast<char>(std::toupper(c)) : '_';
-    }
-    return out;
-}
+namespace {
 
 void write_headers(const std::vector<Row>& rows, const fs::path& folder) {
     std::map<std::string, std::string> bodies;
@@ -203,48 +37,6 @@ void write_headers(const std::vector<Row>& rows, const fs::path& folder) {
     }
 }
 
-// ---- entry points
-
-std::string kind_of(const std::string& type) {
-    static const std::map<std::string, std::string> pointers = {
-        {"aclTensor*", "tensor"},     {"aclTensorList*", "tensors"},   {"aclScalar*", "scalar"},
-        {"aclScalarList*", "scalars"}, {"aclIntArray*", "integers"},    {"aclFloatArray*", "floats"},
-        {"aclBoolArray*", "booleans"}, {"char*", "text"}};
-    std::string bare = type.rfind("const ", 0) == 0 ? type.substr(6) : type;
-    if (auto found = pointers.find(bare); found != pointers.end()) {
-        return found->second;
-    }
-    if (bare.find('*') != std::string::npos) {
-        throw std::runtime_error("no argument kind for " + type);
-    }
-    return bare == "double" || bare == "float" ? "real" : bare == "bool" ? "flag" : "integer";
-}
-
-std::string first_phase(const Row& row) {
-    std::string op = op_of(row.function);
-    std::string parameters, values;
-    size_t count = row.params.size() - 2;
-    for (size_t i = 0; i < count; i++) {
-        const Param& p = row.params[i];
-        std::string kind = kind_of(p.type);
-        bool written = (kind == "tensor" || kind == "tensors") && p.type.rfind("const ", 0) != 0;
-        parameters += "        {\"" + p.name + "\", Kind::" + kind + ", " + (written ? "true" : "false") + "},\n";
-        values += (i ? ", " : "") + p.name;
-    }
-    return prototype(row) + " {\n    static const Parameter parameters[] = {\n" + parameters +
-           "    };\n    static const Signature signature{\"" + op + "\", \"" + row.library + "\", parameters, " +
-           std::to_string(count) + ", " + (row.confidence.rfind("2", 0) == 0 ? "false" : "true") +
-           "};\n    return emu::first_phase(signature, {" + values + "}, " + row.params[count].name + ", " +
-           row.params[count + 1].name + ");\n}\n\n";
-}
-
-std::string second_phase(const Row& row) {
-    const auto& p = row.params;
-    return prototype(row) + " {\n    return emu::second_phase(\"" + row.function + "\", " + p[0].name + ", " +
-        p[1].name +
-           ", " + p[2].name + ", " + p[3].name + ");\n}\n\n";
-}
-
 std::string not_emulated(const Row& row) {
     std::string call = "emu::not_emulated(\"" + row.function + "\", ";
     std::string body;
@@ -257,11 +49,7 @@ std::string not_emulated(const Row& row) {
     } else {
         body = call + "0);\n    return {};";
     }
-    std::string unnamed = row.result + " " + row.function + "(";
-    for (size_t i = 0; i < row.params.size(); i++) {
-        unnamed += (i ? ", " : "") + row.params[i].type;
-    }
-    return "__attribute__((weak)) " + unnamed + ") {\n    " + body + "\n}\n\n";
+    return "__attribute__((weak)) " + unnamed_prototype(row) + " {\n    " + body + "\n}\n\n";
 }
 
 bool is_second_phase(const Row& row) {
@@ -291,19 +79,20 @@ void write_entries(const std::vector<Row>& rows, const fs::path& folder) {
     }
 }
 
-/** Which symbols the libraries of CANN 8 show: linker version scripts. */
-void write_family8(const std::vector<Row>& rows, const fs::path& folder) {
+/** Which symbols the libraries of a release show, as linker version scripts, and its headers. */
+void write_release(const std::vector<Row>& rows, const fs::path& folder, bool (Row::*has)() const,
+                   std::string Row::*library, const std::string& runtime) {
     std::map<std::string, std::string> symbols;
     std::vector<Row> known;
     for (const Row& row : rows) {
-        if (row.in_family8()) {
+        if ((row.*has)()) {
             known.push_back(row);
-            symbols[row.older_library] += row.exported() ? "    " + row.function + ";\n" : "";
+            symbols[row.*library] += row.exported() ? "    " + row.function + ";\n" : "";
         }
     }
-    symbols["ascendcl"] += "    weftEmulator*;\n";
-    for (const auto& [library, names] : symbols) {
-        write(folder / (library + ".map"), "{\n  global:\n" + names + "  local:\n    *;\n};\n");
+    symbols[runtime] += "    weftEmulator*;\n";
+    for (const auto& [name, names] : symbols) {
+        write(folder / (name + ".map"), "{\n  global:\n" + names + "  local:\n    *;\n};\n");
     }
     write_headers(known, folder / "include");
 }
@@ -311,15 +100,21 @@ void write_family8(const std::vector<Row>& rows, const fs::path& folder) {
 }  // namespace
 
 int main(int argc, char** argv) {
-    if (argc != 3) {
-        std::cerr << "usage: generate cann-abi.tsv OUTPUT\n";
+    if (argc < 3) {
+        std::cerr << "usage: generate cann-abi.tsv OUTPUT PACKAGE.tsv...\n";
         return 2;
     }
     try {
-        std::vector<Row> rows = read_table(argv[1]);
-        write_headers(rows, fs::path(argv[2]) / "include");
-        write_entries(rows, fs::path(argv[2]) / "entry");
-        write_family8(rows, fs::path(argv[2]) / "family8");
+        fs::path output = argv[2];
+        std::vector<Row> rows = read_table(argv[1], false);
+        write_headers(rows, output / "include");
+        write_entries(rows, output / "entry");
+        write_release(rows, output / "family8", &Row::in_family8, &Row::older_library, "ascendcl");
+        write_release(rows, output / "cann81", &Row::in_cann81, &Row::older_library, "ascendcl");
+        write_release(rows, output / "cann90", &Row::in_cann90, &Row::library, "acl_rt");
+        for (int i = 3; i < argc; i++) {
+            write_package(argv[i], rows, read_table(argv[1], true), output / "packages");
+        }
     } catch (const std::exception& e) {
         std::cerr << argv[1] << ": " << e.what() << "\n";
         return 1;

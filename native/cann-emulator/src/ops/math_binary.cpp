@@ -119,6 +119,13 @@ std::vector<T> second_operand(Run& run, const Binary& b, const Dims& dims,
     return other;
 }
 
+/** As units divide that multiply by a reciprocal: exact for powers of two, else short by one unit in the last place. */
+float short_quotient(float quotient, float divisor) {
+    int exponent;
+    const bool exact = std::abs(std::frexp(divisor, &exponent)) == 0.5F;
+    return exact || !std::isfinite(quotient) ? quotient : std::nextafter(quotient, 0.0F);
+}
+
 void binary_run(Run& run) {
     const Binary& b = row(run.op());
     const Tensor& out = *run.tensor(b.out);
@@ -130,6 +137,9 @@ void binary_run(Run& run) {
             second_operand<float>(run, b, out.dims, [](Run& r, const Tensor& t) { return r.floats(t); });
         for (size_t i = 0; i < values.size(); i++) {
             values[i] = b.real(values[i], other[i]);
+            if (b.result == Result::quotient && run.short_quotients()) {
+                values[i] = short_quotient(values[i], other[i]);
+            }
         }
         run.store(out, values);
         return;

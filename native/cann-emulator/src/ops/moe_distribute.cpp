@@ -123,6 +123,25 @@ void check_quantised(Call& call, const Shape& s, int64_t rows) {
     }
 }
 
+/** What rows in flight take of HCCL_BUFFSIZE; A2 divides its buffer in another way, which its page leaves open. */
+void check_buffer(Call& call, const Shape& s, const char* cite) {
+    if (call.soc() == Soc::A2) {
+        return;
+    }
+    auto up = [](int64_t value, int64_t to) { return ceil_div(value, to) * to; };
+    const int64_t global = call.integer("globalBS"), most = global == 0 ? s.tokens : global / s.ranks;
+    const int64_t message = up(2 * s.width, 32) + 64;
+    const int64_t slot = call.text("commAlg") == "fullmesh_v2" ? ceil_div(message, 480) * 512 : up(message, 512);
+    const int64_t shared = call.integer("sharedExpertNum");
+    const int64_t needed =
+        2 * (s.local() * most * s.ranks * slot + (s.choices + shared) * most * up(2 * s.width, 512));
+    const int64_t found = group_buffer(call.text("groupEp"));
+    call.require(found >= needed, kTiling,
+                 "HCCL_BUFFSIZE: the communicator has " + std::to_string(found >> 20) + " MB, needed are " +
+                     std::to_string(ceil_div(needed, 1 << 20)),
+                 cite);
+}
+
 void dispatch_rule(Call& call) {
     const Tensor& x = call.need("x");
     for (const char* name : {"expandXOut", "assistInfoForCombineOut", "expertTokenNumsOut", "epRecvCountsOut"}) {
@@ -148,6 +167,7 @@ void dispatch_rule(Call& call) {
                      (call.soc() != Soc::A2 && mask->dims == std::vector<int64_t>{s.tokens, s.choices}),
                  kInvalid, "xActiveMask: expected [BS] or, not on A2, [BS, K]", kDispatchDoc);
     check_quantised(call, s, rows);
+    check_buffer(call, s, kDispatchDoc);
 }
 
 // ---- what travels
@@ -165,10 +185,13 @@ T take(const std::vector<uint8_t>& from, size_t& at) {
     return value;
 }
 
-/** What all ranks of a call must agree on. */
+/** What all ranks of a call must agree on: numbers of tokens too, unless globalBS tells the largest. */
 std::string agreement(const Run& run, int64_t width) {
-    return std::to_string(run.integer("moeExpertNum")) + " experts of width " + std::to_string(width) + ", globalBS " +
-           std::to_string(run.integer("globalBS")) + ", commAlg \"" + run.text("commAlg") + "\"";
+    const int64_t global = run.integer("globalBS");
+    const std::string tokens = global != 0 ? "globalBS " + std::to_string(global)
+                                           : "BS " + std::to_string(run.tensor("expertIds")->dim(0)) + " without globalBS";
+    return std::to_string(run.integer("moeExpertNum")) + " experts of width " + std::to_string(width) + ", " + tokens +
+           ", commAlg \"" + run.text("commAlg") + "\"";
 }
 
 struct Row {

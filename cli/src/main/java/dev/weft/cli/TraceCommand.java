@@ -3,6 +3,7 @@ package dev.weft.cli;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.Session;
+import dev.weft.runtime.Device;
 import dev.weft.spi.DeviceInfo;
 import java.io.IOException;
 import java.nio.file.Files;
@@ -75,15 +76,27 @@ final class TraceCommand extends WeftCommand {
         return ExitCode.OK;
     }
 
-    private static List<RecordedEvent> read(Path recording) {
+    private List<RecordedEvent> read(Path recording) {
         try {
-            return RecordingFile.readAllEvents(recording);
+            List<RecordedEvent> all = RecordingFile.readAllEvents(recording);
+            List<RecordedEvent> shown =
+                    all.stream().filter(e -> !isOfEmulator(e)).toList();
+            if (shown.size() < all.size()) {
+                terminal.note(
+                        "%d events of emulators are left out: their times say nothing%n", all.size() - shown.size());
+            }
+            return shown;
         } catch (IOException e) {
             throw new UsageException(
                     "MODEL: " + recording + ": found " + e.getMessage()
                             + ", expected the folder of a checkpoint or a flight recording",
                     e);
         }
+    }
+
+    private static boolean isOfEmulator(RecordedEvent event) {
+        return event.hasField("device")
+                && String.valueOf(event.getString("device")).endsWith(Device.EMULATED);
     }
 
     private void record() throws IOException {

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
 import jdk.jfr.Recording;
+import jdk.jfr.consumer.RecordingFile;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
@@ -83,6 +84,30 @@ class TraceTest {
         assertThat(names(root, "Step")).containsExactly("prefill 2", "decode 1");
         assertThat(spans(root, "Run").getLast().at("/args/extents").stringValue())
                 .contains("tokens=1");
+    }
+
+    @Test
+    void timesOfAnEmulatorAreNotShown() throws IOException {
+        Path recorded = folder.resolve("program.jfr");
+        try (EmulatedCann cann = new EmulatedCann();
+                Recording recording = new Recording()) {
+            recording.enable("dev.weft.Step").withoutThreshold();
+            recording.enable("dev.weft.Run").withoutThreshold();
+            recording.start();
+            Path ids = Files.writeString(folder.resolve("ids.json"), "[0, 5, 9]");
+            Path out = folder.resolve("out.safetensors");
+            Run logits = Run.of(
+                    "logits", MICRO.directory(), "--device", "ascend:0", "--tokens", ids, "--split", 2, "--out", out);
+            assertThat(logits.code()).as(logits.err()).isZero();
+            recording.stop();
+            recording.dump(recorded);
+        }
+        assertThat(RecordingFile.readAllEvents(recorded))
+                .anySatisfy(e -> assertThat(e.getString("device")).isEqualTo("ascend:0 EMULATOR"));
+        Run run = Run.of("trace", recorded, "--out", folder.resolve("trace.json"));
+        assertThat(run.code()).isNotZero();
+        assertThat(run.err()).contains("events of emulators are left out", "holds no event dev.weft.*");
+        assertThat(run.out()).isEmpty();
     }
 
     @Test

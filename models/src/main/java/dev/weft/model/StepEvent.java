@@ -55,7 +55,7 @@ final class StepEvent extends Event {
     /** Records the event unless it is none. @param spread whether other ranks computed a part of the rows */
     void end(Device on, List<Feed> feeds, boolean spread) {
         if (this != NONE && shouldCommit()) {
-            device = on.id().toString();
+            device = on.label();
             sequences = feeds.size();
             for (Feed f : feeds) {
                 tokens += f.tokens().length;

@@ -43,7 +43,7 @@ final class Compiler {
         CompileEvent event = new CompileEvent();
         event.begin();
         event.graph = graph.name();
-        event.device = device.id().toString();
+        event.device = device.label();
         try {
             Compiler c = new Compiler(device, graph, options);
             graph.nodes().forEach(c::place);

@@ -29,6 +29,9 @@ import java.util.function.Supplier;
  * One opened device. Thread-safe. Closing it closes everything created through it, newest first.
  */
 public final class Device implements AutoCloseable {
+    /** End of the {@link #label} of a device that software plays. */
+    public static final String EMULATED = " EMULATOR";
+
     private final DeviceId id;
     private final BackendDevice spi;
     private final Set<AutoCloseable> owned = new LinkedHashSet<>();
@@ -51,6 +54,11 @@ public final class Device implements AutoCloseable {
     /** What it is. */
     public DeviceInfo info() {
         return spi.info();
+    }
+
+    /** Its id, with {@code EMULATOR} after it where software plays the device: in what has times, which then say nothing. */
+    public String label() {
+        return info().isEmulator() ? id + EMULATED : id.toString();
     }
 
     /** Which kernels compute, for reports; see {@link BackendDevice#level}. */

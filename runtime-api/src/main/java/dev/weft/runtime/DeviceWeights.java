@@ -88,7 +88,7 @@ public final class DeviceWeights implements AutoCloseable {
                 }
             }
             if (event.shouldCommit()) {
-                event.device = device.id().toString();
+                event.device = device.label();
                 event.graphs = graphs.stream().map(g -> g.graph().name()).collect(Collectors.joining(", "));
                 event.weights = places.size();
                 event.bytes = done;

@@ -247,7 +247,7 @@ public final class Execution implements AutoCloseable {
         work();
         if (event.shouldCommit()) {
             event.graph = compiled.graph().name();
-            event.device = compiled.device().id().toString();
+            event.device = compiled.device().label();
             event.extents = extents.toString();
             event.commit();
         }

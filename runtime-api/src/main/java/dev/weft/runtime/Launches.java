@@ -156,7 +156,7 @@ final class Launches implements AutoCloseable {
             event.begin();
             event.deviceTime = deviceTime(stream, step, arguments.get(i));
             event.graph = compiled.graph().name();
-            event.device = compiled.device().id().toString();
+            event.device = compiled.device().label();
             event.node = step.label();
             event.kernel = compiled.placement().rows().get(step.last().index()).kernel();
             event.commit();

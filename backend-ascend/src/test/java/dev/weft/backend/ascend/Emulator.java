@@ -28,6 +28,7 @@ final class Emulator implements AutoCloseable {
             "seed", "1",
             "delay", "30",
             "jitter", "0",
+            "short_quotients", "0",
             "fail", "",
             "hccl_timeout", "10");
 
@@ -52,7 +53,9 @@ final class Emulator implements AutoCloseable {
 
     /** Its runtime library; the test is skipped where it was not built. */
     static Path library() {
-        Path library = Path.of(System.getProperty(CannHome.PROPERTY, "-"), "lib64", "libacl_rt.so");
+        Path folder = Path.of(System.getProperty(CannHome.PROPERTY, "-"), "lib64");
+        Path older = folder.resolve("libascendcl.so");
+        Path library = Files.exists(older) ? older : folder.resolve("libacl_rt.so");
         Assumptions.assumeTrue(
                 Files.exists(library),
                 () -> "the CANN emulator was not built (" + library + " is missing); see BuildEmulator");

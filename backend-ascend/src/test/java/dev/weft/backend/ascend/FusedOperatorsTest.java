@@ -51,7 +51,8 @@ class FusedOperatorsTest {
         }
     }
 
-    private static String kernel(Support support) {
+    /** What runs an instance, for messages. */
+    static String kernel(Support support) {
         return switch (support) {
             case Support.Native n -> n.kernel();
             case Support.Emulated e -> e.kernel();

@@ -67,31 +67,36 @@ class HcclModelTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"Ascend950DT_9591, 2, 1, 1", "Ascend950DT_9591, 4, 4, 2", "Ascend910_9382, 2, 2, 2"})
-    void theLogitsOfOneDevice(String soc, int ranks, int head, int output) {
+    @CsvSource({
+        "Ascend950DT_9591, '', 2, 1, 1",
+        "Ascend950DT_9591, '', 4, 4, 2",
+        "Ascend950PR_9589, /composite, 2, 2, 1",
+        "Ascend910_9382, '', 2, 2, 2"
+    })
+    void theLogitsOfOneDevice(String soc, String variant, int ranks, int head, int output) {
         ParallelPlan plan = ParallelPlan.experts(ranks).withHead(head).withOutput(output);
         // the layout that counts rows is the default of larger steps only
-        theLogitsOfOneDevice(soc, ranks, ranks == 4 ? plan.withFixedTokens(0) : plan, PREFILL);
+        theLogitsOfOneDevice(soc, variant, ranks, ranks == 4 ? plan.withFixedTokens(0) : plan, PREFILL);
     }
 
     /** Every device computes two parts of the prompt. */
     @Test
     @Tag("long")
     void aPromptThatDevicesShare() {
-        theLogitsOfOneDevice("Ascend950DT_9591", 2, ParallelPlan.experts(2).withContext(), SHARED);
+        theLogitsOfOneDevice("Ascend950DT_9591", "", 2, ParallelPlan.experts(2).withContext(), SHARED);
     }
 
-    private void theLogitsOfOneDevice(String soc, int ranks, ParallelPlan plan, int prompt) {
+    private void theLogitsOfOneDevice(String soc, String variant, int ranks, ParallelPlan plan, int prompt) {
         int[] ids = new SplittableRandom(7).ints(prompt + DECODE, 0, VOCABULARY).toArray();
         try (Emulator emulator = Emulator.start().with("soc", soc).with("devices", Integer.toString(ranks));
                 Weft weft = Weft.open();
                 Checkpoint checkpoint = Checkpoint.open(directory)) {
             float[][] alone;
-            try (Device device = weft.device("ascend:0")) {
+            try (Device device = weft.device("ascend:0" + variant)) {
                 alone = logits(checkpoint, device, CompileOptions.DEFAULT, ParallelPlan.ALONE, ids);
             }
             List<float[][]> together = Threads.run(ranks, (rank, fromRankZero) -> {
-                try (Device device = weft.device("ascend:" + rank);
+                try (Device device = weft.device("ascend:" + rank + variant);
                         DeviceCommunicator group =
                                 ((DeviceGroups) device.spi()).join("world", rank, ranks, fromRankZero, DEADLINE)) {
                     return logits(checkpoint, device, CompileOptions.DEFAULT.withGroup(group), plan, ids);

@@ -40,10 +40,15 @@ final class ExpertOps {
                                     : Optional.empty())
                             .noting(op -> Optional.of("weights quantised anew to INT8 by row, activations to INT8 by"
                                     + " token: not the checkpoint's numbers")),
-                    Way.composite(ExpertOps::plain)
-                            .refusing(ExpertOps::groups)
-                            .packing((op, i, p) -> GemmOps.ComputeType.weight(op, i, GemmOps.ComputeType.of(op)))
-                            .noting(op -> GemmOps.ComputeType.note(op, GemmOps.ComputeType.of(op)))));
+                    simple(ExpertOps::plain),
+                    simple(ExpertOps::plainOfCann81)));
+
+    private static Way simple(Way.Body body) {
+        return Way.composite(body)
+                .refusing(ExpertOps::groups)
+                .packing((op, i, p) -> GemmOps.ComputeType.weight(op, i, GemmOps.ComputeType.of(op)))
+                .noting(op -> GemmOps.ComputeType.note(op, GemmOps.ComputeType.of(op)));
+    }
 
     /** {@code groupType}: groups of rows. */
     private static final long ROW_GROUPS = 0;
@@ -148,10 +153,21 @@ final class ExpertOps {
 
     private static void plain(OpInstance op, Emit e) {
         Calls c = new Calls(e);
+        call(c, "aclnnGroupedMatmulV5", plainOperands(op, c), List.of(), AclType.of(GemmOps.ComputeType.of(op)));
+    }
+
+    /** By the newest form that CANN 8.1 has, which takes no tuningConfig. */
+    private static void plainOfCann81(OpInstance op, Emit e) {
+        Calls c = new Calls(e);
+        List<Object> operands = plainOperands(op, c);
+        List<Object> older = operands.subList(0, operands.size() - 1);
+        call(c, "aclnnGroupedMatmulV4", older, List.of(), AclType.of(GemmOps.ComputeType.of(op)));
+    }
+
+    private static List<Object> plainOperands(OpInstance op, Calls c) {
         DType type = GemmOps.ComputeType.of(op);
         Ten x = c.dense(GemmOps.ComputeType.activation(c, op, type));
-        List<Object> operands = operands(x, GemmOps.weight(e, type), null, null, null, groupEnds(c));
-        call(c, "aclnnGroupedMatmulV5", operands, List.of(), AclType.of(type));
+        return operands(x, GemmOps.weight(c.emit(), type), null, null, null, groupEnds(c));
     }
 
     /** The call with a dense result of type {@code type}, and its way to the operator's result. */

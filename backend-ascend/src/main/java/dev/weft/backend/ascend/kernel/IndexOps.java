@@ -11,8 +11,8 @@ import java.util.Map;
 import java.util.Optional;
 
 /**
- * Scores and picks of compressed entries. The operators for 950 score quantised keys with scales of their own, which no
- * cache of Weft holds; {@code aclnnLightningIndexerV2} scores 16-bit keys on A2 and A3.
+ * Scores and picks of compressed entries. The operators for 950 score keys in quantised caches of a layout that Weft does
+ * not keep; {@code aclnnLightningIndexerV2} scores 16-bit keys on A2 and A3.
  */
 final class IndexOps {
     private static final String NAME = "aclnnLightningIndexerV2";

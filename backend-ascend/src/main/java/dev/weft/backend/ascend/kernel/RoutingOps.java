@@ -192,9 +192,7 @@ final class RoutingOps {
         Sorted sorted = Sorted.ascending(c, here.view(pairs));
         c.cast(sorted.order(), e.operand(5));
         rowWeights(c, sorted.order());
-        // division in F32 is exact in its whole part below 2^24
-        Ten row = c.cast(
-                c.div(c.cast(e.operand(5), AclType.FLOAT), c.constant(AclType.FLOAT, chosen.dim(1), 1)), AclType.INT32);
+        Ten row = StepRows.quotient(c, e.operand(5), chosen.dim(1));
         copyRows(c, c.dense(e.operand(0)), row, e.operand(3));
         if (!op.inputs().getFirst().scaling().isNone()) {
             copyRows(c, e.scales(0), row, e.scales(3));

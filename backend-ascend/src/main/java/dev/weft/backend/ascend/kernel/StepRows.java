@@ -99,10 +99,15 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
         return pick(c, allPositions, first);
     }
 
-    /** Whole part of a quotient by a constant, for dividends that are not negative and below 2^24. */
+    /**
+     * Whole part of a quotient by a constant, for dividends that are not negative and below 2^22. No document says that units
+     * round quotients correctly: one that falls short of a whole number by a unit in the last place would choose another row.
+     * So half is added to the dividend, which keeps it away from whole multiples of divisors whose reciprocal is not exact.
+     */
     static Ten quotient(Calls c, Ten dividend, long divisor) {
-        Ten exact = c.div(c.cast(dividend, AclType.FLOAT), c.constant(AclType.FLOAT, divisor, dividend.rank()));
-        return c.cast(exact, AclType.INT32);
+        Ten real = c.cast(dividend, AclType.FLOAT);
+        Ten between = Long.bitCount(divisor) == 1 ? real : c.plus(real, Scalar.of(0.5f));
+        return c.cast(c.div(between, c.constant(AclType.FLOAT, divisor, dividend.rank())), AclType.INT32);
     }
 
     /** Remainder, as {@link #quotient}. */

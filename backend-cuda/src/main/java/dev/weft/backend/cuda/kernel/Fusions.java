@@ -198,12 +198,14 @@ public final class Fusions {
     /** Products with few tokens in one launch, those with many in another; what neither kernel takes runs alone. */
     private static void gemms(GroupEmit e, NodeGroup group) {
         GemmsTogether few = new GemmsTogether(e, "gemm_together");
-        GemmsTogether many = new GemmsTogether(e, "gemm_together_wgmma");
+        String wgmma = "gemm_together_wgmma";
+        GemmsTogether many = new GemmsTogether(e, wgmma);
         for (int m = 0; m < group.members().size(); m++) {
             Emit member = e.member(m);
             TensorCoreGemm.Product product = TensorCoreGemm.product(member.op().op());
             Optional<TensorCoreGemm.Few> decode = TensorCoreGemm.few(member, product);
-            Optional<TensorCoreGemm.Many> tiles = TensorCoreGemm.many(member, product);
+            Optional<TensorCoreGemm.Many> tiles =
+                    decode.isPresent() ? Optional.empty() : TensorCoreGemm.many(member, product, wgmma);
             if (decode.isPresent()) {
                 TensorCoreGemm.Few f = decode.get();
                 few.add(m, product, f.grid(), f.isTall(), f.sharedBytes());

@@ -39,6 +39,7 @@ final class TensorCoreGemm {
     private static final int TILE_BYTES = THREADS * (TILE_STAGES + 1) * 4 * VECTOR_BITS / 8
             + 2 * TILE_TOKENS * (K_BLOCK * Short.BYTES + Integer.BYTES);
 
+    private static final String WGMMA = "gemm_wgmma";
     private static final int WGMMA_ROWS = 128;
     private static final int WGMMA_STAGES = 4;
     /** Tokens of a block: the tile that experts with few rows do not leave half empty, and the one that reuses weights. */
@@ -84,9 +85,9 @@ final class TensorCoreGemm {
             launch(e, product, "gemm_decode", "gemm_decode" + f.rows(), f.grid(), f.sharedBytes());
             return;
         }
-        many(e, product)
+        many(e, product, WGMMA)
                 .ifPresentOrElse(
-                        m -> launch(e, product, "gemm_wgmma", "gemm_wgmma" + m.tokens(), m.grid(), m.sharedBytes()),
+                        m -> launch(e, product, WGMMA, "gemm_wgmma" + m.tokens(), m.grid(), m.sharedBytes()),
                         () -> launch(
                                 e,
                                 product,
@@ -109,10 +110,13 @@ final class TensorCoreGemm {
         }
     }
 
-    /** The launch of {@code gemm_wgmma} for a call; empty if there are no products of warpgroups, or rows at odd addresses. */
-    static Optional<Many> many(Emit e, Product product) {
+    /**
+     * The launch of products of warpgroups for a call; empty if the device or the image of the module has none, or rows are at
+     * odd addresses.
+     */
+    static Optional<Many> many(Emit e, Product product, String module) {
         KernelArguments a = e.arguments();
-        if (!e.chip().hasWgmma() || !isAligned(a, 0) || !isAligned(a, 1)) {
+        if (!e.chip().hasWgmma() || !isAligned(a, 0) || !isAligned(a, 1) || !e.hasOwnFeatures(module)) {
             return Optional.empty();
         }
         int tokens = tokens(a) <= WGMMA_FEW * matrices(a, product) ? WGMMA_FEW : WGMMA_MANY;

@@ -61,15 +61,15 @@ class ImagesTest {
     @ParameterizedTest
     @CsvSource(delimiter = ';', textBlock = """
         90;  sm_90a;     ''
-        90;  sm_90;      slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, limits lack
-        90;  compute_80; slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, limits lack
+        90;  sm_90;      slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, gemm_wgmma_quantized, limits lack
+        90;  compute_80; slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, gemm_wgmma_quantized, limits lack
         80;  compute_80; ''
         89;  sm_80;      ''
         100; compute_80; ''
         120; sm_120f;    ''
         """)
     void whatRunsSlowerForWantOfAnImageIsSaid(int sm, String target, String lacking) throws IOException {
-        for (String module : new String[] {"plain", "gemm_wgmma", "gemm_together_wgmma", "limits"}) {
+        for (String module : new String[] {"plain", "gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", "limits"}) {
             put(module, target, "");
         }
         assertThat(images(sm).lacking()).isEqualTo(lacking);
@@ -80,6 +80,7 @@ class ImagesTest {
     void oneModuleWithoutItsImageIsNamed() throws IOException {
         put("gemm_wgmma", "sm_90a", "");
         put("gemm_together_wgmma", "compute_80", "");
+        put("gemm_wgmma_quantized", "sm_90a", "");
         put("limits", "sm_90a", "");
         assertThat(images(90).lacking()).endsWith("for sm_90a, which gemm_together_wgmma lacks");
     }

@@ -20,11 +20,15 @@ import org.junit.jupiter.params.provider.ValueSource;
 /** The graphs of the true models on an emulated H200-class device: which kernels run them, with what memory and launches. */
 class V4CompileTest {
     /** Operators that have one kernel only: they move few bytes. */
-    private static final Set<String> SIMPLE_ALONE = Set.of("ringWrite/simple", "moe_dispatch/simple");
+    private static final Set<String> SIMPLE_ALONE = Set.of("ringWrite/simple");
 
     /** Launches that a decode step takes at most in a layer of each kind. */
     private static final Map<LayerKind, Integer> DECODE =
             Map.of(LayerKind.WINDOW, 17, LayerKind.CSA, 18, LayerKind.HCA, 17);
+
+    /** As {@link #DECODE}, of many sequences at once. */
+    private static final Map<LayerKind, Integer> BATCHED =
+            Map.of(LayerKind.WINDOW, 17, LayerKind.CSA, 19, LayerKind.HCA, 17);
 
     /** As {@link #DECODE}, for a chunk of a prompt, whose tokens are quantised in launches of their own. */
     private static final Map<LayerKind, Integer> PREFILL =
@@ -56,6 +60,8 @@ class V4CompileTest {
             requireMemory(decode.placement(), prefill.placement());
             requireLaunches(config, decode, 1, DECODE);
             requireLaunches(config, prefill, 1, DECODE);
+            requireLaunches(config, prefill, 32, BATCHED);
+            requireLaunches(config, prefill, 128, BATCHED);
             requireLaunches(config, prefill, CHUNK, PREFILL);
         }
     }

@@ -70,16 +70,18 @@ template <bool WHOLE, class T>
 __device__ __forceinline__ void project_rows(const Call &call, const ChunkRows<T> &rows, i64 chunk, i64 mix, const float *w,
                                              i64 left) {
     const bool squares = mix == call.at[1].dims[0];
+    float *to = partial_sums(call, rows.first, chunk) + mix;
+    const i64 stride = partial_sums(call, 1, 0) - partial_sums(call, 0, 0);
+    const T *u = rows.u;
     LaneColumns columns;
     if (!squares) {
         columns.load<WHOLE>(w, left);
     }
 #pragma unroll 1
-    for (int r = 0; r < rows.count; r++) {
-        const T *u = rows.u + r * rows.pitch;
+    for (int r = 0; r < rows.count; r++, u += rows.pitch, to += stride) {
         const float sum = squares ? chunk_squares<WHOLE>(u, left) : chunk_dot<WHOLE>(u, columns, left);
         if (lane_id() == 0) {
-            partial_sums(call, rows.first + r, chunk)[mix] = sum;
+            *to = sum;
         }
     }
 }

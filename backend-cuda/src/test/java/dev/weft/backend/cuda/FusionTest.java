@@ -15,8 +15,8 @@ import dev.weft.op.Compress;
 import dev.weft.op.EntryForm;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.FakeQuantize;
-import dev.weft.op.Hadamard;
 import dev.weft.op.GroupedGemm;
+import dev.weft.op.Hadamard;
 import dev.weft.op.HeadNorm;
 import dev.weft.op.HyperPost;
 import dev.weft.op.HyperPre;
@@ -142,7 +142,14 @@ class FusionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"1, 256, F8_E4M3", "17, 256, F8_E4M3", "72, 256, BF16", "72, 128, F8_E4M3", "20, 192, BF16", "0, 128, F8_E4M3"})
+    @CsvSource({
+        "1, 256, F8_E4M3",
+        "17, 256, F8_E4M3",
+        "72, 256, BF16",
+        "72, 128, F8_E4M3",
+        "20, 192, BF16",
+        "0, 128, F8_E4M3"
+    })
     void groupedProductsThatAreQuantised(long rows, long outputs, DType weights) {
         TensorType w = weights == DType.BF16 ? TensorType.of(DType.BF16, 2, outputs, 256) : fp8(2, outputs, 256);
         Value y = g.node(new GroupedGemm(DType.BF16), input("x", DType.BF16, 2, 256), g.weight("a", w));
@@ -194,7 +201,13 @@ class FusionTest {
 
     @ParameterizedTest
     @CsvSource({
-        "BF16, 1, 64", "BF16, 7, 1280", "BF16, 8, 64", "F32, 3, 320", "BF16, 0, 64", "BF16, 21, 1280", "F32, 17, 72",
+        "BF16, 1, 64",
+        "BF16, 7, 1280",
+        "BF16, 8, 64",
+        "F32, 3, 320",
+        "BF16, 0, 64",
+        "BF16, 21, 1280",
+        "F32, 17, 72",
         "BF16, 72, 320"
     })
     void fromOneSublayerIntoTheNext(DType flow, long rows, long width) {

@@ -69,7 +69,8 @@ class ImagesTest {
         120; sm_120f;    ''
         """)
     void whatRunsSlowerForWantOfAnImageIsSaid(int sm, String target, String lacking) throws IOException {
-        for (String module : new String[] {"plain", "gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", "limits"}) {
+        for (String module :
+                new String[] {"plain", "gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", "limits"}) {
             put(module, target, "");
         }
         assertThat(images(sm).lacking()).isEqualTo(lacking);

@@ -98,7 +98,13 @@ class OwnImagesTest {
 
     @ParameterizedTest
     @CsvSource({
-        "90, sm_90", "90, compute_80", "90, sm_90a", "80, compute_80", "89, sm_80", "89, compute_80", "100, compute_80",
+        "90, sm_90",
+        "90, compute_80",
+        "90, sm_90a",
+        "80, compute_80",
+        "89, sm_80",
+        "89, compute_80",
+        "100, compute_80",
         "120, compute_80"
     })
     void everyImageThatLoadsRuns(int sm, String target) throws IOException {
@@ -142,7 +148,11 @@ class OwnImagesTest {
 
     /** Ceilings are measured by the kernels that products would take. */
     @ParameterizedTest
-    @CsvSource({"sm_90a, F32_FMA BF16_DOT FP8_DOT READ", "sm_90, F32_FMA BF16_DOT READ", "compute_80, F32_FMA BF16_DOT READ"})
+    @CsvSource({
+        "sm_90a, F32_FMA BF16_DOT FP8_DOT READ",
+        "sm_90, F32_FMA BF16_DOT READ",
+        "compute_80, F32_FMA BF16_DOT READ"
+    })
     void limitsAreThoseOfTheImage(String target, String kinds) throws IOException {
         try (CudaBackend backend = emulator.open(only(target));
                 CudaDevice device = (CudaDevice) backend.open(DeviceId.parse("cuda:0"))) {

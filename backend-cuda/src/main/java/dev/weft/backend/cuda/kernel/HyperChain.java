@@ -114,7 +114,8 @@ record HyperChain(int combine, int post, int entry, int norm, int quantize) {
                 combine == ABSENT ? Part.NONE : Part.whole(combine),
                 Part.whole(post, height, groups),
                 entry == ABSENT ? Part.NONE : Part.whole(entry));
-        int bytes = Math.toIntExact(height * HyperOps.CHUNK * exit.arguments().dtype(1).bits() / Byte.SIZE);
+        int bytes = Math.toIntExact(
+                height * HyperOps.CHUNK * exit.arguments().dtype(1).bits() / Byte.SIZE);
         e.launch("hyper_enter", "hyper_enter", Grid.of(blocks * groups), RowsTogether.THREADS, bytes, parts);
     }
 

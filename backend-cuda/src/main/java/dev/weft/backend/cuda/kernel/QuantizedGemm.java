@@ -80,11 +80,10 @@ record QuantizedGemm(int gemm, First first) {
             return;
         }
         TensorCoreGemm.Few f = few.get();
-        List<Part> parts =
-                List.of(
-                        Part.whole(gemm, kind.ordinal()),
-                        Part.whole(gemm - 1),
-                        first == First.ACTIVATION ? Part.whole(0) : Part.NONE);
+        List<Part> parts = List.of(
+                Part.whole(gemm, kind.ordinal()),
+                Part.whole(gemm - 1),
+                first == First.ACTIVATION ? Part.whole(0) : Part.NONE);
         String function = "gemm_quantized" + f.rows() + "_" + TensorCoreGemm.name(a.dtype(1));
         e.launch("gemm_quantized", function, f.grid(), RowsTogether.THREADS, f.sharedBytes() + codes, parts);
     }
@@ -97,7 +96,9 @@ record QuantizedGemm(int gemm, First first) {
                 && a.dtype(2) == DType.BF16
                 && a.dtype(1) != DType.F4_E2M1
                 && a.dim(1, 1) % TensorCoreGemm.K_BLOCK == 0;
-        if (!fits || TensorCoreGemm.few(grouped, TensorCoreGemm.Product.GROUPED, false).isPresent()) {
+        if (!fits
+                || TensorCoreGemm.few(grouped, TensorCoreGemm.Product.GROUPED, false)
+                        .isPresent()) {
             return false;
         }
         Optional<TensorCoreGemm.Many> many =

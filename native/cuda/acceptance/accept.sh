@@ -97,6 +97,8 @@ if ! check devices 30 "$weft" devices --verbose || ! grep -q "$device" "$out/dev
   finish
 fi
 grep "$device" "$out/devices.log" >&2
+# a device that runs slower kernels for want of an image is not judged: that is a failure of the pack
+grep -o 'slower kernels .*' "$out/devices.log" | sort -u | while read -r line; do row images "" FAIL "" "" "" "$line"; done
 grep -o 'kernels: .*' "$out/devices.log" | while read -r line; do row build "" info "" "" "" "$line"; done
 if grep -q EMULATOR "$out/devices.log" && [ -z "$emulator" ]; then
   row devices "$device" FAIL "" "" "" "an emulator, without --dry"

@@ -1,5 +1,5 @@
-// From one hyper-connection into the next, for few rows: the exit of a sublayer, after the sum over experts where that comes
-// before it, and the projection of the streams that it leaves.
+// From one hyper-connection into the next, for few rows and some: the exit of a sublayer, after the sum over experts where that
+// comes before it, and the projection of the streams that it leaves where another sublayer follows.
 #include "weft/cuda/hyper_project.cuh"
 #include "weft/cuda/moe_combine.cuh"
 
@@ -7,15 +7,16 @@ using namespace weft;
 
 namespace {
 
+// Known to dev.weft.backend.cuda.kernel.HyperChain, with the words.
 constexpr int THREADS = 256;
 constexpr int RUN = 8;
-
-// Blocks that share the coefficients of a chunk; each works out the chunk for itself, the first stores it.
-constexpr int GROUPS = 4;
-
-constexpr int MOST_CHOICES = 64;
+constexpr int MOST_PLACES = 64;
 
 enum Part { COMBINE, POST, PRE };
+
+// Words of the exit: rows of a block, and blocks that share the coefficients of a chunk; each works out the chunk for itself,
+// the first stores it.
+enum Word { ROWS, GROUPS };
 
 // What enters the exit: a run of columns, as the sum over experts would have been stored, or as it is.
 template <class T>
@@ -33,34 +34,41 @@ __device__ __forceinline__ void entering(const Calls &calls, bool combines, i64 
     }
 }
 
+// Shared memory: a chunk of the block's rows.
 template <class T>
-__device__ __forceinline__ void enter(const Calls &calls) {
-    __shared__ __align__(16) T streams[CHUNK];
-    __shared__ i32 places[MOST_CHOICES];
+__device__ __forceinline__ void enter(const Calls &calls, T *streams) {
+    __shared__ i32 places[MOST_PLACES];
     const Call &post = calls.part[POST];
     const Call &pre = calls.part[PRE];
     const bool combines = calls.part[COMBINE].attribute[PART_KIND] != 0;
-    const u32 length = static_cast<u32>(pre.at[1].dims[1]);
     const u32 width = static_cast<u32>(post.at[1].dims[2]);
+    const u32 length = STREAMS * width;
     const u32 chunks = (length + CHUNK - 1) / CHUNK;
-    const u32 group = blockIdx.x % GROUPS;
-    const u32 chunk = blockIdx.x / GROUPS % chunks;
-    const i64 row = blockIdx.x / GROUPS / chunks;
+    const u32 groups = static_cast<u32>(post.attribute[GROUPS]);
+    const u32 group = blockIdx.x % groups;
+    const u32 chunk = blockIdx.x / groups % chunks;
+    const i64 first = blockIdx.x / groups / chunks * post.attribute[ROWS];
+    const int rows = static_cast<int>(min(post.attribute[ROWS], post.at[1].dims[0] - first));
     const i64 choices =
         combines ? static_cast<u32>(calls.part[COMBINE].at[1].dims[0]) / static_cast<u32>(post.at[1].dims[0]) : 0;
     if (combines) {
-        find_places(calls.part[COMBINE], row, choices, places);
+        find_places(calls.part[COMBINE], first * choices, rows * choices, places);
         __syncthreads();
     }
-    const float *weights = at_index<const float>(post.at[2], row);
-    const float *mixing = at_index<const float>(post.at[3], row);
-    const T *x = at_index<const T>(post.at[1], row);
-    T *out = at_index<T>(post.at[4], row);
-    for (u32 i = threadIdx.x * RUN; i < CHUNK && chunk * CHUNK + i < length; i += THREADS * RUN) {
+#pragma unroll 1
+    for (u32 at = threadIdx.x * RUN; at < static_cast<u32>(rows) * CHUNK; at += THREADS * RUN) {
+        const u32 r = at / CHUNK;
+        const u32 i = at % CHUNK;
+        if (chunk * CHUNK + i >= length) {
+            continue;
+        }
+        const i64 row = first + r;
         const u32 stream = (chunk * CHUNK + i) / width;
         const i64 c = (chunk * CHUNK + i) % width;
         float y[RUN];
-        entering<T>(calls, combines, row, choices, c, width - c, places, y);
+        entering<T>(calls, combines, row, choices, c, width - c, places + r * choices, y);
+        const float *mixing = at_index<const float>(post.at[3], row);
+        const T *x = at_index<const T>(post.at[1], row);
         float column[STREAMS];
         float residual[STREAMS][RUN];
 #pragma unroll
@@ -70,26 +78,30 @@ __device__ __forceinline__ void enter(const Calls &calls) {
             load_run(from, width - c, is_aligned(from, 16), residual[j]);
         }
         float sum[RUN];
-        exit_run(weights[stream], y, column, residual, sum);
-        store_run(streams + i, RUN, true, sum);
+        exit_run(at_index<const float>(post.at[2], row)[stream], y, column, residual, sum);
+        store_run(streams + at, RUN, true, sum);
         if (group == 0) {
-            T *to = out + stream * width + c;
+            T *to = at_index<T>(post.at[4], row) + stream * width + c;
             store_run(to, RUN, is_aligned(to, 16), sum);
         }
     }
+    if (pre.attribute[PART_KIND] == 0) {
+        return;
+    }
     __syncthreads();
     const int sums = static_cast<int>(pre.at[1].dims[0]) + 1;
-    const int share = (sums + GROUPS - 1) / GROUPS;
-    const int first = static_cast<int>(group) * share;
-    for (int mix = first + warp_id(); mix < min(sums, first + share); mix += THREADS / WARP) {
-        project_chunk(pre, streams, row, chunk, mix);
+    const int share = (sums + static_cast<int>(groups) - 1) / static_cast<int>(groups);
+    const int begin = static_cast<int>(group) * share;
+    for (int mix = begin + warp_id(); mix < min(sums, begin + share); mix += THREADS / WARP) {
+        project_chunk<T>(pre, {streams, CHUNK, first, rows}, chunk, mix);
     }
 }
 
 }  // namespace
 
-// Parts: MoeCombine, of kind 0 if it is not among them, HyperPost, HyperPre. Grid: groups, chunks, rows along x. Streams are a
-// multiple of eight wide.
+// Parts: MoeCombine, HyperPost, HyperPre; the first and the last of kind 0 if they are not among them. Grid: groups, chunks, tiles
+// of rows along x. Streams are a multiple of eight wide.
 WEFT_KERNEL_OF_CALLS(hyper_enter, THREADS) {
-    calls.part[POST].at[1].dtype == F32 ? enter<float>(calls) : enter<bf16>(calls);
+    WEFT_SHARED_MEMORY(float, memory);
+    calls.part[POST].at[1].dtype == F32 ? enter(calls, memory) : enter(calls, reinterpret_cast<bf16 *>(memory));
 }

@@ -18,7 +18,8 @@ __device__ __forceinline__ void project_few(const Call &call) {
     const i64 chunk = warp / sums % chunks;
     const i64 row = warp / sums / chunks;
     if (row < call.at[0].dims[0]) {
-        project_chunk(call, at_index<const T>(call.at[0], row) + chunk * CHUNK, row, chunk, warp % sums);
+        const ChunkRows<T> alone = {at_index<const T>(call.at[0], row) + chunk * CHUNK, 0, row, 1};
+        project_chunk(call, alone, chunk, warp % sums);
     }
 }
 

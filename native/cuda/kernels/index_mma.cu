@@ -216,7 +216,7 @@ struct ScoredRow {
 
     __device__ __forceinline__ WideRow wide(const Call &call) const {
         u8 *workspace = static_cast<u8 *>(call.workspace) + call.attribute[WIDE_OFFSET];
-        return WideRow(workspace, row - call.attribute[FIRST_ROW], call.attribute[CAPACITY], call.attribute[TOP_K]);
+        return WideRow(workspace, row - call.attribute[FIRST_ROW], call.attribute[CAPACITY], count, call.attribute[TOP_K]);
     }
 };
 
@@ -235,49 +235,25 @@ WEFT_KERNEL(index_picks, PICK_THREADS, 1) {
     pick(row.count, top_cut<SCORE_DIGITS>(row.count, k, row, shared), row, picks, shared);
 }
 
-// The picks of rows too wide for one block. Grid of the first two: parts of a row, rows of the wave. Attributes: k, ratio,
-// first row, capacity, offset of the workspaces; of the last also a power of two that is not below k, which is the number
-// of words in its shared memory.
+// The picks of rows too wide for one block. Grid: parts of a row, rows of the wave; then rows of the wave. Attributes: k, ratio,
+// first row, capacity, offset of the workspaces.
 
-WEFT_KERNEL(index_wide_count, PICK_THREADS) {
+WEFT_KERNEL(index_wide_parts, PICK_THREADS, 1) {
     __shared__ RadixShared<u32> shared;
     const ScoredRow row(call, blockIdx.y);
     if (row.count > call.attribute[TOP_K]) {
-        wide_count(row.wide(call), WidePart(static_cast<int>(blockIdx.x), row.count), row, shared);
-    }
-}
-
-WEFT_KERNEL(index_wide_gather, PICK_THREADS) {
-    __shared__ RadixShared<u32> shared;
-    const ScoredRow row(call, blockIdx.y);
-    const WidePart part(static_cast<int>(blockIdx.x), row.count);
-    const int k = static_cast<int>(call.attribute[TOP_K]);
-    if (row.count > k && part.count > 0) {
-        wide_gather(row.wide(call), part, k, row, shared);
+        wide_part<SCORE_DIGITS>(row.wide(call), static_cast<int>(blockIdx.x), row, shared);
     }
 }
 
 WEFT_KERNEL(index_wide_picks, PICK_THREADS) {
-    WEFT_SHARED_MEMORY(u64, words);
     __shared__ RadixShared<u32> shared;
     const ScoredRow row(call, blockIdx.x);
-    const int k = static_cast<int>(call.attribute[TOP_K]);
-    const int sorted = static_cast<int>(call.attribute[WIDE_OFFSET + 1]);
     i32 *picks = row_of<i32>(call.at[PICKS], row.row);
-    if (row.count <= k) {
+    if (row.count <= call.attribute[TOP_K]) {
         pick_all(call, row.count, picks);
         return;
     }
-    for (int place = k + static_cast<int>(threadIdx.x); place < sorted; place += PICK_THREADS) {
-        words[place] = 0;
-    }
-    // words that are the greater the lower the index
-    wide_pick(
-        row.wide(call), row.count, k, row, [&](u32 place, u64 word) { words[place] = rank_word(0, index_of(word)); },
-        shared);
-    __syncthreads();
-    sort_falling(words, sorted);
-    for (int place = static_cast<int>(threadIdx.x); place < k; place += PICK_THREADS) {
-        picks[place] = static_cast<i32>(index_of(words[place]));
-    }
+    wide_pick<SCORE_DIGITS>(
+        row.wide(call), [&](u32 place, u64 word) { picks[place] = static_cast<i32>(index_of(word)); }, shared);
 }

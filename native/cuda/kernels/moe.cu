@@ -84,7 +84,7 @@ WEFT_KERNEL(moe_order, THREADS) {
 
 // One block per result row.
 WEFT_KERNEL(moe_copy, THREADS) {
-    dispatch_row(call, blockIdx.x);
+    dispatch_row(Crew::block(), call, source_row(call, blockIdx.x), blockIdx.x);
 }
 
 // ---- the way to the ranks and back ----
@@ -116,7 +116,7 @@ WEFT_KERNEL(moe_addresses, THREADS) {
 WEFT_KERNEL(unsort, THREADS) {
     const Rows y = rows_of(call.at[0]);
     const Rows z = rows_of(call.at[2]);
-    copy_row(y, blockIdx.x, z, static_cast<const i32 *>(call.at[1].data)[blockIdx.x]);
+    copy_row(Crew::block(), y, blockIdx.x, z, static_cast<const i32 *>(call.at[1].data)[blockIdx.x]);
 }
 
 // ---- activation ----

@@ -1,4 +1,5 @@
-// Mixture of experts: choice by a block per row, activation and sum 16 bytes at a time.
+// Mixture of experts: choice by a block per row, distribution by one per pair, activation and sum 16 bytes at a time.
+#include "weft/cuda/dispatch_row.cuh"
 #include "weft/cuda/gate_row.cuh"
 #include "weft/cuda/moe_combine.cuh"
 #include "weft/cuda/swi_glu.cuh"
@@ -14,10 +15,17 @@ constexpr int RUN = 8;  // elements of a thread
 
 // ---- gate ----
 
-// One block per row. Shared memory and attributes: see gate_row.
+// One block per row. Shared memory and attributes: see GateRow.
 WEFT_KERNEL(moe_gate, THREADS) {
-    WEFT_SHARED_MEMORY(u64, preferences);
-    gate_row(call, blockIdx.x, preferences);
+    WEFT_SHARED_MEMORY(u64, memory);
+    gate_rows(call, blockIdx.x, blockIdx.x + 1, memory);
+}
+
+// ---- distribution ----
+
+// Grid: pairs of row and choice, or experts here and one more, whichever are more.
+WEFT_KERNEL(moe_dispatch, THREADS) {
+    dispatch_pair(call, static_cast<int>(blockIdx.x));
 }
 
 // ---- activation ----
@@ -54,7 +62,7 @@ __device__ __forceinline__ void combine(const Call &call) {
     const i64 i = blockIdx.x;
     const i64 k = call.at[1].dims[0] / out.count;
     if (call.attribute[0] != 0) {
-        find_places(call, i, k, places);
+        find_places(call, i * k, k, places);
     } else {
         for (i64 j = threadIdx.x; j < k; j += THREADS) {
             places[j] = static_cast<const i32 *>(call.workspace)[i * k + j];

@@ -179,7 +179,7 @@ __device__ __forceinline__ void compute(const Call &call, const Span &span, void
             each_by_block(span, [&](i64 row) { compressor::compress_row(call, row, static_cast<float *>(memory)); });
             return;
         case GATE:
-            each_by_block(span, [&](i64 row) { gate_row(call, row, static_cast<u64 *>(memory)); });
+            gate_rows(call, span.first, span.end, memory);
             return;
         case DISPATCH:
             dispatch_few(call, static_cast<i32 *>(memory));

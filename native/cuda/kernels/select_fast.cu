@@ -107,33 +107,23 @@ __device__ __forceinline__ void top_k_row(const Call &call, u64 *words, RadixSha
     store_sorted<T>(call, blockIdx.x, words);
 }
 
-enum class Launch { COUNT, GATHER };
-
-template <Launch LAUNCH, class T>
-__device__ __forceinline__ void top_k_part(const Call &call, RadixShared<u32> &shared) {
+__device__ __forceinline__ WideRow wide_row(const Call &call, i64 i) {
     const i64 n = call.at[0].dims[1];
-    const i64 parts = ceil_div(n, PART);
+    return WideRow(call.workspace, i, n, n, call.attribute[0]);
+}
+
+template <class T>
+__device__ __forceinline__ void top_k_part(const Call &call, RadixShared<u32> &shared) {
+    const i64 parts = ceil_div(call.at[0].dims[1], PART);
     const i64 i = blockIdx.x / parts;
-    const WideRow row(call.workspace, i, n, call.attribute[0]);
-    const WidePart part(static_cast<int>(blockIdx.x % parts), static_cast<int>(n));
-    const Keys<T> key(call, i);
-    if constexpr (LAUNCH == Launch::COUNT) {
-        wide_count(row, part, key, shared);
-    } else {
-        wide_gather(row, part, static_cast<int>(call.attribute[0]), key, shared);
-    }
+    wide_part(wide_row(call, i), static_cast<int>(blockIdx.x % parts), Keys<T>(call, i), shared);
 }
 
 template <class T>
 __device__ __forceinline__ void top_k_choose(const Call &call, u64 *words, RadixShared<u32> &shared) {
-    const i64 i = blockIdx.x;
-    const i64 n = call.at[0].dims[1];
-    const WideRow row(call.workspace, i, n, call.attribute[0]);
     pad_words(call, words);
-    wide_pick(
-        row, static_cast<int>(n), static_cast<int>(call.attribute[0]), Keys<T>(call, i),
-        [&](u32 place, u64 word) { words[place] = word; }, shared);
-    store_sorted<T>(call, i, words);
+    wide_pick(wide_row(call, blockIdx.x), [&](u32 place, u64 word) { words[place] = word; }, shared);
+    store_sorted<T>(call, blockIdx.x, words);
 }
 
 // ---- the draw. Weights exp(z - max z), z being logit / temperature, are counted in fixed point: sums of integers do not
@@ -247,15 +237,9 @@ WEFT_KERNEL(top_k_rows, WIDE_THREADS) {
     call.at[0].dtype == F32 ? top_k_row<float>(call, words, shared) : top_k_row<bf16>(call, words, shared);
 }
 
-WEFT_KERNEL(top_k_count, WIDE_THREADS) {
+WEFT_KERNEL(top_k_parts, WIDE_THREADS, 1) {
     __shared__ RadixShared<u32> shared;
-    call.at[0].dtype == F32 ? top_k_part<Launch::COUNT, float>(call, shared) : top_k_part<Launch::COUNT, bf16>(call, shared);
-}
-
-WEFT_KERNEL(top_k_gather, WIDE_THREADS) {
-    __shared__ RadixShared<u32> shared;
-    call.at[0].dtype == F32 ? top_k_part<Launch::GATHER, float>(call, shared)
-                            : top_k_part<Launch::GATHER, bf16>(call, shared);
+    call.at[0].dtype == F32 ? top_k_part<float>(call, shared) : top_k_part<bf16>(call, shared);
 }
 
 WEFT_KERNEL(top_k_pick, WIDE_THREADS) {

@@ -117,7 +117,8 @@ int load_image(const void *data, const std::shared_ptr<Context> &context, std::s
     }
     image = std::make_shared<Image>(Image{context, stub->module, {}});
     for (const simt::Kernel &kernel : *kernels) {
-        auto function = std::make_shared<Function>(Function{image, stub->module, kernel, sm_of(stub->target)});
+        auto function = std::make_shared<Function>(
+            Function{image, stub->module, kernel, sm_of(stub->target), stub->target.back() == 'a'});
         image->functions[kernel.name] = world().functions.add(function);
     }
     return SUCCESS;

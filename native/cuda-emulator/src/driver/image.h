@@ -17,6 +17,7 @@ struct Function {
     std::string module;
     simt::Kernel kernel;
     int sm;  // that it was compiled for
+    bool own_features;  // which other chips, even later ones, lack
     int most_shared_bytes = 48 << 10;
 };
 

@@ -29,6 +29,7 @@ struct Launch {
     dim3 grid, block;
     unsigned shared_bytes = 0;
     uint64_t seed = 0;
+    bool own_features = false;  // of an image for exactly this chip
 };
 
 constexpr unsigned most_threads = 1024;
@@ -78,6 +79,7 @@ public:
     Thread &running() { return *running_; }
     char *shared() { return shared_; }
     unsigned shared_bytes() const { return launch_->shared_bytes; }
+    bool own_features() const { return launch_->own_features; }
     /** Lowest byte of the guard page of the running fiber's stack. */
     uintptr_t stack_guard() const { return reinterpret_cast<uintptr_t>(current_->stack) - stack_guard_bytes; }
     bool is_running() const { return running_ != nullptr; }

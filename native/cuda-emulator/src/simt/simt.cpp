@@ -91,6 +91,12 @@ unsigned long long nanoseconds() {
         std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));
 }
 
+void require_own_features() {
+    if (!this_block->own_features()) {
+        die("not-in-image", "the image is not for exactly this chip, so the compiler left a trap here");
+    }
+}
+
 void die(const char *rule, const char *detail) {
     this_block->fail(719, rule, detail);
 }

@@ -116,6 +116,9 @@ void wait_copies(int pending);
 /** Of a clock that only goes forward. */
 unsigned long long nanoseconds();
 
+/** Ends the launch unless the image is for exactly this chip (sm_90a): others are compiled without such code. */
+void require_own_features();
+
 /** Reports a fault under this name and ends the launch. */
 [[noreturn]] void die(const char *rule, const char *detail);
 

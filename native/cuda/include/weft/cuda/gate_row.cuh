@@ -1,4 +1,4 @@
-// The choice of experts for one row by a block of threads.
+// The choice of experts for rows by a block of threads: all work out scores, then a warp chooses for each row.
 #ifndef WEFT_CUDA_GATE_ROW_CUH
 #define WEFT_CUDA_GATE_ROW_CUH
 
@@ -6,47 +6,80 @@
 
 namespace weft {
 
-// The choice of row i, by a block. Shared memory: preferences and scores of all experts, then the chosen. Attributes: topK,
-// score, hashed, routeScale.
-__device__ __forceinline__ void gate_row(const Call &call, i64 i, u64 *preferences) {
-    const i64 experts = call.at[0].dims[1];
-    const i64 k = call.attribute[0];
-    const i64 kind = call.attribute[1];
-    const bool hashed = call.attribute[2] != 0;
-    float *all = reinterpret_cast<float *>(preferences + experts);
-    i32 *chosen = reinterpret_cast<i32 *>(all + experts);
-    const Scores scores = scores_of(matrix_row<const float>(call.at[0], i), experts, kind);
-    if (!hashed) {
-        const float *bias = static_cast<const float *>(call.at[1].data);
-        for (i64 e = threadIdx.x; e < experts; e += blockDim.x) {
-            all[e] = scores.at(e);
-            preferences[e] = preference(all[e], bias[e], e);
+// A row's choice in the making. Shared memory: preferences and scores of all experts, then the chosen. Attributes: topK, score,
+// hashed, routeScale.
+class GateRow {
+    const Call &call_;
+    i64 row_;
+    i64 experts_;
+    i64 k_;
+    bool hashed_;
+    Scores scores_;
+    u64 *preferences_;
+    float *all_;
+    i32 *chosen_;
+
+public:
+    // Bytes of shared memory, a multiple of 8.
+    static __device__ __forceinline__ i64 bytes(const Call &call) {
+        return (call.at[0].dims[1] * 12 + call.attribute[0] * 4 + 7) / 8 * 8;
+    }
+
+    // By whole warps.
+    __device__ __forceinline__ GateRow(const Call &call, i64 row, void *memory)
+        : call_(call), row_(row), experts_(call.at[0].dims[1]), k_(call.attribute[0]), hashed_(call.attribute[2] != 0),
+          scores_(scores_of(matrix_row<const float>(call.at[0], row), experts_, call.attribute[1])),
+          preferences_(static_cast<u64 *>(memory)), all_(reinterpret_cast<float *>(preferences_ + experts_)),
+          chosen_(reinterpret_cast<i32 *>(all_ + experts_)) {}
+
+    // By the block.
+    __device__ __forceinline__ void score() const {
+        if (!hashed_) {
+            const float *bias = static_cast<const float *>(call_.at[1].data);
+            for (i64 e = threadIdx.x; e < experts_; e += blockDim.x) {
+                all_[e] = scores_.at(e);
+                preferences_[e] = preference(all_[e], bias[e], e);
+            }
         }
-        __syncthreads();
     }
-    if (warp_id() > 0) {
-        return;
-    }
-    if (hashed) {
-        const i32 id = static_cast<const i32 *>(call.at[1].data)[i];
-        copy_sorted(matrix_row<const i32>(call.at[2], id), k, chosen);
+
+    // By one warp, once all scores are there.
+    __device__ __forceinline__ void choose_experts() const {
+        if (hashed_) {
+            const i32 id = static_cast<const i32 *>(call_.at[1].data)[row_];
+            copy_sorted(matrix_row<const i32>(call_.at[2], id), k_, chosen_);
+            __syncwarp();
+            for (i64 j = lane_id(); j < k_; j += WARP) {
+                all_[j] = scores_.at(chosen_[j]);
+            }
+        } else {
+            choose(experts_, k_, [&](i64 e) { return preferences_[e]; }, chosen_);
+        }
         __syncwarp();
-        for (i64 j = lane_id(); j < k; j += WARP) {
-            all[j] = scores.at(chosen[j]);
+        const auto score = [&](i64 j) { return all_[hashed_ ? j : chosen_[j]]; };
+        double sum = 0;
+        for (i64 j = 0; j < k_; j++) {
+            sum += score(j);
         }
-    } else {
-        choose(experts, k, [&](i64 e) { return preferences[e]; }, chosen);
+        const Operand *results = call_.at + (hashed_ ? 3 : 2);
+        for (i64 j = lane_id(); j < k_; j += WARP) {
+            matrix_row<i32>(results[0], row_)[j] = chosen_[j];
+            matrix_row<float>(results[1], row_)[j] =
+                share_of(score(j), sum, call_.attribute[1]) * static_cast<float>(real(call_.attribute[3]));
+        }
     }
-    __syncwarp();
-    const auto score = [&](i64 j) { return all[hashed ? j : chosen[j]]; };
-    double sum = 0;
-    for (i64 j = 0; j < k; j++) {
-        sum += score(j);
+};
+
+// The choices of rows, no more than the block has warps. Shared memory: GateRow::bytes for each.
+__device__ __forceinline__ void gate_rows(const Call &call, i64 first, i64 end, void *memory) {
+    u8 *at = static_cast<u8 *>(memory);
+    for (i64 row = first; row < end; row++) {
+        GateRow(call, row, at + (row - first) * GateRow::bytes(call)).score();
     }
-    const Operand *results = call.at + (hashed ? 3 : 2);
-    for (i64 j = lane_id(); j < k; j += WARP) {
-        matrix_row<i32>(results[0], i)[j] = chosen[j];
-        matrix_row<float>(results[1], i)[j] = share_of(score(j), sum, kind) * static_cast<float>(real(call.attribute[3]));
+    __syncthreads();
+    const i64 mine = first + warp_id();
+    if (mine < end) {
+        GateRow(call, mine, at + warp_id() * GateRow::bytes(call)).choose_experts();
     }
 }
 

@@ -105,9 +105,10 @@ public:
     }
 };
 
-// The tile of block `at`.
-template <DType X, DType W, int TOKENS>
-__device__ __forceinline__ void multiply_tile(const Call &call, const uint3 &at) {
+// The tile of block `at`; finish(tile, row, totals, memory) with a lane's totals of the rows `row`, row + 8 of weights, when the
+// block no longer needs its shared memory.
+template <DType X, DType W, int TOKENS, class Finish>
+__device__ __forceinline__ void multiply_tile(const Call &call, const uint3 &at, const Finish &finish) {
     constexpr int LOADS = block_loads<W>;
     constexpr int LOAD_CHUNKS = lane_values<W> / CHUNK;
     WEFT_SHARED_MEMORY(u8, memory);
@@ -183,7 +184,16 @@ __device__ __forceinline__ void multiply_tile(const Call &call, const uint3 &at)
         add<X, W>(sums, shared.exponents[buffer], W == F8_E4M3 ? scale_exponent(weights.scale[0]) : 0, totals);
     }
     wait_copies<0>();  // of zeros, past the last step
-    store(results_of(call, at), tile, row, totals);
+    finish(tile, row, totals, reinterpret_cast<u8 *>(&shared));
+}
+
+// The tile of block `at`, stored.
+template <DType X, DType W, int TOKENS>
+__device__ __forceinline__ void multiply_tile(const Call &call, const uint3 &at) {
+    multiply_tile<X, W, TOKENS>(
+        call, at, [&](const Tile &tile, int row, const FragmentSums<ROWS>(&totals)[TOKENS / FRAGMENT_TOKENS], u8 *) {
+            store(results_of(call, at), tile, row, totals);
+        });
 }
 
 }  // namespace weft::many

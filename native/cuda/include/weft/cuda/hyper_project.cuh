@@ -11,14 +11,22 @@ namespace weft {
 constexpr int STEP = 4 * WARP;
 constexpr int STEPS = CHUNK / STEP;
 
-template <bool WHOLE, class T>
-__device__ __forceinline__ float chunk_dot(const T *u, const float *w, i64 left) {
-    float b[STEPS][4];  // all loads at once: there are too few warps to hide them otherwise
+// The lane's columns of a chunk, all loads at once: there are too few warps to hide them otherwise.
+struct LaneColumns {
+    float of[STEPS][4];
+
+    template <bool WHOLE, class T>
+    __device__ __forceinline__ void load(const T *from, i64 left) {
 #pragma unroll
-    for (int step = 0; step < STEPS; step++) {
-        const int c = step * STEP + 4 * lane_id();
-        load_run(w + c, WHOLE ? CHUNK : left - c, WHOLE, b[step]);
+        for (int step = 0; step < STEPS; step++) {
+            const int c = step * STEP + 4 * lane_id();
+            load_run(from + c, WHOLE ? CHUNK : left - c, WHOLE, of[step]);
+        }
     }
+};
+
+template <bool WHOLE, class T>
+__device__ __forceinline__ float chunk_dot(const T *u, const LaneColumns &w, i64 left) {
     float sum = 0;
 #pragma unroll
     for (int step = 0; step < STEPS; step++) {
@@ -27,7 +35,7 @@ __device__ __forceinline__ float chunk_dot(const T *u, const float *w, i64 left)
         load_run(u + c, WHOLE ? CHUNK : left - c, WHOLE, a);
 #pragma unroll
         for (int e = 0; e < 4; e++) {
-            sum = fmaf(a[e], b[step][e], sum);
+            sum = fmaf(a[e], w.of[step][e], sum);
         }
     }
     return warp_sum(sum);
@@ -49,24 +57,44 @@ __device__ __forceinline__ float chunk_squares(const T *u, i64 left) {
     return warp_sum(sum);
 }
 
-
-// The sum of a coefficient over a chunk of a row's streams, or, behind the last coefficient, that of the squares; by a warp.
-// u: the chunk.
+// Rows of streams of which a warp has a chunk each.
 template <class T>
-__device__ __forceinline__ void project_chunk(const Call &call, const T *u, i64 row, i64 chunk, i64 mix) {
+struct ChunkRows {
+    const T *u;  // chunk of the first
+    i64 pitch;
+    i64 first;
+    int count;
+};
+
+template <bool WHOLE, class T>
+__device__ __forceinline__ void project_rows(const Call &call, const ChunkRows<T> &rows, i64 chunk, i64 mix, const float *w,
+                                             i64 left) {
+    const bool squares = mix == call.at[1].dims[0];
+    float *to = partial_sums(call, rows.first, chunk) + mix;
+    const i64 stride = partial_sums(call, 1, 0) - partial_sums(call, 0, 0);
+    const T *u = rows.u;
+    LaneColumns columns;
+    if (!squares) {
+        columns.load<WHOLE>(w, left);
+    }
+#pragma unroll 1
+    for (int r = 0; r < rows.count; r++, u += rows.pitch, to += stride) {
+        const float sum = squares ? chunk_squares<WHOLE>(u, left) : chunk_dot<WHOLE>(u, columns, left);
+        if (lane_id() == 0) {
+            *to = sum;
+        }
+    }
+}
+
+// The sums of a coefficient over a chunk of rows, or, behind the last coefficient, those of the squares; by a warp.
+template <class T>
+__device__ __forceinline__ void project_chunk(const Call &call, const ChunkRows<T> &rows, i64 chunk, i64 mix) {
     const Rows fn = rows_of(call.at[1]);
     const float *w = fn.row<const float>(mix < fn.count ? mix : 0) + chunk * CHUNK;
     const i64 left = fn.columns - chunk * CHUNK;
-    const bool whole = left >= CHUNK && is_aligned(u, 16) && is_aligned(w, 16);
-    float sum;
-    if (mix < fn.count) {
-        sum = whole ? chunk_dot<true>(u, w, left) : chunk_dot<false>(u, w, left);
-    } else {
-        sum = whole ? chunk_squares<true>(u, left) : chunk_squares<false>(u, left);
-    }
-    if (lane_id() == 0) {
-        partial_sums(call, row, chunk)[mix] = sum;
-    }
+    const bool aligned = is_aligned(rows.u, 16) && is_aligned(w, 16) && rows.pitch * sizeof(T) % 16 == 0;
+    left >= CHUNK && aligned ? project_rows<true>(call, rows, chunk, mix, w, left)
+                             : project_rows<false>(call, rows, chunk, mix, w, left);
 }
 
 }  // namespace weft

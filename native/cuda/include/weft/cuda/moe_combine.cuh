@@ -6,12 +6,12 @@
 
 namespace weft {
 
-// Where the outputs for the k choices of row i are, looked up among all of them by a block.
-__device__ __forceinline__ void find_places(const Call &call, i64 i, i64 k, i32 *places) {
+// Where the outputs for `count` choices from `first` on are, looked up among all of them by a block.
+__device__ __forceinline__ void find_places(const Call &call, i64 first, i64 count, i32 *places) {
     const i32 *source = static_cast<const i32 *>(call.at[1].data);
     for (i64 p = threadIdx.x; p < call.at[1].dims[0]; p += blockDim.x) {
-        const i64 choice = source[p] - i * k;
-        if (choice >= 0 && choice < k) {
+        const i64 choice = source[p] - first;
+        if (choice >= 0 && choice < count) {
             places[choice] = static_cast<i32>(p);
         }
     }

@@ -10,6 +10,7 @@ import java.util.EnumMap;
 import java.util.EnumSet;
 import java.util.Map;
 import java.util.Set;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Ceilings of a device, by kernels that do nothing else ({@code limits.cu}), timed by events. Kernels of the same kind as
@@ -37,7 +38,7 @@ final class CudaLimits {
     private static final long UNLIKELY = 0x2545F491L;
 
     private final CudaDevice device;
-    private final Map<HardwareLimit, Unit> units = new EnumMap<>(HardwareLimit.class);
+    private @Nullable Map<HardwareLimit, Unit> units;
 
     /**
      * A kernel that keeps a unit busy.
@@ -48,14 +49,29 @@ final class CudaLimits {
 
     CudaLimits(CudaDevice device) {
         this.device = device;
+    }
+
+    /** Units by what they measure; looked up late, since the image is looked at. */
+    private synchronized Map<HardwareLimit, Unit> units() {
+        Map<HardwareLimit, Unit> known = units;
+        if (known == null) {
+            known = look();
+            units = known;
+        }
+        return known;
+    }
+
+    private Map<HardwareLimit, Unit> look() {
+        Map<HardwareLimit, Unit> units = new EnumMap<>(HardwareLimit.class);
         Chip chip = device.chip();
         units.put(HardwareLimit.F32_FMA, new Unit("f32_fma", THREADS, 0, THREADS * 16 * 16 * 2L));
-        if (chip.hasWgmma()) {
+        if (chip.hasWgmma() && device.functions().hasOwnFeatures(MODULE)) {
             units.put(HardwareLimit.BF16_DOT, group("bf16_wgmma", 16));
             units.put(HardwareLimit.FP8_DOT, group("e4m3_wgmma", 32));
         } else if (chip.hasBf16Mma()) {
             units.put(HardwareLimit.BF16_DOT, warps("bf16_mma", 16));
         }
+        return units;
     }
 
     /** Rounds of 8 products [16, k] x [k, 8] of every warp. */
@@ -70,7 +86,7 @@ final class CudaLimits {
 
     Set<HardwareLimit> kinds() {
         Set<HardwareLimit> kinds = EnumSet.of(HardwareLimit.READ);
-        kinds.addAll(units.keySet());
+        kinds.addAll(units().keySet());
         return kinds;
     }
 
@@ -90,7 +106,7 @@ final class CudaLimits {
 
     /** Operations per second of a unit; at least {@code operations} are done. */
     double compute(CudaStream stream, HardwareLimit kind, long operations) {
-        Unit unit = units.get(kind);
+        Unit unit = units().get(kind);
         if (unit == null) {
             throw new UnsupportedOpException(device + ": measures no " + kind.title());
         }

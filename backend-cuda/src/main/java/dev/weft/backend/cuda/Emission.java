@@ -60,6 +60,11 @@ record Emission(
         sink.add(new Launch(loaded, grid, threads, sharedBytes, call));
     }
 
+    @Override
+    public boolean hasOwnFeatures(String module) {
+        return functions.hasOwnFeatures(module);
+    }
+
     /** Writes the launches of {@code way}; none if every result is empty. */
     void run(Way way) {
         if (hasResults()) {

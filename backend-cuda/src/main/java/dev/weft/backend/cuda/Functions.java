@@ -1,19 +1,25 @@
 package dev.weft.backend.cuda;
 
+import dev.weft.UnsupportedOpException;
 import dev.weft.spi.support.DeviceThread;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /** The kernels of a device. An image is loaded when the first of its kernels is asked for. Thread-safe. */
 final class Functions {
+    private static final Logger LOG = LoggerFactory.getLogger(Functions.class);
+
     private final CudaContext context;
     private final DeviceThread thread;
     private final Images images;
     private final Map<String, Module> modules = new HashMap<>();
     private final Map<Name, Function> functions = new ConcurrentHashMap<>();
+    private final Map<String, Boolean> ownFeatures = new ConcurrentHashMap<>();
 
     Functions(CudaContext context, DeviceThread thread, Images images) {
         this.context = context;
@@ -39,6 +45,29 @@ final class Functions {
             known = thread.call(() -> load(name, sharedBytes, calls));
         }
         return known;
+    }
+
+    /** Whether the image of a module is for exactly this chip; not if there is none. */
+    boolean hasOwnFeatures(String module) {
+        Boolean known = ownFeatures.get(module);
+        if (known == null) {
+            known = thread.call(() -> lookForOwnFeatures(module));
+            ownFeatures.put(module, known);
+        }
+        return known;
+    }
+
+    private boolean lookForOwnFeatures(String module) {
+        try {
+            Images.Image image = module(module).image();
+            if (!image.hasOwnFeatures()) {
+                LOG.warn("{} is not for exactly this chip: {}", image.origin(), images.lacking());
+            }
+            return image.hasOwnFeatures();
+        } catch (UnsupportedOpException e) {
+            LOG.warn("{}; {}", e.getMessage(), images.lacking());
+            return false;
+        }
     }
 
     private Function load(Name name, int sharedBytes, int calls) {

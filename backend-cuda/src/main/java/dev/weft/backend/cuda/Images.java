@@ -1,6 +1,7 @@
 package dev.weft.backend.cuda;
 
 import dev.weft.UnsupportedOpException;
+import dev.weft.backend.cuda.kernel.Chip;
 import java.io.IOException;
 import java.io.InputStream;
 import java.io.UncheckedIOException;
@@ -22,6 +23,9 @@ import org.jspecify.annotations.Nullable;
 final class Images {
     private static final String RESOURCES = "/META-INF/weft/cuda/";
     private static final String PTX = "compute_80";
+
+    /** Ends the name of a target of exactly one chip. */
+    private static final String OWN = "a";
 
     /** The first chip whose kernels can wait for kernels ahead. */
     private static final int WAITING_SM = 90;
@@ -53,17 +57,23 @@ final class Images {
      * A compiled module.
      *
      * @param origin where it was found
+     * @param target what it was compiled for, {@code sm_90a}
      * @param bytes a cubin, or text in PTX
      * @param waits whether its kernels wait themselves for kernels ahead
      */
-    record Image(String origin, byte[] bytes, boolean waits) {}
+    record Image(String origin, String target, byte[] bytes, boolean waits) {
+        /** Whether it has what no other chip can do: compilers leave that out of images for families and in PTX. */
+        boolean hasOwnFeatures() {
+            return target.endsWith(OWN);
+        }
+    }
 
     /**
      * Targets whose images run on a device, best first: of exactly this chip with its own features, of its family, then
      * plain ones of the same major number.
      */
     static List<String> targets(int sm) {
-        List<String> targets = new ArrayList<>(List.of("sm_" + sm + "a"));
+        List<String> targets = new ArrayList<>(List.of("sm_" + sm + OWN));
         int least = sm / 10 * 10;
         for (int s = sm; s >= least; s--) {
             targets.add("sm_" + s + "f");
@@ -85,17 +95,17 @@ final class Images {
         }
         List<String> targets = targets(sm);
         for (String target : targets) {
-            Image image = read(module + "." + target + ".cubin", sm >= WAITING_SM);
+            Image image = read(module + "." + target + ".cubin", target, sm >= WAITING_SM);
             if (image != null) {
                 return image;
             }
         }
         RuntimeCompiler.Result compiled = compiler.compile(module, sm);
         if (compiled instanceof RuntimeCompiler.Compiled(String origin, byte[] cubin)) {
-            return new Image(origin, cubin, sm >= WAITING_SM);
+            return new Image(origin, RuntimeCompiler.target(sm), cubin, sm >= WAITING_SM);
         }
         String name = module + "." + PTX + ".ptx";
-        Image ptx = read(name, false);
+        Image ptx = read(name, PTX, false);
         if (ptx != null && toolkit(ptx) <= driverVersion) {
             return ptx;
         }
@@ -118,9 +128,11 @@ final class Images {
         return m.find() ? 1000 * Integer.parseInt(m.group(1)) + 10 * Integer.parseInt(m.group(2)) : 0;
     }
 
-    private @Nullable Image read(String file, boolean waits) {
+    private @Nullable Image read(String file, String target, boolean waits) {
         byte[] bytes = bytes(file);
-        return bytes == null ? null : new Image((folder.isEmpty() ? RESOURCES : folder + "/") + file, bytes, waits);
+        return bytes == null
+                ? null
+                : new Image((folder.isEmpty() ? RESOURCES : folder + "/") + file, target, bytes, waits);
     }
 
     private byte @Nullable [] bytes(String file) {
@@ -155,12 +167,34 @@ final class Images {
         });
     }
 
-    /** Which images a device loads, shown by one of them, for people. */
-    String describe() {
+    private boolean hasOwnFeatures(String module) {
         try {
-            return "images for sm_" + sm + ": as " + of("plain").origin();
+            return of(module).hasOwnFeatures();
         } catch (UnsupportedOpException e) {
-            return "images for sm_" + sm + ": none: " + e.getMessage();
+            return false;
         }
+    }
+
+    /** Which images a device loads, shown by one of them, and what is slower for want of another, for people. */
+    String describe() {
+        String subject = "images for sm_" + sm + ": ";
+        try {
+            String lacking = lacking();
+            return subject + "as " + of("plain").origin() + (lacking.isEmpty() ? "" : "; " + lacking);
+        } catch (UnsupportedOpException e) {
+            return subject + "none: " + e.getMessage();
+        }
+    }
+
+    /** What runs slower because images are not for exactly this chip; empty if nothing does. */
+    String lacking() {
+        String own = "sm_" + sm + OWN;
+        List<String> without = Chip.ownModules(sm).stream()
+                .filter(module -> !hasOwnFeatures(module))
+                .toList();
+        return without.isEmpty()
+                ? ""
+                : "slower kernels multiply many tokens: products of warpgroups need images for " + own + ", which "
+                        + String.join(", ", without) + (without.size() == 1 ? " lacks" : " lack");
     }
 }

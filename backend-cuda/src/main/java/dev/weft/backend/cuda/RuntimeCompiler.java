@@ -1,6 +1,7 @@
 package dev.weft.backend.cuda;
 
 import dev.weft.UnsupportedOpException;
+import dev.weft.backend.cuda.kernel.Chip;
 import java.util.ArrayList;
 import java.util.HashMap;
 import java.util.List;
@@ -89,9 +90,13 @@ final class RuntimeCompiler {
         };
     }
 
+    /** What is compiled for a chip: products of warpgroups are among Hopper's own features. */
+    static String target(int sm) {
+        return "sm_" + sm + (Chip.ownModules(sm).isEmpty() ? "" : "a");
+    }
+
     private Result compile(NvrtcLibrary nvrtc, KernelSources texts, String module, int sm) {
-        // products of warpgroups are among the chip's own features
-        String target = "sm_" + sm + (sm == 90 ? "a" : "");
+        String target = target(sm);
         List<String> options = new ArrayList<>(OPTIONS);
         options.add("--gpu-architecture=" + target);
         String origin = module + " for " + target + " by NVRTC " + DriverLibrary.text(nvrtc.version());

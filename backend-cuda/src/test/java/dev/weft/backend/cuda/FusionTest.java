@@ -15,6 +15,7 @@ import dev.weft.op.Compress;
 import dev.weft.op.EntryForm;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.FakeQuantize;
+import dev.weft.op.GroupedGemm;
 import dev.weft.op.Hadamard;
 import dev.weft.op.HeadNorm;
 import dev.weft.op.HyperPost;
@@ -140,14 +141,31 @@ class FusionTest {
         assertThat(kernels(rows)).isEqualTo(2);
     }
 
+    @ParameterizedTest
+    @CsvSource({
+        "1, 256, F8_E4M3",
+        "17, 256, F8_E4M3",
+        "72, 256, BF16",
+        "72, 128, F8_E4M3",
+        "20, 192, BF16",
+        "0, 128, F8_E4M3"
+    })
+    void groupedProductsThatAreQuantised(long rows, long outputs, DType weights) {
+        TensorType w = weights == DType.BF16 ? TensorType.of(DType.BF16, 2, outputs, 256) : fp8(2, outputs, 256);
+        Value y = g.node(new GroupedGemm(DType.BF16), input("x", DType.BF16, 2, 256), g.weight("a", w));
+        Value flat = g.reshape(y, rowsOf(DType.BF16, 2 * outputs).shape());
+        g.output("z", g.gemm(quantised(flat), g.weight("b", fp8(70, 2 * outputs)), DType.BF16));
+        assertThat(kernels(rows)).isEqualTo(1);
+    }
+
     private static TensorType fp8(long... dims) {
         return new TensorType(DType.F8_E4M3, Shape.of(dims), Scaling.FP8_BLOCK_128);
     }
 
     @ParameterizedTest
-    @CsvSource({"1, false", "8, false", "9, false", "0, false", "3, true"})
+    @CsvSource({"1, false", "8, false", "9, false", "0, false", "3, true", "40, false"})
     void expertsFromGateToSum(long rows, boolean hashed) {
-        int experts = 12;
+        int experts = 11;
         Value logits = input("logits", DType.F32, experts);
         MoeGate gate = new MoeGate(3, MoeGate.Score.SQRT_SOFTPLUS, hashed, 1.5f);
         List<Value> routed = hashed
@@ -182,7 +200,16 @@ class FusionTest {
     }
 
     @ParameterizedTest
-    @CsvSource({"BF16, 1, 64", "BF16, 7, 1280", "BF16, 8, 64", "F32, 3, 320", "BF16, 0, 64"})
+    @CsvSource({
+        "BF16, 1, 64",
+        "BF16, 7, 1280",
+        "BF16, 8, 64",
+        "F32, 3, 320",
+        "BF16, 0, 64",
+        "BF16, 21, 1280",
+        "F32, 17, 72",
+        "BF16, 72, 320"
+    })
     void fromOneSublayerIntoTheNext(DType flow, long rows, long width) {
         Value streams = input("streams", flow, 4, width);
         Value summed = g.node(
@@ -201,6 +228,22 @@ class FusionTest {
         c.set("positions", IntStream.range(0, 3 * n).map(i -> 3 * n - 1 - i).toArray());
         // into two sublayers
         assertThat((n > 0 ? c.withNan() : c).run(Map.of("rows", rows))).isEqualTo(2);
+    }
+
+    /** Behind the last layer comes no entry. */
+    @ParameterizedTest
+    @CsvSource({"BF16, 1, 1280", "F32, 2, 72", "BF16, 13, 320", "BF16, 0, 64"})
+    void outOfTheLastLayer(DType flow, long rows, long width) {
+        Value summed = g.node(
+                new MoeCombine(),
+                g.input("y", TensorType.of(flow, Shape.of(rows().times(3), Dim.fixed(width)))),
+                g.input("positions", TensorType.of(DType.I32, Shape.of(rows().times(3)))),
+                input("shared", flow, width));
+        g.output("out", exit("last", summed, input("streams", flow, 4, width), width));
+        int n = Math.toIntExact(rows);
+        FusedComparison c = new FusedComparison(weft.device("cuda:0"), g.build());
+        c.set("positions", IntStream.range(0, 3 * n).map(i -> 3 * n - 1 - i).toArray());
+        assertThat((n > 0 ? c.withNan() : c).run(Map.of("rows", rows))).isEqualTo(1);
     }
 
     private Value exit(String name, Value y, Value streams, long width) {

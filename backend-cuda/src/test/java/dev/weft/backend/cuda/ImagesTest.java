@@ -24,8 +24,12 @@ class ImagesTest {
     private Path folder;
 
     private void put(String target, String text) throws IOException {
+        put("gemm", target, text);
+    }
+
+    private void put(String module, String target, String text) throws IOException {
         String ending = target.startsWith("compute") ? ".ptx" : ".cubin";
-        Files.writeString(folder.resolve("gemm." + target + ending), text);
+        Files.writeString(folder.resolve(module + "." + target + ending), text);
     }
 
     private Images images(int sm) {
@@ -51,6 +55,35 @@ class ImagesTest {
             put(target, target);
         }
         assertThat(images(sm).of("gemm").bytes()).asString().isEqualTo(expected);
+    }
+
+    /** A Hopper without its own images runs, and is told what it lacks; other chips have nothing of their own. */
+    @ParameterizedTest
+    @CsvSource(delimiter = ';', textBlock = """
+        90;  sm_90a;     ''
+        90;  sm_90;      slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, gemm_wgmma_quantized, limits lack
+        90;  compute_80; slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, gemm_wgmma_quantized, limits lack
+        80;  compute_80; ''
+        89;  sm_80;      ''
+        100; compute_80; ''
+        120; sm_120f;    ''
+        """)
+    void whatRunsSlowerForWantOfAnImageIsSaid(int sm, String target, String lacking) throws IOException {
+        for (String module :
+                new String[] {"plain", "gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", "limits"}) {
+            put(module, target, "");
+        }
+        assertThat(images(sm).lacking()).isEqualTo(lacking);
+        assertThat(images(sm).describe()).contains("plain." + target).endsWith(lacking);
+    }
+
+    @Test
+    void oneModuleWithoutItsImageIsNamed() throws IOException {
+        put("gemm_wgmma", "sm_90a", "");
+        put("gemm_together_wgmma", "compute_80", "");
+        put("gemm_wgmma_quantized", "sm_90a", "");
+        put("limits", "sm_90a", "");
+        assertThat(images(90).lacking()).endsWith("for sm_90a, which gemm_together_wgmma lacks");
     }
 
     @Test

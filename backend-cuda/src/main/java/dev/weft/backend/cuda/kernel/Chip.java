@@ -1,5 +1,7 @@
 package dev.weft.backend.cuda.kernel;
 
+import java.util.List;
+
 /**
  * What kernels need to know of a device. Ways ask for abilities, not for version numbers.
  *
@@ -9,13 +11,22 @@ package dev.weft.backend.cuda.kernel;
  * @param cacheBytes size of the L2 cache
  */
 public record Chip(int sm, int multiprocessors, int sharedBytes, long cacheBytes) {
+    private static final int HOPPER = 90;
+
     /** {@code mma.sync} on BF16 and {@code cp.async}. */
     public boolean hasBf16Mma() {
         return sm >= 80;
     }
 
-    /** Products of warpgroups, which Hopper alone has. */
+    /** Products of warpgroups, which Hopper alone has; an image must have them too, see {@link Emit#hasOwnFeatures}. */
     public boolean hasWgmma() {
-        return sm == 90;
+        return sm == HOPPER;
+    }
+
+    /** Kernel files with code that is compiled for exactly a chip of this kind and for no other. */
+    public static List<String> ownModules(int sm) {
+        return sm == HOPPER
+                ? List.of("gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", "limits")
+                : List.of();
     }
 }

@@ -15,6 +15,12 @@ public interface Emit {
     Chip chip();
 
     /**
+     * Whether the image of a module that is loaded is one for exactly this chip. Others, and PTX, lack what no other chip has,
+     * such as products of warpgroups, whatever the device could do.
+     */
+    boolean hasOwnFeatures(String module);
+
+    /**
      * Appends a launch; an empty grid launches nothing.
      *
      * @param module file of {@code native/cuda/kernels} without its ending

@@ -20,6 +20,7 @@ import dev.weft.op.SparseAttention;
 import dev.weft.op.SwiGlu;
 import dev.weft.spi.KernelArguments;
 import dev.weft.spi.NodeGroup;
+import java.util.ArrayList;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -39,7 +40,9 @@ public final class Fusions {
             List.of(MoeCombine.class, HyperPost.class, HyperPre.class, RmsNorm.class),
             List.of(HyperPost.class, HyperPre.class, RmsNorm.class),
             List.of(HyperPre.class, RmsNorm.class),
+            List.of(MoeCombine.class, HyperPost.class),
             List.of(SwiGlu.class, Quantize.class, ExpertGemm.class),
+            List.of(GroupedGemm.class, Quantize.class, Gemm.class),
             List.of(RmsNorm.class, Rotary.class, FakeQuantize.class),
             List.of(Rotary.class, Hadamard.class, FakeQuantize.class),
             List.of(SparseAttention.class, Rotary.class),
@@ -52,7 +55,7 @@ public final class Fusions {
             List.of(Quantize.class, Gemm.class));
 
     /** Operators whose only kernel may take part. */
-    private static final Set<Class<? extends Op>> SIMPLE_ALONE = Set.of(RingWrite.class, MoeDispatch.class);
+    private static final Set<Class<? extends Op>> SIMPLE_ALONE = Set.of(RingWrite.class);
 
     private static final String ROWS = "rows";
     private static final String GEMMS = "gemms";
@@ -60,10 +63,10 @@ public final class Fusions {
     /** Most parts of a launch. */
     private static final int MOST_PARTS = 8;
 
-    /** Most pairs of row and choice that one block distributes, and most rows that it chooses for. */
+    /** Most pairs of row and choice that one block distributes, and most rows. */
     private static final long MOST_PAIRS = RowsTogether.THREADS;
 
-    private static final long MOST_GATE_ROWS = 8;
+    private static final long MOST_ROWS_OF_A_BLOCK = 8;
 
     private Fusions() {}
 
@@ -101,7 +104,7 @@ public final class Fusions {
         if (first instanceof SparseAttention && group.members().size() == 2 && keepsRows(group, List.of(0, 1))) {
             return Optional.of(new GroupWay(name(group, chains), Fusions::attention));
         }
-        if (first instanceof Quantize || first instanceof SwiGlu) {
+        if (first instanceof Quantize || first instanceof SwiGlu || first instanceof GroupedGemm) {
             return QuantizedGemm.of(group).map(q -> new GroupWay(name(group, chains), q::emit));
         }
         return HyperChain.of(group).map(c -> new GroupWay(name(group, chains), c::emit));
@@ -151,11 +154,12 @@ public final class Fusions {
 
     private static void rows(GroupEmit e, List<List<Integer>> chains) {
         RowsTogether rows = new RowsTogether(e);
+        List<Integer> later = new ArrayList<>();
         for (List<Integer> chain : chains) {
             Emit first = e.member(chain.getFirst());
             RowPart kind = RowPart.of(first.op().op()).orElseThrow();
             if (kind == RowPart.GATE || kind == RowPart.DISPATCH) {
-                routing(e, rows, chain);
+                routing(e, rows, chain, later);
                 continue;
             }
             KernelArguments a = first.arguments();
@@ -163,20 +167,33 @@ public final class Fusions {
             chain.forEach(m -> parts.then(m, RowPart.of(e.member(m).op().op()).orElseThrow()));
         }
         rows.launch();
+        later.forEach(e::alone);
     }
 
-    /** One block for all rows if they are few; otherwise gate and distribution keep their launches. */
-    private static void routing(GroupEmit e, RowsTogether rows, List<Integer> chain) {
-        KernelArguments last = e.member(chain.getLast()).arguments();
-        boolean distributes = e.member(chain.getLast()).op().op() instanceof MoeDispatch;
-        long count = distributes ? last.dim(1, 0) : last.dim(0, 0);
-        long pairs = distributes ? last.elements(1) : 0;
-        if (count > MOST_GATE_ROWS || pairs > MOST_PAIRS) {
-            chain.forEach(e::alone);
-            return;
+    /** One block for choice and distribution if rows are few; otherwise the distribution has a launch of its own, later. */
+    private static void routing(GroupEmit e, RowsTogether rows, List<Integer> chain, List<Integer> later) {
+        int last = chain.getLast();
+        KernelArguments a = e.member(last).arguments();
+        boolean distributes = e.member(last).op().op() instanceof MoeDispatch;
+        if (!distributes) {
+            rows.chain(a.dim(0, 0), 1).then(last, RowPart.GATE);
+        } else if (a.elements(1) <= MOST_PAIRS && isOneBlock(e, chain, a.dim(1, 0))) {
+            RowsTogether.Chain parts = rows.inOneBlock(a.dim(1, 0));
+            chain.forEach(m -> parts.then(m, RowPart.of(e.member(m).op().op()).orElseThrow()));
+        } else {
+            chain.subList(0, chain.size() - 1)
+                    .forEach(m -> rows.chain(a.dim(1, 0), 1).then(m, RowPart.GATE));
+            later.add(last);
         }
-        RowsTogether.Chain parts = distributes ? rows.inOneBlock(count) : rows.chain(count, 1);
-        chain.forEach(m -> parts.then(m, RowPart.of(e.member(m).op().op()).orElseThrow()));
+    }
+
+    /** Whether one block can choose for the rows, in a chain with a choice, and distribute them. */
+    private static boolean isOneBlock(GroupEmit e, List<Integer> chain, long rows) {
+        if (chain.size() == 1) {
+            return rows <= MOST_ROWS_OF_A_BLOCK;
+        }
+        KernelArguments gate = e.member(chain.getFirst()).arguments();
+        return RoutingOps.isOneBlock(rows, gate.dim(0, 1), gate.dim(gate.count() - 1, 1));
     }
 
     /** The lists, then merging of their splits and rotation. */
@@ -195,15 +212,21 @@ public final class Fusions {
         rows.launch();
     }
 
-    /** Products with few tokens in one launch, those with many in another; what neither kernel takes runs alone. */
+    /**
+     * Products with few tokens in one launch, those with many in another; what neither kernel takes runs alone. Beside experts,
+     * whose weights take the time, a product with some more tokens counts as one with few: what it reads again is in the cache.
+     */
     private static void gemms(GroupEmit e, NodeGroup group) {
         GemmsTogether few = new GemmsTogether(e, "gemm_together");
-        GemmsTogether many = new GemmsTogether(e, "gemm_together_wgmma");
+        String wgmma = "gemm_together_wgmma";
+        GemmsTogether many = new GemmsTogether(e, wgmma);
+        boolean hasExperts = ops(group).anyMatch(ExpertGemm.class::isInstance);
         for (int m = 0; m < group.members().size(); m++) {
             Emit member = e.member(m);
             TensorCoreGemm.Product product = TensorCoreGemm.product(member.op().op());
-            Optional<TensorCoreGemm.Few> decode = TensorCoreGemm.few(member, product);
-            Optional<TensorCoreGemm.Many> tiles = TensorCoreGemm.many(member, product);
+            Optional<TensorCoreGemm.Few> decode = TensorCoreGemm.few(member, product, hasExperts);
+            Optional<TensorCoreGemm.Many> tiles =
+                    decode.isPresent() ? Optional.empty() : TensorCoreGemm.many(member, product, wgmma);
             if (decode.isPresent()) {
                 TensorCoreGemm.Few f = decode.get();
                 few.add(m, product, f.grid(), f.isTall(), f.sharedBytes());

@@ -14,25 +14,32 @@ import java.util.stream.IntStream;
 
 /**
  * From a sublayer into the next: sum over experts, exit of the hyper-connection, and the next one's entry with norm and
- * quantiser. Two launches, since what follows the projection needs the sums of all its chunks.
+ * quantiser. Two launches, since what follows the projection needs the sums of all its chunks. Behind the last layer sum and
+ * exit are one.
  *
  * @param combine which member is MoeCombine, {@link #ABSENT} if none
  * @param post which is HyperPost, or none
- * @param entry which is HyperPre
- * @param norm which is RmsNorm
+ * @param entry which is HyperPre, or none
+ * @param norm which is RmsNorm, or none
  * @param quantize which is Quantize, or none
  */
 record HyperChain(int combine, int post, int entry, int norm, int quantize) {
     private static final int ABSENT = -1;
 
-    /** Most choices of a row that {@code hyper_enter} adds up. */
-    private static final long MOST_CHOICES = 64;
+    /** Most choices of a block's rows that {@code hyper_enter} adds up; known to the kernel. */
+    private static final long MOST_PLACES = 64;
+
+    /** Rows of a block where there are more than a few. */
+    private static final long SOME = 8;
 
     /** Streams are moved in runs of so many values. */
     private static final long RUN = 8;
 
-    /** Blocks that share the coefficients of a chunk; known to the kernel. */
-    private static final int GROUPS = 4;
+    /** Most blocks that share the coefficients of a chunk. */
+    private static final long MOST_GROUPS = 4;
+
+    /** Blocks of {@code hyper_enter} for each multiprocessor that are enough to share no more. */
+    private static final int BLOCKS_EACH = 2;
 
     /** The chain that a group is; empty if it is none. */
     static Optional<HyperChain> of(NodeGroup group) {
@@ -56,10 +63,17 @@ record HyperChain(int combine, int post, int entry, int norm, int quantize) {
         long found = IntStream.of(combine, post, entry, norm, quantize)
                 .filter(i -> i != ABSENT)
                 .count();
-        if (found != group.members().size() || entry == ABSENT || norm == ABSENT) {
+        boolean enters = entry != ABSENT && norm != ABSENT;
+        boolean leaves = combine != ABSENT && post != ABSENT && entry == ABSENT && norm == ABSENT;
+        if (found != group.members().size() || !enters && !leaves) {
             return false;
         }
-        var streams = group.members().get(entry).instance().inputs().getFirst().shape();
+        var streams = group.members()
+                .get(enters ? entry : post)
+                .instance()
+                .inputs()
+                .get(enters ? 0 : 1)
+                .shape();
         // the sum over experts goes on in registers: nobody else may want it
         boolean isHidden = combine == ABSENT
                 || group.inner().contains(group.members().get(combine).result(0));
@@ -67,28 +81,42 @@ record HyperChain(int combine, int post, int entry, int norm, int quantize) {
     }
 
     void emit(GroupEmit e) {
-        KernelArguments a = e.member(entry).arguments();
-        long rows = a.dim(0, 0);
+        KernelArguments streams = e.member(entry == ABSENT ? post : entry).arguments();
+        long rows = entry == ABSENT ? streams.dim(1, 0) : streams.dim(0, 0);
         if (rows == 0) {
             return;
         }
-        if (post != ABSENT && HyperOps.isFew(rows) && choices(e, rows) <= MOST_CHOICES) {
-            enter(e, rows * HyperOps.chunks(a));
+        long height = HyperOps.isFew(rows) ? 1 : SOME;
+        if (post != ABSENT && !HyperOps.isMany(rows) && height * choices(e, rows) <= MOST_PLACES) {
+            enter(e, rows, height);
         } else {
             IntStream.of(combine, post).filter(m -> m != ABSENT).forEach(e::alone);
-            HyperOps.project(e.member(entry));
+            if (entry != ABSENT) {
+                HyperOps.project(e.member(entry));
+            }
         }
-        finish(e, rows);
+        if (entry != ABSENT) {
+            finish(e, rows);
+        }
     }
 
     private long choices(GroupEmit e, long rows) {
         return combine == ABSENT ? 0 : e.member(combine).arguments().dim(1, 0) / rows;
     }
 
-    private void enter(GroupEmit e, long chunks) {
-        List<Part> parts =
-                List.of(combine == ABSENT ? Part.NONE : Part.whole(combine), Part.whole(post), Part.whole(entry));
-        e.launch("hyper_enter", "hyper_enter", Grid.of(chunks * GROUPS), RowsTogether.THREADS, 0, parts);
+    private void enter(GroupEmit e, long rows, long height) {
+        Emit exit = e.member(post);
+        long length = exit.arguments().dim(1, 1) * exit.arguments().dim(1, 2);
+        long blocks = Math.ceilDiv(rows, height) * HyperOps.chunks(length);
+        long enough = (long) BLOCKS_EACH * exit.chip().multiprocessors();
+        long groups = entry == ABSENT ? 1 : Math.clamp(enough / blocks, 1, MOST_GROUPS);
+        List<Part> parts = List.of(
+                combine == ABSENT ? Part.NONE : Part.whole(combine),
+                Part.whole(post, height, groups),
+                entry == ABSENT ? Part.NONE : Part.whole(entry));
+        int bytes = Math.toIntExact(
+                height * HyperOps.CHUNK * exit.arguments().dtype(1).bits() / Byte.SIZE);
+        e.launch("hyper_enter", "hyper_enter", Grid.of(blocks * groups), RowsTogether.THREADS, bytes, parts);
     }
 
     /** The coefficients of the exit have blocks of their own, because their iterations take as long as the rest. */

@@ -23,7 +23,7 @@ final class HyperOps {
     private static final int MOST_MIXES = 127;
 
     /** Columns of a chunk of the projection. */
-    private static final int CHUNK = 1024;
+    static final int CHUNK = 1024;
 
     private static final int FEW_THREADS = 128;
 
@@ -114,9 +114,14 @@ final class HyperOps {
         return rows < SOME_ROWS;
     }
 
-    /** Chunks of a row of the projection of HyperPre. */
-    static long chunks(KernelArguments a) {
-        return Math.ceilDiv(a.dim(1, 1), (long) CHUNK);
+    /** Whether the projection is that of many rows, a block for all coefficients. */
+    static boolean isMany(long rows) {
+        return rows >= MANY_ROWS;
+    }
+
+    /** Chunks of the projection of a row's streams of {@code length} values. */
+    static long chunks(long length) {
+        return Math.ceilDiv(length, (long) CHUNK);
     }
 
     /** Writes the projection of HyperPre, whose rows are still to be finished. */
@@ -125,7 +130,7 @@ final class HyperOps {
         long rows = a.dim(0, 0);
         if (isFew(rows)) {
             projectFew(e);
-        } else if (rows < MANY_ROWS) {
+        } else if (!isMany(rows)) {
             projectTiles(e, "hyper_project_some", MIXES / 4);
         } else {
             projectTiles(e, "hyper_project_many", MIXES);
@@ -139,7 +144,7 @@ final class HyperOps {
 
     private static void projectFew(Emit e) {
         KernelArguments a = e.arguments();
-        long warps = a.dim(0, 0) * Math.ceilDiv(a.dim(1, 1), (long) CHUNK) * (a.dim(1, 0) + 1);
+        long warps = a.dim(0, 0) * chunks(a.dim(1, 1)) * (a.dim(1, 0) + 1);
         e.launch("hyper_project", "hyper_project_few", Grid.covering(warps * WARP, FEW_THREADS), FEW_THREADS, 0);
     }
 
@@ -148,7 +153,7 @@ final class HyperOps {
         KernelArguments a = e.arguments();
         long rowTiles = Math.ceilDiv(a.dim(0, 0), (long) ROW_TILE);
         long warps = Math.min(rowTiles, MOST_WARPS);
-        long chunks = Math.ceilDiv(a.dim(1, 1), (long) CHUNK);
+        long chunks = chunks(a.dim(1, 1));
         Grid grid = Grid.of(chunks * (MIXES / tile) * Math.ceilDiv(rowTiles, warps));
         e.launch("hyper_project", function, grid, (int) warps * WARP, tile * MIX_BYTES);
     }

@@ -122,14 +122,11 @@ final class IndexOps {
     private static void pickWide(Emit e, long first, long count, long capacity) {
         long offset = wideOffset(e.op());
         Grid parts = Grid.of(Math.ceilDiv(capacity, SelectOps.PART), count);
-        e.launch("index_mma", "index_wide_count", parts, PICK_THREADS, 0, first, capacity, offset);
-        e.launch("index_mma", "index_wide_gather", parts, PICK_THREADS, 0, first, capacity, offset);
-        int sorted = powerOfTwo(topK(e.op()));
-        int bytes = sorted * Long.BYTES;
-        e.launch("index_mma", "index_wide_picks", Grid.of(count), PICK_THREADS, bytes, first, capacity, offset, sorted);
+        e.launch("index_mma", "index_wide_parts", parts, PICK_THREADS, 0, first, capacity, offset);
+        e.launch("index_mma", "index_wide_picks", Grid.of(count), PICK_THREADS, 0, first, capacity, offset);
     }
 
-    /** Whether the entries of a row are too many for one block, and the picks few enough for one to sort. */
+    /** Whether the entries of a row are too many for one block, and the picks few beside them. */
     private static boolean isWide(OpInstance op) {
         return needsScores(op) && capacity(op) > SelectOps.PART && topK(op) <= SelectOps.MOST_SORTED;
     }
@@ -141,11 +138,6 @@ final class IndexOps {
 
     private static long wideBytes(OpInstance op) {
         return isWide(op) ? keptRows(op, Short.BYTES) * SelectOps.wideRowBytes(capacity(op), topK(op)) : 0;
-    }
-
-    /** The least power of two that is not below {@code n}. */
-    private static int powerOfTwo(int n) {
-        return n == 1 ? 1 : 2 * Integer.highestOneBit(n - 1);
     }
 
     /** The keys of a block, and twice the queries of a row and their weights. */

@@ -1,6 +1,8 @@
 package dev.weft.backend.cuda.kernel;
 
 import dev.weft.DType;
+import dev.weft.op.GroupedGemm;
+import dev.weft.op.OpInstance;
 import dev.weft.op.Quantize;
 import dev.weft.op.SwiGlu;
 import dev.weft.spi.KernelArguments;
@@ -11,12 +13,22 @@ import java.util.stream.IntStream;
 
 /**
  * A product of few tokens that its blocks quantise themselves, with the gated activation where that comes before: [SwiGlu],
- * Quantize, Gemm or ExpertGemm. With more tokens each runs alone, since every block would quantise them anew.
+ * Quantize, Gemm or ExpertGemm. With more tokens each runs alone, since every block would quantise them anew; if a grouped
+ * product comes before, its blocks then quantise what they make.
  *
  * @param gemm which member is the product; the quantiser is before it
- * @param activates whether there is an activation, as the first member
+ * @param first what the first member is
  */
-record QuantizedGemm(int gemm, boolean activates) {
+record QuantizedGemm(int gemm, First first) {
+    /** What comes before quantiser and product. */
+    enum First {
+        NOTHING,
+        ACTIVATION,
+        GROUPED
+    }
+
+    private static final String AFTER_GROUPED = "gemm_wgmma_quantized";
+
     /** Bytes between the codes of tokens in shared memory; known to the kernel. */
     private static final int GAP = 16;
 
@@ -33,9 +45,17 @@ record QuantizedGemm(int gemm, boolean activates) {
                 && product.instance().inputs().get(1).dtype() != DType.BF16
                 && product.instance().inputs().get(1).shape().dim(-1).maximum() % TensorCoreGemm.K_BLOCK == 0;
         return fits && isHidden
-                ? Optional.of(new QuantizedGemm(
-                        gemm, group.members().getFirst().instance().op() instanceof SwiGlu))
+                ? Optional.of(
+                        new QuantizedGemm(gemm, first(group.members().getFirst().instance())))
                 : Optional.empty();
+    }
+
+    private static First first(OpInstance instance) {
+        return switch (instance.op()) {
+            case SwiGlu op -> First.ACTIVATION;
+            case GroupedGemm op -> First.GROUPED;
+            default -> First.NOTHING;
+        };
     }
 
     void emit(GroupEmit e) {
@@ -44,17 +64,52 @@ record QuantizedGemm(int gemm, boolean activates) {
         if (a.elements(a.count() - 1) == 0) {
             return;
         }
+        if (first == First.GROUPED) {
+            if (emitGrouped(e)) {
+                e.alone(gemm);
+                return;
+            }
+            e.alone(0);
+        }
         TensorCoreGemm.Product kind = TensorCoreGemm.product(product.op().op());
-        Optional<TensorCoreGemm.Few> few = TensorCoreGemm.few(product, kind);
+        Optional<TensorCoreGemm.Few> few = TensorCoreGemm.few(product, kind, false);
         int codes = TensorCoreGemm.DECODE_TOKENS * (Math.toIntExact(a.dim(1, -1)) + GAP);
         if (few.isEmpty() || few.get().sharedBytes() + codes > product.chip().sharedBytes()) {
-            IntStream.rangeClosed(0, gemm).forEach(e::alone);
+            IntStream.rangeClosed(first == First.ACTIVATION ? 0 : gemm - 1, gemm)
+                    .forEach(e::alone);
             return;
         }
         TensorCoreGemm.Few f = few.get();
-        List<Part> parts =
-                List.of(Part.whole(gemm, kind.ordinal()), Part.whole(gemm - 1), activates ? Part.whole(0) : Part.NONE);
+        List<Part> parts = List.of(
+                Part.whole(gemm, kind.ordinal()),
+                Part.whole(gemm - 1),
+                first == First.ACTIVATION ? Part.whole(0) : Part.NONE);
         String function = "gemm_quantized" + f.rows() + "_" + TensorCoreGemm.name(a.dtype(1));
         e.launch("gemm_quantized", function, f.grid(), RowsTogether.THREADS, f.sharedBytes() + codes, parts);
+    }
+
+    /** Grouped product and quantiser in one launch; false if there is no kernel for it. */
+    private boolean emitGrouped(GroupEmit e) {
+        Emit grouped = e.member(0);
+        KernelArguments a = grouped.arguments();
+        boolean fits = a.dtype(0) == DType.BF16
+                && a.dtype(2) == DType.BF16
+                && a.dtype(1) != DType.F4_E2M1
+                && a.dim(1, 1) % TensorCoreGemm.K_BLOCK == 0;
+        if (!fits
+                || TensorCoreGemm.few(grouped, TensorCoreGemm.Product.GROUPED, false)
+                        .isPresent()) {
+            return false;
+        }
+        Optional<TensorCoreGemm.Many> many =
+                TensorCoreGemm.many(grouped, TensorCoreGemm.Product.GROUPED, AFTER_GROUPED);
+        many.ifPresent(m -> e.launch(
+                AFTER_GROUPED,
+                AFTER_GROUPED + m.tokens() + "_" + TensorCoreGemm.name(a.dtype(1)),
+                m.grid(),
+                RowsTogether.THREADS,
+                m.sharedBytes(),
+                List.of(Part.whole(0, TensorCoreGemm.Product.GROUPED.ordinal()), Part.whole(gemm - 1))));
+        return many.isPresent();
     }
 }

@@ -21,7 +21,7 @@ final class RoutingOps {
 
     /** Consecutive elements of a thread of the fast kernels. */
     private static final int RUN = 8;
-    /** Rows of y up to which each block of the combination looks for its own among all sources. */
+    /** Choices of all rows up to which each block of distribution and combination looks for its own among them. */
     private static final long FEW = 1024;
 
     private static final int STATIC_SHARED = 48 << 10;
@@ -34,10 +34,10 @@ final class RoutingOps {
                                     .attributes(RoutingOps::gateAttributes),
                             Way.simple("moe_gate", RoutingOps::simpleGate).attributes(RoutingOps::gateAttributes)),
             MoeDispatch.class,
-                    List.of(Way.simple("moe_dispatch", RoutingOps::dispatch).attributes(op -> {
-                        MoeDispatch dispatch = (MoeDispatch) op.op();
-                        return Attributes.of(dispatch.experts(), dispatch.first());
-                    })),
+                    List.of(
+                            Way.fast("moe_dispatch", RoutingOps::dispatch).attributes(RoutingOps::dispatchAttributes),
+                            Way.simple("moe_dispatch", RoutingOps::simpleDispatch)
+                                    .attributes(RoutingOps::dispatchAttributes)),
             MoePlaces.class,
                     List.of(Way.simple("moe_addresses", RoutingOps::addresses)
                             .attributes(RoutingOps::addressAttributes)),
@@ -59,9 +59,15 @@ final class RoutingOps {
         return Attributes.of(gate.topK(), gate.score().ordinal(), gate.hashed() ? 1 : 0, bits(gate.routeScale()));
     }
 
-    /** Shared memory of a block of the fast gate. */
+    /** Shared memory of a row of the fast gate; known to the kernel. */
     static int gateBytes(long experts, long k) {
-        return Math.toIntExact(experts * (Long.BYTES + Float.BYTES) + k * Integer.BYTES);
+        long words = experts * (Long.BYTES + Float.BYTES) + k * Integer.BYTES;
+        return Math.toIntExact(Math.ceilDiv(words, (long) Long.BYTES) * Long.BYTES);
+    }
+
+    /** Whether one block can choose for so many rows at once. */
+    static boolean isOneBlock(long rows, long experts, long k) {
+        return rows <= THREADS / WARP && rows * gateBytes(experts, k) <= STATIC_SHARED;
     }
 
     private static Optional<String> gateRefusal(OpInstance op) {
@@ -81,7 +87,23 @@ final class RoutingOps {
         e.launch("moe", "moe_gate_simple", Grid.covering(e.arguments().dim(0, 0), THREADS / WARP), THREADS, 0);
     }
 
+    private static Attributes dispatchAttributes(OpInstance op) {
+        MoeDispatch dispatch = (MoeDispatch) op.op();
+        return Attributes.of(dispatch.experts(), dispatch.first());
+    }
+
+    /** A block per pair looks at all of them: one launch as long as they are few. */
     private static void dispatch(Emit e) {
+        KernelArguments a = e.arguments();
+        long pairs = a.elements(1);
+        if (pairs <= FEW) {
+            e.launch("moe_fast", "moe_dispatch", Grid.of(Math.max(pairs, a.dim(6, 0))), THREADS, 0);
+        } else {
+            simpleDispatch(e);
+        }
+    }
+
+    private static void simpleDispatch(Emit e) {
         KernelArguments a = e.arguments();
         e.launch("moe", "moe_order", Grid.of(a.dim(6, 0)), THREADS, 0);
         e.launch("moe", "moe_copy", Grid.of(a.dim(3, 0)), THREADS, 0);

@@ -68,11 +68,20 @@ enum RowPart {
         return this == COMPRESS ? new long[] {CacheOps.groups(op)} : new long[0];
     }
 
+    /** Of a block that has one row, or all if it can. */
+    private static int gateBytes(KernelArguments a) {
+        long rows = a.dim(0, 0);
+        long experts = a.dim(0, 1);
+        long k = a.dim(a.count() - 1, 1);
+        int each = RoutingOps.gateBytes(experts, k);
+        return RoutingOps.isOneBlock(rows, experts, k) ? (int) Math.max(1, rows) * each : each;
+    }
+
     /** Shared memory of a block. */
     int sharedBytes(OpInstance op, KernelArguments a) {
         return switch (this) {
             case COMPRESS -> CacheOps.compressBytes(op);
-            case GATE -> RoutingOps.gateBytes(a.dim(0, 1), a.dim(a.count() - 1, 1));
+            case GATE -> gateBytes(a);
             case DISPATCH -> Math.toIntExact(a.elements(1) * Integer.BYTES);
             default -> 0;
         };

@@ -18,11 +18,8 @@ final class SelectOps {
     /** Most values that a block sorts. */
     static final int MOST_SORTED = 2048;
 
-    /** Entries of a part of a wide row, bins of its counts, and the most candidates that are written down of a row. */
+    /** Entries of a part of a wide row; known to the kernels. */
     static final int PART = 16384;
-
-    private static final int BINS = 2048;
-    private static final int CANDIDATES = 8192;
 
     static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of(
             Softmax.class,
@@ -73,8 +70,7 @@ final class SelectOps {
 
     /** Workspace of a row that several blocks choose from. */
     static long wideRowBytes(long columns, long k) {
-        long counts = Math.ceilDiv(columns, (long) PART) * BINS * Integer.BYTES;
-        return counts + (1L + k + CANDIDATES) * Long.BYTES;
+        return Math.ceilDiv(columns, (long) PART) * Math.min(k, PART) * Long.BYTES;
     }
 
     private static void topK(Emit e) {
@@ -84,8 +80,7 @@ final class SelectOps {
         if (parts == 1) {
             e.launch("select_fast", "top_k_rows", Grid.of(rows), WIDE_THREADS, sharedBytes);
         } else {
-            e.launch("select_fast", "top_k_count", Grid.of(rows * parts), WIDE_THREADS, 0);
-            e.launch("select_fast", "top_k_gather", Grid.of(rows * parts), WIDE_THREADS, 0);
+            e.launch("select_fast", "top_k_parts", Grid.of(rows * parts), WIDE_THREADS, 0);
             e.launch("select_fast", "top_k_pick", Grid.of(rows), WIDE_THREADS, sharedBytes);
         }
     }

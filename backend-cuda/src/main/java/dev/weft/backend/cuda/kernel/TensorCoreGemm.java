@@ -33,12 +33,16 @@ final class TensorCoreGemm {
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
     private static final int FEW = 2 * DECODE_TOKENS;
 
+    /** As {@link #FEW}, of a product in one launch with those of experts. */
+    private static final int FEW_BESIDE_EXPERTS = 16 * DECODE_TOKENS;
+
     private static final int TILE_ROWS = 256;
     private static final int TILE_TOKENS = 64;
     private static final int TILE_STAGES = 3;
     private static final int TILE_BYTES = THREADS * (TILE_STAGES + 1) * 4 * VECTOR_BITS / 8
             + 2 * TILE_TOKENS * (K_BLOCK * Short.BYTES + Integer.BYTES);
 
+    private static final String WGMMA = "gemm_wgmma";
     private static final int WGMMA_ROWS = 128;
     private static final int WGMMA_STAGES = 4;
     /** Tokens of a block: the tile that experts with few rows do not leave half empty, and the one that reuses weights. */
@@ -78,15 +82,15 @@ final class TensorCoreGemm {
             simple.emit(e);
             return;
         }
-        Optional<Few> few = few(e, product);
+        Optional<Few> few = few(e, product, false);
         if (few.isPresent()) {
             Few f = few.get();
             launch(e, product, "gemm_decode", "gemm_decode" + f.rows(), f.grid(), f.sharedBytes());
             return;
         }
-        many(e, product)
+        many(e, product, WGMMA)
                 .ifPresentOrElse(
-                        m -> launch(e, product, "gemm_wgmma", "gemm_wgmma" + m.tokens(), m.grid(), m.sharedBytes()),
+                        m -> launch(e, product, WGMMA, "gemm_wgmma" + m.tokens(), m.grid(), m.sharedBytes()),
                         () -> launch(
                                 e,
                                 product,
@@ -109,10 +113,13 @@ final class TensorCoreGemm {
         }
     }
 
-    /** The launch of {@code gemm_wgmma} for a call; empty if there are no products of warpgroups, or rows at odd addresses. */
-    static Optional<Many> many(Emit e, Product product) {
+    /**
+     * The launch of products of warpgroups for a call; empty if the device or the image of the module has none, or rows are at
+     * odd addresses.
+     */
+    static Optional<Many> many(Emit e, Product product, String module) {
         KernelArguments a = e.arguments();
-        if (!e.chip().hasWgmma() || !isAligned(a, 0) || !isAligned(a, 1)) {
+        if (!e.chip().hasWgmma() || !isAligned(a, 0) || !isAligned(a, 1) || !e.hasOwnFeatures(module)) {
             return Optional.empty();
         }
         int tokens = tokens(a) <= WGMMA_FEW * matrices(a, product) ? WGMMA_FEW : WGMMA_MANY;
@@ -132,14 +139,18 @@ final class TensorCoreGemm {
         }
     }
 
-    /** The launch of {@code gemm_decode} for a call; empty if it has too many tokens, or rows at odd addresses. */
-    static Optional<Few> few(Emit e, Product product) {
+    /**
+     * The launch of {@code gemm_decode} for a call; empty if it has too many tokens, or rows at odd addresses.
+     *
+     * @param besideExperts whether products of experts are in the same launch
+     */
+    static Optional<Few> few(Emit e, Product product, boolean besideExperts) {
         KernelArguments a = e.arguments();
         int rows = decodeRows(e, product);
         int bytes = decodeBytes(a, rows);
         return isAligned(a, 0)
                         && isAligned(a, 1)
-                        && isFew(a, product)
+                        && isFew(a, product, besideExperts)
                         && bytes <= e.chip().sharedBytes()
                 ? Optional.of(new Few(rows, grid(a, product, rows, DECODE_TOKENS), bytes))
                 : Optional.empty();
@@ -158,9 +169,10 @@ final class TensorCoreGemm {
                 && a.pitch(i) * a.dtype(i).bits() % VECTOR_BITS == 0;
     }
 
-    private static boolean isFew(KernelArguments a, Product product) {
+    private static boolean isFew(KernelArguments a, Product product, boolean besideExperts) {
         // experts share their rows unevenly; where many fall to one, its tiles find the weights in the cache
-        return tokens(a) <= matrices(a, product) * (product == Product.EXPERTS ? DECODE_TOKENS : FEW);
+        int most = product == Product.EXPERTS ? DECODE_TOKENS : besideExperts ? FEW_BESIDE_EXPERTS : FEW;
+        return tokens(a) <= matrices(a, product) * most;
     }
 
     private static long matrices(KernelArguments a, Product product) {

@@ -26,8 +26,14 @@ class GemmOpsTest {
 
     private record Launched(String function, Grid grid, int sharedBytes) {}
 
-    private record Recorder(OpInstance op, KernelArguments arguments, Chip chip, List<Launched> launches)
+    private record Recorder(
+            OpInstance op, KernelArguments arguments, Chip chip, boolean hasOwnFeatures, List<Launched> launches)
             implements Emit {
+        @Override
+        public boolean hasOwnFeatures(String module) {
+            return hasOwnFeatures;
+        }
+
         @Override
         public void launch(String module, String function, Grid grid, int threads, int sharedBytes, long... words) {
             launches.add(new Launched(function, grid, sharedBytes));
@@ -60,12 +66,16 @@ class GemmOpsTest {
 
     /** The one launch of an instance at its largest extents, operands at the given distance from a whole vector. */
     private static Launched launch(OpInstance op, Chip chip, long offset) {
+        return launch(op, chip, offset, true);
+    }
+
+    private static Launched launch(OpInstance op, Chip chip, long offset, boolean hasOwnFeatures) {
         try (Arena arena = Arena.ofConfined()) {
             KernelArguments arguments = new KernelArguments(op.all(), arena);
             for (int i = 0; i < arguments.count(); i++) {
                 arguments.bind(i, ALIGNED + offset, ALIGNED);
             }
-            Recorder recorder = new Recorder(op, arguments, chip, new ArrayList<>());
+            Recorder recorder = new Recorder(op, arguments, chip, hasOwnFeatures, new ArrayList<>());
             fast(op).body().emit(recorder);
             assertThat(recorder.launches()).hasSize(1);
             return recorder.launches().getFirst();
@@ -97,6 +107,13 @@ class GemmOpsTest {
         assertThat(launch(gemm, A100, 0).function()).isEqualTo("gemm_tile_f8_e4m3_f8_e4m3");
         assertThat(launch(gemm, A100, 0).grid()).isEqualTo(new Grid(1, 128, 1));
         assertThat(launch(grouped, A100, 0).grid()).isEqualTo(new Grid(3, 4, 8));
+    }
+
+    /** An image for all chips of compute capability 9.0, or PTX, has a trap in the place of products of warpgroups. */
+    @Test
+    void imagesWithoutProductsOfWarpgroupsAreNotAskedForThem() {
+        OpInstance gemm = instance(new Gemm(DType.BF16), x(17, 1024), w(32768, 1024));
+        assertThat(launch(gemm, H200, 0, false).function()).isEqualTo("gemm_tile_f8_e4m3_f8_e4m3");
     }
 
     @Test

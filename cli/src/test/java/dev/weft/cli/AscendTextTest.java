@@ -90,7 +90,9 @@ class AscendTextTest {
     @Test
     void generationGivesTheSameText() {
         JsonNode text = generate("ascend:0", "fp32");
-        assertThat(text.path("tokens")).hasSizeGreaterThan(20).isEqualTo(generate("cpu:0", "fp32").path("tokens"));
+        assertThat(text.path("tokens"))
+                .hasSizeGreaterThan(20)
+                .isEqualTo(generate("cpu:0", "fp32").path("tokens"));
         assertThat(text.path("decodeTokensPerSecond").isNumber()).isFalse();
     }
 

@@ -52,8 +52,7 @@ class WarmUpTest {
         LoadOptions options =
                 LoadOptions.defaults().maxContext(128).maxTokens(8).maxSequences(MOST);
         try (Weft weft = Weft.of(Backends.of(config, List.of(new AscendProvider())));
-                Checkpoint checkpoint =
-                        Checkpoint.open(GoldenModel.micro().directory());
+                Checkpoint checkpoint = Checkpoint.open(GoldenModel.micro().directory());
                 DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device("ascend:0"), options)) {
             body.run(model);
         }
@@ -150,9 +149,11 @@ class WarmUpTest {
     @ValueSource(ints = {1, 400, 1500})
     void lossIsReported(int task) {
         emulator.with("fail", "stream:" + task + ":507015");
-        inModel(capture("on"), model -> assertThatThrownBy(() -> model.warmUp(SHAPES))
-                .isInstanceOf(DeviceLostException.class)
-                .hasMessageContainingAll("ascend:0 is lost", "507015"));
+        inModel(
+                capture("on"),
+                model -> assertThatThrownBy(() -> model.warmUp(SHAPES))
+                        .isInstanceOf(DeviceLostException.class)
+                        .hasMessageContainingAll("ascend:0 is lost", "507015"));
     }
 
     @Test

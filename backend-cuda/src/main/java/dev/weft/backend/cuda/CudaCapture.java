@@ -201,7 +201,7 @@ final class CudaCapture implements Capture {
 
     /** Graphs recorded now; for tests. */
     int graphs() {
-        return device.call(() ->
-                (int) runs.all().stream().filter(r -> r.executable != 0).count());
+        return device.call(
+                () -> (int) runs.all().stream().filter(r -> r.executable != 0).count());
     }
 }

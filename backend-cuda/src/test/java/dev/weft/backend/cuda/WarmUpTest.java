@@ -42,8 +42,7 @@ class WarmUpTest {
         BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.CAPTURE, "require");
         LoadOptions options = LoadOptions.defaults().maxContext(128).maxTokens(8);
         try (Weft weft = Weft.of(Backends.of(config, List.of(new CudaProvider())));
-                Checkpoint checkpoint =
-                        Checkpoint.open(GoldenModel.micro().directory());
+                Checkpoint checkpoint = Checkpoint.open(GoldenModel.micro().directory());
                 DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device("cuda:0"), options)) {
             body.accept(model);
         }

@@ -199,8 +199,7 @@ final class VerifyCommand extends WeftCommand {
             long done = 0;
             for (int round = 0; round <= seeds.fresh(); round++) {
                 for (OpCase c : cases) {
-                    tallies.computeIfAbsent(c.op().name(), VerifyTally::new)
-                            .add(runs.run(c, seeds.of(round)));
+                    tallies.computeIfAbsent(c.op().name(), VerifyTally::new).add(runs.run(c, seeds.of(round)));
                     progress.accept(++done);
                 }
             }

@@ -59,7 +59,9 @@ class VendorFunctionsTest {
             List<String> failures = run.json().path("operators").path(0).path("failures").values().stream()
                     .map(JsonNode::asString)
                     .toList();
-            assertThat(failures).filteredOn(f -> f.contains("is lost; first cause")).hasSize(10);
+            assertThat(failures)
+                    .filteredOn(f -> f.contains("is lost; first cause"))
+                    .hasSize(10);
             assertThat(failures.getLast()).endsWith("not run: ascend:0 was lost 10 times");
         }
     }

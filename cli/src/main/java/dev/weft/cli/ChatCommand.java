@@ -5,8 +5,10 @@ import dev.weft.chat.ChatRequest;
 import dev.weft.chat.PromptEncoder;
 import dev.weft.chat.PromptOptions;
 import dev.weft.chat.Tool;
+import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.Sampling;
+import dev.weft.model.StepShape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -111,6 +113,7 @@ final class ChatCommand extends WeftCommand {
                 if (LoadedModel.follows(terminal, loaded.model(), world)) {
                     return ExitCode.OK;
                 }
+                warmUp(loaded);
                 try (Chat chat = new Chat(loaded, text, encoder, started)) {
                     chat.resume(begun.messages());
                     if (system != null) {
@@ -128,5 +131,13 @@ final class ChatCommand extends WeftCommand {
                 }
             }
         });
+    }
+
+    /** Where steps are recorded this is done before somebody waits for an answer. */
+    private static void warmUp(LoadedModel loaded) {
+        if (loaded.device().records()) {
+            DeepSeekV4 model = loaded.model();
+            model.warmUp(List.of(StepShape.prompt(model.options().maxTokens()), StepShape.decode(1)));
+        }
     }
 }

@@ -90,12 +90,13 @@ final class VerifyCommand extends WeftCommand {
         DeviceInfo info;
         List<String> details;
         try (Backends backends = Backends.load(config);
-                BackendDevice target = open(backends)) {
+                BackendDevice target = open(backends);
+                VerifyRuns runs = new VerifyRuns(backends, target)) {
             info = target.info();
             requireModel(asked(info));
             details = backends.details(info.id().backend());
             functions = VerifyFunctions.of(target, cases);
-            tallies = run(cases, seeds, target);
+            tallies = run(cases, seeds, runs);
         }
         Optional<VerifyModel> ran = model(asked(info), config);
         if (json) {
@@ -191,15 +192,14 @@ final class VerifyCommand extends WeftCommand {
                         "no device: every backend is absent: " + KnownBackends.absent(backends.statuses())));
     }
 
-    private Map<String, VerifyTally> run(List<OpCase> cases, Seeds seeds, BackendDevice target) {
+    private Map<String, VerifyTally> run(List<OpCase> cases, Seeds seeds, VerifyRuns runs) {
         Map<String, VerifyTally> tallies = new LinkedHashMap<>();
         long total = (long) cases.size() * (1 + seeds.fresh());
         try (Progress progress = new Progress(terminal, "cases", Progress.Unit.CASES, total)) {
             long done = 0;
             for (int round = 0; round <= seeds.fresh(); round++) {
                 for (OpCase c : cases) {
-                    tallies.computeIfAbsent(c.op().name(), VerifyTally::new)
-                            .add(OpRunner.run(target, c, seeds.of(round)));
+                    tallies.computeIfAbsent(c.op().name(), VerifyTally::new).add(runs.run(c, seeds.of(round)));
                     progress.accept(++done);
                 }
             }

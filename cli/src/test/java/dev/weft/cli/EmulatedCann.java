@@ -13,6 +13,7 @@ import org.junit.jupiter.api.Assumptions;
 /** The CANN emulator that building backend-ascend made, as the installation of this process until it is closed. */
 final class EmulatedCann implements AutoCloseable {
     private static final String PROPERTY = "weft.ascend.home";
+    private static final String DELAY = "30";
     private static final Path BUILT = Path.of("..", "backend-ascend", "target", "cann-emulator", "cann");
 
     private final String before = System.getProperty(PROPERTY);
@@ -82,6 +83,7 @@ final class EmulatedCann implements AutoCloseable {
     @Override
     public void close() {
         configure("fail", "");
+        configure("delay", DELAY);
         if (before == null) {
             System.clearProperty(PROPERTY);
         } else {

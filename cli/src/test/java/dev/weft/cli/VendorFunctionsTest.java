@@ -5,6 +5,9 @@ import static org.assertj.core.api.Assertions.assertThat;
 import dev.weft.conformance.model.GoldenModel;
 import java.io.IOException;
 import java.nio.file.Path;
+import java.util.List;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
@@ -26,6 +29,40 @@ class VendorFunctionsTest {
                     .containsPattern("aclnnMul: bad shape: .*161002")
                     .containsPattern("functions that operators call were asked, none run: [0-9]+ accepted, 1 bad shape,"
                             + " 1 refused by the device, 1 mismatch, [0-9]+ missing");
+        }
+    }
+
+    /** What loses the device is named, and the other cases run. */
+    @Test
+    void aLostDeviceIsOpenedAgain() {
+        try (EmulatedCann cann = new EmulatedCann()) {
+            cann.configure("fail", "stream:50:507015");
+            Run run = Run.of("verify", "--device", "ascend:0", "--ops", "rotary");
+            assertThat(run.code()).isEqualTo(ExitCode.FAILED);
+            assertThat(run.out())
+                    .containsPattern("rotary +([0-9]{2}) passed +1 failed +0 unsupported")
+                    .containsPattern("    rotary.*: device ascend:0 is lost; first cause: .*507015");
+        }
+    }
+
+    /** A device that every case loses is given up after some. */
+    @Test
+    void aDeviceThatIsLostAgainAndAgainIsGivenUp() {
+        try (EmulatedCann cann = new EmulatedCann()) {
+            cann.configure(
+                    "fail",
+                    IntStream.range(0, 2000)
+                            .mapToObj(i -> "stream:" + (50 + i) + ":507015")
+                            .collect(Collectors.joining(",")));
+            Run run = Run.of("verify", "--device", "ascend:0", "--ops", "rotary", "--json");
+            assertThat(run.code()).isEqualTo(ExitCode.FAILED);
+            List<String> failures = run.json().path("operators").path(0).path("failures").values().stream()
+                    .map(JsonNode::asString)
+                    .toList();
+            assertThat(failures)
+                    .filteredOn(f -> f.contains("is lost; first cause"))
+                    .hasSize(10);
+            assertThat(failures.getLast()).endsWith("not run: ascend:0 was lost 10 times");
         }
     }
 

@@ -62,7 +62,8 @@ public final class OpRunner {
         }
     }
 
-    private static String name(OpCase c, long seed) {
+    /** How messages name a case with operands of some seed. */
+    public static String name(OpCase c, long seed) {
         return seed == SUITE ? c.toString() : "seed " + seed + ", " + c;
     }
 

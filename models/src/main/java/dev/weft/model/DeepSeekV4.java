@@ -172,10 +172,11 @@ public final class DeepSeekV4 implements AutoCloseable {
      * @throws RequestException if a feed is empty, too long, names a session twice, or holds an id outside the vocabulary
      */
     public synchronized List<float[][]> step(List<Feed> feeds) {
+        StepEvent event = StepEvent.started();
         if (isSpread(feeds)) {
-            return List.<float[][]>of(lead(feeds.getFirst()));
+            return List.<float[][]>of(lead(feeds.getFirst(), event));
         }
-        compute(feeds);
+        compute(feeds, event);
         if (feeds.isEmpty()) {
             return List.of();
         }
@@ -197,20 +198,48 @@ public final class DeepSeekV4 implements AutoCloseable {
      * @throws RequestException if the array is too short, and as {@link #step(List)}
      */
     public synchronized void step(List<Feed> feeds, float[] logits) {
+        step(feeds, logits, StepEvent.started());
+    }
+
+    private void step(List<Feed> feeds, float[] logits, StepEvent event) {
         long wanted = feeds.stream().mapToLong(Feed::wanted).sum();
         requireRoom(logits, wanted);
         if (isSpread(feeds)) {
-            float[][] rows = lead(feeds.getFirst());
+            float[][] rows = lead(feeds.getFirst(), event);
             for (int i = 0; i < rows.length; i++) {
                 System.arraycopy(rows[i], 0, logits, i * rows[i].length, rows[i].length);
             }
             return;
         }
-        compute(feeds);
+        compute(feeds, event);
         if (wanted > 0) {
             stepper.last().logits(logits);
         }
         stepper.advance(feeds);
+    }
+
+    /**
+     * Runs steps of some shapes on sequences of its own, so that the first real ones of these shapes take no longer than
+     * later ones: devices that record steps have recorded them and replay, weights that are read when first needed have been
+     * read. Sequences, prefix caches and random numbers do not notice. On several ranks these are steps of all.
+     *
+     * <p>As many sequences and cache pages must be free as the largest shape needs, which they are after loading. An {@link
+     * dev.weft.generate.Engine} that is to be fast from the first request on is made afterwards.
+     *
+     * @throws RequestException if a shape exceeds the bounds of {@link #options}, or there are more shapes than the device
+     *     keeps recordings of, as the first ones would be forgotten again
+     * @throws DeviceMemoryException if too few sequences or cache pages are free
+     * @throws dev.weft.WeftException what a step throws; the sequences are closed then
+     */
+    public synchronized void warmUp(List<StepShape> shapes) {
+        requireOpen();
+        new WarmUp(this, backbone.compiled().device()).run(shapes);
+    }
+
+    /** A step that nobody asked for; pages are taken from nobody. */
+    void rehearse(List<Feed> feeds, float[] logits) {
+        states.requireUnused(feeds);
+        step(feeds, logits, StepEvent.startedWarmUp());
     }
 
     private void requireRoom(float[] logits, long rows) {
@@ -221,8 +250,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
     }
 
-    private void compute(List<Feed> feeds) {
-        StepEvent event = StepEvent.started();
+    private void compute(List<Feed> feeds, StepEvent event) {
         requireOpen();
         if (!stepper.isRanked() || !feeds.isEmpty()) {
             rules.check(this, feeds, options.maxTokens());
@@ -331,8 +359,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         return tokens > 0 && stepper.spreads(feeds.getFirst().session(), tokens) == tokens;
     }
 
-    private float[][] lead(Feed feed) {
-        StepEvent event = StepEvent.started();
+    private float[][] lead(Feed feed, StepEvent event) {
         requireOpen();
         List<Feed> feeds = List.of(feed);
         rules.check(this, feeds, feed.tokens().length);
@@ -345,7 +372,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     synchronized void append(Session session, int token, float[] logits) {
         requireRoom(logits, 1);
         List<Feed> feed = session.feedOf(token);
-        compute(feed);
+        compute(feed, StepEvent.started());
         stepper.last().logits(logits);
         stepper.advance(feed);
     }

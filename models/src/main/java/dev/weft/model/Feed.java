@@ -15,15 +15,20 @@ public record Feed(Session session, int[] tokens, Want want) {
         /** The last row's. */
         LAST,
         /** All rows'. */
-        ALL
+        ALL;
+
+        /** Number of rows of logits of a sequence that appends some tokens. */
+        int rows(int tokens) {
+            return switch (this) {
+                case NONE -> 0;
+                case LAST -> 1;
+                case ALL -> tokens;
+            };
+        }
     }
 
     /** Number of rows of logits. */
     public int wanted() {
-        return switch (want) {
-            case NONE -> 0;
-            case LAST -> 1;
-            case ALL -> tokens.length;
-        };
+        return want.rows(tokens.length);
     }
 }

@@ -99,6 +99,11 @@ final class SequenceStates {
         }
     }
 
+    /** Refuses a step for whose pages somebody else would have to give way. */
+    void requireUnused(List<Feed> feeds) {
+        requireFree(needed(feeds, Holders.STAY), pool.free());
+    }
+
     /** Refuses to compute a session again up to a position if the pages that it gives back are too few. */
     void requireReplay(Session session, int position) {
         int needed = LoadOptions.pagesOf(position);

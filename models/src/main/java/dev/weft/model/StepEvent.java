@@ -20,7 +20,7 @@ final class StepEvent extends Event {
 
     @Label("Kind")
     @Description("decode if every sequence has one row; prefill if some has more: prompts in chunks, guesses to verify;"
-            + " spread prefill if all ranks compute a part of one prompt")
+            + " spread prefill if all ranks compute a part of one prompt; warm-up if nobody had asked for the tokens")
     String kind = "";
 
     @Label("Device")
@@ -47,6 +47,15 @@ final class StepEvent extends Event {
         return event;
     }
 
+    /** An event of a step that is run for the sake of later ones. */
+    static StepEvent startedWarmUp() {
+        StepEvent event = started();
+        if (event != NONE) {
+            event.kind = "warm-up";
+        }
+        return event;
+    }
+
     /** Records the event unless it is none. */
     void end(Device on, List<Feed> feeds) {
         end(on, feeds, false);
@@ -61,8 +70,14 @@ final class StepEvent extends Event {
                 tokens += f.tokens().length;
                 logits += f.wanted();
             }
-            kind = spread ? "spread prefill" : tokens > sequences ? "prefill" : "decode";
+            if (kind.isEmpty()) {
+                kind = kind(spread);
+            }
             commit();
         }
+    }
+
+    private String kind(boolean spread) {
+        return spread ? "spread prefill" : tokens > sequences ? "prefill" : "decode";
     }
 }

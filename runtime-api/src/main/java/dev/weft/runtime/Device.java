@@ -8,6 +8,7 @@ import dev.weft.TensorType;
 import dev.weft.graph.Graph;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Capturing;
 import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceClock;
 import dev.weft.spi.DeviceInfo;
@@ -79,6 +80,16 @@ public final class Device implements AutoCloseable {
     /** Whether a clock of the device itself times what runs on it, see {@link Execution#time}. */
     public boolean hasClock() {
         return spi instanceof DeviceClock;
+    }
+
+    /** Whether it records what runs with some extents and replays it: the first runs with new ones take longer. */
+    public boolean records() {
+        return spi instanceof Capturing capturing && capturing.recordings() < Integer.MAX_VALUE;
+    }
+
+    /** For how many sets of extents an execution keeps recordings, unlimited where none are made or one serves all. */
+    public int recordings() {
+        return spi instanceof Capturing capturing ? capturing.recordings() : Integer.MAX_VALUE;
     }
 
     /** The ceilings that the device can measure, empty if it measures none; an emulator's would say nothing. */

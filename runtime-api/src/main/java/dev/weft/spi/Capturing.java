@@ -18,6 +18,14 @@ public interface Capturing {
     Capture capture(List<Call> calls);
 
     /**
+     * For how many sets of extents a capture keeps what it has recorded; more push out what was not used for longest.
+     * Unlimited where a recording serves all extents.
+     */
+    default int recordings() {
+        return Integer.MAX_VALUE;
+    }
+
+    /**
      * One kernel call.
      *
      * @param kernel what runs
@@ -27,7 +35,10 @@ public interface Capturing {
 
     /** Recorded calls. Used by one thread at a time, on one stream at a time; closed after the stream has passed it. */
     interface Capture extends AutoCloseable {
-        /** Appends all calls to the stream. Like {@link Kernel#enqueue} it never blocks on the device. */
+        /**
+         * Appends all calls to the stream. Like {@link Kernel#enqueue} it never blocks on the device. The third time with
+         * the same extents is a replay if the calls can be recorded and the recording is still kept.
+         */
         void enqueue(DeviceStream stream);
 
         /** Says that extents in the arguments have changed since the last {@link #enqueue}. */

@@ -4,13 +4,12 @@ import dev.weft.WeftException;
 import dev.weft.spi.Capturing.Call;
 import dev.weft.spi.Capturing.Capture;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.support.RecentRuns;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
 import java.util.ArrayList;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
 import org.slf4j.LoggerFactory;
@@ -35,7 +34,7 @@ final class AscendCapture implements Capture {
     private final List<Call> calls;
     private final Workspace workspace;
     private final StepValues shared;
-    private final Map<Extents, Run> runs = new LinkedHashMap<>(16, 0.75f, true);
+    private final RecentRuns<Extents, Run> runs;
     private @Nullable Run current;
     private @Nullable AscendStream lastStream;
     private boolean closed;
@@ -43,6 +42,7 @@ final class AscendCapture implements Capture {
     AscendCapture(AscendDevice device, List<Call> calls) {
         this.device = device;
         this.calls = List.copyOf(calls);
+        this.runs = new RecentRuns<>(device.options().graphs(), Run::isRecorded, this::destroy);
         this.workspace = new Workspace(device.memory());
         this.shared = new StepValues(device.memory()::allocate, device.sizeRule());
     }
@@ -68,6 +68,10 @@ final class AscendCapture implements Capture {
         private @Nullable MemorySegment graph;
         private @Nullable CaptureException failure;
         private @Nullable Repeated repeated;
+
+        boolean isRecorded() {
+            return graph != null || repeated != null;
+        }
     }
 
     @Override
@@ -83,7 +87,7 @@ final class AscendCapture implements Capture {
         lastStream = stream;
         Run run = current;
         if (run == null) {
-            run = select();
+            run = runs.of(Extents.of(calls), Run::new);
             current = run;
         }
         boolean graphs = device.options().capture() != AscendOptions.Capture.OFF;
@@ -98,27 +102,12 @@ final class AscendCapture implements Capture {
         } else if (repeated != null) {
             repeated.run(stream, workspace);
         } else if (run.warm && calls.stream().allMatch(c -> AscendKernel.isDense(c.arguments()))) {
+            runs.makeRoomForRecording();
             run.repeated = repeat(stream);
         } else {
             launchAll(stream);
             run.warm = true;
         }
-    }
-
-    private Run select() {
-        Extents extents = Extents.of(calls);
-        Run known = runs.get(extents);
-        if (known != null) {
-            return known;
-        }
-        if (runs.size() >= device.options().graphs()) {
-            var eldest = runs.entrySet().iterator().next();
-            destroy(eldest.getValue());
-            runs.remove(eldest.getKey());
-        }
-        Run run = new Run();
-        runs.put(extents, run);
-        return run;
     }
 
     private void launchAll(AscendStream stream) {
@@ -146,6 +135,7 @@ final class AscendCapture implements Capture {
 
     /** Records a graph. Without success the sequence goes on call by call, unless graphs are required. */
     private void record(Run run, AscendStream stream) {
+        runs.makeRoomForRecording();
         try {
             run.graph = capture(stream);
         } catch (CaptureException e) {
@@ -237,8 +227,7 @@ final class AscendCapture implements Capture {
             return;
         }
         closed = true;
-        runs.values().forEach(this::destroy);
-        runs.clear();
+        runs.close();
         current = null;
         workspace.close();
         shared.close();
@@ -248,6 +237,6 @@ final class AscendCapture implements Capture {
     /** Graphs recorded now; for tests. */
     int graphs() {
         return device.call(
-                () -> (int) runs.values().stream().filter(r -> r.graph != null).count());
+                () -> (int) runs.all().stream().filter(r -> r.graph != null).count());
     }
 }

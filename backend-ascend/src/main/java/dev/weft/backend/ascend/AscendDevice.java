@@ -333,6 +333,11 @@ final class AscendDevice implements BackendDevice, Capturing, WeightLayout, Stat
     }
 
     @Override
+    public int recordings() {
+        return options.graphs();
+    }
+
+    @Override
     public OptionalLong availableBytes() {
         lifetime.enter();
         try {

@@ -4,6 +4,7 @@ import dev.weft.UnsupportedOpException;
 import dev.weft.backend.ascend.kernel.AscendOps;
 import dev.weft.backend.ascend.kernel.Candidate;
 import dev.weft.backend.ascend.kernel.Profile;
+import dev.weft.op.Collective;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.Support;
 import dev.weft.spi.WeightLayout;
@@ -61,7 +62,13 @@ final class Kernels {
             }
             reasons.add(candidate.name() + ": " + refusal.get());
         }
-        return new None(reasons.isEmpty() ? "no operators of CANN are known for it" : String.join("; ", reasons));
+        return new None(reasons.isEmpty() ? without(op) : String.join("; ", reasons));
+    }
+
+    private static String without(OpInstance op) {
+        return op.op() instanceof Collective
+                ? "a collective, which the group of the ranks runs; a single device needs no kernel for it"
+                : "no operators of CANN are known for it";
     }
 
     private List<Candidate> candidates(OpInstance op) {

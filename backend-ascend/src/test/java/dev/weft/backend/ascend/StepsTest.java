@@ -43,6 +43,9 @@ class StepsTest {
     /** Tasks between two losses; {@code -Dweft.test.losses=1} for a loss at every task. */
     private static final int LOSSES = Integer.getInteger("weft.test.losses", 400);
 
+    /** The first of these tasks; with it a long sweep runs in parts. */
+    private static final int FIRST_LOSS = Integer.getInteger("weft.test.losses.first", 1);
+
     /** {@code -Dweft.test.model=FOLDER} for another model, as one of legal sizes that {@code weft synth} wrote. */
     private static final @Nullable String MODEL = System.getProperty("weft.test.model");
 
@@ -154,7 +157,7 @@ class StepsTest {
     @ValueSource(strings = {"on", "off"})
     void lossInTheMiddleOfAnyStep(String capture, TestReporter reporter) throws IOException {
         int points = 0;
-        for (long at = 1; loses(capture, at); at += LOSSES) {
+        for (long at = FIRST_LOSS; loses(capture, at); at += LOSSES) {
             points++;
         }
         reporter.publishEntry("losses", Integer.toString(points));

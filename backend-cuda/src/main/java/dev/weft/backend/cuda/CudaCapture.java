@@ -6,12 +6,11 @@ import dev.weft.spi.Capturing.Call;
 import dev.weft.spi.Capturing.Capture;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.SharedKernel;
+import dev.weft.spi.support.RecentRuns;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.nio.LongBuffer;
-import java.util.LinkedHashMap;
 import java.util.List;
-import java.util.Map;
 import java.util.Optional;
 import java.util.stream.IntStream;
 import java.util.stream.LongStream;
@@ -33,7 +32,7 @@ final class CudaCapture implements Capture {
 
     private final CudaDevice device;
     private final List<Call> calls;
-    private final Map<LongBuffer, Run> runs = new LinkedHashMap<>(16, 0.75f, true);
+    private final RecentRuns<LongBuffer, Run> runs;
     private @Nullable Run current;
     private final Optional<SharedKernel> shared;
     private long agreed;
@@ -42,6 +41,7 @@ final class CudaCapture implements Capture {
     CudaCapture(CudaDevice device, List<Call> calls) {
         this.device = device;
         this.calls = List.copyOf(calls);
+        this.runs = new RecentRuns<>(device.options().graphs(), r -> r.executable != 0, this::destroy);
         this.shared = calls.stream()
                 .map(Call::kernel)
                 .filter(SharedKernel.class::isInstance)
@@ -66,7 +66,7 @@ final class CudaCapture implements Capture {
             Run run = current;
             if (run == null || hasAgreedAnew()) {
                 LongBuffer extents = extents();
-                run = s.flushThen(() -> select(extents)); // flushed, since another graph may give way
+                run = s.flushThen(() -> runs.of(extents, Run::new));
                 current = run;
             }
             enqueue(run, s);
@@ -79,7 +79,7 @@ final class CudaCapture implements Capture {
 
     private void enqueue(Run run, CudaStream stream) {
         if (run.executable == 0 && run.warm && run.failure == null) {
-            stream.flushThen(() -> record(run, stream));
+            stream.flushThen(() -> record(run, stream)); // flushed, since another graph may give way
         }
         if (run.executable != 0) {
             stream.addGraph(run.executable, run.shared);
@@ -99,21 +99,6 @@ final class CudaCapture implements Capture {
         return LongBuffer.wrap(LongStream.concat(LongStream.of(agreed), extents).toArray());
     }
 
-    private Run select(LongBuffer extents) {
-        Run known = runs.get(extents);
-        if (known != null) {
-            return known;
-        }
-        if (runs.size() >= device.options().graphs()) {
-            var eldest = runs.entrySet().iterator().next();
-            destroy(eldest.getValue());
-            runs.remove(eldest.getKey());
-        }
-        Run run = new Run();
-        runs.put(extents, run);
-        return run;
-    }
-
     /** @param stream where what is no kernel of the device goes */
     private void emit(Emission.Sink sink, CudaStream stream) {
         for (Call c : calls) {
@@ -127,6 +112,7 @@ final class CudaCapture implements Capture {
 
     /** Records a graph. Without success the sequence goes on call by call, unless graphs are required. */
     private boolean record(Run run, CudaStream stream) {
+        runs.makeRoomForRecording();
         try {
             run.executable = capture(run, stream);
         } catch (CaptureException e) {
@@ -195,7 +181,7 @@ final class CudaCapture implements Capture {
 
     /** Destroys graphs with work of NCCL; on the device's thread. */
     void dropShared() {
-        runs.values().stream().filter(r -> !r.shared.isEmpty()).forEach(this::destroy);
+        runs.all().stream().filter(r -> !r.shared.isEmpty()).forEach(this::destroy);
     }
 
     @Override
@@ -209,14 +195,13 @@ final class CudaCapture implements Capture {
             return;
         }
         closed = true;
-        runs.values().forEach(this::destroy);
-        runs.clear();
+        runs.close();
         device.forget(this);
     }
 
     /** Graphs recorded now; for tests. */
     int graphs() {
-        return device.call(() ->
-                (int) runs.values().stream().filter(r -> r.executable != 0).count());
+        return device.call(
+                () -> (int) runs.all().stream().filter(r -> r.executable != 0).count());
     }
 }

@@ -272,6 +272,11 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
     }
 
     @Override
+    public int recordings() {
+        return options.graphs();
+    }
+
+    @Override
     public long time(DeviceStream stream, Runnable work) {
         return Timers.time(this, CudaStream.of(stream, this), work);
     }

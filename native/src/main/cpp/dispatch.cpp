@@ -282,7 +282,13 @@ int32_t weft_has_limit(int32_t isa, int64_t kind) {
 }
 
 int64_t weft_limit(weft_pool *pool, int32_t isa, int64_t kind, const void *data, int64_t amount) {
-    return weft_isa_usable(isa) ? LEVELS[isa].limit(*pool->threads, kind, data, amount) : 0;
+    if (!weft_isa_usable(isa)) {
+        return 0;
+    }
+    pool->threads->begin_step();
+    const int64_t done = LEVELS[isa].limit(*pool->threads, kind, data, amount);
+    pool->threads->end_step();
+    return done;
 }
 
 }  // extern "C"

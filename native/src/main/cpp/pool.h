@@ -31,15 +31,16 @@ public:
     /** The only processor that thread `thread` >= 1 may run on; -1 if there are several. */
     int32_t processor(int32_t thread) const;
 
-    /** Begins a series of run() calls that follow each other closely: wakes the workers and keeps them awake. */
+    /** Begins a series of run() calls: wakes the workers and keeps them awake. */
     void begin_step();
     /** Lets the workers sleep after a while. */
     void end_step();
 
     /**
-     * Calls body(context, begin, end, thread) for ranges that make up [0, items) and returns when all are done. Ranges go
-     * to whichever thread is free, in ascending order, and become shorter towards the end; `thread` in [0, threads())
-     * names it, for per-thread scratch memory. Must not be called from inside a body. At most 2^31 items.
+     * Calls body(context, begin, end, thread) for ranges that make up [0, items) and returns when all are done. Each thread
+     * begins with an equal share of its own, in ascending order, in ranges that become shorter towards its end, and then
+     * helps those that are behind; `thread` in [0, threads()) names it, for per-thread scratch memory. Must not be called
+     * from inside a body. Less than 2^32 items. Workers that sleep stay asleep: call between begin_step() and end_step().
      */
     void run(int64_t items, void *context, Body body);
 

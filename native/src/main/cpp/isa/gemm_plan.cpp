@@ -4,6 +4,9 @@ namespace weft::WEFT_ISA::gemm {
 
 namespace {
 
+/** Values whose conversion, a fraction of a cycle each, makes a worthwhile item. */
+constexpr int64_t ITEM_VALUES = 32768;
+
 int64_t round_up(int64_t value, int64_t unit) {
     return (value + unit - 1) / unit * unit;
 }
@@ -107,15 +110,17 @@ void convert(const Problem &p, const Segments &segments, uint8_t *scratch, Pool 
     if (!converts(p.x) || p.k == 0) {
         return;
     }
-    // a value costs a fraction of a cycle: items of some ten thousand are worth handing out
-    const int64_t rows = p.x.rows * p.x.groups / segments.row_blocks + 1;
-    const int64_t extent = round_up(clamp(32768 / rows, CHUNK, p.k), CHUNK);
+    const int64_t rows = packing::ceil_div(p.x.rows * p.x.groups, segments.row_blocks);
+    const int64_t extent = round_up(clamp(ITEM_VALUES / rows, CHUNK, p.k), CHUNK);
     const int64_t pieces = packing::ceil_div(p.k, extent);
-    pool.parallel_for(segments.row_blocks * pieces, [&](int64_t item, int32_t) {
-        const Segment &segment = segments.of(item / pieces);
-        const RowRange range = row_range(segment, item / pieces - segment.first_block);
-        const int64_t first_k = item % pieces * extent;
-        convert(p.x, scratch, segment.group, range.first, range.count, first_k, minimum(first_k + extent, p.k));
+    const int64_t grain = pieces > 1 ? 1 : clamp(ITEM_VALUES / (rows * p.k), 1, segments.row_blocks);
+    pool.parallel_ranges(segments.row_blocks * pieces, grain, [&](int64_t begin, int64_t end, int32_t) {
+        for (int64_t item = begin; item < end; item++) {
+            const Segment &segment = segments.of(item / pieces);
+            const RowRange range = row_range(segment, item / pieces - segment.first_block);
+            const int64_t first_k = item % pieces * extent;
+            convert(p.x, scratch, segment.group, range.first, range.count, first_k, minimum(first_k + extent, p.k));
+        }
     });
 }
 

@@ -1,6 +1,7 @@
 package dev.weft.io;
 
 import java.util.Map;
+import org.jspecify.annotations.Nullable;
 
 /**
  * Tensor names of relatives of the published checkpoints, translated to the published ones segment by segment: a
@@ -34,18 +35,25 @@ final class NameMapping {
 
     static String published(String stored) {
         int start = stored.startsWith(PREFIX) ? PREFIX.length() : 0;
-        // a gate projection is the compressor's gate or the experts' first matrix
-        String gate = stored.contains("compressor.") ? "wgate" : "w1";
-        StringBuilder name = new StringBuilder(stored.length());
+        // null as long as nothing was translated: almost always, for tens of thousands of names
+        @Nullable StringBuilder name = start == 0 ? null : new StringBuilder(stored.length());
         while (start <= stored.length()) {
             int dot = stored.indexOf('.', start);
             int end = dot < 0 ? stored.length() : dot;
             String segment = stored.substring(start, end);
-            name.append(name.isEmpty() ? "" : ".");
-            name.append(segment.equals("gate_proj") ? gate : SEGMENTS.getOrDefault(segment, segment));
+            String translated = SEGMENTS.getOrDefault(segment, segment);
+            if (segment.equals("gate_proj")) {
+                // of the compressor's gate or of the experts' first matrix
+                translated = stored.contains("compressor.") ? "wgate" : "w1";
+            }
+            if (name == null && !translated.equals(segment)) {
+                name = new StringBuilder(stored.length()).append(stored, 0, start);
+            }
+            if (name != null) {
+                name.append(translated).append(dot < 0 ? "" : ".");
+            }
             start = end + 1;
         }
-        // almost always the same: share the string
-        return stored.contentEquals(name) ? stored : name.toString();
+        return name == null ? stored : name.toString();
     }
 }

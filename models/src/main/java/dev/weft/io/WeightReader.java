@@ -122,30 +122,43 @@ final class WeightReader {
         TensorEntry e = tensor.entry();
         MemorySegment out = Arena.ofAuto().allocate(e.bytes() / 2, 64);
         long[] chunk = new long[CHUNK_BYTES / Long.BYTES];
+        int[] values = new int[chunk.length];
         for (long at = 0; at < e.bytes(); at += CHUNK_BYTES) {
             int n = (int) Math.min(CHUNK_BYTES, e.bytes() - at) / Long.BYTES;
             tensor.file().read(e.name(), at, MemorySegment.ofArray(chunk).asSlice(0, (long) n * Long.BYTES));
-            for (int i = 0; i < n; i++) {
-                if (chunk[i] != (int) chunk[i]) {
-                    throw new CheckpointException(tensor + ": element " + (at / Long.BYTES + i) + " is " + chunk[i]
-                            + ", expected a value of 32 bits");
-                }
-                out.set(ValueLayout.JAVA_INT, at / 2 + 4L * i, (int) chunk[i]);
+            int wide = narrow(chunk, values, n);
+            if (wide < n) {
+                throw new CheckpointException(tensor + ": element " + (at / Long.BYTES + wide) + " is " + chunk[wide]
+                        + ", expected a value of 32 bits");
             }
+            MemorySegment.copy(values, 0, out, ValueLayout.JAVA_INT, at / 2, n);
         }
         return out.asReadOnly();
+    }
+
+    /** Index of the first of {@code n} values that has more than 32 bits, {@code n} if none has. */
+    private static int narrow(long[] from, int[] to, int n) {
+        for (int i = 0; i < n; i++) {
+            to[i] = (int) from[i];
+            if (to[i] != from[i]) {
+                return i;
+            }
+        }
+        return n;
     }
 
     private static MemorySegment widened(Located tensor) {
         TensorEntry e = tensor.entry();
         MemorySegment out = Arena.ofAuto().allocate(e.bytes() * 2, 64);
         short[] chunk = new short[CHUNK_BYTES / Short.BYTES];
+        int[] bits = new int[chunk.length];
         for (long at = 0; at < e.bytes(); at += CHUNK_BYTES) {
             int n = (int) Math.min(CHUNK_BYTES, e.bytes() - at) / Short.BYTES;
             tensor.file().read(e.name(), at, MemorySegment.ofArray(chunk).asSlice(0, (long) n * Short.BYTES));
             for (int i = 0; i < n; i++) {
-                out.set(ValueLayout.JAVA_INT, at * 2 + 4L * i, chunk[i] << 16);
+                bits[i] = chunk[i] << 16;
             }
+            MemorySegment.copy(bits, 0, out, ValueLayout.JAVA_INT, at * 2, n);
         }
         return out.asReadOnly();
     }

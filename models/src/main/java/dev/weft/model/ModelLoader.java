@@ -4,6 +4,7 @@ import static java.util.Objects.requireNonNull;
 
 import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
+import dev.weft.WeftException;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ContextInputs;
@@ -19,6 +20,8 @@ import dev.weft.spi.Communicator;
 import dev.weft.spi.WeightSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
+import java.util.concurrent.CompletionException;
 import java.util.function.LongConsumer;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -169,6 +172,16 @@ final class ModelLoader {
     }
 
     private DeepSeekV4 load(LongConsumer progress) {
+        // reading names and samples takes about as long as a third of compiling
+        CompletableFuture<String> fingerprint = CompletableFuture.supplyAsync(this::fingerprint);
+        try {
+            return load(progress, fingerprint);
+        } finally {
+            fingerprint.handle((text, failure) -> text).join(); // it uses the checkpoint, which may be closed now
+        }
+    }
+
+    private DeepSeekV4 load(LongConsumer progress, CompletableFuture<String> fingerprint) {
         if (ranks == null) {
             refuse();
             compile();
@@ -197,9 +210,20 @@ final class ModelLoader {
                 context = new ContextPrefill(requireNonNull(compile.group()), options, contextInputs, runner);
             }
             Stepper stepper = new Stepper(backbone, fixed, mtp, ranks, context);
-            return new DeepSeekV4(config, options, fingerprint(), weights, backbone, mtp, stepper);
+            return new DeepSeekV4(config, options, joined(fingerprint), weights, backbone, mtp, stepper);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
+            throw e;
+        }
+    }
+
+    private static String joined(CompletableFuture<String> text) {
+        try {
+            return text.join();
+        } catch (CompletionException e) {
+            if (e.getCause() instanceof WeftException refusal) {
+                throw refusal;
+            }
             throw e;
         }
     }

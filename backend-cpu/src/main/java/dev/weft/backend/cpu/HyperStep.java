@@ -65,8 +65,7 @@ record HyperStep(boolean leaves, HyperPre entry, RmsNorm norm, boolean isQuantis
             if (leaves) {
                 members.add(List.of(0, 1, 2, 3, streams));
             }
-            members.add(
-                    IntStream.rangeClosed(streams, streams + 6).boxed().toList());
+            members.add(IntStream.rangeClosed(streams, streams + 6).boxed().toList());
             int entered = streams + 4;
             int normed = streams + 8;
             members.add(List.of(entered, normed - 1, normed));

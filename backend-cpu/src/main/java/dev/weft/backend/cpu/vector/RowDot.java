@@ -11,8 +11,8 @@ import jdk.incubator.vector.VectorOperators;
  * activations, where storing decoded weights costs more than the product. The operations are those of {@link WeightDecoder} and
  * {@link Tile#one} in their order, so the bits are theirs.
  *
- * <p>The loop is short straight code: vectors that inner loops hand to outer ones become objects, and so do those of a body
- * that the compiler does not inline whole, as one with the eight lookups of a step of FP4 codes.
+ * <p>The loop is short straight code: vectors that inner loops hand to outer ones become objects. FP4 codes are not
+ * multiplied like this, for the longer body of their step was measured slower than storing.
  */
 final class RowDot {
     private static final int L = Lanes.COUNT;

@@ -125,8 +125,7 @@ final class VectorGemm {
         }
     }
 
-    private void decodeAndMultiply(
-            int matrix, int column, int first, int step, int rows, float[] totals, Scratch s) {
+    private void decodeAndMultiply(int matrix, int column, int first, int step, int rows, float[] totals, Scratch s) {
         Arrays.fill(totals, 0, rows * TOTALS_PITCH, 0f);
         float[] values = s.floats(PANEL, WeightPanel.COLUMNS * WeightPanel.PITCH);
         for (int from = 0; from < steps; from += WeightPanel.STEPS) {

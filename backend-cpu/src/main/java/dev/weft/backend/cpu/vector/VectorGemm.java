@@ -9,7 +9,7 @@ import java.util.Arrays;
 
 /**
  * The three matrix products. Weights are decoded in panels, which fit a first-level cache; each panel is multiplied with
- * all rows, or many, while it is there.
+ * all rows, or many, while it is there. A single row may be multiplied by weights as they are decoded.
  */
 final class VectorGemm {
     private static final int X = 0;
@@ -114,18 +114,24 @@ final class VectorGemm {
 
     private void pass(int matrix, int column, int first, int step, int rows, Scratch s) {
         float[] totals = s.floats(TOTALS, rows * TOTALS_PITCH);
-        Arrays.fill(totals, 0, rows * TOTALS_PITCH, 0f);
-        float[] values = s.floats(PANEL, WeightPanel.COLUMNS * WeightPanel.PITCH);
         s.fetched = weight.fetch(matrix, column);
-        for (int from = 0; from < steps; from += WeightPanel.STEPS) {
-            int count = Math.min(WeightPanel.STEPS, steps - from);
-            weight.decode(matrix, column, from, count, values, s);
-            multiply(first * width + from * WeightDecoder.STEP, step * width, rows, count, values, totals);
+        if (rows > 1 || !weight.dot(matrix, column, floats, first * width, totals)) {
+            decodeAndMultiply(matrix, column, first, step, rows, totals, s);
         }
         for (int r = 0; r < rows; r++) {
             for (int c = 0; c < Math.min(WeightPanel.COLUMNS, n - column); c++) {
                 y.store(first + r * step, column + c, Lanes.total(totals, r * TOTALS_PITCH + c * Lanes.COUNT));
             }
+        }
+    }
+
+    private void decodeAndMultiply(int matrix, int column, int first, int step, int rows, float[] totals, Scratch s) {
+        Arrays.fill(totals, 0, rows * TOTALS_PITCH, 0f);
+        float[] values = s.floats(PANEL, WeightPanel.COLUMNS * WeightPanel.PITCH);
+        for (int from = 0; from < steps; from += WeightPanel.STEPS) {
+            int count = Math.min(WeightPanel.STEPS, steps - from);
+            weight.decode(matrix, column, from, count, values, s);
+            multiply(first * width + from * WeightDecoder.STEP, step * width, rows, count, values, totals);
         }
     }
 

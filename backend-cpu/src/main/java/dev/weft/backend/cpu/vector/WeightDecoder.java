@@ -22,9 +22,9 @@ final class WeightDecoder {
 
     static final int STEP = VECTORS * Lanes.COUNT;
 
-    private static final VectorSpecies<Integer> WORDS = VectorSpecies.of(int.class, Lanes.SPECIES.vectorShape());
+    static final VectorSpecies<Integer> WORDS = VectorSpecies.of(int.class, Lanes.SPECIES.vectorShape());
 
-    private static final int WORD_BYTES = 4 * Lanes.COUNT;
+    static final int WORD_BYTES = 4 * Lanes.COUNT;
 
     /** The FP4 values by code, if a vector holds them all. */
     private static final IntVector E2M1 = table();
@@ -89,7 +89,7 @@ final class WeightDecoder {
         }
     }
 
-    private static IntVector words(long address) {
+    static IntVector words(long address) {
         return IntVector.fromMemorySegment(WORDS, Memory.ALL, address, ByteOrder.LITTLE_ENDIAN);
     }
 
@@ -132,7 +132,7 @@ final class WeightDecoder {
      * Finite values of the codes in the top bytes: sign, exponent and fraction at their places in a float, and a power of
      * two for the difference of the biases, which is exact, subnormals included.
      */
-    private static FloatVector e4m3(IntVector codes) {
+    static FloatVector e4m3(IntVector codes) {
         return codes.lanewise(VectorOperators.ASHR, 4)
                 .and(0x87F00000)
                 .reinterpretAsFloats()
@@ -166,10 +166,15 @@ final class WeightDecoder {
             FloatVector scale = factors(scales[s]);
             int next = at + s * STEP;
             for (int q = 0; q < VECTORS; q++) {
-                codes.and(15).selectFrom(E2M1).reinterpretAsFloats().mul(scale).intoArray(to, next + q * Lanes.COUNT);
+                e2m1(codes).mul(scale).intoArray(to, next + q * Lanes.COUNT);
                 codes = codes.lanewise(VectorOperators.LSHR, 4);
             }
         }
+    }
+
+    /** Values of the codes in the lowest bits; the others do not count, as an index wraps. */
+    private static FloatVector e2m1(IntVector codes) {
+        return codes.selectFrom(E2M1).reinterpretAsFloats();
     }
 
     /** As {@link #e4m3(IntVector)}: the codes move to the top of the words. */

@@ -68,6 +68,31 @@ final class WeightPanel {
         }
     }
 
+    /**
+     * One row of activations times columns {@code column, column + 1, ...} over all of K, with the bits of decoding and
+     * {@link Tile#one}.
+     *
+     * @param x activations in the order of the weights, from {@code at} on
+     * @param totals receives a vector of sums for each of {@link #COLUMNS} columns that there are
+     * @return false if these weights must be decoded first
+     */
+    boolean dot(int matrix, int column, float[] x, int at, float[] totals) {
+        if (!RowDot.supports(dtype, k)) {
+            return false;
+        }
+        boolean done = true;
+        for (int c = 0; done && c < Math.min(COLUMNS, n - column); c++) {
+            int row = column + c;
+            done = RowDot.e4m3(x, at, row(matrix, row), scaleRow(matrix, row), steps(k), totals, c * Lanes.COUNT);
+        }
+        return done;
+    }
+
+    private long scaleRow(int matrix, int row) {
+        long above = (long) matrix * Math.ceilDiv(n, scaling.rows()) + row / scaling.rows();
+        return scales + above * Math.ceilDiv(k, scaling.columns());
+    }
+
     private long row(int matrix, int row) {
         return Memory.at(dtype, data, matrix * matrixPitch + row * pitch);
     }
@@ -96,7 +121,7 @@ final class WeightPanel {
             return;
         }
         int perRow = Math.ceilDiv(k, scaling.columns());
-        long first = scales + ((long) matrix * Math.ceilDiv(n, scaling.rows()) + row / scaling.rows()) * perRow;
+        long first = scaleRow(matrix, row);
         for (int i = 0; i < steps; i++) {
             int block = (from + i * WeightDecoder.STEP) / scaling.columns();
             if (dtype != DType.F4_E2M1) {

@@ -73,6 +73,12 @@ final class VerifyCommand extends WeftCommand {
             description = "Folder of the checkpoint that runs last. Default: a small one; none with --ops.")
     private @Nullable Path model;
 
+    @Option(
+            names = {"-v", "--verbose"},
+            description = "Name every case on standard error before it runs: the last one is at fault if a vendor's"
+                    + " library ends the process.")
+    private boolean verbose;
+
     @Option(names = "--json", description = "Print JSON.")
     private boolean json;
 
@@ -199,6 +205,9 @@ final class VerifyCommand extends WeftCommand {
             long done = 0;
             for (int round = 0; round <= seeds.fresh(); round++) {
                 for (OpCase c : cases) {
+                    if (verbose) {
+                        terminal.note("%s%n", OpRunner.name(c, seeds.of(round)));
+                    }
                     tallies.computeIfAbsent(c.op().name(), VerifyTally::new).add(runs.run(c, seeds.of(round)));
                     progress.accept(++done);
                 }

@@ -20,6 +20,12 @@ class VerifyTest {
     }
 
     @Test
+    void everyCaseIsNamedBeforeItRuns() {
+        Run run = Run.of("verify", "--device", "cpu:0/scalar", "--ops", "hadamard", "--json", "--verbose");
+        assertThat(run.err().lines()).hasSize(passed(run.json())).allMatch(line -> line.contains("hadamard"));
+    }
+
+    @Test
     void jsonHasTheCounts() {
         JsonNode root = Run.of("verify", "--device", "cpu:0/scalar", "--ops", "Hadamard", "--json")
                 .json();

@@ -25,8 +25,8 @@ import java.util.stream.Stream;
  * NVRTC. A single-file program:
  *
  * <pre>
- * BuildCuda.java (default|all|none|TARGET,...) SOURCES WORK IMAGES   images for the jar, run by Maven
- * BuildCuda.java (check|update) SOURCES WORK                         the compile gate
+ * BuildCuda.java (default|published|all|none|TARGET,...) SOURCES WORK IMAGES   images for the jar, run by Maven
+ * BuildCuda.java (check|update) SOURCES WORK                                   the compile gate
  * </pre>
  *
  * <p>The gate compiles every kernel for every machine target and compares what each needs with {@code SOURCES/resources.tsv}. It
@@ -61,7 +61,7 @@ final class BuildCuda {
     public static void main(String[] args) throws Exception {
         boolean gate = args.length == 3 && List.of("check", "update").contains(args[0]);
         if (!gate && args.length != 4) {
-            System.err.println("usage: BuildCuda.java (default|all|none|TARGET,...) SOURCES WORK IMAGES"
+            System.err.println("usage: BuildCuda.java (default|published|all|none|TARGET,...) SOURCES WORK IMAGES"
                     + " or (check|update) SOURCES WORK; got: " + String.join(" ", args));
             System.exit(2);
         }
@@ -75,19 +75,19 @@ final class BuildCuda {
         List<String> targets = gate
                 ? MACHINES
                 : switch (args[0]) {
-                    case "all" -> ALL;
+                    case "all", "published" -> ALL;
                     case "default" -> DEFAULT;
                     default -> List.of(args[0].split(","));
                 };
         if (!ALL.containsAll(targets)) {
             System.err.println(
-                    "weft.cuda.targets: found " + args[0] + ", expected default, all, none or some of " + ALL);
+                    "weft.cuda.targets: found " + args[0] + ", expected default, published, all, none or some of " + ALL);
             System.exit(2);
         }
         String nvcc = find("nvcc");
         if (nvcc == null) {
             System.err.println("CUDA kernels NOT compiled: no nvcc on the PATH or in CUDA_HOME/bin");
-            System.exit(gate || args[0].equals("default") ? 0 : 1);
+            System.exit(gate || List.of("default", "published").contains(args[0]) ? 0 : 1);
         }
         BuildCuda build = new BuildCuda(nvcc, Path.of(args[1]), Path.of(args[2]));
         List<Image> images = build.images(targets);

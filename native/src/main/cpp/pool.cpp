@@ -88,18 +88,18 @@ struct Pool::State {
     /** Items that workers have finished since the pool exists; the caller counts its own by itself. */
     alignas(64) std::atomic<uint64_t> done{0};
 
-    // written rarely, read by spinning workers
-    alignas(64) std::atomic<bool> stepping{false};
+    // written rarely or never, read by workers at every job and while they wait
+    alignas(64) const uint64_t threads;
+    const std::unique_ptr<Share[]> shares;
+    std::atomic<bool> stepping{false};
     std::atomic<bool> stopping{false};
     std::atomic<uint32_t> sleepers{0};
 
-    // the caller's
+    // the caller's, written at every job
     alignas(64) uint64_t expected = 0;
     Trace *trace = nullptr;
     RotaryMemo *rotary_memo = nullptr;
 
-    const uint64_t threads;
-    const std::unique_ptr<Share[]> shares;
     std::mutex mutex;
     std::condition_variable wake;
     std::vector<std::thread> workers;
@@ -177,14 +177,16 @@ struct Pool::State {
     /** Waits for work; false if there is none for a while after a step. */
     template <class HasWork>
     bool stay_awake(const HasWork &has_work) {
-        auto start = Clock::now();
+        const auto start = Clock::now();
+        auto stepped = start;
         while (!spin(has_work)) {
-            auto now = Clock::now();
+            const auto now = Clock::now();
             if (stepping.load(std::memory_order_relaxed)) {
+                stepped = now;
                 if (now > start + SPIN) {
                     std::this_thread::yield();
                 }
-            } else if (now > start + AWAKE) {
+            } else if (now > stepped + AWAKE) {
                 return false;
             }
         }

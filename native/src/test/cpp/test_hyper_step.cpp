@@ -78,7 +78,7 @@ void test(const Shape &s) {
     if (s.quantised) {
         fused.push_back(all(codes));
     }
-    for (int32_t threads : {1, 3}) {
+    for (int32_t threads : {1, 3, 7}) {
         for (size_t i = 0; i < results.size(); i++) {
             results[i]->memory = before[i].memory;
             results[i]->scale_memory = before[i].scale_memory;

@@ -48,9 +48,10 @@ struct Sums {
 };
 
 void test_items() {
-    for (int32_t threads : {1, 2, 3, 5}) {
+    for (int32_t threads : {1, 2, 3, 5, 8}) {
         weft_pool *pool = weft_pool_create(threads);
-        for (int64_t rows : {1, 2, 3, 17, 100, 1000}) {
+        // an item has 64 rows: shares of equal and of unequal length, and threads without one
+        for (int64_t rows : {1, 2, 3, 17, 100, 1000, 5 * 64, 7 * 64, 31 * 64}) {
             for (int round = 0; round < 5; round++) {
                 Sums sums(rows, 40);
                 check(sums.run(pool) == 0, "the list runs");

@@ -69,7 +69,7 @@ void convert(const Problem &p, const Segments &segments, uint8_t *scratch, Pool 
  * The work of a call as a line of equal units, which threads claim in ranges: some panels times a row block. Where
  * weights are read once from memory a range is long at first, for long blocks make streams that lie far apart, and
  * short at the end, so that all threads finish together. Elsewhere row blocks of a segment follow each other with the
- * same panels, so that threads share weights in cache.
+ * same panels, so that a thread finds their weights in its cache.
  */
 struct Line {
     const Segments &segments;

@@ -10,7 +10,10 @@ namespace {
 using namespace hyper;
 
 constexpr int64_t QUANTIZER_BLOCK = 128;
-/** Blocks of rows per thread from which a block goes from the exit to its codes while it lies in the caches. */
+/** Rows that use coefficients' weights one after another, while these lie in a cache. */
+constexpr int64_t ROW_BLOCK = 16;
+static_assert(ROW_BLOCK % W == 0, "a block is finished in whole vectors of rows");
+/** Blocks per thread from which a block goes from the exit to its codes in one go. */
 constexpr int64_t BLOCKS_PER_THREAD = 4;
 
 /** A call; operands as weft.h lists them. */
@@ -41,23 +44,20 @@ int64_t row_bytes(const Step &s) {
     return padded(s.entry.width * 4, CACHE_LINE);
 }
 
-/** One part of rows [row, end): the streams behind the exit, and their projection from coefficient `mix` on. */
+/** Some columns of rows [row, end) of the streams behind the exit. */
 template <class T>
-void project_part(const Step &s, int64_t row, int64_t end, int64_t part, float *partial) {
+void leave(const Step &s, int64_t row, int64_t end, int64_t part) {
     for (int64_t i = row; s.exit != nullptr && i < end; i++) {
         exit_row<T>(s.exit, i, s.entry.columns(part));
     }
-    for (int64_t mix = 0; mix < s.entry.mixes; mix += MIX_TILE) {
-        project<T>(s.entry, row, end, part, mix, partial);
-    }
 }
 
-/** What follows the projection of rows [row, end), at most W. */
+/** What follows the projection of rows [row, end). */
 template <class T>
 void finish(const Step &s, int64_t row, int64_t end, const float *partial, uint8_t *scratch) {
     const int64_t width = s.entry.width;
     T *entered = reinterpret_cast<T *>(scratch);
-    finish_rows<T>(s.entry, row, end - row, partial, [&](int64_t i, const float *pre) {
+    const auto enter = [&](int64_t i, const float *pre) {
         enter_row<T>(s.entry, i, pre, entered);
         T *normed = s.normed->data == nullptr ? entered : row_of<T>(*s.normed, i);
         rms_norm_row(entered, *s.norm_weight, normed, width, s.norm_eps);
@@ -65,26 +65,50 @@ void finish(const Step &s, int64_t row, int64_t end, const float *partial, uint8
             auto *scales = static_cast<uint8_t *>(s.codes->scale) + i * (width / QUANTIZER_BLOCK);
             quantize_row<true>(normed, row_of<uint8_t>(*s.codes, i), scales, width, QUANTIZER_BLOCK);
         }
-    });
+    };
+    for (; row < end; row += W) {
+        finish_rows<T>(s.entry, row, least(W, end - row), partial, enter);
+    }
 }
 
 template <class T>
 void run_typed(const Step &s, float *partial, uint8_t *scratch, Pool &pool) {
     const Problem &p = s.entry;
     const int64_t own = row_bytes(s);
-    if (ceil_div(p.rows, W) >= BLOCKS_PER_THREAD * pool.threads()) {
-        pool.parallel_ranges(p.rows, W, [&](int64_t begin, int64_t end, int32_t thread) {
+    const int64_t blocks = ceil_div(p.rows, ROW_BLOCK);
+    const int64_t tiles = ceil_div(p.mixes, MIX_TILE);
+    const auto last = [&](int64_t row) { return least(row + ROW_BLOCK, p.rows); };
+    const auto project_part = [&](int64_t row, int64_t part) {
+        leave<T>(s, row, last(row), part);
+        for (int64_t t = 0; t < tiles; t++) {
+            project<T>(p, row, last(row), part, t * MIX_TILE, partial);
+        }
+    };
+    if (blocks >= BLOCKS_PER_THREAD * pool.threads()) {
+        pool.parallel_ranges(p.rows, ROW_BLOCK, [&](int64_t begin, int64_t end, int32_t thread) {
             for (int64_t part = 0; part < p.parts; part++) {
-                project_part<T>(s, begin, end, part, partial);
+                project_part(begin, part);
             }
             finish<T>(s, begin, end, partial, scratch + thread * own);
         });
         return;
     }
-    pool.parallel_for(p.parts * ceil_div(p.rows, W), [&](int64_t item, int32_t) {
-        const int64_t row = item / p.parts * W;
-        project_part<T>(s, row, least(row + W, p.rows), item % p.parts, partial);
-    });
+    const int64_t items = blocks * p.parts;
+    if (items >= pool.threads()) {
+        pool.parallel_for(items, [&](int64_t item, int32_t) {
+            project_part(item / p.parts * ROW_BLOCK, item % p.parts);
+        });
+    } else {
+        // more threads than parts share the coefficients, which are most of what is read
+        pool.parallel_for(items, [&](int64_t item, int32_t) {
+            const int64_t row = item / p.parts * ROW_BLOCK;
+            leave<T>(s, row, last(row), item % p.parts);
+        });
+        pool.parallel_for(items * tiles, [&](int64_t item, int32_t) {
+            const int64_t row = item / tiles / p.parts * ROW_BLOCK;
+            project<T>(p, row, last(row), item / tiles % p.parts, item % tiles * MIX_TILE, partial);
+        });
+    }
     pool.parallel_ranges(p.rows, W, [&](int64_t begin, int64_t end, int32_t thread) {
         finish<T>(s, begin, end, partial, scratch + thread * own);
     });

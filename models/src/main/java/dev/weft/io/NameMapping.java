@@ -43,7 +43,7 @@ final class NameMapping {
             String segment = stored.substring(start, end);
             String translated = SEGMENTS.getOrDefault(segment, segment);
             if (segment.equals("gate_proj")) {
-                // of the compressor's gate or of the experts' first matrix
+                // the compressor's gate, or the experts' first matrix
                 translated = stored.contains("compressor.") ? "wgate" : "w1";
             }
             if (name == null && !translated.equals(segment)) {

@@ -4,7 +4,6 @@ import static java.util.Objects.requireNonNull;
 
 import dev.weft.DeviceMemoryException;
 import dev.weft.RequestException;
-import dev.weft.WeftException;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ContextInputs;
@@ -44,6 +43,8 @@ final class ModelLoader {
     private final ModelConfig config;
     private final List<ShardedGraph> shares = new ArrayList<>();
     private final List<CompiledGraph> graphs = new ArrayList<>();
+    /** What tells this checkpoint from others. */
+    private String identity = "";
 
     private ModelLoader(
             Checkpoint checkpoint,
@@ -78,7 +79,8 @@ final class ModelLoader {
         RankSteps ranks = new RankSteps(group);
         ModelLoader loader = new ModelLoader(checkpoint, device, options, compile, plan, ranks);
         ranks.together("check of the model", loader::refuse);
-        ranks.requireSame("model", loader.fingerprint());
+        loader.identity = loader.fingerprint();
+        ranks.requireSame("model", loader.identity);
         // a placement of many experts is longer than what is compared: its hash stands in front
         String layout = plan.toString();
         ranks.requireSame("options", String.format("%s, plan %08x: %s", options, layout.hashCode(), layout));
@@ -171,20 +173,21 @@ final class ModelLoader {
         }
     }
 
-    private DeepSeekV4 load(LongConsumer progress) {
-        // reading names and samples takes about as long as a third of compiling
-        CompletableFuture<String> fingerprint = CompletableFuture.supplyAsync(this::fingerprint);
+    /** Compiles, and reads names and samples beside it, which takes about a third of the time. */
+    private String compileAndIdentify() {
+        CompletableFuture<String> text = CompletableFuture.supplyAsync(this::fingerprint);
         try {
-            return load(progress, fingerprint);
+            compile();
+            return joined(text);
         } finally {
-            fingerprint.handle((text, failure) -> text).join(); // it uses the checkpoint, which may be closed now
+            text.handle((found, failure) -> found).join(); // it uses the checkpoint, which may be closed now
         }
     }
 
-    private DeepSeekV4 load(LongConsumer progress, CompletableFuture<String> fingerprint) {
+    private DeepSeekV4 load(LongConsumer progress) {
         if (ranks == null) {
             refuse();
-            compile();
+            identity = compileAndIdentify();
         }
         List<AutoCloseable> opened = new ArrayList<>();
         try {
@@ -210,7 +213,7 @@ final class ModelLoader {
                 context = new ContextPrefill(requireNonNull(compile.group()), options, contextInputs, runner);
             }
             Stepper stepper = new Stepper(backbone, fixed, mtp, ranks, context);
-            return new DeepSeekV4(config, options, joined(fingerprint), weights, backbone, mtp, stepper);
+            return new DeepSeekV4(config, options, identity, weights, backbone, mtp, stepper);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;
@@ -221,10 +224,10 @@ final class ModelLoader {
         try {
             return text.join();
         } catch (CompletionException e) {
-            if (e.getCause() instanceof WeftException refusal) {
-                throw refusal;
+            if (e.getCause() instanceof Error error) {
+                throw error;
             }
-            throw e;
+            throw e.getCause() instanceof RuntimeException failure ? failure : e;
         }
     }
 

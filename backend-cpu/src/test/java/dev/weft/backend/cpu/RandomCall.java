@@ -34,7 +34,7 @@ import java.util.Random;
  * An operator on random operands, run on a CPU device.
  *
  * @param op operator with types
- * @param integers values of I32 operands, by operand number
+ * @param integers values of I32 operands, and places of NaN in FP8 operands, by operand number
  */
 record RandomCall(OpInstance op, Map<Integer, int[]> integers) {
     private static final DType[] WEIGHTS = {DType.F32, DType.BF16, DType.F8_E4M3, DType.F4_E2M1};
@@ -67,6 +67,12 @@ record RandomCall(OpInstance op, Map<Integer, int[]> integers) {
                     x(DType.F32, 24)));
         }
         return cases;
+    }
+
+    /** Rows times FP8 weights {@code [150, 384]}, with NaN at some places. Rows are the same for any number of them. */
+    static RandomCall fp8Product(DType x, long rows, int... nan) {
+        return of(new Gemm(DType.F32), x(x, rows, 384), w(DType.F8_E4M3, 150, 384))
+                .with(1, nan);
     }
 
     /** Two sequences, one at its beginning and one far on; heads that do not fill a group. */
@@ -197,6 +203,11 @@ record RandomCall(OpInstance op, Map<Integer, int[]> integers) {
                     int other = data.get(ValueLayout.JAVA_BYTE, i / 2);
                     data.set(ValueLayout.JAVA_BYTE, i / 2, (byte) (other | code << 4 * (i % 2)));
                 }
+            }
+        }
+        if (type.dtype() == DType.F8_E4M3) {
+            for (int at : integers.getOrDefault(operand, new int[0])) {
+                data.set(ValueLayout.JAVA_BYTE, at, (byte) (at % 2 == 0 ? 0x7F : 0xFF));
             }
         }
         for (long i = 0; i < scale.byteSize(); i++) {

@@ -65,7 +65,7 @@ public final class AgainstLlama implements Callable<Integer> {
     }
 
     @Override
-    public Integer call() throws IOException {
+    public Integer call() throws IOException, InterruptedException {
         List<ModelBench> tests = List.of(new ModelBench(prompt, 0, 0, 1), new ModelBench(0, generate, 0, 1));
         for (int t : threads) {
             try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(t));
@@ -84,7 +84,8 @@ public final class AgainstLlama implements Callable<Integer> {
     /** Seconds of both, one entry per round. */
     private record Turns(Timings own, Timings llama) {}
 
-    private Turns alternate(DeepSeekV4 loaded, Device device, int t, ModelBench test) throws IOException {
+    private Turns alternate(DeepSeekV4 loaded, Device device, int t, ModelBench test)
+            throws IOException, InterruptedException {
         double[] own = new double[rounds];
         double[] llama = new double[rounds];
         for (int i = 0; i < rounds; i++) {
@@ -111,15 +112,20 @@ public final class AgainstLlama implements Callable<Integer> {
                 ratio.quantile(0.9));
     }
 
-    private double llama(int t, ModelBench test) throws IOException {
+    private double llama(int t, ModelBench test) throws IOException, InterruptedException {
         List<String> command = new ArrayList<>(List.of(llamaBench, "-m", gguf.toString(), "-o", "json"));
-        command.addAll(List.of("-t", "" + t, "-r", "" + repetitions));
+        command.addAll(List.of("-ngl", "0", "-t", "" + t, "-r", "" + repetitions));
         command.addAll(List.of("-p", "" + test.prompt(), "-n", "" + test.generate()));
         Process process = new ProcessBuilder(command)
-                .redirectError(ProcessBuilder.Redirect.DISCARD)
+                .redirectError(ProcessBuilder.Redirect.INHERIT)
                 .start();
         try (InputStream out = process.getInputStream()) {
-            return median(new String(out.readAllBytes(), StandardCharsets.UTF_8), command);
+            String output = new String(out.readAllBytes(), StandardCharsets.UTF_8);
+            if (process.waitFor() != 0) {
+                throw new IOException(String.join(" ", command) + ": found status " + process.exitValue() + " and \""
+                        + output.strip() + "\", expected 0");
+            }
+            return median(output, command);
         }
     }
 

@@ -12,6 +12,7 @@
  *
  * What differs: Weft quantises activations as the model was trained (FP8 in groups of 128, FP4 in the indexer, FP8
  * cache), llama.cpp as its weight formats demand (Q8_0 in blocks of 32) with an F16 cache. Its attention over compressed
- * entries masks what the indexer did not pick, Weft's reads only what it picked.
+ * entries masks what the indexer did not pick, Weft's reads only what it picked. Between Weft's repetitions the machine's
+ * limits are measured, which takes weights out of the caches; llama.cpp's follow each other.
  */
 package dev.weft.benchmarks.llama;

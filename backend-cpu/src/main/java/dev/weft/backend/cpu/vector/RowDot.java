@@ -20,9 +20,10 @@ final class RowDot {
     private RowDot() {}
 
     /** Whether there is a loop for weights of {@code k} columns. */
-    static boolean supports(DType dtype, int k) {
+    static boolean supports(DType dtype, Scaling scaling, int k) {
         return dtype == DType.F8_E4M3
-                && Scaling.FP8_BLOCK_128.columns() % WeightDecoder.STEP == 0
+                && scaling.equals(Scaling.FP8_BLOCK_128)
+                && scaling.columns() % WeightDecoder.STEP == 0
                 && k % WeightDecoder.STEP == 0;
     }
 

@@ -77,7 +77,7 @@ final class WeightPanel {
      * @return false if these weights must be decoded first
      */
     boolean dot(int matrix, int column, float[] x, int at, float[] totals) {
-        if (!RowDot.supports(dtype, k)) {
+        if (!RowDot.supports(dtype, scaling, k)) {
             return false;
         }
         boolean done = true;

@@ -135,7 +135,7 @@ final class ChatCommand extends WeftCommand {
 
     /** Where steps are recorded this is done before somebody waits for an answer. */
     private static void warmUp(LoadedModel loaded) {
-        if (loaded.device().records()) {
+        if (loaded.device().replays()) {
             DeepSeekV4 model = loaded.model();
             model.warmUp(List.of(StepShape.prompt(model.options().maxTokens()), StepShape.decode(1)));
         }

@@ -150,8 +150,8 @@ final class ChatCommand extends WeftCommand {
 
     /** What an answer and a long prompt consist of, as far as a device keeps recordings of it. */
     static List<StepShape> shapes(LoadOptions options, int recordings) {
-        List<StepShape> wanted = List.of(
-                StepShape.decode(1), StepShape.prompt(Math.min(options.maxTokens(), options.maxContext())));
+        List<StepShape> wanted =
+                List.of(StepShape.decode(1), StepShape.prompt(Math.min(options.maxTokens(), options.maxContext())));
         return wanted.subList(0, Math.min(recordings, wanted.size()));
     }
 }

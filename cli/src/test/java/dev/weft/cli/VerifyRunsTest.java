@@ -64,7 +64,8 @@ class VerifyRunsTest {
         });
         assertThat(failures.getFirst()).endsWith("acme:0 is lost");
         assertThat(failures.getLast())
-                .endsWith("not run: acme:0 was lost and does not open again: no such device, nor did it close: its driver"
-                        + " is gone");
+                .endsWith(
+                        "not run: acme:0 was lost and does not open again: no such device, nor did it close: its driver"
+                                + " is gone");
     }
 }

@@ -46,7 +46,8 @@ final class WarmUp {
         int most = Integer.MAX_VALUE / model.config().vocabSize();
         if (logitRows(shape) > most) {
             throw new RequestException("warm-up: found " + logitRows(shape) + " rows of logits of the vocabulary's "
-                    + model.config().vocabSize() + ", expected at most " + most + ", which one array holds; want fewer");
+                    + model.config().vocabSize() + ", expected at most " + most
+                    + ", which one array holds; want fewer");
         }
     }
 

@@ -72,8 +72,7 @@ public final class RecentRuns<K, R> implements AutoCloseable {
     public void close() {
         List<R> all = all();
         runs.clear();
-        Closing.all(all.stream()
-                .map(r -> (AutoCloseable) () -> destroyer.accept(r))
-                .toList());
+        Closing.all(
+                all.stream().map(r -> (AutoCloseable) () -> destroyer.accept(r)).toList());
     }
 }

@@ -5,6 +5,7 @@
 #include <fstream>
 #include <functional>
 #include <iterator>
+#include <limits>
 
 #include "collective.h"
 
@@ -37,20 +38,30 @@ std::string name_of(const HcclCommConfig* config, uint64_t id) {
     return "weft_emulator_group_" + std::to_string(id);
 }
 
-/** Exchange buffer that a rank asks for: its configuration, the environment, 200 MB [hccl docs: HCCL_BUFFSIZE]. */
+/**
+ * Exchange buffer that a rank asks for: its configuration, the environment, 200 MB [hccl docs: HCCL_BUFFSIZE]; 0 if the
+ * environment holds no whole number of megabytes.
+ */
 int64_t buffer_of(const HcclCommConfig* config) {
     constexpr uint32_t unset = 0xFFFFFFFF;
     int64_t megabytes = 200;
     if (config != nullptr && config->magic == HCCL_COMM_CONFIG_MAGIC && config->hcclBufferSize != unset) {
         megabytes = config->hcclBufferSize;
     } else if (const char* set = std::getenv("HCCL_BUFFSIZE")) {
-        megabytes = std::atoll(set);
+        char* end = nullptr;
+        megabytes = std::strtoll(set, &end, 10);
+        if (end == set || *end != '\0' || megabytes > std::numeric_limits<int32_t>::max()) {
+            return 0;
+        }
     }
     return megabytes << 20;
 }
 
 /** Ranks with buffers of different sizes may exchange their first bytes and hang in a larger collective. */
 int check_buffer(Group& group, int64_t buffer) {
+    if (buffer <= 0) {
+        return refuse(HCCL_E_PARA, "HCCL_BUFFSIZE: expected a whole number of megabytes, 1 or more");
+    }
     if (group.devices.empty()) {
         group.buffer = buffer;
     }
@@ -186,7 +197,9 @@ int join_all(uint32_t ranks, const int32_t* devices, HcclComm* comms) {
     group->id = next_root++;
     group->ranks = ranks;
     group->name = name_of(nullptr, group->id);
-    group->buffer = buffer_of(nullptr);
+    if (int code = check_buffer(*group, buffer_of(nullptr))) {
+        return code;
+    }
     for (uint32_t rank = 0; rank < ranks; rank++) {
         if (devices[rank] < 0 || devices[rank] >= config().devices) {
             return refuse(HCCL_E_PARA, "HcclCommInitAll: no device " + std::to_string(devices[rank]));

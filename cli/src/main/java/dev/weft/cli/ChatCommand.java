@@ -134,10 +134,24 @@ final class ChatCommand extends WeftCommand {
     }
 
     /** Where steps are recorded this is done before somebody waits for an answer. */
-    private static void warmUp(LoadedModel loaded) {
-        if (loaded.device().records()) {
-            DeepSeekV4 model = loaded.model();
-            model.warmUp(List.of(StepShape.prompt(model.options().maxTokens()), StepShape.decode(1)));
+    private void warmUp(LoadedModel loaded) {
+        if (!loaded.device().replays()) {
+            return;
         }
+        DeepSeekV4 model = loaded.model();
+        List<StepShape> shapes = shapes(model.options(), loaded.device().recordings());
+        try (Progress progress = new Progress(terminal, "warming up", Progress.Unit.CASES, shapes.size(), 0)) {
+            for (int i = 0; i < shapes.size(); i++) {
+                progress.accept(i);
+                model.warmUp(shapes.subList(i, i + 1));
+            }
+        }
+    }
+
+    /** What an answer and a long prompt consist of, as far as a device keeps recordings of it. */
+    static List<StepShape> shapes(LoadOptions options, int recordings) {
+        List<StepShape> wanted =
+                List.of(StepShape.decode(1), StepShape.prompt(Math.min(options.maxTokens(), options.maxContext())));
+        return wanted.subList(0, Math.min(recordings, wanted.size()));
     }
 }

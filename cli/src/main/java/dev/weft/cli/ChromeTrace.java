@@ -32,9 +32,14 @@ final class ChromeTrace {
     /** Those of the events that are Weft's, in the order they began. */
     static ChromeTrace of(List<RecordedEvent> recorded) {
         List<RecordedEvent> events = new ArrayList<>(recorded);
-        events.removeIf(e -> !e.getEventType().getName().startsWith(PREFIX));
+        events.removeIf(e -> !isWeft(e));
         events.sort((a, b) -> a.getStartTime().compareTo(b.getStartTime()));
         return new ChromeTrace(events);
+    }
+
+    /** Whether an event is Weft's. */
+    static boolean isWeft(RecordedEvent event) {
+        return event.getEventType().getName().startsWith(PREFIX);
     }
 
     /** The events of single nodes. */

@@ -82,6 +82,10 @@ final class TraceCommand extends WeftCommand {
             List<RecordedEvent> shown =
                     all.stream().filter(e -> !isOfEmulator(e)).toList();
             if (shown.size() < all.size()) {
+                if (shown.stream().noneMatch(ChromeTrace::isWeft)) {
+                    throw new UsageException("MODEL: " + recording
+                            + " holds only events of emulators, whose times say nothing, expected those of a device");
+                }
                 terminal.note(
                         "%d events of emulators are left out: their times say nothing%n", all.size() - shown.size());
             }
@@ -95,8 +99,9 @@ final class TraceCommand extends WeftCommand {
     }
 
     private static boolean isOfEmulator(RecordedEvent event) {
-        return event.hasField("device")
-                && String.valueOf(event.getString("device")).endsWith(Device.EMULATED);
+        return ChromeTrace.isWeft(event)
+                && event.hasField("device")
+                && Device.isEmulator(String.valueOf(event.getString("device")));
     }
 
     private void record() throws IOException {

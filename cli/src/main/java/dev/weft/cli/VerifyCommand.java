@@ -3,10 +3,12 @@ package dev.weft.cli;
 import dev.weft.BackendUnavailableException;
 import dev.weft.DeviceId;
 import dev.weft.WeftException;
+import dev.weft.conformance.BatchInvariance;
 import dev.weft.conformance.OpCase;
 import dev.weft.conformance.OpCases;
 import dev.weft.conformance.OpRunner;
 import dev.weft.model.config.ModelConfig;
+import dev.weft.op.Op;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
@@ -29,7 +31,8 @@ import tools.jackson.databind.node.ObjectNode;
 @Command(
         name = "verify",
         description = {
-            "Run the operator conformance suite on a device: every operator against the scalar reference.",
+            "Run the operator conformance suite on a device: every operator against the scalar reference, and rows alone"
+                    + " against the same rows among others.",
             "Before that, the functions of an installed library are held against its headers and asked whether they take"
                     + " the operators' calls. Afterwards a model runs node by node and as a whole.",
             "Operands are the same at every run; --rounds adds runs with others."
@@ -92,26 +95,25 @@ final class VerifyCommand extends WeftCommand {
         Seeds seeds = seeds();
         BackendConfig config = BackendConfig.DEFAULT.withThreads(ModelOptions.requireThreads(threads));
         Optional<VerifyFunctions> functions;
-        Map<String, VerifyTally> tallies;
+        Suite suite;
         DeviceInfo info;
         List<String> details;
         try (Backends backends = Backends.load(config);
-                BackendDevice target = open(backends);
-                VerifyRuns runs = new VerifyRuns(backends, target)) {
-            info = target.info();
+                VerifyRuns runs = new VerifyRuns(open(backends), backends::device)) {
+            info = runs.device().info();
             requireModel(asked(info));
             details = backends.details(info.id().backend());
-            functions = VerifyFunctions.of(target, cases);
-            tallies = run(cases, seeds, runs);
+            functions = VerifyFunctions.of(runs.device(), cases);
+            suite = run(cases, seeds, runs);
         }
         Optional<VerifyModel> ran = model(asked(info), config);
         if (json) {
-            printJson(info, seeds, details, functions, tallies, ran);
+            printJson(info, seeds, details, functions, suite, ran);
         } else {
-            print(info, seeds, functions, tallies);
+            print(info, seeds, functions, suite);
             ran.ifPresent(m -> m.print(terminal));
         }
-        return passed(tallies, ran) ? ExitCode.OK : ExitCode.FAILED;
+        return passed(suite, ran) ? ExitCode.OK : ExitCode.FAILED;
     }
 
     /** The device with its variant. */
@@ -119,8 +121,9 @@ final class VerifyCommand extends WeftCommand {
         return device == null ? info.id() : DeviceId.parse(device);
     }
 
-    private static boolean passed(Map<String, VerifyTally> tallies, Optional<VerifyModel> ran) {
-        return tallies.values().stream().allMatch(t -> t.failed() == 0)
+    private static boolean passed(Suite suite, Optional<VerifyModel> ran) {
+        return suite.operators().values().stream().allMatch(t -> t.failed() == 0)
+                && suite.rowsAlone().failed() == 0
                 && ran.map(VerifyModel::passed).orElse(true);
     }
 
@@ -176,15 +179,17 @@ final class VerifyCommand extends WeftCommand {
     }
 
     private List<OpCase> matching() {
-        String wanted = part.toLowerCase(Locale.ROOT);
-        List<OpCase> cases = VerifyFunctions.cases().stream()
-                .filter(c -> c.op().name().toLowerCase(Locale.ROOT).contains(wanted))
-                .toList();
+        List<OpCase> cases =
+                VerifyFunctions.cases().stream().filter(c -> isWanted(c.op())).toList();
         if (cases.isEmpty()) {
             throw new UsageException("--ops: no operator's name contains '" + part + "', expected a part of one of "
                     + OpCases.all().stream().map(c -> c.op().name()).distinct().collect(Collectors.joining(", ")));
         }
         return cases;
+    }
+
+    private boolean isWanted(Op op) {
+        return op.name().toLowerCase(Locale.ROOT).contains(part.toLowerCase(Locale.ROOT));
     }
 
     private BackendDevice open(Backends backends) {
@@ -198,22 +203,43 @@ final class VerifyCommand extends WeftCommand {
                         "no device: every backend is absent: " + KnownBackends.absent(backends.statuses())));
     }
 
-    private Map<String, VerifyTally> run(List<OpCase> cases, Seeds seeds, VerifyRuns runs) {
+    /**
+     * What the suite has found.
+     *
+     * @param operators by name
+     * @param rowsAlone of calls whose rows were computed alone and among others
+     */
+    private record Suite(Map<String, VerifyTally> operators, VerifyTally rowsAlone) {}
+
+    private Suite run(List<OpCase> cases, Seeds seeds, VerifyRuns runs) {
         Map<String, VerifyTally> tallies = new LinkedHashMap<>();
-        long total = (long) cases.size() * (1 + seeds.fresh());
+        VerifyTally rowsAlone = new VerifyTally("rows alone");
+        List<BatchInvariance.Case> rows = BatchInvariance.all().stream()
+                .filter(c -> isWanted(c.many().op()))
+                .toList();
+        long total = (long) cases.size() * (1 + seeds.fresh()) + rows.size();
         try (Progress progress = new Progress(terminal, "cases", Progress.Unit.CASES, total)) {
             long done = 0;
             for (int round = 0; round <= seeds.fresh(); round++) {
                 for (OpCase c : cases) {
-                    if (verbose) {
-                        terminal.note("%s%n", OpRunner.name(c, seeds.of(round)));
-                    }
+                    name(OpRunner.name(c, seeds.of(round)));
                     tallies.computeIfAbsent(c.op().name(), VerifyTally::new).add(runs.run(c, seeds.of(round)));
                     progress.accept(++done);
                 }
             }
+            for (BatchInvariance.Case c : rows) {
+                name(c.toString());
+                rowsAlone.add(runs.run(c));
+                progress.accept(++done);
+            }
         }
-        return tallies;
+        return new Suite(tallies, rowsAlone);
+    }
+
+    private void name(String nextCase) {
+        if (verbose) {
+            terminal.note("%s%n", nextCase);
+        }
     }
 
     private void printJson(
@@ -221,7 +247,7 @@ final class VerifyCommand extends WeftCommand {
             Seeds seeds,
             List<String> details,
             Optional<VerifyFunctions> functions,
-            Map<String, VerifyTally> tallies,
+            Suite suite,
             Optional<VerifyModel> ran) {
         ObjectNode root = Json.object();
         root.put("device", asked(target).toString());
@@ -234,14 +260,15 @@ final class VerifyCommand extends WeftCommand {
         details.forEach(root.putArray("details")::add);
         functions.ifPresent(f -> f.toJson(root.putArray("functions")));
         ArrayNode operators = root.putArray("operators");
-        tallies.values().forEach(t -> t.toJson(operators.addObject()));
+        suite.operators().forEach((name, t) -> t.toJson(operators.addObject().put("operator", name)));
+        suite.rowsAlone().toJson(root.putObject("rowsAlone"));
         ran.ifPresent(m -> m.toJson(root.putObject("model")));
-        root.put("passed", passed(tallies, ran));
+        root.put("passed", passed(suite, ran));
         Json.print(terminal, root);
     }
 
-    private void print(
-            DeviceInfo target, Seeds seeds, Optional<VerifyFunctions> functions, Map<String, VerifyTally> tallies) {
+    private void print(DeviceInfo target, Seeds seeds, Optional<VerifyFunctions> functions, Suite suite) {
+        Map<String, VerifyTally> tallies = suite.operators();
         terminal.printf("%s (%s)%n", asked(target), target.description());
         functions.ifPresent(f -> f.lines().forEach(line -> terminal.printf("%s%n", line)));
         if (seeds.fresh() > 0) {
@@ -257,5 +284,8 @@ final class VerifyCommand extends WeftCommand {
                 tallies.values().stream().mapToInt(VerifyTally::passed).sum(),
                 tallies.values().stream().mapToInt(VerifyTally::failed).sum(),
                 tallies.values().stream().mapToInt(VerifyTally::unsupported).sum());
+        if (suite.rowsAlone().cases() > 0) {
+            suite.rowsAlone().print(terminal);
+        }
     }
 }

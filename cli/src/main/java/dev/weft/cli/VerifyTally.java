@@ -8,18 +8,18 @@ import java.util.Set;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
 
-/** Cases of one operator: how many passed, which failed, and why some could not run. */
+/** Cases of one kind, such as those of an operator: how many passed, which failed, and why some could not run. */
 final class VerifyTally {
     private static final int SHOWN_FAILURES = 5;
 
-    private final String operator;
+    private final String name;
     private final List<String> failures = new ArrayList<>();
     private final Set<String> reasons = new LinkedHashSet<>();
     private int passed;
     private int unsupported;
 
-    VerifyTally(String operator) {
-        this.operator = operator;
+    VerifyTally(String name) {
+        this.name = name;
     }
 
     /** Counts a case. */
@@ -32,6 +32,10 @@ final class VerifyTally {
                 reasons.add(u.reason());
             }
         }
+    }
+
+    int cases() {
+        return passed + failures.size() + unsupported;
     }
 
     int passed() {
@@ -49,7 +53,7 @@ final class VerifyTally {
     void print(Terminal terminal) {
         terminal.printf(
                 "%-16s %4d passed %4d failed %4d unsupported%s%n",
-                operator, passed, failures.size(), unsupported, reasons.isEmpty() ? "" : " (" + reasons() + ")");
+                name, passed, failures.size(), unsupported, reasons.isEmpty() ? "" : " (" + reasons() + ")");
         failures.stream().limit(SHOWN_FAILURES).forEach(f -> terminal.printf("    %s%n", f));
         if (failures.size() > SHOWN_FAILURES) {
             terminal.printf("    and %d more; --json lists all%n", failures.size() - SHOWN_FAILURES);
@@ -61,10 +65,7 @@ final class VerifyTally {
     }
 
     void toJson(ObjectNode target) {
-        target.put("operator", operator)
-                .put("passed", passed)
-                .put("failed", failures.size())
-                .put("unsupported", unsupported);
+        target.put("passed", passed).put("failed", failures.size()).put("unsupported", unsupported);
         ArrayNode list = target.putArray("failures");
         failures.forEach(list::add);
         ArrayNode why = target.putArray("reasons");

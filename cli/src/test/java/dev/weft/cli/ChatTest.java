@@ -12,6 +12,7 @@ import dev.weft.chat.PromptOptions;
 import dev.weft.chat.PromptTexts;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.Sampling;
+import dev.weft.model.StepShape;
 import java.io.IOException;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -87,6 +88,30 @@ class ChatTest {
         }
         assertThat(conversation.options())
                 .isEqualTo(mode.equals("non-think") ? PromptOptions.nonThink() : PromptOptions.thinkHigh());
+    }
+
+    @Test
+    void warmingUpAsksForNoMoreThanModelAndDeviceTake() {
+        LoadOptions options = LoadOptions.defaults().maxContext(4096).maxTokens(256);
+        assertThat(ChatCommand.shapes(options, 8)).containsExactly(StepShape.decode(1), StepShape.prompt(256));
+        assertThat(ChatCommand.shapes(options, 1)).containsExactly(StepShape.decode(1));
+        RankOptions ranks = new RankOptions();
+        CommandLine.populateCommand(ranks, "--spread", "context");
+        LoadOptions spread = ranks.bounds(options.maxContext(512));
+        assertThat(spread.maxTokens()).isGreaterThan(512);
+        assertThat(ChatCommand.shapes(spread, 8)).containsExactly(StepShape.decode(1), StepShape.prompt(512));
+    }
+
+    @Test
+    void aDeviceThatKeepsOneRecording() {
+        try (EmulatedCann cann = new EmulatedCann()) {
+            System.setProperty("weft.ascend.graphs", "1");
+            Run run = chat("Hi\n", "--device", "ascend:0", "--context", 128);
+            assertThat(run.code()).as(run.err()).isZero();
+            assertThat(run.out()).isNotEmpty();
+        } finally {
+            System.clearProperty("weft.ascend.graphs");
+        }
     }
 
     @Test

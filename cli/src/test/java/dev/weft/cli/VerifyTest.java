@@ -16,6 +16,7 @@ class VerifyTest {
         assertThat(run.code()).isZero();
         assertThat(run.out())
                 .containsPattern("rmsNorm +[1-9][0-9]* passed +0 failed")
+                .containsPattern("rows alone +[1-9][0-9]* passed +0 failed")
                 .doesNotContain("gemm");
     }
 
@@ -32,6 +33,19 @@ class VerifyTest {
         assertThat(root.path("passed").asBoolean()).isTrue();
         assertThat(root.path("operators").path(0).path("operator").asString()).isEqualTo("hadamard");
         assertThat(root.path("operators").path(0).path("passed").asInt()).isPositive();
+        assertThat(root.path("rowsAlone").path("passed").asInt()).isZero();
+    }
+
+    @Test
+    void rowsAloneAreThoseOfTheOperatorsAsked() {
+        Run run = Run.of("verify", "--device", "cpu:0/scalar", "--ops", "moegate", "--json", "--verbose");
+        JsonNode root = run.json();
+        assertThat(root.path("rowsAlone").path("passed").asInt()).isEqualTo(1);
+        assertThat(run.err().lines())
+                .hasSize(passed(root) + 1)
+                .last()
+                .asString()
+                .startsWith("rows alone and together: moeGate");
     }
 
     @Test

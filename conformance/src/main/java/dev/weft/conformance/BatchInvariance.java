@@ -110,12 +110,8 @@ public final class BatchInvariance {
                 }
             }
             return new Outcome.Passed();
-        } catch (Mismatch m) {
-            return new Outcome.Failed(c + ": " + m.getMessage());
-        } catch (dev.weft.DeviceLostException e) {
-            throw e;
         } catch (RuntimeException e) {
-            return new Outcome.Failed(c + ": threw " + e);
+            return OpRunner.failed(c.toString(), e);
         }
     }
 

@@ -2,6 +2,7 @@ package dev.weft.conformance;
 
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
+import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.Kernel;
 import dev.weft.spi.KernelArguments;
@@ -192,8 +193,6 @@ public final class DeviceCall implements AutoCloseable {
     public void close() {
         List<Guarded> all = new ArrayList<>(owned);
         owned.clear();
-        for (Guarded g : all) {
-            g.close();
-        }
+        Closing.all(all);
     }
 }

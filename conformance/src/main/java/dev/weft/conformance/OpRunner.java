@@ -1,5 +1,6 @@
 package dev.weft.conformance;
 
+import dev.weft.DeviceLostException;
 import dev.weft.op.LightningIndex;
 import dev.weft.op.OpInstance;
 import dev.weft.op.Tolerance;
@@ -53,13 +54,25 @@ public final class OpRunner {
                 Comparison.identical(resultName(op, i), found.get(i), again.get(i), "a second run");
             }
             return new Outcome.Passed();
-        } catch (Mismatch m) {
-            return new Outcome.Failed(name(c, seed) + ": " + m.getMessage());
-        } catch (dev.weft.DeviceLostException e) {
-            throw e;
         } catch (RuntimeException e) {
-            return new Outcome.Failed(name(c, seed) + ": threw " + e);
+            return failed(name(c, seed), e);
         }
+    }
+
+    /**
+     * The outcome of a case that ended so. A loss is thrown on, also if it came while something else was under way: the next
+     * case would fail by it.
+     */
+    static Outcome failed(String name, RuntimeException e) {
+        if (e instanceof DeviceLostException) {
+            throw e;
+        }
+        for (Throwable suppressed : e.getSuppressed()) {
+            if (suppressed instanceof DeviceLostException loss) {
+                throw loss;
+            }
+        }
+        return new Outcome.Failed(name + ": " + (e instanceof Mismatch ? e.getMessage() : "threw " + e));
     }
 
     /** How messages name a case with operands of some seed. */

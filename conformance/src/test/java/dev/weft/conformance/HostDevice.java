@@ -1,6 +1,7 @@
 package dev.weft.conformance;
 
 import dev.weft.DeviceId;
+import dev.weft.DeviceLostException;
 import dev.weft.op.OpInstance;
 import dev.weft.reference.Reference;
 import dev.weft.spi.BackendDevice;
@@ -26,7 +27,8 @@ final class HostDevice implements BackendDevice {
         MODIFIES_AN_INPUT,
         SECOND_RUN_DIFFERS,
         WRITES_BETWEEN_ROWS,
-        READS_SCRATCH
+        READS_SCRATCH,
+        FAILS_AND_IS_LOST
     }
 
     private static final long WORKSPACE = 64;
@@ -94,6 +96,7 @@ final class HostDevice implements BackendDevice {
                 byte scratch = bytes(a.workspace(), 1).get(ValueLayout.JAVA_BYTE, 0);
                 y.set(ValueLayout.JAVA_INT, 0, y.get(ValueLayout.JAVA_INT, 0) ^ (scratch & 1));
             }
+            case FAILS_AND_IS_LOST -> throw new IllegalStateException("a launch failed");
         }
     }
 
@@ -185,6 +188,10 @@ final class HostDevice implements BackendDevice {
         public void synchronize() {}
 
         @Override
-        public void close() {}
+        public void close() {
+            if (fault == Fault.FAILS_AND_IS_LOST) {
+                throw new DeviceLostException("lost");
+            }
+        }
     }
 }

@@ -1,8 +1,10 @@
 package dev.weft.conformance;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.DType;
+import dev.weft.DeviceLostException;
 import dev.weft.TensorType;
 import dev.weft.conformance.HostDevice.Fault;
 import dev.weft.op.Op;
@@ -70,6 +72,14 @@ class ReferenceSelfTest {
         assertThat(OpRunner.run(new HostDevice(fault), c))
                 .isInstanceOfSatisfying(
                         Outcome.Failed.class, f -> assertThat(f.message()).contains("rmsNorm(x=[7, 33] f32", message));
+    }
+
+    @Test
+    void aLossDuringAnotherFailureIsThrownOn() {
+        OpCase c = OpCase.of(new RmsNorm(1e-6f), Operand.random(DType.F32, 7, 33), Operand.random(DType.F32, 33));
+        assertThatThrownBy(() -> OpRunner.run(new HostDevice(Fault.FAILS_AND_IS_LOST), c))
+                .isInstanceOf(DeviceLostException.class)
+                .hasMessage("lost");
     }
 
     @Test

@@ -221,19 +221,24 @@ public final class DeepSeekV4 implements AutoCloseable {
     /**
      * Runs steps of some shapes on sequences of its own, so that the first real ones of these shapes take no longer than
      * later ones: devices that record steps have recorded them and replay, weights that are read when first needed have been
-     * read. Sequences, prefix caches and random numbers do not notice. On several ranks these are steps of all.
+     * read as far as these steps need them. Sequences, prefix caches and random numbers do not notice. On several ranks these
+     * are steps of all.
+     *
+     * <p>An MTP block is a token behind the rest: of the first {@code n} tokens of a sequence it has {@code n - 1} rows, of
+     * later ones {@code n}. Shapes are warmed up as later ones, so the block's part of a prompt's first chunk is not.
      *
      * <p>As many sequences and cache pages must be free as the largest shape needs, which they are after loading. An {@link
      * dev.weft.generate.Engine} that is to be fast from the first request on is made afterwards.
      *
-     * @throws RequestException if a shape exceeds the bounds of {@link #options}, or there are more shapes than the device
-     *     keeps recordings of, as the first ones would be forgotten again
+     * @throws RequestException if a shape exceeds the bounds of {@link #options} or wants more logits than an array holds, or
+     *     there are more shapes than the device keeps recordings of, as the first ones would be forgotten again; with an MTP
+     *     block a step of one token for each of a shape's sequences is a shape too, and so are its drafts
      * @throws DeviceMemoryException if too few sequences or cache pages are free
      * @throws dev.weft.WeftException what a step throws; the sequences are closed then
      */
     public synchronized void warmUp(List<StepShape> shapes) {
         requireOpen();
-        new WarmUp(this, backbone.compiled().device()).run(shapes);
+        new WarmUp(this, backbone.compiled().device(), stepper.isRanked()).run(shapes);
     }
 
     /** A step that nobody asked for; pages are taken from nobody. */

@@ -30,8 +30,7 @@ import java.util.function.Supplier;
  * One opened device. Thread-safe. Closing it closes everything created through it, newest first.
  */
 public final class Device implements AutoCloseable {
-    /** End of the {@link #label} of a device that software plays. */
-    public static final String EMULATED = " EMULATOR";
+    private static final String EMULATED = " EMULATOR";
 
     private final DeviceId id;
     private final BackendDevice spi;
@@ -62,6 +61,11 @@ public final class Device implements AutoCloseable {
         return info().isEmulator() ? id + EMULATED : id.toString();
     }
 
+    /** Whether a {@link #label} is that of a device that software plays. */
+    public static boolean isEmulator(String label) {
+        return label.endsWith(EMULATED);
+    }
+
     /** Which kernels compute, for reports; see {@link BackendDevice#level}. */
     public String level() {
         return spi.level();
@@ -83,7 +87,7 @@ public final class Device implements AutoCloseable {
     }
 
     /** Whether it records what runs with some extents and replays it: the first runs with new ones take longer. */
-    public boolean records() {
+    public boolean replays() {
         return spi instanceof Capturing capturing && capturing.recordings() < Integer.MAX_VALUE;
     }
 

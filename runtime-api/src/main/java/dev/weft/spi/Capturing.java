@@ -19,7 +19,7 @@ public interface Capturing {
 
     /**
      * For how many sets of extents a capture keeps what it has recorded; more push out what was not used for longest.
-     * Unlimited where a recording serves all extents.
+     * A device that records per extents returns a bound; {@link Integer#MAX_VALUE} says that first runs take no longer.
      */
     default int recordings() {
         return Integer.MAX_VALUE;

@@ -17,7 +17,9 @@ import dev.weft.spi.BackendConfig;
 import dev.weft.spi.Backends;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.AfterEach;
+import org.junit.jupiter.api.Assumptions;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -48,11 +50,29 @@ class WarmUpTest {
         void run(DeepSeekV4 model);
     }
 
+    private static final LoadOptions OPTIONS =
+            LoadOptions.defaults().maxContext(128).maxTokens(8).maxSequences(MOST);
+
     private static void inModel(BackendConfig config, Body body) {
-        LoadOptions options =
-                LoadOptions.defaults().maxContext(128).maxTokens(8).maxSequences(MOST);
+        inModel(config, OPTIONS, body);
+    }
+
+    private static void inModel(BackendConfig config, LoadOptions options, Body body) {
+        inModel(GoldenModel.micro(), config, options, body);
+    }
+
+    private static void inMtpModel(String graphs, int context, Body body) {
+        Optional<GoldenModel> model = GoldenModel.all().stream()
+                .filter(m -> m.name().equals("tiny-flash"))
+                .findFirst();
+        Assumptions.assumeTrue(model.isPresent(), "the golden data are not here");
+        LoadOptions options = OPTIONS.maxContext(context).withMtp();
+        inModel(model.get(), capture("require").with(AscendOptions.GRAPHS, graphs), options, body);
+    }
+
+    private static void inModel(GoldenModel golden, BackendConfig config, LoadOptions options, Body body) {
         try (Weft weft = Weft.of(Backends.of(config, List.of(new AscendProvider())));
-                Checkpoint checkpoint = Checkpoint.open(GoldenModel.micro().directory());
+                Checkpoint checkpoint = Checkpoint.open(golden.directory());
                 DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device("ascend:0"), options)) {
             body.run(model);
         }
@@ -132,6 +152,35 @@ class WarmUpTest {
                             .isEqualTo(before);
                 }
             }
+        });
+    }
+
+    /** The block is a row behind: a sequence of which a shape leaves no room for a third run has begun anew in between. */
+    @ParameterizedTest
+    @ValueSource(ints = {64, 17, 10})
+    void longShapesOfAnMtpBlock(int context) {
+        StepShape shape = StepShape.prompt(8);
+        inMtpModel("2", context, model -> {
+            model.warmUp(List.of(shape));
+            try (Session session = model.newSession()) {
+                session.append(7);
+                long before = emulator.count("first phases");
+                model.step(List.of(new Feed(session, new int[shape.tokens()], shape.want())));
+                session.draft(7);
+                assertThat(emulator.count("first phases")).isEqualTo(before);
+            }
+        });
+    }
+
+    @Test
+    void shapesOfAnMtpBlockCount() {
+        inMtpModel("1", 128, model -> {
+            assertThatThrownBy(() -> model.warmUp(List.of(StepShape.prompt(8))))
+                    .isInstanceOf(RequestException.class)
+                    .hasMessageContainingAll("found 2 shapes", "backbone");
+            assertThatThrownBy(() -> model.warmUp(List.of(StepShape.decode(1))))
+                    .isInstanceOf(RequestException.class)
+                    .hasMessageContainingAll("found 2 shapes", "MTP block");
         });
     }
 

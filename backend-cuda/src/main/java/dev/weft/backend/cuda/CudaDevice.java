@@ -273,7 +273,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
 
     @Override
     public int recordings() {
-        return options.graphs();
+        return options.capture() == CudaOptions.Capture.OFF ? Integer.MAX_VALUE : options.graphs();
     }
 
     @Override

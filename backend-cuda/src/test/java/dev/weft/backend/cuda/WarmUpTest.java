@@ -18,6 +18,8 @@ import java.util.function.Consumer;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** After warming up, the first step of a shape is a replay, and has the bits that it has without. */
 class WarmUpTest {
@@ -45,6 +47,17 @@ class WarmUpTest {
                 Checkpoint checkpoint = Checkpoint.open(GoldenModel.micro().directory());
                 DeepSeekV4 model = DeepSeekV4.load(checkpoint, weft.device("cuda:0"), options)) {
             body.accept(model);
+        }
+    }
+
+    @ParameterizedTest
+    @CsvSource({"on, true, 3", "off, false, 2147483647"})
+    void recordingsAreBoundedWhereTheyAreMade(String capture, boolean replays, int recordings) {
+        BackendConfig config =
+                BackendConfig.DEFAULT.with(CudaOptions.CAPTURE, capture).with(CudaOptions.GRAPHS, "3");
+        try (Weft weft = Weft.of(Backends.of(config, List.of(new CudaProvider())))) {
+            assertThat(weft.device("cuda:0").replays()).isEqualTo(replays);
+            assertThat(weft.device("cuda:0").recordings()).isEqualTo(recordings);
         }
     }
 

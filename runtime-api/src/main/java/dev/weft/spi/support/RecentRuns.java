@@ -1,5 +1,6 @@
 package dev.weft.spi.support;
 
+import dev.weft.spi.Closing;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
@@ -22,11 +23,14 @@ public final class RecentRuns<K, R> implements AutoCloseable {
     private final Map<K, R> runs = new LinkedHashMap<>(16, 0.75f, true);
 
     /**
-     * @param kept recordings to keep
+     * @param kept recordings to keep, 1 or more
      * @param isRecorded whether something is recorded for a run
      * @param destroyer destroys what is recorded
      */
     public RecentRuns(int kept, Predicate<R> isRecorded, Consumer<R> destroyer) {
+        if (kept < 1) {
+            throw new IllegalArgumentException("recordings to keep: found " + kept + ", expected 1 or more");
+        }
         this.kept = kept;
         this.isRecorded = isRecorded;
         this.destroyer = destroyer;
@@ -52,9 +56,9 @@ public final class RecentRuns<K, R> implements AutoCloseable {
     private void makeRoom(Predicate<R> kind) {
         List<Map.Entry<K, R>> alike =
                 runs.entrySet().stream().filter(e -> kind.test(e.getValue())).toList();
-        if (alike.size() >= kept) {
-            runs.remove(alike.getFirst().getKey());
-            destroyer.accept(alike.getFirst().getValue());
+        for (Map.Entry<K, R> oldest : alike.subList(0, Math.max(0, alike.size() - kept + 1))) {
+            runs.remove(oldest.getKey());
+            destroyer.accept(oldest.getValue());
         }
     }
 
@@ -63,11 +67,12 @@ public final class RecentRuns<K, R> implements AutoCloseable {
         return List.copyOf(runs.values());
     }
 
-    /** Destroys everything. */
+    /** Destroys everything, even if something fails on the way; the first failure is thrown. */
     @Override
     public void close() {
         List<R> all = all();
         runs.clear();
-        all.forEach(destroyer);
+        Closing.all(
+                all.stream().map(r -> (AutoCloseable) () -> destroyer.accept(r)).toList());
     }
 }

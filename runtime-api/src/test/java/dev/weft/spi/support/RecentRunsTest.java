@@ -1,6 +1,7 @@
 package dev.weft.spi.support;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import java.util.ArrayList;
 import java.util.List;
@@ -53,6 +54,42 @@ class RecentRunsTest {
         record(3);
         assertThat(destroyed).containsExactly(2);
         assertThat(run(2).recorded).as("begins anew").isFalse();
+    }
+
+    /** What is recorded without having made room first. */
+    @Test
+    void roomIsMadeForAllThatCameTogether() {
+        for (int i = 1; i < 6; i++) {
+            run(i).recorded = true;
+        }
+        runs.makeRoomForRecording();
+        assertThat(destroyed).containsExactly(1, 2, 3, 4);
+        assertThat(runs.all()).extracting(r -> r.extents).containsExactly(5);
+    }
+
+    @Test
+    void closeGoesOnAfterAFailure() {
+        List<Integer> closed = new ArrayList<>();
+        RecentRuns<Integer, Integer> all = new RecentRuns<>(3, r -> true, r -> {
+            closed.add(r);
+            throw new IllegalStateException("destroying " + r);
+        });
+        for (int i = 1; i < 4; i++) {
+            int extents = i;
+            all.of(i, () -> extents);
+        }
+        assertThatThrownBy(all::close)
+                .hasMessage("destroying 1")
+                .satisfies(e -> assertThat(e.getSuppressed()).hasSize(2));
+        assertThat(closed).containsExactly(1, 2, 3);
+        assertThat(all.all()).isEmpty();
+    }
+
+    @Test
+    void keepingNothingIsRefused() {
+        assertThatThrownBy(() -> new RecentRuns<Integer, Integer>(0, r -> true, r -> {}))
+                .isInstanceOf(IllegalArgumentException.class)
+                .hasMessageContaining("found 0, expected 1 or more");
     }
 
     @Test

@@ -6,7 +6,8 @@ import java.util.List;
 
 /**
  * Which sequence each row of a step belongs to and where in it, worked out on the device: the host knows how many rows and
- * sequences there are, not which. All values are INT32 {@code [rows, 1]}; they stay exact below 2^24.
+ * sequences there are, not which. All values are INT32 {@code [rows, 1]}. Sums that pass through F32 are exact below 2^24, and
+ * so are quotients by powers of two, such as those of positions; quotients by other numbers are right below 2^21.
  *
  * @param c where the calls go
  * @param sequence number of the row's sequence
@@ -100,14 +101,17 @@ record StepRows(Calls c, Ten sequence, Ten position, Ten first, Ten end) {
     }
 
     /**
-     * Whole part of a quotient by a constant, for dividends that are not negative and below 2^22. No document says that units
-     * round quotients correctly: one that falls short of a whole number by a unit in the last place would choose another row.
-     * So half is added to the dividend, which keeps it away from whole multiples of divisors whose reciprocal is not exact.
+     * Whole part of a quotient by a constant, for dividends that are not negative and below 2^21, or 2^24 if the divisor is a
+     * power of two, whose reciprocal is exact. No document says that units round quotients correctly: one that falls short of a
+     * whole number by a unit in the last place would choose another row. So half is added to other dividends, which keeps them
+     * further from whole multiples than two units in the last place of the quotient.
      */
     static Ten quotient(Calls c, Ten dividend, long divisor) {
         Ten real = c.cast(dividend, AclType.FLOAT);
-        Ten between = Long.bitCount(divisor) == 1 ? real : c.plus(real, Scalar.of(0.5f));
-        return c.cast(c.div(between, c.constant(AclType.FLOAT, divisor, dividend.rank())), AclType.INT32);
+        Ten quotient = Long.bitCount(divisor) == 1
+                ? c.scale(real, 1f / divisor)
+                : c.div(c.plus(real, Scalar.of(0.5f)), c.constant(AclType.FLOAT, divisor, dividend.rank()));
+        return c.cast(quotient, AclType.INT32);
     }
 
     /** Remainder, as {@link #quotient}. */

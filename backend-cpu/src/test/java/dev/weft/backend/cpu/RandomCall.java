@@ -34,7 +34,8 @@ import java.util.Random;
  * An operator on random operands, run on a CPU device.
  *
  * @param op operator with types
- * @param integers values of I32 operands, and places of NaN in FP8 operands, by operand number
+ * @param integers by operand number: values of I32 operands, places of NaN in FP8 ones, places of scale bytes that are 0
+ *     or (odd ones) NaN in FP4 ones
  */
 record RandomCall(OpInstance op, Map<Integer, int[]> integers) {
     private static final DType[] WEIGHTS = {DType.F32, DType.BF16, DType.F8_E4M3, DType.F4_E2M1};
@@ -69,10 +70,9 @@ record RandomCall(OpInstance op, Map<Integer, int[]> integers) {
         return cases;
     }
 
-    /** Rows times FP8 weights {@code [150, 384]}, with NaN at some places. Rows are the same for any number of them. */
-    static RandomCall fp8Product(DType x, long rows, int... nan) {
-        return of(new Gemm(DType.F32), x(x, rows, 384), w(DType.F8_E4M3, 150, 384))
-                .with(1, nan);
+    /** Rows times weights {@code [150, 384]}, with {@link #integers}. Rows are the same for any number of them. */
+    static RandomCall product(DType x, DType w, long rows, int... places) {
+        return of(new Gemm(DType.F32), x(x, rows, 384), w(w, 150, 384)).with(1, places);
     }
 
     /** Two sequences, one at its beginning and one far on; heads that do not fill a group. */
@@ -212,6 +212,11 @@ record RandomCall(OpInstance op, Map<Integer, int[]> integers) {
         }
         for (long i = 0; i < scale.byteSize(); i++) {
             scale.set(ValueLayout.JAVA_BYTE, i, (byte) random.nextInt(124, 131));
+        }
+        if (type.dtype() == DType.F4_E2M1) {
+            for (int at : integers.getOrDefault(operand, new int[0])) {
+                scale.set(ValueLayout.JAVA_BYTE, at, (byte) (at % 2 == 0 ? 0 : 255));
+            }
         }
     }
 

@@ -30,7 +30,7 @@ final class WeightDecoder {
     private static final IntVector E2M1 = table();
 
     /** Where, in the scale bytes of a step, that of a lane's FP4 words begins. */
-    private static final IntVector SCALE_SHIFTS = IntVector.zero(WORDS)
+    static final IntVector SCALE_SHIFTS = IntVector.zero(WORDS)
             .addIndex(1)
             .mul(perWord(DType.F4_E2M1))
             .div(Scaling.MXFP4.columns())
@@ -173,7 +173,7 @@ final class WeightDecoder {
     }
 
     /** Values of the codes in the lowest bits; the others do not count, as an index wraps. */
-    private static FloatVector e2m1(IntVector codes) {
+    static FloatVector e2m1(IntVector codes) {
         return codes.selectFrom(E2M1).reinterpretAsFloats();
     }
 

@@ -147,6 +147,9 @@ final class TensorCoreGemm {
     static Optional<Few> few(Emit e, Product product, boolean besideExperts) {
         KernelArguments a = e.arguments();
         int rows = decodeRows(e, product);
+        if (decodeBytes(a, rows) > e.chip().sharedBytes()) {
+            rows = DECODE_MOST_ROWS / 2;
+        }
         int bytes = decodeBytes(a, rows);
         return isAligned(a, 0)
                         && isAligned(a, 1)
@@ -156,7 +159,7 @@ final class TensorCoreGemm {
                 : Optional.empty();
     }
 
-    /** Rows of weights of a block: fewer where there would not be two blocks for every multiprocessor. */
+    /** Rows of weights of a block, as far as they fit: fewer where there would not be two blocks for every multiprocessor. */
     private static int decodeRows(Emit e, Product product) {
         Grid grid = grid(e.arguments(), product, DECODE_MOST_ROWS, DECODE_TOKENS);
         return grid.x() * grid.y() * grid.z() < 2L * e.chip().multiprocessors()

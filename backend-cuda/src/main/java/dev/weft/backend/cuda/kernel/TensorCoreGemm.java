@@ -11,8 +11,9 @@ import java.util.Optional;
 
 /**
  * Matrix products on BF16 tensor cores, to which FP8 and FP4 are decoded exactly: {@code gemm_decode} while reading the
- * weights is what takes the time, {@code gemm_tile} for many rows, {@code gemm_wgmma} in its place on Hopper. All form the
- * same sums, so a row's bits do not depend on the choice.
+ * weights is what takes the time, {@code gemm_tile} for many rows, {@code gemm_wgmma} in its place on Hopper. All add the
+ * same products in the same order, so that a row's bits need not depend on the choice: the emulator shows it;
+ * whether wgmma aligns and truncates within an instruction as mma.sync does is for hardware to show.
  */
 final class TensorCoreGemm {
     /** How rows find their matrix; ordinals are known to the kernels. */

@@ -142,9 +142,7 @@ final class Images {
 
     private @Nullable Image read(String file, String target, boolean waits) {
         byte[] bytes = bytes(file);
-        return bytes == null
-                ? null
-                : new Image(origin(file), target, bytes, waits);
+        return bytes == null ? null : new Image(origin(file), target, bytes, waits);
     }
 
     private String origin(String file) {

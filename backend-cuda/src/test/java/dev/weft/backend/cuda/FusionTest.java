@@ -163,8 +163,7 @@ class FusionTest {
     @ParameterizedTest
     @CsvSource({"20, true", "20, false", "3, true"})
     void groupedProductsWhoseGroupsAreQuantisedApart(long rows, boolean isView) {
-        Value y = g.node(
-                new GroupedGemm(DType.BF16), input("x", DType.BF16, 2, 256), g.weight("a", fp8(2, 128, 256)));
+        Value y = g.node(new GroupedGemm(DType.BF16), input("x", DType.BF16, 2, 256), g.weight("a", fp8(2, 128, 256)));
         Value apart = isView ? g.reshape(y, rowsTimes(2, 128)) : y;
         g.output("z", g.gemm(quantised(apart), g.weight("b", fp8(70, 128)), DType.BF16));
         assertThat(kernels(rows)).isEqualTo(2);
@@ -199,23 +198,17 @@ class FusionTest {
         long rows = 3;
         Value y = input("y", DType.F32, 64);
         Value streams = input("streams", DType.F32, 4, 64);
-        Value out =
-                switch (seen) {
-                    case SUM -> {
-                        Value sum = g.reshape(sum(128), rowsTimes(2, 64));
-                        yield g.node(
-                                new HyperPost(),
-                                sum,
-                                twice("wide", 4, 64),
-                                twice("post", 4),
-                                twice("comb", 4, 4));
-                    }
-                    case SUM_AS_STREAMS ->
-                        exit("exit", y, g.reshape(sum(256), rowsOf(DType.F32, 4, 64).shape()), 64);
-                    case EXIT -> enter("entry", g.reshape(exit("exit", y, streams, 64), rowsTimes(2, 4, 32)), 32);
-                    case ENTRY -> norm("norm", g.reshape(pre("entry", streams, 64).get(0), rowsTimes(2, 32)));
-                    case COEFFICIENTS -> norm("norm", pre("entry", streams, 64).get(1));
-                };
+        Value out = switch (seen) {
+            case SUM -> {
+                Value sum = g.reshape(sum(128), rowsTimes(2, 64));
+                yield g.node(new HyperPost(), sum, twice("wide", 4, 64), twice("post", 4), twice("comb", 4, 4));
+            }
+            case SUM_AS_STREAMS ->
+                exit("exit", y, g.reshape(sum(256), rowsOf(DType.F32, 4, 64).shape()), 64);
+            case EXIT -> enter("entry", g.reshape(exit("exit", y, streams, 64), rowsTimes(2, 4, 32)), 32);
+            case ENTRY -> norm("norm", g.reshape(pre("entry", streams, 64).get(0), rowsTimes(2, 32)));
+            case COEFFICIENTS -> norm("norm", pre("entry", streams, 64).get(1));
+        };
         g.output("out", out);
         int n = Math.toIntExact(rows);
         FusedComparison c = new FusedComparison(weft.device("cuda:0"), g.build());

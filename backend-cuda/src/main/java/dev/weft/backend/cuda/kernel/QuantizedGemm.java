@@ -42,8 +42,7 @@ record QuantizedGemm(int gemm, First first) {
         boolean isHidden = IntStream.range(0, gemm)
                 .allMatch(i -> group.inner().contains(group.members().get(i).result(0)));
         boolean isChain = gemm == (first == First.NOTHING ? 1 : 2)
-                && IntStream.range(first == First.GROUPED ? 1 : 0, gemm)
-                        .allMatch(i -> Fusions.isHandedOn(group, i))
+                && IntStream.range(first == First.GROUPED ? 1 : 0, gemm).allMatch(i -> Fusions.isHandedOn(group, i))
                 && (first != First.GROUPED || joinsGroups(group));
         boolean fits = quantize.instance().op() instanceof Quantize q
                 && q.dtype() == DType.F8_E4M3

@@ -166,6 +166,13 @@ TEST(copies_land_when_waited_for, [] {
     FAULT("copy-not-awaited");
 });
 
+TEST(copies_of_nothing_are_aligned_too, [] {
+    Bench b;
+    Memory in(counted(4));
+    EQUAL(b.run("copy_nothing_misaligned", one({in.address}, 32, 512)), 716);
+    FAULT("copy-arguments");
+});
+
 TEST(missing_barrier_shows_for_some_order, [] {
     Bench b;
     Memory out(64 * 4);

@@ -142,6 +142,14 @@ WEFT_KERNEL(copy_through_shared, 32) {
 
 // ---- wrong
 
+// a copy of no bytes from the middle of a vector
+WEFT_KERNEL(copy_nothing_misaligned, 32) {
+    WEFT_SHARED_MEMORY(float4, shared);
+    copy_async_16(shared + thread(), operand<float>(call, 0) + 1, 0);
+    commit_copies();
+    wait_copies<0>();
+}
+
 // out[i] = value of the neighbour, exchanged without a barrier
 WEFT_KERNEL(missing_barrier, 64) {
     WEFT_SHARED_MEMORY(float, shared);

@@ -55,6 +55,11 @@ int cuDriverGetVersion(int *out) {
     return 0;
 }
 
+int cuFuncGetAttribute(int *out) {
+    *out = 0;
+    return 0;
+}
+
 int cuGetErrorName(int code, const char **out) {
     (void)code;
     *out = "";

@@ -74,7 +74,7 @@ struct State {
 
     State() {
         settings.chip = chip_of(90);
-        for (const char *key : {"sm", "devices", "memory", "driver", "seed", "delay", "fail", "stub"}) {
+        for (const char *key : {"sm", "devices", "memory", "driver", "seed", "delay", "fail", "stub", "static"}) {
             std::string name = std::string("WEFT_CUDA_EMULATOR_") + key;
             for (char &c : name) {
                 c = static_cast<char>(c >= 'a' && c <= 'z' ? c - 32 : c);
@@ -100,6 +100,8 @@ struct State {
             settings.delay = static_cast<unsigned>(within(value, 0, 1000000));
         } else if (key == "stub") {
             settings.stub = within(value, 0, 1) == 1;
+        } else if (key == "static") {
+            settings.static_bytes = static_cast<int>(within(value, 0, 1 << 20));
         } else if (key == "fail") {
             injections = parse_failures(value);
             calls.clear();

@@ -18,6 +18,7 @@ struct Settings {
     int driver_version = 13000;
     uint64_t seed = 1;                    // of the order of threads, and of delays; 0: threads in their natural order
     unsigned delay = 0;                   // most microseconds before each piece of work of a stream
+    int static_bytes = 0;                 // shared memory that every kernel declares itself
     bool stub = false;                    // the library of a toolkit, which only answers 34
 };
 

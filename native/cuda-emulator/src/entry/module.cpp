@@ -217,8 +217,10 @@ WEFT_DRIVER cuFuncGetAttribute(int *value, int attribute, void *handle) {
             case BINARY_VERSION:
                 *value = settings().chip->sm;
                 return SUCCESS;
-            case STATIC_SHARED:  // not known here: what the compiler for the device makes of a kernel
-            case LOCAL_BYTES:
+            case STATIC_SHARED:
+                *value = settings().static_bytes;
+                return SUCCESS;
+            case LOCAL_BYTES:  // not known here: what the compiler for the device makes of a kernel
             case REGISTERS:
                 *value = 0;
                 return SUCCESS;
@@ -237,7 +239,8 @@ WEFT_DRIVER cuFuncSetAttribute(void *handle, int attribute, int value) {
         if (attribute == SHARED_CARVEOUT || attribute == NON_PORTABLE_CLUSTER) {
             return SUCCESS;
         }
-        if (attribute != MOST_DYNAMIC_SHARED || value < 0 || value > settings().chip->shared_bytes) {
+        if (attribute != MOST_DYNAMIC_SHARED || value < 0 ||
+            value > settings().chip->shared_bytes - settings().static_bytes) {
             return INVALID_VALUE;
         }
         function->most_shared_bytes = value;

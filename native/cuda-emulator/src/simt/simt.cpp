@@ -70,7 +70,7 @@ unsigned match(unsigned mask, unsigned value) {
 }
 
 void begin_copy(void *to, const void *from, unsigned bytes, unsigned valid) {
-    auto both = reinterpret_cast<uintptr_t>(to) | (valid != 0 ? reinterpret_cast<uintptr_t>(from) : 0);
+    auto both = reinterpret_cast<uintptr_t>(to) | reinterpret_cast<uintptr_t>(from);  // however much is valid
     if (both % bytes != 0 || valid > bytes) {
         this_block->fail(716, "copy-arguments", "cp.async of " + std::to_string(valid) + " valid bytes of " +
                                                     std::to_string(bytes) + ", or an address that is no multiple of it");

@@ -5,10 +5,12 @@
 
 #include "weft/cuda/gemm.cuh"
 
-// What is compiled for Hopper alone; Java asks for such kernels on no other chip, and of no image but those for sm_90a.
+// What is compiled for Hopper alone; Java asks for such kernels on no other chip, and of no image but those for sm_90a. Compilers
+// name that target by the one macro or the other.
 #if defined(WEFT_CUDA_EMULATOR)
 #define WEFT_ON_HOPPER(...) (simt::require_own_features(), __VA_ARGS__)
-#elif !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL)
+#elif !defined(__CUDA_ARCH__) || defined(__CUDA_ARCH_FEAT_SM90_ALL) || \
+    (defined(__CUDA_ARCH_SPECIFIC__) && __CUDA_ARCH_SPECIFIC__ == 900)
 #define WEFT_ON_HOPPER(...) __VA_ARGS__
 #else
 #define WEFT_ON_HOPPER(...) __trap()

@@ -113,9 +113,9 @@ class AcceptanceTest {
                         "build info",
                         "yardstick absent",
                         "verify pass",
-                        "memcheck absent",
                         "gemm absent",
-                        "layer absent");
+                        "layer absent",
+                        "memcheck absent");
         assertThat(rows).allSatisfy(r -> {
             assertThat(r.path("ours_us").asString()).isEmpty();
             assertThat(r.path("of_limit").asString()).isEmpty();
@@ -124,6 +124,26 @@ class AcceptanceTest {
         assertThat(Files.readString(results().resolve("verify.log")))
                 .contains("EMULATOR", "fresh operands: 1 round, seed ", " 0 failed")
                 .containsPattern("[1-9][0-9]* cases passed");
+    }
+
+    /** A pack without images for the device runs what the driver compiles, which is not what is to be judged. */
+    @Test
+    void aPackWithoutTheDevicesImagesFails(@TempDir Path machine) throws IOException, InterruptedException {
+        Path emulator = emulator();
+        Files.createSymbolicLink(machine.resolve("lib"), emulator.resolve("lib"));
+        Path images = Files.createDirectory(machine.resolve("images"));
+        try (Stream<Path> all = Files.list(emulator.resolve("images"))) {
+            for (Path ptx : all.filter(f -> f.toString().endsWith(".ptx")).toList()) {
+                Files.copy(ptx, images.resolve(ptx.getFileName()));
+            }
+        }
+        assertThat(accept(machine, "layer").code()).isEqualTo(2);
+        assertThat(rows())
+                .filteredOn(r -> r.path("result").asString().equals("FAIL"))
+                .allSatisfy(r -> assertThat(r.path("phase").asString()).isEqualTo("images"))
+                .extracting(r -> r.path("remark").asString())
+                .anySatisfy(remark -> assertThat(remark).endsWith("plain.compute_80.ptx"))
+                .anySatisfy(remark -> assertThat(remark).startsWith("slower kernels "));
     }
 
     @Test

@@ -250,6 +250,13 @@ final class CudaContext implements PinnedPool.Source {
         return function;
     }
 
+    /** Shared memory that a kernel declares itself. */
+    int staticShared(long function, String name) {
+        int code = driver.cuFuncGetAttribute(out, CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES, function);
+        health.require(code, "cuFuncGetAttribute(" + name + ", static shared memory)");
+        return out.get(ValueLayout.JAVA_INT, 0);
+    }
+
     /** Allows blocks of {@code function} that much dynamic shared memory. */
     void allowShared(Function function, int bytes) {
         int code = driver.cuFuncSetAttribute(function.handle(), CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES, bytes);

@@ -81,8 +81,9 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         this.memory = new DeviceMemory(subject, thread, options.memoryLimit(), context.memory(this::settleStreams));
         this.pinned = new PinnedPool(thread, context);
         this.events = new EventPool(context);
+        Chip chip = properties.chip();
         this.functions =
-                new Functions(context, thread, options.images(properties.chip().sm(), library.version()));
+                new Functions(context, thread, options.images(chip.sm(), library.version()), chip.sharedBytes());
         this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE));
         this.limits = new CudaLimits(this);
         this.lifetime = new Lifetime(subject, this::release);

@@ -2,7 +2,6 @@ package dev.weft.backend.cuda;
 
 import dev.weft.UnsupportedOpException;
 import dev.weft.backend.cuda.kernel.Attributes;
-import dev.weft.backend.cuda.kernel.Chip;
 import dev.weft.backend.cuda.kernel.Emit;
 import dev.weft.backend.cuda.kernel.Grid;
 import dev.weft.backend.cuda.kernel.GroupEmit;
@@ -106,11 +105,9 @@ final class CudaGroup implements Emitting {
 
         @Override
         public void launch(String module, String function, Grid grid, int threads, int sharedBytes, List<Part> parts) {
-            Chip chip = device.chip();
-            if (sharedBytes > chip.sharedBytes() || parts.size() > CallLayout.MOST_CALLS) {
+            if (parts.size() > CallLayout.MOST_CALLS) {
                 throw new UnsupportedOpException("kernel " + module + "/" + function + ": " + parts.size()
-                        + " parts of " + sharedBytes + " bytes of shared memory: expected at most "
-                        + CallLayout.MOST_CALLS + " of " + chip.sharedBytes());
+                        + " parts, expected at most " + CallLayout.MOST_CALLS);
             }
             Function loaded = device.functions().of(module, function, sharedBytes, CallLayout.MOST_CALLS);
             MemorySegment calls = sink.calls(CallLayout.MOST_CALLS);

@@ -102,6 +102,8 @@ interface Driver {
 
     int cuFuncGetParamInfo(long function, long index, MemorySegment outOffset, MemorySegment outBytes);
 
+    int cuFuncGetAttribute(MemorySegment outValue, int attribute, long function);
+
     int cuFuncSetAttribute(long function, int attribute, int value);
 
     int cuLaunchKernelEx(MemorySegment config, long function, MemorySegment parameters, MemorySegment extra);

@@ -53,6 +53,7 @@ final class DriverConstants {
     // CUjit_option, CUfunction_attribute, CUlaunchAttributeID, CUmemorytype
     static final int CU_JIT_ERROR_LOG_BUFFER = 5;
     static final int CU_JIT_ERROR_LOG_BUFFER_SIZE_BYTES = 6;
+    static final int CU_FUNC_ATTRIBUTE_SHARED_SIZE_BYTES = 1;
     static final int CU_FUNC_ATTRIBUTE_MAX_DYNAMIC_SHARED_SIZE_BYTES = 8;
     static final int CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION = 6;
     static final int CU_MEMORYTYPE_DEVICE = 2;

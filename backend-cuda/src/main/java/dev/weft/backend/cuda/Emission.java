@@ -1,7 +1,6 @@
 package dev.weft.backend.cuda;
 
 import dev.weft.TensorType;
-import dev.weft.UnsupportedOpException;
 import dev.weft.backend.cuda.kernel.Attributes;
 import dev.weft.backend.cuda.kernel.Chip;
 import dev.weft.backend.cuda.kernel.Emit;
@@ -49,10 +48,6 @@ record Emission(
     public void launch(String module, String function, Grid grid, int threads, int sharedBytes, long... words) {
         if (grid.isEmpty()) {
             return;
-        }
-        if (sharedBytes > chip.sharedBytes()) {
-            throw new UnsupportedOpException("kernel " + module + "/" + function + ": a block takes " + sharedBytes
-                    + " bytes of shared memory, the device has " + chip.sharedBytes());
         }
         Function loaded = functions.of(module, function, sharedBytes, 1);
         MemorySegment call = sink.calls(1);

@@ -5,17 +5,20 @@ final class Function {
     private final String name;
     private final long handle;
     private final boolean waits;
+    private final int staticBytes;
     private volatile int sharedBytes;
 
     /**
      * @param name module and function, for messages
      * @param handle {@code CUfunction}
      * @param waits see {@link #waits}
+     * @param staticBytes see {@link #staticBytes}
      */
-    Function(String name, long handle, boolean waits) {
+    Function(String name, long handle, boolean waits, int staticBytes) {
         this.name = name;
         this.handle = handle;
         this.waits = waits;
+        this.staticBytes = staticBytes;
     }
 
     /** Whether it waits itself for kernels ahead, so that it may be launched before they have ended. */
@@ -25,6 +28,11 @@ final class Function {
 
     long handle() {
         return handle;
+    }
+
+    /** Shared memory of a block that it declares itself. */
+    int staticBytes() {
+        return staticBytes;
     }
 
     /** Dynamic shared memory that its blocks may have. */

@@ -17,14 +17,17 @@ final class Functions {
     private final CudaContext context;
     private final DeviceThread thread;
     private final Images images;
+    private final int mostShared;
     private final Map<String, Module> modules = new HashMap<>();
     private final Map<Name, Function> functions = new ConcurrentHashMap<>();
     private final Map<String, Boolean> ownFeatures = new ConcurrentHashMap<>();
 
-    Functions(CudaContext context, DeviceThread thread, Images images) {
+    /** @param mostShared memory of a block on the device */
+    Functions(CudaContext context, DeviceThread thread, Images images, int mostShared) {
         this.context = context;
         this.thread = thread;
         this.images = images;
+        this.mostShared = mostShared;
     }
 
     private record Name(String module, String function) {}
@@ -59,11 +62,14 @@ final class Functions {
 
     private boolean lookForOwnFeatures(String module) {
         try {
-            Images.Image image = module(module).image();
-            if (!image.hasOwnFeatures()) {
-                LOG.warn("{} is not for exactly this chip: {}", image.origin(), images.lacking());
+            Images.Source source = images.source(module);
+            if (source.hasOwnFeatures()) {
+                source = module(module).image().source(); // one that was still to be compiled may have become another
             }
-            return image.hasOwnFeatures();
+            if (!source.hasOwnFeatures()) {
+                LOG.warn("{} is not for exactly this chip: {}", source.origin(), images.lacking());
+            }
+            return source.hasOwnFeatures();
         } catch (UnsupportedOpException e) {
             LOG.warn("{}; {}", e.getMessage(), images.lacking());
             return false;
@@ -74,12 +80,15 @@ final class Functions {
         Function known = functions.get(name);
         if (known == null) {
             Module module = module(name.module());
-            known = new Function(
-                    name.module() + "/" + name.function(),
-                    context.function(
-                            module.handle(), name.function(), module.image().origin(), calls),
-                    module.image().waits());
+            String text = name.module() + "/" + name.function();
+            long handle = context.function(
+                    module.handle(), name.function(), module.image().origin(), calls);
+            known = new Function(text, handle, module.image().waits(), context.staticShared(handle, text));
             functions.put(name, known);
+        }
+        if (sharedBytes > mostShared - known.staticBytes()) {
+            throw new UnsupportedOpException("kernel " + known + ": a block takes " + sharedBytes + " and "
+                    + known.staticBytes() + " bytes of shared memory, the device has " + mostShared);
         }
         if (sharedBytes > known.sharedBytes()) {
             context.allowShared(known, sharedBytes);

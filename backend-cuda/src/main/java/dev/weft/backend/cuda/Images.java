@@ -62,6 +62,18 @@ final class Images {
      * @param waits whether its kernels wait themselves for kernels ahead
      */
     record Image(String origin, String target, byte[] bytes, boolean waits) {
+        Source source() {
+            return new Source(origin, target);
+        }
+    }
+
+    /**
+     * Where an {@link Image} comes from.
+     *
+     * @param origin as there
+     * @param target as there
+     */
+    record Source(String origin, String target) {
         /** Whether it has what no other chip can do: compilers leave that out of images for families and in PTX. */
         boolean hasOwnFeatures() {
             return target.endsWith(OWN);
@@ -130,9 +142,11 @@ final class Images {
 
     private @Nullable Image read(String file, String target, boolean waits) {
         byte[] bytes = bytes(file);
-        return bytes == null
-                ? null
-                : new Image((folder.isEmpty() ? RESOURCES : folder + "/") + file, target, bytes, waits);
+        return bytes == null ? null : new Image(origin(file), target, bytes, waits);
+    }
+
+    private String origin(String file) {
+        return (folder.isEmpty() ? RESOURCES : folder + "/") + file;
     }
 
     private byte @Nullable [] bytes(String file) {
@@ -167,9 +181,35 @@ final class Images {
         });
     }
 
+    /**
+     * What {@link #of} would give, without reading cubins or compiling: if a compilation fails, it is something less.
+     *
+     * @throws UnsupportedOpException as {@link #of}
+     */
+    Source source(String module) {
+        if (!folder.isEmpty()) {
+            requireSameSources();
+        }
+        for (String target : targets(sm)) {
+            String file = module + "." + target + ".cubin";
+            if (exists(file)) {
+                return new Source(origin(file), target);
+            }
+        }
+        return compiler.origin(module, sm)
+                .map(origin -> new Source(origin, RuntimeCompiler.target(sm)))
+                .orElseGet(() -> of(module).source());
+    }
+
+    private boolean exists(String file) {
+        return folder.isEmpty()
+                ? Images.class.getResource(RESOURCES + file) != null
+                : Files.isRegularFile(Path.of(folder, file));
+    }
+
     private boolean hasOwnFeatures(String module) {
         try {
-            return of(module).hasOwnFeatures();
+            return source(module).hasOwnFeatures();
         } catch (UnsupportedOpException e) {
             return false;
         }
@@ -180,7 +220,7 @@ final class Images {
         String subject = "images for sm_" + sm + ": ";
         try {
             String lacking = lacking();
-            return subject + "as " + of("plain").origin() + (lacking.isEmpty() ? "" : "; " + lacking);
+            return subject + "as " + source("plain").origin() + (lacking.isEmpty() ? "" : "; " + lacking);
         } catch (UnsupportedOpException e) {
             return subject + "none: " + e.getMessage();
         }

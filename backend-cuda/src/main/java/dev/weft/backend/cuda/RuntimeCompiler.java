@@ -90,6 +90,20 @@ final class RuntimeCompiler {
         };
     }
 
+    /** How the image is named that {@link #compile} would try to make, without making it; empty if it is known to refuse. */
+    Optional<String> origin(String module, int sm) {
+        boolean tries = sources.isPresent() && !refused.containsKey(module);
+        return tries
+                        && library() instanceof NvrtcLibrary.Opened(NvrtcLibrary nvrtc)
+                        && nvrtc.archs().contains(sm)
+                ? Optional.of(origin(nvrtc, module, sm))
+                : Optional.empty();
+    }
+
+    private static String origin(NvrtcLibrary nvrtc, String module, int sm) {
+        return module + " for " + target(sm) + " by NVRTC " + DriverLibrary.text(nvrtc.version());
+    }
+
     /** What is compiled for a chip: products of warpgroups are among Hopper's own features. */
     static String target(int sm) {
         return "sm_" + sm + (Chip.ownModules(sm).isEmpty() ? "" : "a");
@@ -99,7 +113,7 @@ final class RuntimeCompiler {
         String target = target(sm);
         List<String> options = new ArrayList<>(OPTIONS);
         options.add("--gpu-architecture=" + target);
-        String origin = module + " for " + target + " by NVRTC " + DriverLibrary.text(nvrtc.version());
+        String origin = origin(nvrtc, module, sm);
         String key = texts.hash() + " " + nvrtc.version() + " " + options;
         Optional<byte[]> kept = cache.read(module, key);
         if (kept.isPresent()) {

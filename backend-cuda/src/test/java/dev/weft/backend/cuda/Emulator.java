@@ -30,7 +30,8 @@ final class Emulator implements AutoCloseable {
             "seed", "1",
             "delay", "0",
             "fail", "",
-            "stub", "0");
+            "stub", "0",
+            "static", "0");
 
     private final MethodHandle configure;
     private final MethodHandle faults;

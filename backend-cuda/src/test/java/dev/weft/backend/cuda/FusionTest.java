@@ -40,6 +40,7 @@ import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
+import org.junit.jupiter.params.provider.EnumSource;
 import org.junit.jupiter.params.provider.ValueSource;
 
 /** Kernels over several nodes leave the bits of the kernels of single nodes. */
@@ -158,6 +159,100 @@ class FusionTest {
         assertThat(kernels(rows)).isEqualTo(1);
     }
 
+    /** A row of the quantiser that is not all groups of a token is not what a block of the grouped product makes. */
+    @ParameterizedTest
+    @CsvSource({"20, true", "20, false", "3, true"})
+    void groupedProductsWhoseGroupsAreQuantisedApart(long rows, boolean isView) {
+        Value y = g.node(new GroupedGemm(DType.BF16), input("x", DType.BF16, 2, 256), g.weight("a", fp8(2, 128, 256)));
+        Value apart = isView ? g.reshape(y, rowsTimes(2, 128)) : y;
+        g.output("z", g.gemm(quantised(apart), g.weight("b", fp8(70, 128)), DType.BF16));
+        assertThat(kernels(rows)).isEqualTo(2);
+    }
+
+    private static Shape rowsTimes(int factor, long... columns) {
+        List<Dim> dims = new ArrayList<>(List.of(rows().times(factor)));
+        for (long c : columns) {
+            dims.add(Dim.fixed(c));
+        }
+        return new Shape(dims);
+    }
+
+    /** Halves of an activation's rows as rows of a product: its operands would be read beyond their end. */
+    @ParameterizedTest
+    @ValueSource(longs = {2, 20})
+    void activationsInAnotherShape(long rows) {
+        Value act = g.node(new SwiGlu(9, false), input("gate", DType.BF16, 256), input("up", DType.BF16, 256));
+        TensorType fp4 = new TensorType(DType.F4_E2M1, Shape.of(3, 256, 128), Scaling.MXFP4);
+        Value x = quantised(g.reshape(act, rowsTimes(2, 128)));
+        Value offsets = g.input("offsets", TensorType.of(DType.I32, 4));
+        g.output("y", g.node(new ExpertGemm(DType.BF16), x, g.weight("w", fp4), offsets));
+        int n = Math.toIntExact(rows);
+        FusedComparison c = new FusedComparison(weft.device("cuda:0"), g.build()).set("offsets", 0, 1, n, 2 * n);
+        assertThat(c.run(Map.of("rows", rows))).isEqualTo(3);
+    }
+
+    /** What is handed from one sublayer to the next in other rows, or as another operand, has kernels of its own. */
+    @ParameterizedTest
+    @EnumSource
+    void sublayersInAnotherShape(Seen seen) {
+        long rows = 3;
+        Value y = input("y", DType.F32, 64);
+        Value streams = input("streams", DType.F32, 4, 64);
+        Value out = switch (seen) {
+            case SUM -> {
+                Value sum = g.reshape(sum(128), rowsTimes(2, 64));
+                yield g.node(new HyperPost(), sum, twice("wide", 4, 64), twice("post", 4), twice("comb", 4, 4));
+            }
+            case SUM_AS_STREAMS ->
+                exit("exit", y, g.reshape(sum(256), rowsOf(DType.F32, 4, 64).shape()), 64);
+            case EXIT -> enter("entry", g.reshape(exit("exit", y, streams, 64), rowsTimes(2, 4, 32)), 32);
+            case ENTRY -> norm("norm", g.reshape(pre("entry", streams, 64).get(0), rowsTimes(2, 32)));
+            case COEFFICIENTS -> norm("norm", pre("entry", streams, 64).get(1));
+        };
+        g.output("out", out);
+        int n = Math.toIntExact(rows);
+        FusedComparison c = new FusedComparison(weft.device("cuda:0"), g.build());
+        c.set("positions", IntStream.range(0, 3 * n).map(i -> 3 * n - 1 - i).toArray());
+        assertThat(c.run(Map.of("rows", rows))).isEqualTo(2);
+    }
+
+    /** Which value is seen in another shape, or read as another operand. */
+    enum Seen {
+        SUM,
+        SUM_AS_STREAMS,
+        EXIT,
+        ENTRY,
+        COEFFICIENTS
+    }
+
+    private Value twice(String name, long... columns) {
+        return g.input(name, TensorType.of(DType.F32, rowsTimes(2, columns)));
+    }
+
+    private Value sum(long width) {
+        return g.node(
+                new MoeCombine(),
+                g.input("parts", TensorType.of(DType.F32, rowsTimes(3, width))),
+                g.input("positions", TensorType.of(DType.I32, Shape.of(rows().times(3)))),
+                input("shared", DType.F32, width));
+    }
+
+    /** Choices of a token as choices of two. */
+    @ParameterizedTest
+    @ValueSource(longs = {2, 40})
+    void choicesInAnotherShape(long rows) {
+        MoeGate gate = new MoeGate(4, MoeGate.Score.SQRT_SOFTPLUS, false, 1.5f);
+        List<Value> routed =
+                g.nodes(gate, input("logits", DType.F32, 11), g.weight("bias", TensorType.of(DType.F32, 11)));
+        List<Value> d = g.nodes(
+                new MoeDispatch(11),
+                g.input("x", TensorType.of(DType.BF16, rowsTimes(2, 64))),
+                g.reshape(routed.get(0), rowsTimes(2, 2)),
+                g.reshape(routed.get(1), rowsTimes(2, 2)));
+        g.output("rows", d.get(0)).output("weights", d.get(1)).output("offsets", d.get(3));
+        assertThat(kernels(rows)).isEqualTo(2);
+    }
+
     private static TensorType fp8(long... dims) {
         return new TensorType(DType.F8_E4M3, Shape.of(dims), Scaling.FP8_BLOCK_128);
     }
@@ -256,14 +351,18 @@ class FusionTest {
     }
 
     private Value enter(String name, Value streams, long width) {
-        List<Value> pre = g.nodes(
+        List<Value> pre = pre(name, streams, width);
+        g.output(name + " post", pre.get(1)).output(name + " comb", pre.get(2));
+        return norm(name + " norm", pre.get(0));
+    }
+
+    private List<Value> pre(String name, Value streams, long width) {
+        return g.nodes(
                 new HyperPre(4, 20, 1e-6f, 1e-6f),
                 streams,
                 g.weight(name + " fn", TensorType.of(DType.F32, 24, 4 * width)),
                 g.weight(name + " scale", TensorType.of(DType.F32, 3)),
                 g.weight(name + " base", TensorType.of(DType.F32, 24)));
-        g.output(name + " post", pre.get(1)).output(name + " comb", pre.get(2));
-        return norm(name + " norm", pre.get(0));
     }
 
     @ParameterizedTest

@@ -138,7 +138,7 @@ class HeadersTest {
             launch.put("value", (long) attribute.get(ValueLayout.JAVA_INT, 8));
         };
         withContext("cuLaunchKernelEx", seen, context -> {
-            var kernel = new dev.weft.backend.cuda.Function("k", 0x70, true);
+            var kernel = new dev.weft.backend.cuda.Function("k", 0x70, true, 0);
             context.launch(new Launch(kernel, new Grid(11, 12, 13), 64, 4096, MemorySegment.NULL), 0x55);
         });
         long serialization = DriverConstants.CU_LAUNCH_ATTRIBUTE_PROGRAMMATIC_STREAM_SERIALIZATION;

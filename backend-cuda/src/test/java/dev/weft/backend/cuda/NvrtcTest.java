@@ -115,6 +115,29 @@ class NvrtcTest {
         }
     }
 
+    /** Listing devices must not take the minutes of compiling for them. */
+    @Test
+    void whatWouldBeCompiledIsNamedWithoutCompiling() {
+        int before = compilations();
+        Images images = new Images(empty.toString(), 90, DRIVER, compiler(sources(), DRIVER));
+        assertThat(images.describe()).isEqualTo("images for sm_90: as plain for sm_90a by NVRTC 13.0");
+        assertThat(images.source("gemm_wgmma").hasOwnFeatures()).isTrue();
+        assertThat(compilations()).isEqualTo(before);
+        assertThat(images.of("plain").source()).isEqualTo(images.source("plain"));
+        assertThat(compilations()).isEqualTo(before + 1);
+    }
+
+    /** An image in PTX takes the place of one that did not compile, and is known not to be of this chip alone. */
+    @Test
+    void whatDoesNotCompileIsNotPromisedAgain() throws IOException {
+        KernelSources broken = new KernelSources(Map.of("kernels/odd.cu", "\n#include <stdint.h>\n"), "1234");
+        Files.writeString(empty.resolve("odd.compute_80.ptx"), "");
+        Images images = new Images(empty.toString(), 90, DRIVER, compiler(broken, DRIVER));
+        assertThat(images.source("odd").hasOwnFeatures()).isTrue();
+        assertThat(images.of("odd").source().hasOwnFeatures()).isFalse();
+        assertThat(images.source("odd").origin()).endsWith("odd.compute_80.ptx");
+    }
+
     @Test
     void imagesComeBeforeCompilation() throws IOException {
         BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.CACHE, cache.toString());

@@ -87,9 +87,20 @@ class SupportTest {
         }
     }
 
+    /** What a kernel declares itself leaves less of a block's memory for what its launch asks for. */
+    @Test
+    void sharedMemoryThatAKernelDeclaresCounts() {
+        OpInstance op = OpInstance.of(new Hadamard(), List.of(ROWS));
+        emulator.with("static", "232448");
+        try (CudaBackend backend = emulator.open();
+                BackendDevice device = backend.open(DeviceId.parse("cuda:0/simple"))) {
+            requireRefusal(device, op, "norm/hadamard", "and 232448 bytes of shared memory, the device has 232448");
+        }
+    }
+
     /** A call that failed is no property of the operator: it is asked again. */
     @ParameterizedTest
-    @ValueSource(strings = {"cuFuncSetAttribute", "cuModuleLoadDataEx", "cuModuleGetFunction"})
+    @ValueSource(strings = {"cuFuncGetAttribute", "cuFuncSetAttribute", "cuModuleLoadDataEx", "cuModuleGetFunction"})
     void aFailedCallIsNoRefusal(String function) {
         OpInstance op = OpInstance.of(new Hadamard(), List.of(ROWS));
         try (CudaBackend backend = emulator.open();

@@ -22,17 +22,22 @@ class V4CompileTest {
     /** Operators that have one kernel only: they move few bytes. */
     private static final Set<String> SIMPLE_ALONE = Set.of("ringWrite/simple");
 
-    /** Launches that a decode step takes at most in a layer of each kind. */
-    private static final Map<LayerKind, Integer> DECODE =
-            Map.of(LayerKind.WINDOW, 17, LayerKind.CSA, 18, LayerKind.HCA, 17);
+    /**
+     * Launches that a decode step takes at most in a layer of each kind. The output product of Pro is too deep for blocks that
+     * quantise its tokens themselves; in a short context it picks all entries.
+     */
+    private static final Map<String, Map<LayerKind, Integer>> DECODE = Map.of(
+            "flash", Map.of(LayerKind.WINDOW, 16, LayerKind.CSA, 18, LayerKind.HCA, 16),
+            "pro", Map.of(LayerKind.CSA, 18, LayerKind.HCA, 17));
 
     /** As {@link #DECODE}, where a sequence may have so many entries that several blocks pick among them. */
-    private static final Map<LayerKind, Integer> LONG =
-            Map.of(LayerKind.WINDOW, 17, LayerKind.CSA, 20, LayerKind.HCA, 17);
+    private static final Map<String, Map<LayerKind, Integer>> LONG = Map.of(
+            "flash", Map.of(LayerKind.WINDOW, 16, LayerKind.CSA, 19, LayerKind.HCA, 16),
+            "pro", Map.of(LayerKind.CSA, 20, LayerKind.HCA, 17));
 
     private static final int LONG_CONTEXT = 1 << 20;
 
-    /** As {@link #DECODE}, of many sequences at once. */
+    /** As {@link #DECODE}, of many sequences at once, whatever the model. */
     private static final Map<LayerKind, Integer> BATCHED =
             Map.of(LayerKind.WINDOW, 17, LayerKind.CSA, 19, LayerKind.HCA, 17);
 
@@ -64,9 +69,9 @@ class V4CompileTest {
             requireFast(decode.placement());
             requireFast(prefill.placement());
             requireMemory(decode.placement(), prefill.placement());
-            requireLaunches(config, decode, 1, DECODE);
-            requireLaunches(config, prefill, 1, DECODE);
-            requireLaunches(config, compile(weft, config, 1, LONG_CONTEXT), 1, LONG);
+            requireLaunches(config, decode, 1, DECODE.get(name));
+            requireLaunches(config, prefill, 1, DECODE.get(name));
+            requireLaunches(config, compile(weft, config, 1, LONG_CONTEXT), 1, LONG.get(name));
             requireLaunches(config, prefill, 32, BATCHED);
             requireLaunches(config, prefill, 128, BATCHED);
             requireLaunches(config, prefill, CHUNK, PREFILL);

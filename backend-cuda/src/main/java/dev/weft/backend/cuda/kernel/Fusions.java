@@ -125,18 +125,40 @@ public final class Fusions {
                                 group.members().get(i).instance().op().getClass()));
     }
 
+    /**
+     * Whether the next member reads, as operand 0, the first result of member {@code from} in the shape in which it was made,
+     * and none of the group reads its memory otherwise.
+     */
+    static boolean isHandedOn(NodeGroup group, int from) {
+        int made = group.members().get(from).result(0);
+        return group.members().get(from + 1).values().getFirst() == made && readers(group, made) == 1;
+    }
+
+    /** Operands of members that lie in the memory of a value. */
+    static long readers(NodeGroup group, int value) {
+        return group.members().stream()
+                .flatMap(m -> m.values().subList(0, m.instance().inputs().size()).stream())
+                .filter(v -> group.roots().get(v).equals(group.roots().get(value)))
+                .count();
+    }
+
     /** Whether the members of a chain have the same rows, so that a block needs those alone that it has computed. */
     private static boolean keepsRows(NodeGroup group, List<Integer> chain) {
         List<NodeGroup.Member> members =
                 chain.stream().map(group.members()::get).toList();
         if (members.getFirst().instance().op() instanceof MoeGate) {
-            return members.size() <= 2;
+            return members.size() == 1 || members.size() == 2 && distributes(members.get(0), members.get(1));
         }
         var shape = members.getFirst().instance().inputs().getFirst().shape();
         return members.stream()
                 .allMatch(m -> members.size() == 1
                         || m.instance().inputs().getFirst().shape().equals(shape)
                                 && m.instance().outputs().getFirst().shape().equals(shape));
+    }
+
+    /** Whether the second distributes what the first chose, in the shapes in which it was made. */
+    private static boolean distributes(NodeGroup.Member gate, NodeGroup.Member dispatch) {
+        return dispatch.values().get(1) == gate.result(0) && dispatch.values().get(2) == gate.result(1);
     }
 
     private static String name(NodeGroup group, List<List<Integer>> chains) {

@@ -65,7 +65,10 @@ record HyperChain(int combine, int post, int entry, int norm, int quantize) {
                 .count();
         boolean enters = entry != ABSENT && norm != ABSENT;
         boolean leaves = combine != ABSENT && post != ABSENT && entry == ABSENT && norm == ABSENT;
-        if (found != group.members().size() || !enters && !leaves) {
+        int size = group.members().size();
+        if (found != size
+                || !enters && !leaves
+                || !IntStream.range(0, size - 1).allMatch(i -> Fusions.isHandedOn(group, i))) {
             return false;
         }
         var streams = group.members()

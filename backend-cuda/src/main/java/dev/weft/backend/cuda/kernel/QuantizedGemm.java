@@ -1,6 +1,7 @@
 package dev.weft.backend.cuda.kernel;
 
 import dev.weft.DType;
+import dev.weft.Shape;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.OpInstance;
 import dev.weft.op.Quantize;
@@ -37,17 +38,30 @@ record QuantizedGemm(int gemm, First first) {
         int gemm = group.members().size() - 1;
         NodeGroup.Member quantize = group.members().get(gemm - 1);
         NodeGroup.Member product = group.members().get(gemm);
+        First first = first(group.members().getFirst().instance());
         boolean isHidden = IntStream.range(0, gemm)
                 .allMatch(i -> group.inner().contains(group.members().get(i).result(0)));
+        boolean isChain = gemm == (first == First.NOTHING ? 1 : 2)
+                && IntStream.range(first == First.GROUPED ? 1 : 0, gemm).allMatch(i -> Fusions.isHandedOn(group, i))
+                && (first != First.GROUPED || joinsGroups(group));
         boolean fits = quantize.instance().op() instanceof Quantize q
                 && q.dtype() == DType.F8_E4M3
                 && q.scaling().columns() == TensorCoreGemm.K_BLOCK
                 && product.instance().inputs().get(1).dtype() != DType.BF16
                 && product.instance().inputs().get(1).shape().dim(-1).maximum() % TensorCoreGemm.K_BLOCK == 0;
-        return fits && isHidden
-                ? Optional.of(
-                        new QuantizedGemm(gemm, first(group.members().getFirst().instance())))
-                : Optional.empty();
+        return fits && isHidden && isChain ? Optional.of(new QuantizedGemm(gemm, first)) : Optional.empty();
+    }
+
+    /** Whether a row of the quantiser is what the grouped product makes of a token: all groups, one behind another. */
+    private static boolean joinsGroups(NodeGroup group) {
+        NodeGroup.Member grouped = group.members().get(0);
+        NodeGroup.Member quantize = group.members().get(1);
+        Shape made = grouped.instance().outputs().getFirst().shape();
+        Shape rows = quantize.instance().inputs().getFirst().shape();
+        return Fusions.readers(group, grouped.result(0)) == 1
+                && rows.rank() == 2
+                && rows.dim(0).equals(made.dim(0))
+                && rows.dim(1).maximum() == made.dim(1).maximum() * made.dim(2).maximum();
     }
 
     private static First first(OpInstance instance) {

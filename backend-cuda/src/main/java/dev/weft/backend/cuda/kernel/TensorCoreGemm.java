@@ -11,8 +11,9 @@ import java.util.Optional;
 
 /**
  * Matrix products on BF16 tensor cores, to which FP8 and FP4 are decoded exactly: {@code gemm_decode} while reading the
- * weights is what takes the time, {@code gemm_tile} for many rows, {@code gemm_wgmma} in its place on Hopper. All form the
- * same sums, so a row's bits do not depend on the choice.
+ * weights is what takes the time, {@code gemm_tile} for many rows, {@code gemm_wgmma} in its place on Hopper. All add the
+ * same products in the same order, so that a row's bits need not depend on the choice: the emulator shows it;
+ * whether wgmma aligns and truncates within an instruction as mma.sync does is for hardware to show.
  */
 final class TensorCoreGemm {
     /** How rows find their matrix; ordinals are known to the kernels. */
@@ -147,6 +148,9 @@ final class TensorCoreGemm {
     static Optional<Few> few(Emit e, Product product, boolean besideExperts) {
         KernelArguments a = e.arguments();
         int rows = decodeRows(e, product);
+        if (decodeBytes(a, rows) > e.chip().sharedBytes()) {
+            rows = DECODE_MOST_ROWS / 2;
+        }
         int bytes = decodeBytes(a, rows);
         return isAligned(a, 0)
                         && isAligned(a, 1)
@@ -156,7 +160,7 @@ final class TensorCoreGemm {
                 : Optional.empty();
     }
 
-    /** Rows of weights of a block: fewer where there would not be two blocks for every multiprocessor. */
+    /** Rows of weights of a block, as far as they fit: fewer where there would not be two blocks for every multiprocessor. */
     private static int decodeRows(Emit e, Product product) {
         Grid grid = grid(e.arguments(), product, DECODE_MOST_ROWS, DECODE_TOKENS);
         return grid.x() * grid.y() * grid.z() < 2L * e.chip().multiprocessors()

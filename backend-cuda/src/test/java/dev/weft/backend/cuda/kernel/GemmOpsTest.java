@@ -96,6 +96,14 @@ class GemmOpsTest {
         assertThat(narrow.grid()).isEqualTo(new Grid(1, 16, 1));
     }
 
+    /** Sums of 32 rows over so many blocks of K exceed the shared memory, those of 16 do not. */
+    @Test
+    void fewerRowsOfWeightsWhereMoreDoNotFit() {
+        Launched deep = launch(instance(new Gemm(DType.BF16), bf16(1, 18_432), bf16(32_768, 18_432)));
+        assertThat(deep.function()).isEqualTo("gemm_decode16_bf16_bf16");
+        assertThat(deep.sharedBytes()).isLessThanOrEqualTo(H200.sharedBytes());
+    }
+
     @Test
     void manyRowsAreTiled() {
         OpInstance gemm = instance(new Gemm(DType.BF16), x(17, 1024), w(32768, 1024));

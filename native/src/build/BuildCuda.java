@@ -80,8 +80,8 @@ final class BuildCuda {
                     default -> List.of(args[0].split(","));
                 };
         if (!ALL.containsAll(targets)) {
-            System.err.println(
-                    "weft.cuda.targets: found " + args[0] + ", expected default, published, all, none or some of " + ALL);
+            System.err.println("weft.cuda.targets: found " + args[0]
+                    + ", expected default, published, all, none or some of " + ALL);
             System.exit(2);
         }
         String nvcc = find("nvcc");

@@ -49,9 +49,6 @@ class SingleRowTest {
                     .as("%s x %s on %s, column %d", x, w, device.info().id(), c)
                     .isEqualTo(Float.floatToIntBits(among[c]));
         }
-        return IntStream.range(0, N)
-                .filter(c -> Float.isNaN(alone[c]))
-                .boxed()
-                .toList();
+        return IntStream.range(0, N).filter(c -> Float.isNaN(alone[c])).boxed().toList();
     }
 }

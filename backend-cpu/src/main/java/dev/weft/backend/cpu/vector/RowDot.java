@@ -25,8 +25,7 @@ final class RowDot {
             return false;
         }
         return switch (dtype) {
-            case F8_E4M3 ->
-                scaling.equals(Scaling.FP8_BLOCK_128) && scaling.columns() % WeightDecoder.STEP == 0;
+            case F8_E4M3 -> scaling.equals(Scaling.FP8_BLOCK_128) && scaling.columns() % WeightDecoder.STEP == 0;
             case F4_E2M1 -> scaling.equals(Scaling.MXFP4) && L == 16;
             default -> false;
         };
@@ -41,8 +40,7 @@ final class RowDot {
      * @param totals receives a vector at {@code total}
      * @return false if there is something that only the decoder knows: then the sums are void
      */
-    static boolean sums(
-            DType dtype, float[] x, int at, long codes, long scales, int steps, float[] totals, int total) {
+    static boolean sums(DType dtype, float[] x, int at, long codes, long scales, int steps, float[] totals, int total) {
         return dtype == DType.F8_E4M3
                 ? e4m3(x, at, codes, scales, steps, totals, total)
                 : e2m1(x, at, codes, scales, steps, totals, total);
@@ -82,7 +80,8 @@ final class RowDot {
                     .and(0xFF)
                     .lanewise(VectorOperators.LSHL, 23)
                     .reinterpretAsFloats();
-            IntVector c = right(WeightDecoder.words(codes + (long) (half >> 1) * WeightDecoder.WORD_BYTES), (half & 1) * 16);
+            IntVector c =
+                    right(WeightDecoder.words(codes + (long) (half >> 1) * WeightDecoder.WORD_BYTES), (half & 1) * 16);
             int i = at + half * 4 * L;
             sum = load(x, i).fma(WeightDecoder.e2m1(c).mul(scale), sum);
             sum = load(x, i + L).fma(WeightDecoder.e2m1(right(c, 4)).mul(scale), sum);

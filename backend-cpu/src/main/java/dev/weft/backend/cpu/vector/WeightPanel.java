@@ -83,7 +83,8 @@ final class WeightPanel {
         boolean done = true;
         for (int c = 0; done && c < Math.min(COLUMNS, n - column); c++) {
             int row = column + c;
-            done = RowDot.sums(dtype, x, at, row(matrix, row), scaleRow(matrix, row), steps(k), totals, c * Lanes.COUNT);
+            done = RowDot.sums(
+                    dtype, x, at, row(matrix, row), scaleRow(matrix, row), steps(k), totals, c * Lanes.COUNT);
         }
         return done;
     }

@@ -198,6 +198,7 @@ fi
 # ---- what compute-sanitizer sees: last, since it takes what time is left
 
 # sanitize TOOL OPERATORS SECONDS: their conformance cases under a tool. That they are slow under it is no failure, a finding is.
+findings='^=+ +((Error|Warning): (Race|Potential)|Invalid|Misaligned|Barrier error|Program hit|[A-Z]+ SUMMARY: [1-9])'
 sanitize() {
   local tool=$1 ops=$2 limit=$3 code
   took=0
@@ -206,7 +207,7 @@ sanitize() {
   code=$?
   if [ $code -eq 0 ]; then
     row "$tool" "$ops" pass "" "" "" "$took s"
-  elif { [ $code -eq 124 ] || [ $code -eq 137 ]; } && ! grep -qE '^=+ (Error|Warning|Invalid|[A-Z]+ SUMMARY: [1-9])' "$out/$tool.$ops.log"; then
+  elif { [ $code -eq 124 ] || [ $code -eq 137 ]; } && ! grep -qE "$findings" "$out/$tool.$ops.log"; then
     row "$tool" "$ops" info "" "" "" "not finished in $took s, nothing found"
   else
     row "$tool" "$ops" FAIL "" "" "" "exit code $code after $took s, see $tool.$ops.log: $(tail -n 1 "$out/$tool.$ops.log" | tr '\t' ' ')"

@@ -278,14 +278,15 @@ final class VerifyCommand extends WeftCommand {
             terminal.printf("fresh operands: %s%n", rounds);
         }
         tallies.values().forEach(t -> t.print(terminal));
+        if (suite.rowsAlone().cases() > 0) {
+            suite.rowsAlone().print(terminal);
+        }
         terminal.printf(
                 "%d operators: %d cases passed, %d failed, %d unsupported%n",
                 tallies.size(),
                 tallies.values().stream().mapToInt(VerifyTally::passed).sum(),
-                tallies.values().stream().mapToInt(VerifyTally::failed).sum(),
+                tallies.values().stream().mapToInt(VerifyTally::failed).sum()
+                        + suite.rowsAlone().failed(),
                 tallies.values().stream().mapToInt(VerifyTally::unsupported).sum());
-        if (suite.rowsAlone().cases() > 0) {
-            suite.rowsAlone().print(terminal);
-        }
     }
 }

@@ -49,9 +49,18 @@ record KernelSources(Map<String, String> files, String hash) {
         }
     }
 
+    /** Whether there is a text of a module. */
+    boolean has(String module) {
+        return files.containsKey(file(module));
+    }
+
+    private static String file(String module) {
+        return "kernels/" + module + ".cu";
+    }
+
     /** The text of a module. @throws UnsupportedOpException if there is none */
     String module(String name) {
-        String text = files.get("kernels/" + name + ".cu");
+        String text = files.get(file(name));
         if (text == null) {
             throw new UnsupportedOpException("kernels '" + name + "': this library has no text of them");
         }

@@ -92,7 +92,7 @@ final class RuntimeCompiler {
 
     /** How the image is named that {@link #compile} would try to make, without making it; empty if it is known to refuse. */
     Optional<String> origin(String module, int sm) {
-        boolean tries = sources.isPresent() && !refused.containsKey(module);
+        boolean tries = sources.filter(s -> s.has(module)).isPresent() && !refused.containsKey(module);
         return tries
                         && library() instanceof NvrtcLibrary.Opened(NvrtcLibrary nvrtc)
                         && nvrtc.archs().contains(sm)

@@ -1,7 +1,5 @@
 package dev.weft.benchmarks;
 
-import static java.util.Objects.requireNonNull;
-
 import dev.weft.io.Checkpoint;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.LoadOptions;
@@ -24,11 +22,9 @@ import java.util.concurrent.Executors;
 import java.util.concurrent.Future;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -60,15 +56,14 @@ public final class Loading implements Callable<Integer> {
 
     /** Runs the program. */
     public static void main(String[] arguments) {
-        System.exit(new CommandLine(new Loading()).execute(arguments));
+        System.exit(Program.of(new Loading()).execute(arguments));
     }
 
     @Override
     public Integer call() throws IOException, InterruptedException {
-        if (rounds < 1 || threads.stream().anyMatch(t -> t < 1)) {
-            throw new ParameterException(
-                    requireNonNull(spec).commandLine(),
-                    "found --rounds " + rounds + " --threads " + threads + ", expected 1 or more");
+        Program.require(spec, "--rounds", rounds, 1);
+        for (int t : threads) {
+            Program.require(spec, "--threads", t, 1);
         }
         List<Path> files = shards(model);
         long bytes = 0;
@@ -108,9 +103,13 @@ public final class Loading implements Callable<Integer> {
 
     static List<Path> shards(Path folder) throws IOException {
         try (Stream<Path> all = Files.list(folder)) {
-            return all.filter(f -> f.toString().endsWith(".safetensors"))
+            List<Path> shards = all.filter(f -> f.toString().endsWith(".safetensors"))
                     .sorted()
                     .toList();
+            if (shards.isEmpty()) {
+                throw new IOException(folder + ": found no .safetensors file, expected the folder of a checkpoint");
+            }
+            return shards;
         }
     }
 

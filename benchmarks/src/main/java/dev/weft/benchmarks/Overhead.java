@@ -1,7 +1,5 @@
 package dev.weft.benchmarks;
 
-import static java.util.Objects.requireNonNull;
-
 import com.sun.management.ThreadMXBean;
 import dev.weft.backend.cpu.StepOverhead;
 import dev.weft.io.Checkpoint;
@@ -16,11 +14,9 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
-import picocli.CommandLine.ParameterException;
 import picocli.CommandLine.Parameters;
 import picocli.CommandLine.Spec;
 
@@ -50,7 +46,7 @@ public final class Overhead implements Callable<Integer> {
 
     /** Runs the program. */
     public static void main(String[] arguments) {
-        System.exit(new CommandLine(new Overhead()).execute(arguments));
+        System.exit(Program.of(new Overhead()).execute(arguments));
     }
 
     /**
@@ -69,9 +65,9 @@ public final class Overhead implements Callable<Integer> {
     @Override
     public Integer call() {
         for (int t : threads) {
-            require("--threads", t, 1);
+            Program.require(spec, "--threads", t, 1);
         }
-        require("--steps", steps, WINDOW + 1);
+        Program.require(spec, "--steps", steps, WINDOW + 1);
         for (int t : threads) {
             Measured m = measure(model, t, steps);
             System.out.printf(
@@ -87,14 +83,6 @@ public final class Overhead implements Callable<Integer> {
                     m.heapBytes);
         }
         return 0;
-    }
-
-    private void require(String option, int found, int least) {
-        if (found < least) {
-            throw new ParameterException(
-                    requireNonNull(spec).commandLine(),
-                    option + ": found " + found + ", expected " + least + " or more");
-        }
     }
 
     /** Decodes {@code steps} tokens that count, after as many that do not. */

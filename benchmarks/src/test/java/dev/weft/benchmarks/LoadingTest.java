@@ -3,6 +3,7 @@ package dev.weft.benchmarks;
 import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
+import dev.weft.benchmarks.llama.AgainstLlama;
 import java.io.IOException;
 import java.io.PrintWriter;
 import java.io.StringWriter;
@@ -10,6 +11,7 @@ import java.nio.ByteBuffer;
 import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.List;
+import java.util.concurrent.Callable;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import picocli.CommandLine;
@@ -40,10 +42,21 @@ class LoadingTest {
     }
 
     @Test
-    void noRoundsAreRefused() {
+    void whatIsWrongIsSaidInALine() {
+        assertThat(error(new Loading(), 2, "--rounds", "0", "MODEL")).contains("--rounds: found 0, expected 1 or more");
+        assertThat(error(new Loading(), 1, folder.toString())).hasLineCount(1).contains("no .safetensors file");
+        assertThat(error(new Loading(), 1, folder.resolve("none").toString()))
+                .hasLineCount(1)
+                .contains("none: is not there");
+        assertThat(error(new AgainstLlama(), 2, "--threads", "0", "MODEL", "GGUF"))
+                .contains("--threads: found 0");
+        assertThat(error(new AgainstLlama(), 1, folder.toString(), "GGUF")).hasLineCount(1);
+    }
+
+    private static String error(Callable<Integer> program, int code, String... arguments) {
         StringWriter err = new StringWriter();
-        int code = new CommandLine(new Loading()).setErr(new PrintWriter(err)).execute("--rounds", "0", "MODEL");
-        assertThat(code).isEqualTo(2);
-        assertThat(err.toString()).contains("found --rounds 0", "1 or more");
+        CommandLine line = Program.of(program).setErr(new PrintWriter(err, true));
+        assertThat(line.execute(arguments)).as(err.toString()).isEqualTo(code);
+        return err.toString().strip();
     }
 }

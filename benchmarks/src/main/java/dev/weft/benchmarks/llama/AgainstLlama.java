@@ -2,6 +2,7 @@ package dev.weft.benchmarks.llama;
 
 import dev.weft.bench.ModelBench;
 import dev.weft.bench.Rounds;
+import dev.weft.benchmarks.Program;
 import dev.weft.benchmarks.Timings;
 import dev.weft.io.Checkpoint;
 import dev.weft.model.DeepSeekV4;
@@ -18,10 +19,11 @@ import java.util.List;
 import java.util.Locale;
 import java.util.concurrent.Callable;
 import org.jspecify.annotations.Nullable;
-import picocli.CommandLine;
 import picocli.CommandLine.Command;
+import picocli.CommandLine.Model.CommandSpec;
 import picocli.CommandLine.Option;
 import picocli.CommandLine.Parameters;
+import picocli.CommandLine.Spec;
 import tools.jackson.core.JacksonException;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
@@ -35,6 +37,9 @@ import tools.jackson.databind.json.JsonMapper;
         mixinStandardHelpOptions = true,
         description = "Runs cpu:0 and llama.cpp in turns on one model in both formats.")
 public final class AgainstLlama implements Callable<Integer> {
+    @Spec
+    private @Nullable CommandSpec spec;
+
     @Parameters(paramLabel = "MODEL", description = "Folder of the checkpoint.")
     private Path model = Path.of("");
 
@@ -61,11 +66,16 @@ public final class AgainstLlama implements Callable<Integer> {
 
     /** Runs the program. */
     public static void main(String[] arguments) {
-        System.exit(new CommandLine(new AgainstLlama()).execute(arguments));
+        System.exit(Program.of(new AgainstLlama()).execute(arguments));
     }
 
     @Override
     public Integer call() throws IOException, InterruptedException {
+        Program.require(spec, "--rounds", rounds, 1);
+        Program.require(spec, "-r", repetitions, 1);
+        for (int t : threads) {
+            Program.require(spec, "--threads", t, 1);
+        }
         List<ModelBench> tests = List.of(new ModelBench(prompt, 0, 0, 1), new ModelBench(0, generate, 0, 1));
         for (int t : threads) {
             try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(t));

@@ -15,6 +15,7 @@ import dev.weft.spi.Support;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -88,12 +89,16 @@ public final class BatchInvariance {
                 c.note());
     }
 
-    /** Runs the call, then its first, middle and last row alone and the first three together. */
+    /** Runs the call, unless the device says that it promises nothing here, then its first, middle and last row alone and the first three together. */
     public static Outcome run(BackendDevice device, Case c) {
         try (Arena arena = Arena.ofConfined()) {
             OpInstance op = c.many().instance();
             if (device.supports(op) instanceof Support.Unsupported u) {
                 return new Outcome.Unsupported(u.reason());
+            }
+            Optional<String> dependence = device.rowsDependOnOthers(op);
+            if (dependence.isPresent()) {
+                return new Outcome.Unsupported("not promised: " + dependence.get());
             }
             List<HostTensor> inputs = c.many().materialise(arena, OpRunner.SUITE);
             List<HostTensor> together = call(device, op, inputs, arena);

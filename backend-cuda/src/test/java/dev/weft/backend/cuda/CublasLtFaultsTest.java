@@ -97,7 +97,8 @@ class CublasLtFaultsTest {
     }
 
     private long preference(long bytes) {
-        long preference = make(() -> lt.cublasLtMatmulPreferenceCreate(out), p -> lt.cublasLtMatmulPreferenceDestroy(p));
+        long preference =
+                make(() -> lt.cublasLtMatmulPreferenceCreate(out), p -> lt.cublasLtMatmulPreferenceDestroy(p));
         out.set(ValueLayout.JAVA_LONG, 0, bytes);
         int attribute = CUBLASLT_MATMUL_PREF_MAX_WORKSPACE_BYTES;
         assertThat(call(() -> lt.cublasLtMatmulPreferenceSetAttribute(preference, attribute, out, Long.BYTES)))
@@ -125,8 +126,8 @@ class CublasLtFaultsTest {
 
         int choose() {
             long preference = preference(WORKSPACE);
-            return call(() -> lt.cublasLtMatmulAlgoGetHeuristic(
-                    handle, operation, a, b, d, d, preference, 1, result, out));
+            return call(
+                    () -> lt.cublasLtMatmulAlgoGetHeuristic(handle, operation, a, b, d, d, preference, 1, result, out));
         }
 
         int multiply(long x, long workspace, long bytes, long stream) {
@@ -159,7 +160,8 @@ class CublasLtFaultsTest {
     @Test
     void attributesAreKnownAndOfTheirSize() {
         long operation = operation();
-        assertThat(set(operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N, Long.BYTES)).isEqualTo(INVALID_VALUE);
+        assertThat(set(operation, CUBLASLT_MATMUL_DESC_TRANSB, CUBLAS_OP_N, Long.BYTES))
+                .isEqualTo(INVALID_VALUE);
         expectFault("attribute");
         assertThat(set(operation, 99, 0, Integer.BYTES)).isEqualTo(INVALID_VALUE);
         expectFault("attribute");
@@ -227,7 +229,11 @@ class CublasLtFaultsTest {
         assertThat(product.choose()).isEqualTo(CUBLAS_STATUS_NOT_SUPPORTED);
         int ofBlocks = CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F;
         set(product.operation, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, ofBlocks, Integer.BYTES);
-        set(product.operation, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F, Integer.BYTES);
+        set(
+                product.operation,
+                CUBLASLT_MATMUL_DESC_B_SCALE_MODE,
+                CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F,
+                Integer.BYTES);
         long scales = memory.address() + 49152;
         set(product.operation, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, scales, Long.BYTES);
         assertThat(product.choose()).isEqualTo(CUBLAS_STATUS_NOT_SUPPORTED);
@@ -237,7 +243,8 @@ class CublasLtFaultsTest {
         stream.synchronize();
         assertThat(cublas.faults()).doesNotContain("scale", "illegal");
         device.copyIn(
-                MemorySegment.ofArray(new float[] {1, Float.NaN, 0, 0}), scales + 256); // one block of K, filled up to four
+                MemorySegment.ofArray(new float[] {1, Float.NaN, 0, 0}),
+                scales + 256); // one block of K, filled up to four
         assertThat(product.multiply()).isZero();
         expectFault("scale-padding");
         long lastWord = memory.address() + (1 << 16) - 4;

@@ -23,6 +23,7 @@ import dev.weft.graph.Value;
 import dev.weft.op.Cast;
 import dev.weft.op.Gemm;
 import dev.weft.op.OpInstance;
+import dev.weft.op.Quantize;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
@@ -161,14 +162,15 @@ class CublasLtTest {
         }
     }
 
-    /** x A^T B^T in BF16. */
+    /** x A^T B^T, the first product in BF16, the second in FP8. */
     private static Graph chain() {
         GraphBuilder g = Graph.builder("two layers");
         Value x = g.input("x", TensorType.of(DType.F32, Shape.of(Dim.named("tokens", 1, 8), Dim.fixed(64))));
-        Value a = g.weight("a", TensorType.of(DType.BF16, 96, 64));
-        Value b = g.weight("b", TensorType.of(DType.BF16, 32, 96));
-        return g.output("y", g.gemm(g.gemm(g.node(new Cast(DType.BF16), x), a, DType.BF16), b, DType.F32))
-                .build();
+        Value a = g.weight("a", TensorType.of(DType.BF16, 256, 64));
+        Value b = g.weight("b", new TensorType(DType.F8_E4M3, Shape.of(32, 256), Scaling.FP8_BLOCK_128));
+        Value first = g.gemm(g.node(new Cast(DType.BF16), x), a, DType.BF16);
+        Value codes = g.node(new Quantize(DType.F8_E4M3, Scaling.FP8_GROUP_128), first);
+        return g.output("y", g.gemm(codes, b, DType.F32)).build();
     }
 
     private static float[] step(Execution execution, int tokens) {

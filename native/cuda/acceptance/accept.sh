@@ -30,7 +30,7 @@ device=cuda:0
 weft=$here/weft/weft
 model=$here/weft/examples/demo-model
 emulated=
-[ -z "$emulator" ] || emulated="-Dweft.cuda.path=$emulator/lib -Dweft.cuda.images=$emulator/images"
+[ -z "$emulator" ] || emulated="-Dweft.cuda.path=$emulator/lib -Dweft.cuda.images=$emulator/images -Dweft.cublaslt.path=$emulator/lib"
 export WEFT_JAVA_OPTS=$emulated
 
 row() { # PHASE CASE RESULT OURS_US YARDSTICK_US OF_LIMIT REMARK
@@ -106,6 +106,13 @@ if grep -q EMULATOR "$out/devices.log" && [ -z "$emulator" ]; then
   finish
 fi
 
+cublaslt= # whether the library is here, as a second yardstick and one that needs no Python
+if grep -q 'optional cublaslt: .* products of the variant' "$out/devices.log"; then
+  cublaslt=yes
+else
+  row cublaslt "" absent "" "" "" "$(grep -o 'optional cublaslt: .*' "$out/devices.log")"
+fi
+
 torch=
 if ! wanted yardstick; then
   :
@@ -138,6 +145,7 @@ for overlap in false true; do
 done
 export WEFT_JAVA_OPTS=$emulated
 [ -n "$emulator" ] || check verify-simple 120 "$weft" verify --device "$device/simple"
+[ -z "$cublaslt" ] || check verify-cublaslt 60 "$weft" verify --device "$device/cublaslt" --ops gemm
 check graph 30 "$weft" compile --model flash --device "$device"
 ! wanted graph || grep -E '^(a step|window|csa|hca)' "$out/graph.log" | while read -r line; do row graph launches info "" "" "" "$line"; done
 
@@ -182,9 +190,13 @@ if [ -n "$emulator" ]; then
     ! wanted "$name" || row "$name" "" absent "" "" "" "emulator: says nothing of speed"
   done
 else
+  [ -z "$cublaslt" ] ||
+    device=$device/cublaslt bench ceiling.cublaslt "" 30 gemm --weights bf16 --m 8192 --k 8192 --n 8192
   for weights in mxfp4 fp8 bf16; do
     for m in 1 32 128 4096; do
       bench "gemm.$weights.$m" "" 20 gemm --weights $weights --m $m --k 4096 --n 4096
+      [ $weights = mxfp4 ] || [ -z "$cublaslt" ] ||
+        device=$device/cublaslt bench "cublaslt.$weights.$m" "" 20 gemm --weights $weights --m $m --k 4096 --n 4096
     done
   done
   for kind in window csa hca; do

@@ -14,7 +14,8 @@ constexpr int WARPS = THREADS / WARP;
 constexpr int TOKENS = FRAGMENT_TOKENS;
 constexpr int STAGES = 3;  // copies under way
 
-template <DType X, DType W, int ROWS>
+// OWN: whether the block has quantised the tokens itself, so that none come through the queue.
+template <DType X, DType W, int ROWS, bool OWN>
 struct Shape {
     static constexpr int WARP_ROWS = ROWS * ROW_STEP;
     static constexpr int SUM_PITCH = WARP_ROWS + 4;  // floats from token to token: no bank conflicts
@@ -23,13 +24,13 @@ struct Shape {
     static constexpr int CHUNKS = lane_values<W> / CHUNK;
     static constexpr int X_WORDS = lane_values<W> * bits_in<X> / 32;
     static constexpr int X_SLOTS = (X_WORDS + 3) / 4;
-    static constexpr int SLOTS = ROWS + X_SLOTS;  // of 16 bytes a lane and step
+    static constexpr int SLOTS = ROWS + (OWN ? 0 : X_SLOTS);  // of 16 bytes a lane and step
 };
 
 // Shared memory. TensorCoreGemm.decodeBytes knows its size.
-template <DType X, DType W, int ROWS>
+template <DType X, DType W, int ROWS, bool OWN>
 struct Layout {
-    using S = Shape<X, W, ROWS>;
+    using S = Shape<X, W, ROWS, OWN>;
 
     uint4 *queue;     // [WARPS][STAGES][SLOTS][WARP]
     float *sums;      // [blocks][TOKENS][SUM_PITCH]
@@ -44,11 +45,12 @@ struct Layout {
     }
 };
 
-template <DType X, DType W, int ROWS, bool OF_TOKENS>
-__device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS> &shared) {
-    constexpr int WARP_ROWS = Shape<X, W, ROWS>::WARP_ROWS;
+template <DType X, DType W, int ROWS, bool OWN>
+__device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, int row,
+                                            const Layout<X, W, ROWS, OWN> &shared) {
+    constexpr int WARP_ROWS = Shape<X, W, ROWS, OWN>::WARP_ROWS;
     const int blocks = w.blocks();
-    if constexpr (X == F8_E4M3 && OF_TOKENS) {
+    if constexpr (X == F8_E4M3 && !OWN) {
         for (int i = static_cast<int>(threadIdx.x); i < tile.tokens * blocks; i += THREADS) {
             shared.x_scale[i] = tile.scales(i / blocks)[i % blocks];
         }
@@ -83,7 +85,8 @@ struct NoCodes {
 // One warp's share of the block: blocks warp, warp + WARPS, ... of K. CODES: where the tokens are.
 template <DType X, DType W, int ROWS, class CODES>
 class Share {
-    using S = Shape<X, W, ROWS>;
+    static constexpr bool OWN = CODES::OWN;
+    using S = Shape<X, W, ROWS, OWN>;
     using Sums = FragmentSums<ROWS>;
 
     LaneRows<W, ROWS> rows_;
@@ -91,11 +94,9 @@ class Share {
     bool has_token_;
     int inputs_;
     int blocks_;
-    Layout<X, W, ROWS> shared_;
+    Layout<X, W, ROWS, OWN> shared_;
     uint4 *slots_;  // of this lane
     CODES codes_;
-
-    static constexpr bool OWN = CODES::OWN;
 
     __device__ __forceinline__ int block(int step) const {
         return warp_id() + WARPS * (step / S::LOADS);
@@ -192,7 +193,8 @@ class Share {
     }
 
 public:
-    __device__ __forceinline__ Share(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS> &shared, CODES codes)
+    __device__ __forceinline__ Share(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS, OWN> &shared,
+                                     CODES codes)
         : rows_(w, row), inputs_(w.inputs), blocks_(w.blocks()), shared_(shared), codes_(codes) {
         const int token = lane_id() / 4;
         has_token_ = token < tile.tokens;
@@ -225,10 +227,10 @@ public:
 };
 
 // The totals of a block, once all its warps have run.
-template <DType X, DType W, int ROWS>
+template <DType X, DType W, int ROWS, bool OWN>
 __device__ __forceinline__ void store_totals(const Call &call, const uint3 &block, const Tile &tile, const Matrix &w, int row,
-                                             const Layout<X, W, ROWS> &shared) {
-    using S = Shape<X, W, ROWS>;
+                                             const Layout<X, W, ROWS, OWN> &shared) {
+    using S = Shape<X, W, ROWS, OWN>;
     const int token = static_cast<int>(threadIdx.x) / S::WARP_ROWS;
     const int n = static_cast<int>(threadIdx.x) % S::WARP_ROWS;
     if (token < tile.tokens && row + n < w.outputs) {
@@ -251,11 +253,11 @@ __device__ __forceinline__ void decode(const Call &call, const uint3 &block) {
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int row = static_cast<int>(block.y) * Shape<X, W, ROWS>::WARP_ROWS;
-    const Layout<X, W, ROWS> shared(memory, w.blocks());
+    const int row = static_cast<int>(block.y) * Shape<X, W, ROWS, false>::WARP_ROWS;
+    const Layout<X, W, ROWS, false> shared(memory, w.blocks());
     const Share<X, W, ROWS, NoCodes> share(w, tile, row, shared, {});
     share.start();
-    load_scales<X, W, ROWS, true>(w, tile, row, shared);
+    load_scales(w, tile, row, shared);
     __syncthreads();
     share.run(tile.tokens);
     __syncthreads();

@@ -28,9 +28,13 @@ final class TensorCoreGemm {
     static final int K_BLOCK = 128;
     private static final int MX_BLOCK = 32;
 
-    private static final int DECODE_MOST_ROWS = 32;
+    static final int DECODE_MOST_ROWS = 32;
     static final int DECODE_TOKENS = 8;
     private static final int DECODE_STAGES = 3;
+
+    /** Bytes between the codes of tokens that a block has quantised itself; known to the kernels. */
+    private static final int GAP = 16;
+
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
     private static final int FEW = 2 * DECODE_TOKENS;
 
@@ -148,10 +152,10 @@ final class TensorCoreGemm {
     static Optional<Few> few(Emit e, Product product, boolean besideExperts) {
         KernelArguments a = e.arguments();
         int rows = decodeRows(e, product);
-        if (decodeBytes(a, rows) > e.chip().sharedBytes()) {
+        if (decodeBytes(a, rows, false) > e.chip().sharedBytes()) {
             rows = DECODE_MOST_ROWS / 2;
         }
-        int bytes = decodeBytes(a, rows);
+        int bytes = decodeBytes(a, rows, false);
         return isAligned(a, 0)
                         && isAligned(a, 1)
                         && isFew(a, product, besideExperts)
@@ -205,12 +209,17 @@ final class TensorCoreGemm {
         e.launch(module, function, grid, THREADS, sharedBytes, product.ordinal());
     }
 
-    /** Copies under way, sums of every block of K, scale bytes. */
-    private static int decodeBytes(KernelArguments a, int rows) {
+    /** Shared memory of a block that quantises its tokens itself: their codes, and the rest as {@code gemm_decode} has it. */
+    static int ownCodesBytes(KernelArguments a, int rows) {
+        return DECODE_TOKENS * (Math.toIntExact(a.dim(1, -1)) + GAP) + decodeBytes(a, rows, true);
+    }
+
+    /** Copies of weights and, if they are not the block's own, of tokens under way, sums of every block of K, scale bytes. */
+    private static int decodeBytes(KernelArguments a, int rows, boolean ownCodes) {
         long inputs = a.dim(1, -1);
         int blocks = Math.toIntExact(Math.ceilDiv(inputs, K_BLOCK));
         int laneValues = VECTOR_BITS / a.dtype(1).bits();
-        int slots = rows / 8 + Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS);
+        int slots = rows / 8 + (ownCodes ? 0 : Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS));
         int queue = THREADS * DECODE_STAGES * slots * VECTOR_BITS / Byte.SIZE;
         int sums = blocks * DECODE_TOKENS * (rows + 4) * Float.BYTES;
         int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * Math.ceilDiv(inputs, MX_BLOCK));

@@ -46,7 +46,7 @@ if [ -n "$rehearsal" ]; then device=cpu:0; fi
 weft=$here/weft/weft
 model=$here/weft/examples/demo-model
 emulated=
-[ -z "$emulator" ] || emulated="-Dweft.cuda.path=$emulator/lib -Dweft.cuda.images=$emulator/images"
+[ -z "$emulator" ] || emulated="-Dweft.cuda.path=$emulator/lib -Dweft.cuda.images=$emulator/images -Dweft.cublaslt.path=$emulator/lib"
 export WEFT_JAVA_OPTS=$emulated
 
 row() { # PHASE CASE RESULT OURS_US YARDSTICK_US OF_LIMIT BAR VERDICT REMARK
@@ -143,6 +143,13 @@ if [ -z "$plan" ]; then
   fi
 fi
 
+cublaslt= # whether the library is here, as a second yardstick and one that needs no Python
+if [ -n "$plan" ] || grep -q 'optional cublaslt: .* products of the variant' "$out/devices.log"; then
+  cublaslt=yes
+elif [ -z "$rehearsal" ]; then
+  row cublaslt "" absent "" "" "" "" "" "$(grep -o 'optional cublaslt: .*' "$out/devices.log")"
+fi
+
 # has_torch: whether torch is there, and a device that it finds
 has_torch() {
   python3 -c "import torch; ${rehearsal:-torch.cuda.init()}" >"$out/torch.log" 2>&1
@@ -173,14 +180,15 @@ if [ -n "$emulator$rehearsal" ]; then
   part=(--ops norm)
   prompt=(--prompt 2 --decode 1)
 fi
-check verify 130 "$weft" verify --device "$device" --rounds 1 "${part[@]}"
+check verify 120 "$weft" verify --device "$device" --rounds 1 "${part[@]}"
 export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=true"
-check verify-overlap 35 "$weft" verify --device "$device" "${part[@]}"
+check verify-overlap 30 "$weft" verify --device "$device" "${part[@]}"
 for overlap in false true; do
   export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=$overlap"
   check "model-overlap-$overlap" 20 "$weft" compare "$model" --devices "$device" --rounds 1 "${prompt[@]}"
 done
 export WEFT_JAVA_OPTS=$emulated
+[ -z "$cublaslt" ] || check verify-cublaslt 20 "$weft" verify --device "$device/cublaslt" --ops gemm
 flash=flash
 [ -z "$rehearsal" ] || flash=tiny
 check graph 15 "$weft" compile --model "$flash" --device "$device"
@@ -218,19 +226,30 @@ else
   few=("${small[@]}") # products that need not come from memory
   [ -z "$rehearsal" ] || few+=(--weight-bytes 100000)
   tiny=("${small[@]}" --model "$flash")
-  bench gemm.square square 30 gemm --weights mxfp4,fp8,bf16 --m 1,32,128,4096 --k "$(size 4096 256)" --n "$(size 4096 256)" "${few[@]}"
-  bench gemm.narrow narrow 12 gemm --weights fp8 --m 1,16 --k "$(size 8192 256)" --n "$(size 4096 128)" "${few[@]}"
-  bench gemm.wide wide 12 gemm --weights fp8 --m 4096 --k "$(size 1536 128)" --n "$(size 24576 256)" "${few[@]}"
-  bench gemm.head head 15 gemm --weights bf16 --m 1,32 --k "$(size 4096 128)" --n "$(size 129280 1024)" "${few[@]}"
-  bench piece.experts "" 30 piece experts --m 1,32,128,4096 "${tiny[@]}"
+  products() { # SECONDS WEIGHTS SUFFIX ROWS K N: on the device, and by cuBLASLt if it is here
+    local name=gemm.$3.${2//,/-}
+    bench "$name" "$3" "$1" gemm --weights "$2" --m "$4" --k "$5" --n "$6" "${few[@]}"
+    case $2 in
+      mxfp4) ;; # is none of the library's formats
+      *) [ -z "$cublaslt" ] ||
+        device=$device/cublaslt bench "$name.cublaslt" "$3" "$1" gemm --weights "$2" --m "$4" --k "$5" --n "$6" "${few[@]}" ;;
+    esac
+  }
+  side=$(size 4096 256)
+  products 15 mxfp4 square 1,32,128,4096 "$side" "$side"
+  products 20 fp8,bf16 square 1,32,128,4096 "$side" "$side"
+  products 8 fp8 narrow 1,16 "$(size 8192 256)" "$(size 4096 128)"
+  products 8 fp8 wide 4096 "$(size 1536 128)" "$(size 24576 256)"
+  products 10 bf16 head 1,32 "$(size 4096 128)" "$(size 129280 1024)"
+  bench piece.experts "" 25 piece experts --m 1,32,128,4096 "${tiny[@]}"
   bench piece.decode "" 20 piece attention,hyper --m 1,32,128 --context "$(size 4096 255)" "${tiny[@]}"
   bench piece.16k 16k 15 piece index,topk --m 1,32 --context "$(size 65535 255)" "${tiny[@]}"
-  bench piece.262k 262k 25 piece index,topk --m 1,32 --context "$(size 1048575 511)" "${tiny[@]}"
-  bench op.prefill "" 20 op sparseAttention --m 4096 --context 0 "${tiny[@]}"
+  bench piece.262k 262k 20 piece index,topk --m 1,32 --context "$(size 1048575 511)" "${tiny[@]}"
+  bench op.prefill "" 15 op sparseAttention --m 4096 --context 0 "${tiny[@]}"
   kinds=$(size window,window,csa,hca window,csa,hca,csa)
-  bench layer.stack "" 45 layer --kind "$kinds" --batch 1,32,128 --context "$(size 4096 255)" "${tiny[@]}"
+  bench layer.stack "" 40 layer --kind "$kinds" --batch 1,32,128 --context "$(size 4096 255)" "${tiny[@]}"
   WEFT_JAVA_OPTS=-Dweft.cuda.overlap=true \
-    bench layer.overlap overlap 20 layer --kind "$kinds" --batch 1 --context "$(size 4096 255)" "${tiny[@]}"
+    bench layer.overlap overlap 15 layer --kind "$kinds" --batch 1 --context "$(size 4096 255)" "${tiny[@]}"
 fi
 
 # ---- the simple kernels: should an operator fail above and pass here, its fast kernel is the suspect

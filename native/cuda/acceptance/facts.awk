@@ -31,7 +31,7 @@ function larger(a, b) { return a > b ? a : b }
 function short(share) { return share == "" ? "" : sprintf("%.2f", share) }
 function title(   kind) {
   kind = field("benchmark")
-  if (kind == "gemm") return suffix " " field("weights") " m=" field("m")
+  if (kind == "gemm") return suffix " " field("weights") " m=" field("m") (field("device") ~ /\/cublaslt$/ ? " cublaslt" : "")
   if (kind == "op") return field("op") " " field("kind") " m=" field("m")
   if (kind == "layer") return "stack" tail() " b=" field("batch")
   return field("work") tail() " m=" field("m")

@@ -55,20 +55,20 @@ __device__ __forceinline__ void decode(const Calls &calls) {
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int row = static_cast<int>(block.y) * few::Shape<F8_E4M3, W, ROWS>::WARP_ROWS;
+    const int row = static_cast<int>(block.y) * few::Shape<F8_E4M3, W, ROWS, true>::WARP_ROWS;
     // the codes first, since they are read 16 bytes at a time
     u8 *codes = reinterpret_cast<u8 *>(memory);
-    const Layout<F8_E4M3, W, ROWS> shared(memory + TOKENS * (w.inputs + GAP) / 16, w.blocks());
+    const Layout<F8_E4M3, W, ROWS, true> shared(memory + TOKENS * (w.inputs + GAP) / 16, w.blocks());
     const Share<F8_E4M3, W, ROWS, OwnCodes> share(w, tile, row, shared, {codes, w.inputs + GAP});
     share.start();
-    load_scales<F8_E4M3, W, ROWS, false>(w, tile, row, shared);
+    load_scales(w, tile, row, shared);
     if (calls.part[QUANTIZE].at[0].dtype == F32) {
         quantise_tile<float>(calls, tile, w.inputs, codes, shared.x_scale);
     } else {
         quantise_tile<bf16>(calls, tile, w.inputs, codes, shared.x_scale);
     }
     __syncthreads();
-    share.run(tile.tokens);
+    share.run();
     __syncthreads();
     store_totals(call, block, tile, w, row, shared);
 }

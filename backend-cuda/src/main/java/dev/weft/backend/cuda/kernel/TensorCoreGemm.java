@@ -31,6 +31,7 @@ final class TensorCoreGemm {
     private static final int DECODE_MOST_ROWS = 32;
     static final int DECODE_TOKENS = 8;
     private static final int DECODE_STAGES = 3;
+    private static final int SCALE_GAP = 4;
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
     private static final int FEW = 2 * DECODE_TOKENS;
 
@@ -213,7 +214,7 @@ final class TensorCoreGemm {
         int slots = rows / 8 + Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS);
         int queue = THREADS * DECODE_STAGES * slots * VECTOR_BITS / Byte.SIZE;
         int sums = blocks * DECODE_TOKENS * (rows + 4) * Float.BYTES;
-        int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * Math.ceilDiv(inputs, MX_BLOCK));
+        int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * (Math.ceilDiv(inputs, MX_BLOCK) + SCALE_GAP));
         return queue + sums + scales;
     }
 

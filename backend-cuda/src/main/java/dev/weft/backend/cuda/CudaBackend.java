@@ -77,11 +77,12 @@ final class CudaBackend implements Backend {
                 .orElseThrow(() -> new BackendUnavailableException("device " + id + ": found only "
                         + devices.stream().map(DeviceInfo::id).toList()));
         if (!id.variant().isEmpty() && !VARIANTS.contains(id.variant())) {
-            throw new BackendUnavailableException("device " + id + ": no variant '" + id.variant()
-                    + "' here, expected none or one of " + VARIANTS);
+            throw new BackendUnavailableException(
+                    "device " + id + ": no variant '" + id.variant() + "' here, expected none or one of " + VARIANTS);
         }
         DeviceInfo info = new DeviceInfo(id, base.description(), base.tier(), base.memoryBytes(), base.variants());
-        CudaDevice device = new CudaDevice(info, properties.get(id.ordinal()), library, cublasLt(id), options, this::forget);
+        CudaDevice device =
+                new CudaDevice(info, properties.get(id.ordinal()), library, cublasLt(id), options, this::forget);
         open.add(device);
         return device;
     }

@@ -62,8 +62,8 @@ final class Details {
             case CublasLtLibrary.Opened opened -> {
                 CublasLtLibrary library = opened.library();
                 String products = devices.stream()
-                                .anyMatch(d -> library.lackOfBlockScales(d.chip().sm())
-                                        .isEmpty())
+                                .anyMatch(d ->
+                                        library.lackOfBlockScales(d.chip().sm()).isEmpty())
                         ? "BF16 and, on compute capability 9.0, FP8 products"
                         : "BF16 products";
                 yield library.versionText() + ", " + library.library() + ": " + products + " of the variant "

@@ -34,6 +34,7 @@ class V4CompileTest {
             "flash",
                     Map.of(
                             1, new Launches(14, 17, 14, 14, 17, 15),
+                            5, new Launches(15, 18, 15, 15, 18, 16),
                             8, new Launches(15, 17, 15, 15, 17, 15),
                             9, new Launches(16, 18, 16, 16, 18, 16),
                             17, new Launches(16, 18, 16, 16, 18, 16),
@@ -41,6 +42,7 @@ class V4CompileTest {
             "pro",
                     Map.of(
                             1, new Launches(15, 17, 15, 15, 18, 16),
+                            5, new Launches(16, 18, 16, 16, 19, 17),
                             8, new Launches(16, 17, 16, 16, 18, 16),
                             9, new Launches(17, 18, 17, 17, 19, 17),
                             17, new Launches(16, 18, 16, 16, 19, 16),

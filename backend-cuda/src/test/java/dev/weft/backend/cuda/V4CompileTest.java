@@ -65,7 +65,8 @@ class V4CompileTest {
     private static final int LONG_CONTEXT = 1 << 20;
 
     /** Launches of a whole decode step of one token, in a short context and in the longest. */
-    private static final Map<String, List<Integer>> WHOLE = Map.of("flash", List.of(672, 692), "pro", List.of(982, 1043));
+    private static final Map<String, List<Integer>> WHOLE =
+            Map.of("flash", List.of(672, 692), "pro", List.of(982, 1043));
 
     /** Most launches of a layer for a chunk of a prompt, whose tokens are quantised in launches of their own. */
     private static final Map<LayerKind, Integer> PREFILL =

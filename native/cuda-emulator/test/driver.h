@@ -63,6 +63,9 @@ int cuStreamQuery(void *);
 int cuStreamWaitEvent(void *, void *, unsigned);
 int cuStreamBeginCapture_v2(void *, int);
 int cuStreamEndCapture(void *, void **);
+int cuStreamGetCaptureInfo_v2(void *, int *, unsigned long long *, void **, const void **, size_t *);
+int cuUserObjectCreate(void **, void *, void (*)(void *), unsigned, unsigned);
+int cuGraphRetainUserObject(void *, void *, unsigned, unsigned);
 int cuEventCreate(void **, unsigned);
 int cuEventDestroy_v2(void *);
 int cuEventRecord(void *, void *);
@@ -122,10 +125,10 @@ struct Device {
 
 std::string image(const std::string &module, const std::string &target = "sm_90a.cubin");
 
-/** The kernels of test/kernels.cu, loaded. */
+/** The kernels of test/kernels.cu or of another module, loaded. */
 struct Kernels {
     void *module = nullptr;
-    Kernels();
+    explicit Kernels(const char *name = "kernels");
     ~Kernels();
     void *function(const char *name) const;
 };

@@ -133,7 +133,7 @@ public final class Fusions {
 
     private static boolean areFast(NodeGroup group, List<Way> ways) {
         return IntStream.range(0, ways.size())
-                .allMatch(i -> !ways.get(i).isSimple()
+                .allMatch(i -> ways.get(i).kind() == Way.Kind.FAST
                         || SIMPLE_ALONE.contains(
                                 group.members().get(i).instance().op().getClass()));
     }

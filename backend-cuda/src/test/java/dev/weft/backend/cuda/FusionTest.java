@@ -172,7 +172,15 @@ class FusionTest {
 
     /** Blocks norm and quantise up to four tokens themselves. */
     @ParameterizedTest
-    @CsvSource({"1, 256, BF16", "4, 1280, BF16", "3, 1280, F32", "4, 128, F32", "5, 256, BF16", "20, 256, F32", "0, 128, BF16"})
+    @CsvSource({
+        "1, 256, BF16",
+        "4, 1280, BF16",
+        "3, 1280, F32",
+        "4, 128, F32",
+        "5, 256, BF16",
+        "20, 256, F32",
+        "0, 128, BF16"
+    })
     void productsOfANorm(long rows, long width, DType flow) {
         Value codes = quantised(norm("norm", input("x", flow, width)));
         g.output("a", g.gemm(codes, g.weight("a", fp8(300, width)), flow));
@@ -366,7 +374,14 @@ class FusionTest {
 
     /** Behind the last layer comes no entry, but the head, which wants some rows. */
     @ParameterizedTest
-    @CsvSource({"BF16, 1, 1280, 1", "F32, 2, 72, 3", "BF16, 13, 320, 64", "BF16, 21, 64, 65", "BF16, 5, 64, 0", "BF16, 0, 64, 0"})
+    @CsvSource({
+        "BF16, 1, 1280, 1",
+        "F32, 2, 72, 3",
+        "BF16, 13, 320, 64",
+        "BF16, 21, 64, 65",
+        "BF16, 5, 64, 0",
+        "BF16, 0, 64, 0"
+    })
     void outOfTheLastLayer(DType flow, long rows, long width, int wanted) {
         Value summed = g.node(
                 new MoeCombine(),
@@ -381,7 +396,9 @@ class FusionTest {
         FusedComparison c = new FusedComparison(weft.device("cuda:0"), g.build());
         c.set("positions", IntStream.range(0, 3 * n).map(i -> 3 * n - 1 - i).toArray());
         // one of several is no row
-        c.set("index", IntStream.range(0, wanted).map(i -> i == 1 ? n : i * 5 % n).toArray());
+        c.set(
+                "index",
+                IntStream.range(0, wanted).map(i -> i == 1 ? n : i * 5 % n).toArray());
         assertThat((n > 0 ? c.withNan() : c).run(Map.of("rows", rows, "wanted", (long) wanted)))
                 .isEqualTo(1);
     }

@@ -34,6 +34,7 @@ class V4CompileTest {
             "flash",
                     Map.of(
                             1, new Launches(14, 17, 14, 14, 17, 15),
+                            5, new Launches(15, 18, 15, 15, 18, 16),
                             8, new Launches(15, 17, 15, 15, 17, 15),
                             9, new Launches(16, 18, 16, 16, 18, 16),
                             17, new Launches(16, 18, 16, 16, 18, 16),
@@ -41,6 +42,7 @@ class V4CompileTest {
             "pro",
                     Map.of(
                             1, new Launches(15, 17, 15, 15, 18, 16),
+                            5, new Launches(16, 18, 16, 16, 19, 17),
                             8, new Launches(16, 17, 16, 16, 18, 16),
                             9, new Launches(17, 18, 17, 17, 19, 17),
                             17, new Launches(16, 18, 16, 16, 19, 16),
@@ -63,7 +65,8 @@ class V4CompileTest {
     private static final int LONG_CONTEXT = 1 << 20;
 
     /** Launches of a whole decode step of one token, in a short context and in the longest. */
-    private static final Map<String, List<Integer>> WHOLE = Map.of("flash", List.of(672, 692), "pro", List.of(982, 1043));
+    private static final Map<String, List<Integer>> WHOLE =
+            Map.of("flash", List.of(672, 692), "pro", List.of(982, 1043));
 
     /** Most launches of a layer for a chunk of a prompt, whose tokens are quantised in launches of their own. */
     private static final Map<LayerKind, Integer> PREFILL =

@@ -102,13 +102,15 @@ public final class Fusions {
                     : Optional.of(new GroupWay(
                             name(group, chains),
                             family.get().equals(GEMMS)
-                                    ? e -> gemms(e, IntStream.range(0, group.members().size()))
+                                    ? e -> gemms(
+                                            e,
+                                            IntStream.range(0, group.members().size()))
                                     : e -> rows(e, chains)));
         }
         Op first = group.members().getFirst().instance().op();
         if (first instanceof SparseAttention && group.members().size() == 2 && keepsRows(group, List.of(0, 1))) {
-            boolean isHidden =
-                    isHandedOn(group, 0) && group.inner().contains(group.members().get(0).result(0));
+            boolean isHidden = isHandedOn(group, 0)
+                    && group.inner().contains(group.members().get(0).result(0));
             return Optional.of(new GroupWay(name(group, chains), e -> attention(e, isHidden)));
         }
         Optional<NormedGemms> normed = NormedGemms.of(group);
@@ -257,8 +259,7 @@ public final class Fusions {
         GemmsTogether few = new GemmsTogether(e, "gemm_together");
         String wgmma = "gemm_together_wgmma";
         GemmsTogether many = new GemmsTogether(e, wgmma);
-        boolean hasExperts =
-                IntStream.of(all).anyMatch(m -> e.member(m).op().op() instanceof ExpertGemm);
+        boolean hasExperts = IntStream.of(all).anyMatch(m -> e.member(m).op().op() instanceof ExpertGemm);
         for (int m : all) {
             Emit member = e.member(m);
             TensorCoreGemm.Product product = TensorCoreGemm.product(member.op().op());

@@ -137,9 +137,7 @@ final class IndexOps {
     }
 
     private static long wideBytes(OpInstance op) {
-        return isWide(op)
-                ? countersOffset(op) - wideOffset(op) + keptRows(op, Short.BYTES) * Integer.BYTES
-                : 0;
+        return isWide(op) ? countersOffset(op) - wideOffset(op) + keptRows(op, Short.BYTES) * Integer.BYTES : 0;
     }
 
     /** A counter of each wide row, behind their workspaces. */

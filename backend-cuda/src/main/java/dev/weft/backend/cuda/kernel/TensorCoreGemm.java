@@ -222,7 +222,8 @@ final class TensorCoreGemm {
         long inputs = a.dim(1, -1);
         int blocks = Math.toIntExact(Math.ceilDiv(inputs, K_BLOCK));
         int laneValues = VECTOR_BITS / a.dtype(1).bits();
-        int slots = rows / 8 + (ownCodes ? 0 : Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS));
+        int slots =
+                rows / 8 + (ownCodes ? 0 : Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS));
         int queue = THREADS * DECODE_STAGES * slots * VECTOR_BITS / Byte.SIZE;
         int sums = blocks * DECODE_TOKENS * (rows + 4) * Float.BYTES;
         int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * (Math.ceilDiv(inputs, MX_BLOCK) + SCALE_GAP));

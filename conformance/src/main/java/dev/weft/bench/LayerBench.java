@@ -177,7 +177,7 @@ public final class LayerBench implements AutoCloseable {
             layer.run();
             seconds[i] = (System.nanoTime() - start) / 1e9;
         }
-        return OptionalDouble.of(Math.max(0, Quantile.median(seconds) - byDevice.secondsMedian()));
+        return OptionalDouble.of(Quantile.median(seconds) - byDevice.secondsMedian());
     }
 
     private OptionalInt launches(Span span) {

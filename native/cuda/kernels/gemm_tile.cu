@@ -74,7 +74,7 @@ public:
             const u32 words[4] = {vector.x, vector.y, vector.z, vector.w};
 #pragma unroll
             for (int i = 0; i < VECTOR_CHUNKS; i++) {
-                const Chunk chunk = activations<X, W>(words + i * 4 / VECTOR_CHUNKS);
+                const Chunk chunk = activations<X, W, factor_format<X, W>>(words + i * 4 / VECTOR_CHUNKS);
                 const int value = first_value<X>(v, part_) + i * CHUNK;
                 const int load = value / (4 * lane_values<W>) * LOAD_CHUNKS + value / CHUNK % LOAD_CHUNKS;
                 to[place(token_, load, value / lane_values<W> % 4)] = {chunk.pair[0], chunk.pair[1], chunk.pair[2],
@@ -92,20 +92,20 @@ public:
 using Sums = FragmentSums<ROWS>[FRAGMENTS];
 
 // sums += weights of one load times the tokens' chunks from `chunk` on.
-template <DType W>
+template <DType FORMAT, DType W>
 __device__ __forceinline__ void multiply(const LaneWeights<W, ROWS> &weights, const Layout &shared, int buffer, int chunk,
                                          int tokens, Sums &sums) {
     const int token = lane_id() / 4;
 #pragma unroll 2  // all four of E2M1 would not fit into registers
     for (int i = 0; i < lane_values<W> / CHUNK; i++) {
         Chunk decoded[ROWS];
-        weights.decode(i, decoded);
+        weights.template decode<FORMAT>(i, decoded);
         const int at = place(token, chunk + i, lane_id() % 4);
 #pragma unroll
         for (int f = 0; f < FRAGMENTS; f++) {
             if (f * FRAGMENT_TOKENS < tokens) {
                 const uint4 v = shared.tokens[buffer][f * FRAGMENT_TOKENS + token][at];
-                multiply_chunk(sums[f], decoded, {v.x, v.y, v.z, v.w});
+                multiply_chunk<FORMAT>(sums[f], decoded, {v.x, v.y, v.z, v.w});
             }
         }
     }
@@ -164,7 +164,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
                     weights.scale[r] = scales[r];
                 }
             }
-            multiply(weights, *shared, buffer, load * (lane_values<W> / CHUNK), tile.tokens, sums);
+            multiply<factor_format<X, W>>(weights, *shared, buffer, load * (lane_values<W> / CHUNK), tile.tokens, sums);
         }
         add<X, W>(sums, shared->exponents[buffer], W == F8_E4M3 ? scale_exponent(scales[0]) : 0, totals);
     }

@@ -146,30 +146,30 @@ __device__ __forceinline__ Matrix matrix_of(const Operand &w, i64 m) {
             static_cast<int>(row * bits_in<WEIGHTS> / 8)};
 }
 
-// Where a lane loads its rows.
+// Where a lane loads its rows. In place of a row past the end of the matrix it reads the last: nobody takes its sums.
 template <DType WEIGHTS, int ROWS>
 struct LaneRows {
     const u8 *first;
-    int stride;  // bytes from a row to the next
+    int row[ROWS];  // bytes from there
     int inputs;
-    int height;  // rows of the matrix from the first on
 
-    __device__ __forceinline__ LaneRows(const Matrix &m, int row) {
-        const int mine = row + lane_id() / 4;
-        first = m.data + static_cast<i64>(mine) * m.row_bytes;
-        stride = ROW_STEP * m.row_bytes;
-        inputs = m.inputs;
-        height = m.outputs - mine;
-    }
-
-    // Begins to copy 16 bytes of each from value k on to `slot` and the slots of the following 31 lanes; zeros for what is
-    // not there.
-    __device__ __forceinline__ void begin(uint4 *slot, int k) const {
-        const u8 *from = first + k * bits_in<WEIGHTS> / 8;
+    __device__ __forceinline__ LaneRows(const Matrix &m, int row_of_warp) {
+        const int begin = min(row_of_warp, m.outputs - 1);
+        first = m.data + static_cast<i64>(begin) * m.row_bytes;
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
-            const bool exists = k < inputs && ROW_STEP * r < height;
-            copy_async_16(slot + r * WARP, from + r * stride, exists ? 16 : 0);
+            row[r] = min(lane_id() / 4 + ROW_STEP * r, m.outputs - 1 - begin) * m.row_bytes;
+        }
+        inputs = m.inputs;
+    }
+
+    // Begins to copy 16 bytes of each from value k on to `slot` and the slots of the following 31 lanes; zeros behind the end.
+    __device__ __forceinline__ void begin(uint4 *slot, int k) const {
+        const u8 *from = first + static_cast<u32>(k) * bits_in<WEIGHTS> / 8;
+        const u32 valid = k < inputs ? 16 : 0;
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            copy_async_16(slot + r * WARP, from + static_cast<u32>(row[r]), valid);
         }
     }
 };
@@ -191,25 +191,31 @@ struct LaneWeights {
         return i == 0 ? v.x : i == 1 ? v.y : i == 2 ? v.z : v.w;
     }
 
-    // Chunk i of every row.
+    // Whether every scale byte is a factor in BF16: then chunks need one multiplication.
+    __device__ __forceinline__ bool has_small_scales() const {
+        u32 greatest = scale[0];
+#pragma unroll
+        for (int r = 1; r < ROWS; r++) {
+            greatest = max(greatest, scale[r]);
+        }
+        return greatest <= MOST_E2M1_SCALE;
+    }
+
+    // Chunk i of every row. SMALL: whether it is known that the scales are.
+    template <DType FORMAT = BF16, bool SMALL = false>
     __device__ __forceinline__ void decode(int i, Chunk *chunk) const {
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
             if constexpr (WEIGHTS == F4_E2M1) {
                 chunk[r] = scaled(e2m1_chunk(word(row[r], i)), e2m1_factor(scale[r]));
             } else if constexpr (WEIGHTS == F8_E4M3) {
-                chunk[r] = e4m3_chunk(word(row[r], 2 * i), word(row[r], 2 * i + 1));
+                chunk[r] = e4m3_chunk<FORMAT>(word(row[r], 2 * i), word(row[r], 2 * i + 1));
             } else {
                 chunk[r] = {row[r].x, row[r].y, row[r].z, row[r].w};
             }
         }
-        if constexpr (WEIGHTS == F4_E2M1) {
-            u32 greatest = scale[0];
-#pragma unroll
-            for (int r = 1; r < ROWS; r++) {
-                greatest = max(greatest, scale[r]);
-            }
-            if (greatest > MOST_E2M1_SCALE) {
+        if constexpr (WEIGHTS == F4_E2M1 && !SMALL) {
+            if (!has_small_scales()) {
 #pragma unroll
                 for (int r = 0; r < ROWS; r++) {
                     chunk[r] = scaled(chunk[r], e2m1_second_factor(scale[r]));
@@ -236,16 +242,20 @@ struct FragmentSums {
 };
 
 // sum += rows of weights times 8 tokens, over the K of one chunk of every lane.
-template <int ROWS>
+template <DType FORMAT, int ROWS>
 __device__ __forceinline__ void multiply_chunk(FragmentSums<ROWS> &sum, const Chunk *weights, const Chunk &tokens) {
 #pragma unroll
     for (int half = 0; half < 2; half++) {
 #pragma unroll
         for (int m = 0; m < ROWS / 2; m++) {
-            const Chunk &low = weights[2 * m];
-            const Chunk &high = weights[2 * m + 1];
-            mma_bf16(sum.d[m], low.pair[2 * half], high.pair[2 * half], low.pair[2 * half + 1], high.pair[2 * half + 1],
-                     tokens.pair[2 * half], tokens.pair[2 * half + 1]);
+            const u32 *low = weights[2 * m].pair + 2 * half;
+            const u32 *high = weights[2 * m + 1].pair + 2 * half;
+            const u32 *x = tokens.pair + 2 * half;
+            if constexpr (FORMAT == F16) {
+                mma_f16(sum.d[m], low[0], high[0], low[1], high[1], x[0], x[1]);
+            } else {
+                mma_bf16(sum.d[m], low[0], high[0], low[1], high[1], x[0], x[1]);
+            }
         }
     }
 }

@@ -13,6 +13,7 @@ constexpr int THREADS = 256;
 constexpr int WARPS = THREADS / WARP;
 constexpr int TOKENS = FRAGMENT_TOKENS;
 constexpr int STAGES = 3;  // copies under way
+constexpr int SCALE_GAP = 4;  // bytes between the E2M1 scales of two rows: no bank conflicts, and zeros up to a whole block
 
 // OWN: whether the block has quantised the tokens itself, so that none come through the queue.
 template <DType X, DType W, int ROWS, bool OWN>
@@ -35,7 +36,7 @@ struct Layout {
     uint4 *queue;     // [WARPS][STAGES][SLOTS][WARP]
     float *sums;      // [blocks][TOKENS][SUM_PITCH]
     u8 *x_scale;      // [TOKENS][blocks]
-    u8 *w_scale;      // E4M3: [blocks]; E2M1: [WARP_ROWS][inputs / 32]
+    u8 *w_scale;      // E4M3: [blocks]; E2M1: [WARP_ROWS][inputs / 32 + SCALE_GAP]
 
     __device__ __forceinline__ Layout(uint4 *memory, int blocks) {
         queue = memory;
@@ -45,28 +46,52 @@ struct Layout {
     }
 };
 
+// Copies rows of scale bytes to shared memory, HEIGHT at most, from row to row a warp each; zeros behind `bytes`. What a thread
+// reads is under way together.
+template <int HEIGHT>
+__device__ __forceinline__ void copy_scales(u8 *to, int pitch, const u8 *from, i64 stride, int warp, int height, int bytes) {
+    constexpr int EACH = (HEIGHT + WARPS - 1) / WARPS;
+    if ((reinterpret_cast<u64>(from) | static_cast<u64>(stride) | static_cast<u64>(bytes)) % 4 == 0) {
+        for (int c = 4 * lane_id(); c < bytes; c += 4 * WARP) {
+            u32 word[EACH];
+#pragma unroll
+            for (int i = 0; i < EACH; i++) {
+                const int row = warp + WARPS * i;
+                word[i] = row < height ? *reinterpret_cast<const u32 *>(from + row * stride + c) : 0;
+            }
+#pragma unroll
+            for (int i = 0; i < EACH; i++) {
+                const int row = warp + WARPS * i;
+                if (row < height) {
+                    *reinterpret_cast<u32 *>(to + row * pitch + c) = word[i];
+                }
+            }
+        }
+        return;
+    }
+    for (int row = warp; row < height; row += WARPS) {
+        for (int c = lane_id(); c < pitch; c += WARP) {
+            to[row * pitch + c] = c < bytes ? from[row * stride + c] : 0;
+        }
+    }
+}
+
 template <DType X, DType W, int ROWS, bool OWN>
 __device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, int row,
                                             const Layout<X, W, ROWS, OWN> &shared) {
     constexpr int WARP_ROWS = Shape<X, W, ROWS, OWN>::WARP_ROWS;
     const int blocks = w.blocks();
-    if constexpr (X == F8_E4M3 && !OWN) {
-        for (int i = static_cast<int>(threadIdx.x); i < tile.tokens * blocks; i += THREADS) {
-            shared.x_scale[i] = tile.scales(i / blocks)[i % blocks];
-        }
-    }
-    if constexpr (W == F8_E4M3) {
-        for (int b = static_cast<int>(threadIdx.x); b < blocks; b += THREADS) {
-            shared.w_scale[b] = w.scale[static_cast<i64>(row / 128) * blocks + b];
-        }
-    }
     if constexpr (W == F4_E2M1) {
         const int of_row = w.inputs / MX_BLOCK;
-        const u8 *scale = w.scale + static_cast<i64>(row) * of_row;
-        const int count = min(w.outputs - row, WARP_ROWS) * of_row;
-        for (int i = static_cast<int>(threadIdx.x); i < WARP_ROWS * of_row; i += THREADS) {
-            shared.w_scale[i] = i < count ? scale[i] : 0;
-        }
+        copy_scales<WARP_ROWS>(shared.w_scale, of_row + SCALE_GAP, w.scale + static_cast<i64>(row) * of_row, of_row, warp_id(),
+                               min(w.outputs - row, WARP_ROWS), of_row);
+    }
+    if constexpr (W == F8_E4M3) {
+        // by the last warp, which has no token's where there are few
+        copy_scales<1>(shared.w_scale, blocks, w.scale + static_cast<i64>(row / 128) * blocks, 0, WARPS - 1 - warp_id(), 1, blocks);
+    }
+    if constexpr (X == F8_E4M3 && !OWN) {
+        copy_scales<TOKENS>(shared.x_scale, blocks, tile.scales(0), tile.x_scales, warp_id(), tile.tokens, blocks);
     }
 }
 
@@ -86,33 +111,45 @@ struct NoCodes {
 template <DType X, DType W, int ROWS, class CODES>
 class Share {
     static constexpr bool OWN = CODES::OWN;
+    static constexpr DType FORMAT = factor_format<X, W>;
     using S = Shape<X, W, ROWS, OWN>;
     using Sums = FragmentSums<ROWS>;
+    static constexpr int SLOT = S::SLOTS * WARP;  // from a stage of the queue to the next
+
+    // Where the lane begins.
+    struct Place {
+        int slot;        // in the queue
+        int sums;
+        int k;           // in the warp's first block
+        int w_scale;     // bytes from the queue on; E2M1: of the lane's first row
+        int row_scales;  // E2M1: bytes from row to row
+        int x_scale[2];  // bytes from the queue on
+    };
 
     LaneRows<W, ROWS> rows_;
-    const u8 *x_;  // the row of token lane / 4
-    bool has_token_;
-    int inputs_;
+    const u8 *x_;   // the row of token lane / 4
+    int x_inputs_;  // 0 without that token
     int blocks_;
+    Place place_;
     Layout<X, W, ROWS, OWN> shared_;
-    uint4 *slots_;  // of this lane
     CODES codes_;
 
-    __device__ __forceinline__ int block(int step) const {
-        return warp_id() + WARPS * (step / S::LOADS);
+    __device__ __forceinline__ const u8 *bytes() const {
+        return reinterpret_cast<const u8 *>(shared_.queue);
     }
 
-    __device__ __forceinline__ uint4 *slot(int step) const {
-        return slots_ + step % STAGES * S::SLOTS * WARP;
+    // Has a value in a register: in a loop the assembler would compute it anew every time, but cannot do so with a shuffle.
+    static __device__ __forceinline__ void keep(int &value) {
+        value = __shfl_sync(ALL_LANES, value, lane_id());
     }
 
-    __device__ __forceinline__ void begin(int step) const {
-        const int k = block(step) * K_BLOCK + first_value<W>(step % S::LOADS, lane_id() % 4);
-        rows_.begin(slot(step), k);
+    // Begins the copies of one load, whose first value is k.
+    __device__ __forceinline__ void begin(int k, uint4 *slot) const {
+        rows_.begin(slot, k);
         if constexpr (!OWN) {
-            const u8 *x = x_ + k * bits_in<X> / 8;
-            const bool exists = has_token_ && k < inputs_;
-            uint4 *to = slot(step) + ROWS * WARP;
+            const u8 *x = x_ + static_cast<u32>(k) * bits_in<X> / 8;
+            const bool exists = k < x_inputs_;
+            uint4 *to = slot + ROWS * WARP;
             if constexpr (S::X_WORDS == 2) {
                 copy_async_8(to, x, exists ? 8 : 0);
             } else {
@@ -125,69 +162,78 @@ class Share {
         commit_copies();
     }
 
-    // The tokens' 16 bytes number j of a step.
-    __device__ __forceinline__ uint4 token_words(int step, int j) const {
+    // From the first value of a warp's block to that of a load, which may be one of its later blocks.
+    static __device__ __forceinline__ constexpr int load_values(int load) {
+        return load / S::LOADS * WARPS * K_BLOCK + first_value<W>(load % S::LOADS, 0);
+    }
+
+    // The tokens' 16 bytes number j of a load.
+    __device__ __forceinline__ uint4 token_words(int k, const uint4 *slot, int j) const {
         if constexpr (OWN) {
-            const int k = block(step) * K_BLOCK + first_value<W>(step % S::LOADS, lane_id() % 4);
-            return has_token_ && k < inputs_
+            return k < x_inputs_
                        ? *reinterpret_cast<const uint4 *>(codes_.data + lane_id() / 4 * codes_.pitch + k + 16 * j)
                        : make_uint4(0, 0, 0, 0);
         } else {
-            return slot(step)[(ROWS + j) * WARP];
+            return slot[(ROWS + j) * WARP];
         }
     }
 
-    __device__ __forceinline__ void multiply(int step, Sums &sum) const {
+    __device__ __forceinline__ void multiply(int block, int k, const uint4 *slot, Sums &sum) const {
         LaneWeights<W, ROWS> weights;
-        weights.read(slot(step));
+        weights.read(slot);
         u32 x[4 * S::X_SLOTS];
 #pragma unroll
         for (int j = 0; j < S::X_SLOTS; j++) {
-            const uint4 words = token_words(step, j);
+            const uint4 words = token_words(k, slot, j);
             x[4 * j] = words.x;
             x[4 * j + 1] = words.y;
             x[4 * j + 2] = words.z;
             x[4 * j + 3] = words.w;
         }
         if constexpr (W == F4_E2M1) {
-            const int of_row = inputs_ / MX_BLOCK;
-            const int column = block(step) * 4 + lane_id() % 4;
+            const u8 *scale = bytes() + place_.w_scale + block * 4;
 #pragma unroll
             for (int r = 0; r < ROWS; r++) {
-                weights.scale[r] = column < of_row ? shared_.w_scale[(lane_id() / 4 + ROW_STEP * r) * of_row + column] : 0;
+                weights.scale[r] = scale[r * place_.row_scales];
+            }
+            if (!__all_sync(ALL_LANES, weights.has_small_scales())) {
+                multiply_chunks<false>(weights, x, sum);
+                return;
             }
         }
+        multiply_chunks<true>(weights, x, sum);
+    }
+
+    template <bool SMALL>
+    __device__ __forceinline__ void multiply_chunks(const LaneWeights<W, ROWS> &weights, const u32 *x, Sums &sum) const {
 #pragma unroll
         for (int i = 0; i < S::CHUNKS; i++) {
             Chunk decoded[ROWS];
-            weights.decode(i, decoded);
-            multiply_chunk(sum, decoded, activations<X, W>(x + i * S::X_WORDS / S::CHUNKS));
+            weights.template decode<FORMAT, SMALL>(i, decoded);
+            multiply_chunk<FORMAT>(sum, decoded, activations<X, W, FORMAT>(x + i * S::X_WORDS / S::CHUNKS));
         }
     }
 
-    // 2^exponent of the scales of a block for a token.
-    __device__ __forceinline__ Power scale(int block, int token) const {
+    // 2^exponent of the scales of a block; x_scale: where the token's begin.
+    __device__ __forceinline__ Power scale(int block, int x_scale) const {
         int exponent = 0;
         if constexpr (X == F8_E4M3) {
-            exponent += scale_exponent(shared_.x_scale[token * blocks_ + block]);
+            exponent += scale_exponent(bytes()[x_scale + block]);
         }
         if constexpr (W == F8_E4M3) {
-            exponent += scale_exponent(shared_.w_scale[block]);
+            exponent += scale_exponent(bytes()[place_.w_scale + block]);
         }
         return power_of(exponent);
     }
 
-    __device__ __forceinline__ void store(int block, const Sums &sum, int tokens) const {
-        float *to = shared_.sums + block * S::BLOCK_SUMS;
+    __device__ __forceinline__ void store(int block, const Sums &sum, float *to) const {
 #pragma unroll
         for (int odd = 0; odd < 2; odd++) {
-            const int token = lane_id() % 4 * 2 + odd;
-            const Power power = scale(block, min(token, tokens - 1));
+            const Power power = scale(block, place_.x_scale[odd]);
 #pragma unroll
             for (int r = 0; r < ROWS; r++) {
                 const float mine = sum.at(r, odd);
-                to[token * S::SUM_PITCH + ROW_STEP * r + lane_id() / 4] =
-                    X == F8_E4M3 || W == F8_E4M3 ? apply(mine, power) : mine;
+                to[odd * S::SUM_PITCH + ROW_STEP * r] = X == F8_E4M3 || W == F8_E4M3 ? apply(mine, power) : mine;
             }
         }
     }
@@ -195,32 +241,67 @@ class Share {
 public:
     __device__ __forceinline__ Share(const Matrix &w, const Tile &tile, int row, const Layout<X, W, ROWS, OWN> &shared,
                                      CODES codes)
-        : rows_(w, row), inputs_(w.inputs), blocks_(w.blocks()), shared_(shared), codes_(codes) {
+        : rows_(w, row), blocks_(w.blocks()), shared_(shared), codes_(codes) {
         const int token = lane_id() / 4;
-        has_token_ = token < tile.tokens;
-        x_ = tile.template row<X>(has_token_ ? token : 0);
-        slots_ = shared.queue + warp_id() * STAGES * S::SLOTS * WARP + lane_id();
+        const int column = lane_id() % 4;
+        x_inputs_ = token < tile.tokens ? w.inputs : 0;
+        x_ = tile.template row<X>(token < tile.tokens ? token : 0);
+        place_.slot = warp_id() * STAGES * SLOT + lane_id();
+        place_.sums = warp_id() * S::BLOCK_SUMS + column * 2 * S::SUM_PITCH + lane_id() / 4;
+        place_.k = warp_id() * K_BLOCK + first_value<W>(0, column);
+        place_.w_scale = static_cast<int>(shared.w_scale - bytes());
+        if constexpr (W == F4_E2M1) {
+            const int pitch = w.inputs / MX_BLOCK + SCALE_GAP;
+            place_.w_scale += lane_id() / 4 * pitch + column;
+            place_.row_scales = ROW_STEP * pitch;
+            keep(place_.row_scales);
+        }
+        keep(place_.w_scale);
+#pragma unroll
+        for (int odd = 0; odd < 2; odd++) {
+            place_.x_scale[odd] =
+                static_cast<int>(shared.x_scale - bytes()) + min(column * 2 + odd, tile.tokens - 1) * blocks_;
+            keep(place_.x_scale[odd]);
+        }
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            keep(rows_.row[r]);
+        }
+        keep(rows_.inputs);
+        keep(x_inputs_);
+        keep(blocks_);
+        keep(place_.slot);
+        keep(place_.sums);
+        keep(place_.k);
     }
 
     // Begins the first copies; the scales may come to shared memory meanwhile.
     __device__ __forceinline__ void start() const {
 #pragma unroll
         for (int step = 0; step < STAGES - 1; step++) {
-            begin(step);
+            begin(place_.k + load_values(step), shared_.queue + place_.slot + step * SLOT);
         }
     }
 
-    __device__ __forceinline__ void run(int tokens) const {
-        for (int step = 0; block(step) < blocks_;) {
+    __device__ __forceinline__ void run() const {
+        int reading = place_.slot;
+        int writing = reading + (STAGES - 1) * SLOT;
+        const int last = writing;
+        int k = place_.k;
+        int sums = place_.sums;
+        for (int block = warp_id(); block < blocks_; block += WARPS) {
             Sums sum = {};
-            const int current = block(step);
 #pragma unroll
-            for (int load = 0; load < S::LOADS; load++, step++) {
+            for (int load = 0; load < S::LOADS; load++) {
                 wait_copies<STAGES - 2>();
-                multiply(step, sum);
-                begin(step + STAGES - 1);
+                multiply(block, k + load_values(load), shared_.queue + reading, sum);
+                begin(k + load_values(load + STAGES - 1), shared_.queue + writing);
+                writing = reading;
+                reading = reading == last ? place_.slot : reading + SLOT;
             }
-            store(current, sum, tokens);
+            store(block, sum, shared_.sums + sums);
+            k += WARPS * K_BLOCK;
+            sums += WARPS * S::BLOCK_SUMS;
         }
         wait_copies<0>();  // of zeros, past the last step
     }
@@ -259,7 +340,7 @@ __device__ __forceinline__ void decode(const Call &call, const uint3 &block) {
     share.start();
     load_scales(w, tile, row, shared);
     __syncthreads();
-    share.run(tile.tokens);
+    share.run();
     __syncthreads();
     store_totals(call, block, tile, w, row, shared);
 }

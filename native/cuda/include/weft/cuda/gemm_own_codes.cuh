@@ -53,7 +53,7 @@ __device__ __forceinline__ void decode_own(const Call &call, const uint3 &block,
     load_scales(w, tile, row, shared);
     quantise(tile, w.inputs, codes, shared.x_scale);
     __syncthreads();
-    share.run(tile.tokens);
+    share.run();
     __syncthreads();
     store_totals(call, block, tile, w, row, shared);
 }

@@ -35,6 +35,9 @@ final class TensorCoreGemm {
     /** Bytes between the codes of tokens that a block has quantised itself; known to the kernels. */
     private static final int GAP = 16;
 
+    /** Bytes between the scales of two rows of MXFP4 weights; known to the kernels. */
+    private static final int SCALE_GAP = 4;
+
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
     private static final int FEW = 2 * DECODE_TOKENS;
 
@@ -222,7 +225,7 @@ final class TensorCoreGemm {
         int slots = rows / 8 + (ownCodes ? 0 : Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS));
         int queue = THREADS * DECODE_STAGES * slots * VECTOR_BITS / Byte.SIZE;
         int sums = blocks * DECODE_TOKENS * (rows + 4) * Float.BYTES;
-        int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * Math.ceilDiv(inputs, MX_BLOCK));
+        int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * (Math.ceilDiv(inputs, MX_BLOCK) + SCALE_GAP));
         return queue + sums + scales;
     }
 

@@ -94,7 +94,10 @@ final class BenchLayerCommand extends WeftCommand {
         settings.put("model", layerOptions.model()).put("kind", String.join(",", kinds));
         LayerStack first = stacks.getFirst();
         if (stacks.size() == 1) {
-            settings.setAll(rows(first));
+            settings.put("tokens", first.tokens());
+        }
+        if (stacks.size() == 1 && first.sequences() > 1) { // as it was before there were several
+            settings.put("batch", first.sequences());
         }
         settings.put("context", first.context() - first.tokens());
         ParallelPlan plan = ParallelPlan.ALONE;

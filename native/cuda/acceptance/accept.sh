@@ -107,6 +107,9 @@ finish() {
     { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); printf "%s{", (NR > 1 ? ",\n" : "")
       for (i = 1; i <= 9; i++) printf "%s\"%s\": \"%s\"", (i > 1 ? ", " : ""), key[i], $i
       printf "}" } END { print "\n]" }' "$rows" >"$out/results.json"
+  echo "us: of one product or piece, or of a whole step. yardstick: torch. of limit: share of the shortest time that the ceilings allow"
+  echo "which were measured between the rounds. A row is right (pass, FAIL), measured, absent, or information."
+  echo
   awk -F '\t' 'BEGIN { format = "%-20s %-30s %-8s %10s %12s %8s  %s\n"
       printf format, "phase", "case", "result", "ours us", "yardstick us", "of limit", "remark" }
     $1 != "bar" { printf format, $1, $2, $3, $4, $5, $6, $9 }' "$rows"

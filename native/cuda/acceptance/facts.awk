@@ -33,7 +33,7 @@ function title(   kind) {
   kind = field("benchmark")
   if (kind == "gemm") return suffix " " field("weights") " m=" field("m") (field("device") ~ /\/cublaslt$/ ? " cublaslt" : "")
   if (kind == "op") return field("op") " " field("kind") " m=" field("m")
-  if (kind == "layer") return "stack" tail() " b=" field("batch")
+  if (kind == "layer") return "stack" tail() " b=" (field("batch") == "" ? 1 : field("batch"))
   return field("work") tail() " m=" field("m")
 }
 function tail() { return suffix == "" ? "" : " " suffix }

@@ -22,8 +22,9 @@ import tools.jackson.databind.node.ObjectNode;
 /** {@code weft bench layer}: layers of true size. */
 @Command(
         name = "layer",
-        description = "Measure layers of true size on random weights: decode with one token of each sequence, prefill with"
-                + " more.")
+        description =
+                "Measure layers of true size on random weights: decode with one token of each sequence, prefill with"
+                        + " more.")
 final class BenchLayerCommand extends WeftCommand {
     @Mixin
     private final BenchOptions options = new BenchOptions();
@@ -93,7 +94,10 @@ final class BenchLayerCommand extends WeftCommand {
         settings.put("model", layerOptions.model()).put("kind", String.join(",", kinds));
         LayerStack first = stacks.getFirst();
         if (stacks.size() == 1) {
-            settings.setAll(rows(first));
+            settings.put("tokens", first.tokens());
+        }
+        if (stacks.size() == 1 && first.sequences() > 1) { // as it was before there were several
+            settings.put("batch", first.sequences());
         }
         settings.put("context", first.context() - first.tokens());
         ParallelPlan plan = ParallelPlan.ALONE;
@@ -109,8 +113,8 @@ final class BenchLayerCommand extends WeftCommand {
                 settings.put("transport", group.transport());
             }
             for (LayerStack stack : stacks) {
-                try (LayerBench layer = BenchLayerOptions.load(
-                        terminal, device, config, stack, options.seed(), spread, group)) {
+                try (LayerBench layer =
+                        BenchLayerOptions.load(terminal, device, config, stack, options.seed(), spread, group)) {
                     settings.put("weightBytes", layer.weightBytes());
                     settings.set("memory", memory(layer.memory()));
                     measure(layer, device, rounds, report, stacks.size() == 1 ? Json.object() : rows(stack), world);
@@ -167,8 +171,9 @@ final class BenchLayerCommand extends WeftCommand {
 
     private static ObjectNode details(LayerBench.Whole whole) {
         ObjectNode details = Json.object();
-        whole.floors().ifPresent(floors -> details.put("floorSeconds", floors)
-                .put("timesFloor", whole.result().secondsMedian() / floors));
+        whole.floors()
+                .ifPresent(floors -> details.put("floorSeconds", floors)
+                        .put("timesFloor", whole.result().secondsMedian() / floors));
         whole.host().ifPresent(seconds -> details.put("hostSeconds", seconds));
         whole.launches().ifPresent(n -> details.put("launches", n));
         return details;

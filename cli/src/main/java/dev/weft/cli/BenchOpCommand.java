@@ -100,7 +100,8 @@ final class BenchOpCommand extends WeftCommand {
         Set<OpInstance> seen = new HashSet<>();
         Set<String> names = new TreeSet<>();
         for (LayerKind kind : List.of(LayerKind.CSA, LayerKind.HCA, LayerKind.WINDOW)) {
-            for (Node node : LayerBench.graph(config, LayerStack.of(kind, m, context + m)).nodes()) {
+            for (Node node : LayerBench.graph(config, LayerStack.of(kind, m, context + m))
+                    .nodes()) {
                 names.add(node.op().name());
                 boolean named = which.name == null
                         || which.name.equalsIgnoreCase(node.op().name());

@@ -19,8 +19,9 @@ import tools.jackson.databind.node.ObjectNode;
 /** {@code weft bench piece}: nodes of a layer by themselves, so often in one graph that microseconds can be told. */
 @Command(
         name = "piece",
-        description = "Measure pieces of a layer at the model's shapes, many times in one graph with weights and states of"
-                + " their own each time, so that they come from memory.")
+        description =
+                "Measure pieces of a layer at the model's shapes, many times in one graph with weights and states of"
+                        + " their own each time, so that they come from memory.")
 final class BenchPieceCommand extends WeftCommand {
     @Mixin
     private final BenchOptions options = new BenchOptions();

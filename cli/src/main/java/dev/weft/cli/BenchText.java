@@ -87,7 +87,8 @@ final class BenchText {
         Terminal terminal = new Terminal(out, out, false);
         head().forEach(line -> terminal.printf("%s%n", line));
         terminal.printf("%n");
-        TextTable table = new TextTable(false, heads()).omitIfConstant("device", "threads", "numerics", "batch", "tokens", "m");
+        TextTable table =
+                new TextTable(false, heads()).omitIfConstant("device", "threads", "numerics", "batch", "tokens", "m");
         rows.forEach(row -> table.add(cells(row)));
         table.print(terminal);
     }

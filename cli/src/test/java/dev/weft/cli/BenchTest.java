@@ -115,7 +115,8 @@ class BenchTest {
             double median = r.path("seconds").path("median").asDouble();
             assertThat(r.path("timesFloor").asDouble()).isCloseTo(median / floors, within(1e-9 * median / floors));
             double read = positive(r.path("ceilings").path("read"));
-            assertThat(floors * (1 + 1e-9)).isGreaterThanOrEqualTo(r.path("bytes").asDouble() / read);
+            assertThat(floors * (1 + 1e-9))
+                    .isGreaterThanOrEqualTo(r.path("bytes").asDouble() / read);
             assertThat(r.has("hostSeconds")).isFalse(); // the host's clock takes the times
         }
         assertThat(results.path(0).path("batch").asInt()).isOne();
@@ -126,8 +127,9 @@ class BenchTest {
 
     @Test
     void piecesAreRepeatedWithDataOfTheirOwn() {
-        Object[] line = "bench piece experts,attention,index,topk,hyper --model tiny --m 1,3 --context 255 --rounds 2 --json"
-                .split(" ");
+        Object[] line =
+                "bench piece experts,attention,index,topk,hyper --model tiny --m 1,3 --context 255 --rounds 2 --json"
+                        .split(" ");
         Run run = Run.of(line);
         assertThat(run.err()).isEmpty();
         JsonNode results = run.json().path("results");
@@ -135,7 +137,9 @@ class BenchTest {
         for (int i = 0; i < 10; i += 2) {
             JsonNode one = results.path(i);
             JsonNode three = results.path(i + 1);
-            assertThat(one.path("copies").asInt()).isGreaterThan(1).isEqualTo(three.path("copies").asInt());
+            assertThat(one.path("copies").asInt())
+                    .isGreaterThan(1)
+                    .isEqualTo(three.path("copies").asInt());
             assertThat(three.path("flops").asLong())
                     .as(one.path("work").asString())
                     .isEqualTo(3 * one.path("flops").asLong());

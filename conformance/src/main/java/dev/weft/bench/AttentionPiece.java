@@ -47,7 +47,8 @@ final class AttentionPiece implements Piece {
     @Override
     public Work work() {
         double queries = (double) paged.rows() * model.numAttentionHeads() * model.headDim();
-        return new Work(keyBytes() + 2 * DType.BF16.bytes((long) queries), 4 * queries * keys(), HardwareLimit.BF16_DOT);
+        return new Work(
+                keyBytes() + 2 * DType.BF16.bytes((long) queries), 4 * queries * keys(), HardwareLimit.BF16_DOT);
     }
 
     private TensorType queries() {

@@ -95,7 +95,8 @@ final class ExpertsPiece implements Piece {
     public Graph graph() {
         GraphBuilder g = Graph.builder("experts");
         Value x = g.weight(
-                "x", new TensorType(DType.F8_E4M3, Shape.of(rows(), width), Scaling.FP8_GROUP_128)); // codes are no input
+                "x",
+                new TensorType(DType.F8_E4M3, Shape.of(rows(), width), Scaling.FP8_GROUP_128)); // codes are no input
         Value weights = g.input("weights", TensorType.of(DType.F32, rows()));
         Value w1 = g.weight("ffn.experts.w1.weight", matrices(inner, width));
         Value w3 = g.weight("ffn.experts.w3.weight", matrices(inner, width));

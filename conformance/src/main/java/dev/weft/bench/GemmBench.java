@@ -90,8 +90,7 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
                 Execution execution = compiled.newExecution(loaded, states)) {
             TensorType x = graph.values(Value.Kind.INPUT).getFirst().type();
             execution.set("x", source.values(x, x.maxDataBytes()));
-            Series series =
-                    rounds.run(device, work().bytes(), units(device), new Rounds.Run(execution), progress);
+            Series series = rounds.run(device, work().bytes(), units(device), new Rounds.Run(execution), progress);
             Result result = series.result(weights.key() + " gemm", work());
             String kernel = compiled.placement().rows().getLast().kernel();
             return new Outcome(result, kernel, copies());

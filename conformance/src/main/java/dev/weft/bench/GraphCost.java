@@ -21,7 +21,9 @@ final class GraphCost {
 
     /** {@link #of(Graph, Span)} of every node by itself, each at the rate of its unit. */
     static List<Work> ofNodes(Graph graph, Span span) {
-        return graph.nodes().stream().map(node -> NodeCost.of(node, span).lasting()).toList();
+        return graph.nodes().stream()
+                .map(node -> NodeCost.of(node, span).lasting())
+                .toList();
     }
 
     /** {@link #of(Graph, Span)} of some of the nodes. */

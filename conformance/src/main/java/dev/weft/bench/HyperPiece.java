@@ -71,7 +71,10 @@ final class HyperPiece implements Piece {
                     g.weight("fn" + c, mix()),
                     g.weight("scale" + c, TensorType.of(DType.F32, 3)),
                     g.weight("base" + c, TensorType.of(DType.F32, coefficients())));
-            y = g.rmsNorm(pre.get(0), g.weight("norm" + c, TensorType.of(DType.BF16, model.hiddenSize())), model.rmsNormEps());
+            y = g.rmsNorm(
+                    pre.get(0),
+                    g.weight("norm" + c, TensorType.of(DType.BF16, model.hiddenSize())),
+                    model.rmsNormEps());
             post = pre.get(1);
             comb = pre.get(2);
         }

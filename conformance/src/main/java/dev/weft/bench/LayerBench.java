@@ -164,7 +164,8 @@ public final class LayerBench implements AutoCloseable {
         Result mine = series.result(name, GraphCost.of(layer.graph(), span));
         Result slowest =
                 group == null ? mine : series.result(name, mine.work(), RankValues.largest(group, mine.seconds()));
-        return new Whole(slowest, series.floors(GraphCost.ofNodes(layer.graph(), span)), host(rounds, mine), launches(span));
+        return new Whole(
+                slowest, series.floors(GraphCost.ofNodes(layer.graph(), span)), host(rounds, mine), launches(span));
     }
 
     private OptionalDouble host(Rounds rounds, Result byDevice) {
@@ -177,7 +178,7 @@ public final class LayerBench implements AutoCloseable {
             layer.run();
             seconds[i] = (System.nanoTime() - start) / 1e9;
         }
-        return OptionalDouble.of(Math.max(0, Quantile.median(seconds) - byDevice.secondsMedian()));
+        return OptionalDouble.of(Quantile.median(seconds) - byDevice.secondsMedian());
     }
 
     private OptionalInt launches(Span span) {
@@ -186,7 +187,8 @@ public final class LayerBench implements AutoCloseable {
         }
         List<OptionalInt> ofNodes = layer.compiled().launches(span.extents());
         return ofNodes.stream().allMatch(OptionalInt::isPresent)
-                ? OptionalInt.of(ofNodes.stream().mapToInt(OptionalInt::getAsInt).sum())
+                ? OptionalInt.of(
+                        ofNodes.stream().mapToInt(OptionalInt::getAsInt).sum())
                 : OptionalInt.empty();
     }
 
@@ -313,10 +315,7 @@ public final class LayerBench implements AutoCloseable {
 
     /** Different experts that the last rows of all ranks were sent to, and that this rank holds; mean of the layers. */
     private double expertsHit() {
-        return layer.experts().stream()
-                .mapToLong(this::expertsHit)
-                .average()
-                .orElseThrow();
+        return layer.experts().stream().mapToLong(this::expertsHit).average().orElseThrow();
     }
 
     private long expertsHit(int[] chosen) {

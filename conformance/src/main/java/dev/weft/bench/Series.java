@@ -62,7 +62,8 @@ public final class Series {
     /** The sum of the shortest times of all of {@code works}, one after another; empty if the device measures no ceiling. */
     public OptionalDouble floors(List<Work> works) {
         return roof().map(r -> new Rates(r.perSecond()))
-                .map(r -> OptionalDouble.of(works.stream().mapToDouble(r::seconds).sum()))
+                .map(r ->
+                        OptionalDouble.of(works.stream().mapToDouble(r::seconds).sum()))
                 .orElseGet(OptionalDouble::empty);
     }
 }

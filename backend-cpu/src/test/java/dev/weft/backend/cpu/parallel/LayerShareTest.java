@@ -97,7 +97,13 @@ class LayerShareTest {
         onRanks(2, group -> {
             try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1));
                     LayerBench layer = LayerBench.load(
-                            weft.device("cpu:0"), config(), LayerStack.of(LayerKind.CSA, 2, 42), 1, TWO, group, bytes -> {})) {
+                            weft.device("cpu:0"),
+                            config(),
+                            LayerStack.of(LayerKind.CSA, 2, 42),
+                            1,
+                            TWO,
+                            group,
+                            bytes -> {})) {
                 LayerBench.Memory memory = layer.memory();
                 assertThat(2 * memory.experts())
                         .isEqualTo(memory.expertsAlone())

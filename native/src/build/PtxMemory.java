@@ -37,7 +37,7 @@ final class PtxMemory {
             }
         }
         String type = i.opcode().getLast();
-        String element = PtxFunction.cType(type);
+        String element = PtxTypes.cType(type);
         boolean isLoad = i.opcode().getFirst().equals("ld");
         PtxModule.Operand data = i.operands().get(isLoad ? 0 : 1);
         String place = f.place(i, i.operands().get(isLoad ? 1 : 0), space);
@@ -76,7 +76,7 @@ final class PtxMemory {
                 i,
                 i.operands().getFirst(),
                 type,
-                ATOMICS.get(words.get(2)) + "<" + PtxFunction.cType(type) + ">("
+                ATOMICS.get(words.get(2)) + "<" + PtxTypes.cType(type) + ">("
                         + f.place(i, i.operands().get(1), words.get(1)) + ", "
                         + f.value(i, i.operands().get(2), type) + ")");
     }

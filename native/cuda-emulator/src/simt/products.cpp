@@ -248,6 +248,7 @@ void carry_out_due(Meeting &m) {
             thread_of(m, lane).products.restore(i);
         }
         carry_out(of);
+        this_block->note_product(of[0]->b);
     }
     for (int lane = 0; lane < 32; lane++) {
         thread_of(m, lane).products.done(due, groups);

@@ -113,8 +113,8 @@ final class PtxFunction {
             switch (statement) {
                 case PtxModule.Label l -> out.append(l.name()).append(":;\n");
                 case PtxModule.Brace b -> out.append(b.isOpen() ? "{\n" : "}\n");
-                case PtxModule.Registers r when r.count() < 0 ->
-                    out.append(PtxTypes.cType(r.type()) + " " + identifier(r.name()) + ";\n");
+                case PtxModule.Registers r
+                when r.count() < 0 -> out.append(PtxTypes.cType(r.type()) + " " + identifier(r.name()) + ";\n");
                 case PtxModule.Instruction i -> {
                     String code = translated(i);
                     out.append("    ").append(i.guard().isEmpty() ? code : "if (" + guard(i) + ") { " + code + " }");
@@ -125,8 +125,16 @@ final class PtxFunction {
         }
         out.append("}\n");
         out.append("static const simt::Registration ").append(entry.name()).append("_registration(\"");
-        out.append(entry.name()).append("\", ").append(entry.threads()).append(", ").append(entry.name());
-        out.append(", ").append(entry.parameterBytes() / CALL_BYTES).append(", ").append(staticBytes).append(");\n\n");
+        out.append(entry.name())
+                .append("\", ")
+                .append(entry.threads())
+                .append(", ")
+                .append(entry.name());
+        out.append(", ")
+                .append(entry.parameterBytes() / CALL_BYTES)
+                .append(", ")
+                .append(staticBytes)
+                .append(");\n\n");
         return out.toString();
     }
 
@@ -180,12 +188,14 @@ final class PtxFunction {
         String wanted = PtxTypes.cType(type);
         return switch (operand) {
             case PtxModule.Number n -> PtxTypes.number(i, n.text(), wanted);
-            case PtxModule.Name n when registerTypes.containsKey(n.text()) ->
+            case PtxModule.Name n
+            when registerTypes.containsKey(n.text()) ->
                 PtxTypes.converted(identifier(n.text()), registerTypes.get(n.text()), wanted);
             case PtxModule.Name n when PtxTypes.SPECIAL.containsKey(n.text()) -> PtxTypes.SPECIAL.get(n.text());
-            case PtxModule.Name n when sharedAddresses.containsKey(n.text())
-                    || n.text().equals(entry.parameter()) -> n.text();
-            case PtxModule.Name n when moduleVariables.containsKey(n.text()) ->
+            case PtxModule.Name n
+            when sharedAddresses.containsKey(n.text()) || n.text().equals(entry.parameter()) -> n.text();
+            case PtxModule.Name n
+            when moduleVariables.containsKey(n.text()) ->
                 moduleVariables.get(n.text()).space().equals("shared") ? n.text() : "address(" + n.text() + ")";
             default -> throw i.error("operand " + operand + " is not known");
         };
@@ -199,7 +209,8 @@ final class PtxFunction {
         String is = PtxTypes.cType(type);
         String wanted = registerTypes.get(n.text());
         boolean isSame = is.equals(wanted);
-        return identifier(n.text()) + " = " + (isSame ? value : PtxTypes.converted("(" + value + ")", is, wanted)) + ";";
+        return identifier(n.text()) + " = " + (isSame ? value : PtxTypes.converted("(" + value + ")", is, wanted))
+                + ";";
     }
 
     /** The host's address of what an address in this state space names; the empty one is the generic space. */

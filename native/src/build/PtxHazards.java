@@ -21,7 +21,8 @@ final class PtxHazards {
                     if (!registers.isEmpty()) {
                         throw i.error("written after the last wgmma.fence: " + registers);
                     }
-                } else if (!List.of("st", "bra", "bar", "cp").contains(i.opcode().getFirst())) {
+                } else if (!List.of("st", "bra", "bar", "cp")
+                        .contains(i.opcode().getFirst())) {
                     collect(i.operands().getFirst(), written);
                 }
             } else if (statement instanceof PtxModule.Instruction i && i.name().startsWith("wgmma.fence")) {

@@ -118,7 +118,8 @@ final class PtxMemory {
             int each = bits / g.parts().size();
             List<String> terms = new ArrayList<>();
             for (int n = 0; n < g.parts().size(); n++) {
-                terms.add("static_cast<u" + bits + ">(" + f.value(i, g.parts().get(n), "b" + each) + ") << " + n * each);
+                terms.add(
+                        "static_cast<u" + bits + ">(" + f.value(i, g.parts().get(n), "b" + each) + ") << " + n * each);
             }
             return f.assign(i, to, whole, String.join(" | ", terms));
         }
@@ -126,7 +127,8 @@ final class PtxMemory {
         int each = bits / parts.size();
         StringBuilder out = new StringBuilder("{ const u" + bits + " v = " + f.value(i, from, whole) + ";");
         for (int n = 0; n < parts.size(); n++) {
-            out.append(" " + f.assign(i, parts.get(n), "b" + each, "static_cast<u" + each + ">(v >> " + n * each + ")"));
+            out.append(
+                    " " + f.assign(i, parts.get(n), "b" + each, "static_cast<u" + each + ">(v >> " + n * each + ")"));
         }
         return out.append(" }").toString();
     }

@@ -78,14 +78,15 @@ final class PtxRules {
             Map.entry("setp.num", "$1 == $1 && $2 == $2"),
             Map.entry("setp.nan", "$1 != $1 || $2 != $2"));
 
-    private static final Map<String, String> PREDICATES = Map.of(
-            "mov", "$1", "not", "!$1", "and", "$1 && $2", "or", "$1 || $2", "xor", "$1 != $2");
+    private static final Map<String, String> PREDICATES =
+            Map.of("mov", "$1", "not", "!$1", "and", "$1 && $2", "or", "$1 || $2", "xor", "$1 != $2");
 
     private static final Map<String, String> PACKED =
             Map.of("fma.rn", "fma_bf16x2($1, $2, $3)", "mul.rn", "mul_bf16x2($1, $2)");
 
     /** Types of the results that are not of the instruction's type. */
-    private static final Map<String, String> RESULTS = Map.of("popc", "u32", "clz", "u32", "bfind", "u32", "setp", "pred");
+    private static final Map<String, String> RESULTS =
+            Map.of("popc", "u32", "clz", "u32", "bfind", "u32", "setp", "pred");
 
     /** Integers whose order does not matter are those of {@code .b}; where it does, PTX has no such instruction. */
     private static final Set<String> INTEGER_TYPES =

@@ -46,7 +46,8 @@ final class PtxTypes {
     static String cType(String type) {
         String found = C_TYPES.get(type);
         if (found == null) {
-            throw new IllegalArgumentException("type ." + type + " is not known; known are " + new TreeSet<>(C_TYPES.keySet()));
+            throw new IllegalArgumentException(
+                    "type ." + type + " is not known; known are " + new TreeSet<>(C_TYPES.keySet()));
         }
         return found;
     }
@@ -59,14 +60,16 @@ final class PtxTypes {
         if (is.equals("bool") || wanted.equals("bool")) {
             throw new IllegalArgumentException(name + " is a predicate where a number is expected, or the reverse");
         }
-        boolean isBits = List.of("float", "double").contains(is) || List.of("float", "double").contains(wanted);
+        boolean isBits = List.of("float", "double").contains(is)
+                || List.of("float", "double").contains(wanted);
         return isBits ? "bits<" + wanted + ">(" + name + ")" : "static_cast<" + wanted + ">(" + name + ")";
     }
 
     /** A constant. */
     static String number(PtxModule.Instruction i, String text, String wanted) {
         if (text.startsWith("0f") || text.startsWith("0d")) {
-            return "bits<" + wanted + ">(" + (text.startsWith("0f") ? "u32" : "u64") + "{0x" + text.substring(2) + "u})";
+            return "bits<" + wanted + ">(" + (text.startsWith("0f") ? "u32" : "u64") + "{0x" + text.substring(2)
+                    + "u})";
         }
         try {
             long number = text.endsWith("U")

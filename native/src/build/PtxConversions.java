@@ -37,6 +37,7 @@ final class PtxConversions {
             value = isFloat(to) ? rounded : "to_integer<" + PtxTypes.cType(to) + ">(" + rounded + ")";
         } else if (isPlain(to, from, modifiers)) {
             value = "static_cast<" + PtxTypes.cType(to) + ">(" + first + ")";
+            value = isFloat(to) && isFloat(from) ? "canonical(" + value + ")" : value;
         } else {
             throw i.error("this conversion is not known");
         }

@@ -213,7 +213,7 @@ void carry_out(const Product *const (&of)[32]) {
         }
         for (int n = 0; n < first.columns; n++) {
             float &d = of[row % 8 * 4 + n % 8 / 2]->sums[n / 8 * 4 + row / 8 * 2 + n % 2];
-            d = static_cast<float>(first.adds ? sum[n] + static_cast<double>(d) : sum[n]);
+            d = ptx::canonical(static_cast<float>(first.adds ? sum[n] + static_cast<double>(d) : sum[n]));
         }
     }
 }

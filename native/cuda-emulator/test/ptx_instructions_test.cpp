@@ -78,6 +78,7 @@ void floats() {
     using namespace weft;
     const float nan = NAN;
     EXPECT(ptx::min(nan, 1.0f) == 1 && ptx::max(1.0f, nan) == 1 && std::isnan(ptx::max(nan, nan)));
+    EXPECT(ptx::bits<u32>(ptx::canonical(-nan)) == 0x7fffffff && ptx::canonical(-1.5f) == -1.5f);
     EXPECT(std::signbit(ptx::min(0.0f, -0.0f)) && !std::signbit(ptx::max(-0.0f, 0.0f)));
     EXPECT(ptx::saturated(nan) == 0 && ptx::saturated(2) == 1 && ptx::saturated(-1) == 0 && ptx::saturated(0.25f) == 0.25f);
     EXPECT(ptx::fma_down(1, 1, 0x1p-30f) == 1 && ptx::fma_down(1, 1, -0x1p-30f) == 0x1.fffffep-1f);

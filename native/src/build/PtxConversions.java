@@ -34,9 +34,10 @@ final class PtxConversions {
             if (isFloat(to) && !to.equals(from)) {
                 throw i.error("not known");
             }
-            value = isFloat(to) ? rounded : "to_integer<" + PtxFunction.cType(to) + ">(" + rounded + ")";
+            value = isFloat(to) ? rounded : "to_integer<" + PtxTypes.cType(to) + ">(" + rounded + ")";
         } else if (isPlain(to, from, modifiers)) {
-            value = "static_cast<" + PtxFunction.cType(to) + ">(" + first + ")";
+            value = "static_cast<" + PtxTypes.cType(to) + ">(" + first + ")";
+            value = isFloat(to) && isFloat(from) ? "canonical(" + value + ")" : value;
         } else {
             throw i.error("this conversion is not known");
         }

@@ -3,7 +3,6 @@ import java.util.HashMap;
 import java.util.LinkedHashMap;
 import java.util.List;
 import java.util.Map;
-import java.util.TreeSet;
 
 /**
  * An entry of PTX as a C++ function of the emulator: registers are its local variables, labels are labels. Shared memory lies
@@ -13,42 +12,6 @@ final class PtxFunction {
     private static final int DRIVERS_SHARED_BYTES = 1024;
     private static final int DYNAMIC_ALIGNMENT = 1024;
     private static final int CALL_BYTES = 1208;
-
-    private static final Map<String, String> C_TYPES = Map.ofEntries(
-            Map.entry("pred", "bool"),
-            Map.entry("b8", "u8"),
-            Map.entry("u8", "u8"),
-            Map.entry("s8", "s8"),
-            Map.entry("b16", "u16"),
-            Map.entry("u16", "u16"),
-            Map.entry("s16", "s16"),
-            Map.entry("f16", "u16"),
-            Map.entry("e4m3x2", "u16"),
-            Map.entry("b32", "u32"),
-            Map.entry("u32", "u32"),
-            Map.entry("s32", "s32"),
-            Map.entry("bf16x2", "u32"),
-            Map.entry("f32", "float"),
-            Map.entry("b64", "u64"),
-            Map.entry("u64", "u64"),
-            Map.entry("s64", "s64"),
-            Map.entry("f64", "double"));
-
-    private static final Map<String, String> SPECIAL = Map.ofEntries(
-            Map.entry("%tid.x", "threadIdx.x"),
-            Map.entry("%tid.y", "threadIdx.y"),
-            Map.entry("%tid.z", "threadIdx.z"),
-            Map.entry("%ntid.x", "blockDim.x"),
-            Map.entry("%ntid.y", "blockDim.y"),
-            Map.entry("%ntid.z", "blockDim.z"),
-            Map.entry("%ctaid.x", "blockIdx.x"),
-            Map.entry("%ctaid.y", "blockIdx.y"),
-            Map.entry("%ctaid.z", "blockIdx.z"),
-            Map.entry("%nctaid.x", "gridDim.x"),
-            Map.entry("%nctaid.y", "gridDim.y"),
-            Map.entry("%nctaid.z", "gridDim.z"),
-            Map.entry("%laneid", "simt::lane()"),
-            Map.entry("%globaltimer", "simt::nanoseconds()"));
 
     private final PtxModule.Entry entry;
     private final Map<String, PtxModule.Variable> moduleVariables = new HashMap<>();
@@ -81,7 +44,7 @@ final class PtxFunction {
     // what there is
 
     private void declare(PtxModule.Registers r) {
-        String type = cType(r.type());
+        String type = PtxTypes.cType(r.type());
         if (r.count() < 0) {
             registerTypes.put(r.name(), type);
         }
@@ -150,10 +113,10 @@ final class PtxFunction {
             switch (statement) {
                 case PtxModule.Label l -> out.append(l.name()).append(":;\n");
                 case PtxModule.Brace b -> out.append(b.isOpen() ? "{\n" : "}\n");
-                case PtxModule.Registers r when r.count() < 0 ->
-                    out.append(cType(r.type()) + " " + identifier(r.name()) + ";\n");
+                case PtxModule.Registers r
+                when r.count() < 0 -> out.append(PtxTypes.cType(r.type()) + " " + identifier(r.name()) + ";\n");
                 case PtxModule.Instruction i -> {
-                    String code = PtxRules.translate(this, i);
+                    String code = translated(i);
                     out.append("    ").append(i.guard().isEmpty() ? code : "if (" + guard(i) + ") { " + code + " }");
                     out.append("\n");
                 }
@@ -162,9 +125,25 @@ final class PtxFunction {
         }
         out.append("}\n");
         out.append("static const simt::Registration ").append(entry.name()).append("_registration(\"");
-        out.append(entry.name()).append("\", ").append(entry.threads()).append(", ").append(entry.name());
-        out.append(", ").append(entry.parameterBytes() / CALL_BYTES).append(", ").append(staticBytes).append(");\n\n");
+        out.append(entry.name())
+                .append("\", ")
+                .append(entry.threads())
+                .append(", ")
+                .append(entry.name());
+        out.append(", ")
+                .append(entry.parameterBytes() / CALL_BYTES)
+                .append(", ")
+                .append(staticBytes)
+                .append(");\n\n");
         return out.toString();
+    }
+
+    private String translated(PtxModule.Instruction i) {
+        try {
+            return PtxRules.translate(this, i);
+        } catch (IllegalArgumentException e) {
+            throw i.error(e.getMessage());
+        }
     }
 
     private void declareLocals(StringBuilder out) {
@@ -181,7 +160,7 @@ final class PtxFunction {
                     }
                 }
                 if (!names.isEmpty()) {
-                    out.append("    " + cType(r.type()) + " " + String.join(", ", names) + ";\n");
+                    out.append("    " + PtxTypes.cType(r.type()) + " " + String.join(", ", names) + ";\n");
                 }
             }
         }
@@ -190,14 +169,6 @@ final class PtxFunction {
     private String guard(PtxModule.Instruction i) {
         boolean isNegated = i.guard().startsWith("!");
         return (isNegated ? "!" : "") + identifier(isNegated ? i.guard().substring(1) : i.guard());
-    }
-
-    static String cType(String type) {
-        String found = C_TYPES.get(type);
-        if (found == null) {
-            throw new PtxException(0, "type ." + type + " is not known; known are " + new TreeSet<>(C_TYPES.keySet()));
-        }
-        return found;
     }
 
     private String identifier(String register) {
@@ -214,49 +185,20 @@ final class PtxFunction {
 
     /** A C++ expression of the operand's value as this type of PTX. */
     String value(PtxModule.Instruction i, PtxModule.Operand operand, String type) {
-        String wanted = cType(type);
+        String wanted = PtxTypes.cType(type);
         return switch (operand) {
-            case PtxModule.Number n -> number(i, n.text(), wanted);
-            case PtxModule.Name n when registerTypes.containsKey(n.text()) ->
-                converted(identifier(n.text()), registerTypes.get(n.text()), wanted);
-            case PtxModule.Name n when SPECIAL.containsKey(n.text()) -> SPECIAL.get(n.text());
-            case PtxModule.Name n when sharedAddresses.containsKey(n.text())
-                    || n.text().equals(entry.parameter()) -> n.text();
-            case PtxModule.Name n when moduleVariables.containsKey(n.text()) ->
+            case PtxModule.Number n -> PtxTypes.number(i, n.text(), wanted);
+            case PtxModule.Name n
+            when registerTypes.containsKey(n.text()) ->
+                PtxTypes.converted(identifier(n.text()), registerTypes.get(n.text()), wanted);
+            case PtxModule.Name n when PtxTypes.SPECIAL.containsKey(n.text()) -> PtxTypes.SPECIAL.get(n.text());
+            case PtxModule.Name n
+            when sharedAddresses.containsKey(n.text()) || n.text().equals(entry.parameter()) -> n.text();
+            case PtxModule.Name n
+            when moduleVariables.containsKey(n.text()) ->
                 moduleVariables.get(n.text()).space().equals("shared") ? n.text() : "address(" + n.text() + ")";
             default -> throw i.error("operand " + operand + " is not known");
         };
-    }
-
-    private static String converted(String name, String is, String wanted) {
-        if (is.equals(wanted)) {
-            return name;
-        }
-        if (is.equals("bool") || wanted.equals("bool")) {
-            throw new PtxException(0, name + " is a predicate where a number is expected, or the reverse");
-        }
-        boolean isBits = List.of("float", "double").contains(is) || List.of("float", "double").contains(wanted);
-        return isBits ? "bits<" + wanted + ">(" + name + ")" : "static_cast<" + wanted + ">(" + name + ")";
-    }
-
-    private static String number(PtxModule.Instruction i, String text, String wanted) {
-        if (text.startsWith("0f") || text.startsWith("0d")) {
-            return "bits<" + wanted + ">(" + (text.startsWith("0f") ? "u32" : "u64") + "{0x" + text.substring(2) + "u})";
-        }
-        try {
-            long number = text.endsWith("U")
-                    ? Long.parseUnsignedLong(text.substring(0, text.length() - 1))
-                    : text.startsWith("-") ? Long.parseLong(text) : Long.parseUnsignedLong(text);
-            return switch (wanted) {
-                case "bool" -> number == 0 ? "false" : "true";
-                case "float", "double" -> throw i.error("an integer where a float is expected");
-                case "u32" -> (number & 0xFFFFFFFFL) + "u";
-                case "u64" -> Long.toUnsignedString(number) + "u";
-                default -> "static_cast<" + wanted + ">(" + Long.toUnsignedString(number) + "u)";
-            };
-        } catch (NumberFormatException e) {
-            throw i.error("number " + text + " is not understood");
-        }
     }
 
     /** A C++ statement that gives the register this value. */
@@ -264,10 +206,11 @@ final class PtxFunction {
         if (!(operand instanceof PtxModule.Name n) || !registerTypes.containsKey(n.text())) {
             throw i.error("the result " + operand + " is no register");
         }
-        String is = cType(type);
+        String is = PtxTypes.cType(type);
         String wanted = registerTypes.get(n.text());
         boolean isSame = is.equals(wanted);
-        return identifier(n.text()) + " = " + (isSame ? value : converted("(" + value + ")", is, wanted)) + ";";
+        return identifier(n.text()) + " = " + (isSame ? value : PtxTypes.converted("(" + value + ")", is, wanted))
+                + ";";
     }
 
     /** The host's address of what an address in this state space names; the empty one is the generic space. */

@@ -14,7 +14,8 @@ final class PtxGroups {
             Map.of("f32.bf16.bf16", "BF16", "f32.f16.f16", "F16", "f32.e4m3.e4m3", "E4M3");
 
     private static final Pattern MMA = Pattern.compile("mma\\.sync\\.aligned\\.m16n8k(16|32)\\.row\\.col\\.(.*)\\.f32");
-    private static final Pattern WGMMA = Pattern.compile("wgmma\\.mma_async\\.sync\\.aligned\\.m64n(\\d+)k(16|32)\\.(.*)");
+    private static final Pattern WGMMA =
+            Pattern.compile("wgmma\\.mma_async\\.sync\\.aligned\\.m64n(\\d+)k(16|32)\\.(.*)");
     private static final Pattern LDMATRIX =
             Pattern.compile("ldmatrix\\.sync\\.aligned\\.m8n8\\.x([124])(\\.trans)?\\.shared\\.b16");
 
@@ -28,8 +29,7 @@ final class PtxGroups {
             return shuffle(f, i);
         }
         return switch (name) {
-            case "vote.sync.ballot.b32" ->
-                f.assign(i, operands.get(0), "b32", vote(f, i));
+            case "vote.sync.ballot.b32" -> f.assign(i, operands.get(0), "b32", vote(f, i));
             case "vote.sync.any.pred" -> f.assign(i, operands.get(0), "pred", vote(f, i) + " != 0");
             case "bar.warp.sync" -> "sync_warp(" + f.value(i, operands.getFirst(), "u32") + ");";
             case "bar.sync", "barrier.sync" -> barrier(f, i);
@@ -119,7 +119,8 @@ final class PtxGroups {
                 || factors.parts().size() != 4
                 || columns % 8 != 0
                 || columns > 256) {
-            throw i.error("found " + operands.size() + " operands, " + sums.parts().size() + " sums");
+            throw i.error(
+                    "found " + operands.size() + " operands, " + sums.parts().size() + " sums");
         }
         List<String> a = factors.parts().stream().map(f::addressOf).toList();
         List<String> words = new ArrayList<>(List.of(

@@ -37,7 +37,7 @@ final class PtxMemory {
             }
         }
         String type = i.opcode().getLast();
-        String element = PtxFunction.cType(type);
+        String element = PtxTypes.cType(type);
         boolean isLoad = i.opcode().getFirst().equals("ld");
         PtxModule.Operand data = i.operands().get(isLoad ? 0 : 1);
         String place = f.place(i, i.operands().get(isLoad ? 1 : 0), space);
@@ -76,7 +76,7 @@ final class PtxMemory {
                 i,
                 i.operands().getFirst(),
                 type,
-                ATOMICS.get(words.get(2)) + "<" + PtxFunction.cType(type) + ">("
+                ATOMICS.get(words.get(2)) + "<" + PtxTypes.cType(type) + ">("
                         + f.place(i, i.operands().get(1), words.get(1)) + ", "
                         + f.value(i, i.operands().get(2), type) + ")");
     }
@@ -118,7 +118,8 @@ final class PtxMemory {
             int each = bits / g.parts().size();
             List<String> terms = new ArrayList<>();
             for (int n = 0; n < g.parts().size(); n++) {
-                terms.add("static_cast<u" + bits + ">(" + f.value(i, g.parts().get(n), "b" + each) + ") << " + n * each);
+                terms.add(
+                        "static_cast<u" + bits + ">(" + f.value(i, g.parts().get(n), "b" + each) + ") << " + n * each);
             }
             return f.assign(i, to, whole, String.join(" | ", terms));
         }
@@ -126,7 +127,8 @@ final class PtxMemory {
         int each = bits / parts.size();
         StringBuilder out = new StringBuilder("{ const u" + bits + " v = " + f.value(i, from, whole) + ";");
         for (int n = 0; n < parts.size(); n++) {
-            out.append(" " + f.assign(i, parts.get(n), "b" + each, "static_cast<u" + each + ">(v >> " + n * each + ")"));
+            out.append(
+                    " " + f.assign(i, parts.get(n), "b" + each, "static_cast<u" + each + ">(v >> " + n * each + ")"));
         }
         return out.append(" }").toString();
     }

@@ -28,7 +28,8 @@ final class PtxParser {
             }
             case ".extern", ".visible", ".weak", ".shared", ".global", ".entry" -> {
                 boolean isExternal = false;
-                while (List.of(".extern", ".visible", ".weak").contains(in.peek().text())) {
+                while (List.of(".extern", ".visible", ".weak")
+                        .contains(in.peek().text())) {
                     isExternal |= in.next().equals(".extern");
                 }
                 if (in.accept(".entry")) {

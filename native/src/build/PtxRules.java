@@ -48,21 +48,21 @@ final class PtxRules {
     private static final Map<String, String> FLOATS = Map.ofEntries(
             Map.entry("mov", "$1"),
             Map.entry("selp", "?3 ? $1 : $2"),
-            Map.entry("add.rn", "$1 + $2"),
-            Map.entry("sub.rn", "$1 - $2"),
-            Map.entry("mul.rn", "$1 * $2"),
-            Map.entry("fma.rn", "fma($1, $2, $3)"),
-            Map.entry("fma.rm", "fma_down($1, $2, $3)"),
-            Map.entry("div.rn", "$1 / $2"),
-            Map.entry("rcp.rn", "1 / $1"),
-            Map.entry("sqrt.rn", "sqrt($1)"),
+            Map.entry("add.rn", "canonical($1 + $2)"),
+            Map.entry("sub.rn", "canonical($1 - $2)"),
+            Map.entry("mul.rn", "canonical($1 * $2)"),
+            Map.entry("fma.rn", "canonical(fma($1, $2, $3))"),
+            Map.entry("fma.rm", "canonical(fma_down($1, $2, $3))"),
+            Map.entry("div.rn", "canonical($1 / $2)"),
+            Map.entry("rcp.rn", "canonical(1 / $1)"),
+            Map.entry("sqrt.rn", "canonical(sqrt($1))"),
             Map.entry("rcp.approx.ftz", "rcp_approx($1)"),
             Map.entry("ex2.approx", "ex2($1)"),
             Map.entry("ex2.approx.ftz", "ex2_ftz($1)"),
             Map.entry("neg", "-$1"),
             Map.entry("abs", "abs($1)"),
-            Map.entry("min", "min($1, $2)"),
-            Map.entry("max", "max($1, $2)"),
+            Map.entry("min", "canonical(min($1, $2))"),
+            Map.entry("max", "canonical(max($1, $2))"),
             Map.entry("setp.eq", "$1 == $2"),
             Map.entry("setp.ne", "$1 < $2 || $1 > $2"),
             Map.entry("setp.lt", "$1 < $2"),
@@ -78,14 +78,15 @@ final class PtxRules {
             Map.entry("setp.num", "$1 == $1 && $2 == $2"),
             Map.entry("setp.nan", "$1 != $1 || $2 != $2"));
 
-    private static final Map<String, String> PREDICATES = Map.of(
-            "mov", "$1", "not", "!$1", "and", "$1 && $2", "or", "$1 || $2", "xor", "$1 != $2");
+    private static final Map<String, String> PREDICATES =
+            Map.of("mov", "$1", "not", "!$1", "and", "$1 && $2", "or", "$1 || $2", "xor", "$1 != $2");
 
     private static final Map<String, String> PACKED =
             Map.of("fma.rn", "fma_bf16x2($1, $2, $3)", "mul.rn", "mul_bf16x2($1, $2)");
 
     /** Types of the results that are not of the instruction's type. */
-    private static final Map<String, String> RESULTS = Map.of("popc", "u32", "clz", "u32", "bfind", "u32", "setp", "pred");
+    private static final Map<String, String> RESULTS =
+            Map.of("popc", "u32", "clz", "u32", "bfind", "u32", "setp", "pred");
 
     /** Integers whose order does not matter are those of {@code .b}; where it does, PTX has no such instruction. */
     private static final Set<String> INTEGER_TYPES =

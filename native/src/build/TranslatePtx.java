@@ -41,7 +41,10 @@ final class TranslatePtx {
                 out.append("alignas(" + v.alignment() + ") static u8 " + v.name() + "[" + v.bytes() + "];\n");
             }
         }
-        module.entries().forEach(entry -> out.append(PtxFunction.translate(module, entry)));
+        for (PtxModule.Entry entry : module.entries()) {
+            PtxHazards.check(entry);
+            out.append(PtxFunction.translate(module, entry));
+        }
         return out.append("}  // namespace weft::ptx\n").toString();
     }
 }

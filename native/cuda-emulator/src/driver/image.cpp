@@ -119,6 +119,7 @@ int load_image(const void *data, const std::shared_ptr<Context> &context, std::s
     for (const simt::Kernel &kernel : *kernels) {
         auto function = std::make_shared<Function>(
             Function{image, stub->module, kernel, sm_of(stub->target), stub->target.back() == 'a'});
+        function->most_shared_bytes -= static_cast<int>(kernel.static_bytes);
         image->functions[kernel.name] = world().functions.add(function);
     }
     return SUCCESS;

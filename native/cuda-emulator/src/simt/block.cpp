@@ -54,6 +54,7 @@ Failure Block::run(const Launch &launch, uint3 index, uint64_t number) {
     for (unsigned w = 0; w * 32 < count_; w++) {
         unsigned lanes = std::min(32u, count_ - w * 32);
         warps_[w].alive = lanes == 32 ? 0xffffffffu : (1u << lanes) - 1;
+        warps_[w].products = 0;
     }
     position = {{}, index, extents(launch.block), extents(launch.grid)};
     unsigned room = (launch.shared_bytes + 1023) & ~1023u;
@@ -69,6 +70,10 @@ Failure Block::run(const Launch &launch, uint3 index, uint64_t number) {
     running_ = nullptr;
     if (failure_.code == 0 && alive_ != 0) {
         failure_ = {719, "deadlock", launch.name + ", block " + coordinates(index) + ": " + who_waits()};
+    }
+    if (failure_.code == 0 && !warpgroups_agree()) {
+        failure_ = {719, "wgmma-arguments", launch.name + ", block " + coordinates(index) +
+                                                ": the four warps of a group had different products"};
     }
     if (failure_.code == 0 && std::any_of(shared_ + launch.shared_bytes, shared_end_,
                                           [](char c) { return c != static_cast<char>(0xFF); })) {
@@ -223,6 +228,21 @@ std::string Block::who_waits() const {
         }
     }
     return out;
+}
+
+void Block::note_product(uint64_t descriptor) {
+    uint64_t &hash = warps_[running_->number / 32].products;
+    hash = (hash ^ descriptor) * 0x9E3779B97F4A7C15u + 1;
+}
+
+bool Block::warpgroups_agree() const {
+    for (unsigned w = 0; w * 32 < count_; w++) {
+        unsigned first = w / 4 * 4;
+        if (warps_[w].products != (first * 32 + 128 <= count_ ? warps_[first].products : 0)) {
+            return false;
+        }
+    }
+    return true;
 }
 
 uint64_t Block::random() {

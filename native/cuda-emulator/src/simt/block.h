@@ -66,6 +66,7 @@ struct OpenMeeting : Meeting {
 
 struct Warp {
     unsigned alive = 0;
+    uint64_t products = 0;  // hash of those that it carried out
     std::vector<OpenMeeting *> open;
 };
 
@@ -86,6 +87,8 @@ public:
     unsigned shared_bytes() const { return launch_->shared_bytes; }
     StoreMarks &store_marks() { return store_marks_; }
     const Thread &thread(unsigned number) const { return threads_[number]; }
+    /** The running warp has carried out this product of a warpgroup. */
+    void note_product(uint64_t descriptor);
     bool own_features() const { return launch_->own_features; }
     /** Lowest byte of the guard page of the running fiber's stack. */
     uintptr_t stack_guard() const { return reinterpret_cast<uintptr_t>(current_->stack) - stack_guard_bytes; }
@@ -106,6 +109,7 @@ private:
     void complete(Warp &warp, OpenMeeting &meeting);
     void complete_if_all_came(Warp &warp);
     std::string who_waits() const;
+    bool warpgroups_agree() const;
     uint64_t random();
 
     std::vector<Thread> threads_;

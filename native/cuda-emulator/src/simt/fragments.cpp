@@ -54,7 +54,7 @@ void multiply_warp(Meeting &m) {
                 sum += row[k] * column[k];
             }
             unsigned &d = m.word[lane][j];
-            d = ptx::bits<unsigned>(static_cast<float>(sum + static_cast<double>(ptx::bits<float>(d))));
+            d = ptx::bits<unsigned>(ptx::canonical(static_cast<float>(sum + static_cast<double>(ptx::bits<float>(d)))));
         }
     }
 }

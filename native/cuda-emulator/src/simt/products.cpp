@@ -213,7 +213,7 @@ void carry_out(const Product *const (&of)[32]) {
         }
         for (int n = 0; n < first.columns; n++) {
             float &d = of[row % 8 * 4 + n % 8 / 2]->sums[n / 8 * 4 + row / 8 * 2 + n % 2];
-            d = static_cast<float>(first.adds ? sum[n] + static_cast<double>(d) : sum[n]);
+            d = ptx::canonical(static_cast<float>(first.adds ? sum[n] + static_cast<double>(d) : sum[n]));
         }
     }
 }
@@ -248,6 +248,7 @@ void carry_out_due(Meeting &m) {
             thread_of(m, lane).products.restore(i);
         }
         carry_out(of);
+        this_block->note_product(of[0]->b);
     }
     for (int lane = 0; lane < 32; lane++) {
         thread_of(m, lane).products.done(due, groups);

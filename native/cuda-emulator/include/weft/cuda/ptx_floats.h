@@ -17,7 +17,10 @@ inline To bits(From from) {
     return to;
 }
 
+/** The NaN that every operation on f32 has as its result; of f64 the ISA says only that it is one. */
 constexpr u32 F32_NAN = 0x7fffffff;
+inline float canonical(float a) { return a != a ? bits<float>(F32_NAN) : a; }
+inline double canonical(double a) { return a; }
 
 inline float fma(float a, float b, float c) { return __builtin_fmaf(a, b, c); }
 inline double fma(double a, double b, double c) { return __builtin_fma(a, b, c); }

@@ -1,6 +1,7 @@
 // The functions of libnccl.so.2 that the backend calls, on the public functions of the emulated driver.
 #include <unistd.h>
 
+#include <algorithm>
 #include <chrono>
 #include <cstring>
 #include <functional>
@@ -15,7 +16,10 @@
 
 extern "C" int cuCtxGetCurrent(void **context);
 extern "C" int cuCtxSetCurrent(void *context);
-extern "C" int cuStreamIsCapturing(void *stream, int *status);
+extern "C" int cuStreamGetCaptureInfo_v2(void *stream, int *status, unsigned long long *id, void **graph, const void **nodes,
+                                         size_t *count);
+extern "C" int cuUserObjectCreate(void **out, void *pointer, void (*destroy)(void *), unsigned references, unsigned flags);
+extern "C" int cuGraphRetainUserObject(void *graph, void *object, unsigned count, unsigned flags);
 extern "C" int cuLaunchHostFunc(void *stream, void (*function)(void *), void *argument);
 
 using namespace weft::nccl;
@@ -38,6 +42,7 @@ struct Group {
     int depth = 0;
     int error = 0;  // of a call, with which the whole group fails
     std::vector<std::pair<void *, std::pair<void *, Move>>> calls;  // communicator, stream, what it moves
+    std::vector<void *> ending;  // aborted
 };
 
 Group &group() {
@@ -58,7 +63,24 @@ struct Launch {
             launch.release();  // the graph may run again
         }
     }
+
+    /** No graph is left that could run it. */
+    static void drop(void *self) {
+        std::unique_ptr<Launch> launch(static_cast<Launch *>(self));
+        Lock lock(world().mutex);
+        launch->comm->recorded--;
+        world().changed.notify_all();
+    }
 };
+
+/** Lets the graph that records this call own it. */
+int give_to_graph(void *graph, Launch *launch) {
+    void *object = nullptr;
+    if (int code = cuUserObjectCreate(&object, launch, Launch::drop, 1, 1)) {
+        return code;
+    }
+    return cuGraphRetainUserObject(graph, object, 1, 1);
+}
 
 std::shared_ptr<Comm> find(void *handle, const char *function) {
     World &w = world();
@@ -83,9 +105,13 @@ int with(const char *function, void *handle, const std::function<int(Lock &, con
 /** A thread of the library puts the group on its stream, some time later: callers have to ask whether it is there. */
 void launch(const std::shared_ptr<Comm> &comm, void *stream, std::vector<Move> moves) {
     int capturing = 0;
-    cuStreamIsCapturing(stream, &capturing);
+    void *graph = nullptr;
+    cuStreamGetCaptureInfo_v2(stream, &capturing, nullptr, &graph, nullptr, nullptr);
     uint64_t number = capturing != 0 ? RECORDED : ++comm->groups;
-    comm->recording += number == RECORDED ? 1 : 0;
+    if (number == RECORDED) {
+        comm->recording++;
+        comm->recorded++;
+    }
     uint64_t most = numbers(world().settings["delay"])[0];
     std::thread([=, moves = std::move(moves)]() mutable {
         std::mt19937_64 random(number * 1000003 + static_cast<uint64_t>(comm->rank));
@@ -93,9 +119,14 @@ void launch(const std::shared_ptr<Comm> &comm, void *stream, std::vector<Move> m
         cuCtxSetCurrent(comm->context);
         auto *argument = new Launch{comm, std::move(moves), number};
         int code = cuLaunchHostFunc(stream, Launch::run, argument);
-        Lock lock(world().mutex);
         if (code != 0) {
             delete argument;
+        } else if (number == RECORDED) {
+            code = give_to_graph(graph, argument);
+        }
+        Lock lock(world().mutex);
+        if (code != 0) {
+            comm->recorded -= number == RECORDED ? 1 : 0;
             comm->error = UNHANDLED_CUDA_ERROR;
             comm->done += number == RECORDED ? 0 : 1;
         }
@@ -125,6 +156,29 @@ int submit(const char *function, void *handle, void *stream, int type, const Mov
     });
     g.error = code != SUCCESS ? code : g.error;
     return code;
+}
+
+/**
+ * What an end waits for: graphs that hold its calls, and, since it frees memory of the device, the work of all communicators
+ * there. NCCL would wait for ever; here that is a fault after a time in which any work of a test would have ended.
+ */
+void settle(Lock &lock, const Comm &comm, const char *function) {
+    World &w = world();
+    const auto free = [&] {
+        return comm.is_free() && std::all_of(w.comms.begin(), w.comms.end(), [&](const auto &other) {
+            return other.second->context != comm.context || other.second->is_done();
+        });
+    };
+    if (!w.changed.wait_for(lock, std::chrono::seconds(10), free)) {
+        fault("waits-for-ever", std::string(function) + " of rank " + std::to_string(comm.rank) + ": " +
+              std::to_string(comm.recorded) + " of its calls are in graphs that are not destroyed, or another communicator hangs");
+    }
+}
+
+void bury(Lock &lock, void *handle, const std::shared_ptr<Comm> &comm) {
+    settle(lock, *comm, "ncclCommAbort");
+    world().comms.erase(handle);
+    world().gone.insert(handle);
 }
 
 }  // namespace
@@ -218,10 +272,11 @@ WEFT_NCCL ncclCommFinalize(void *handle) {
 }
 
 WEFT_NCCL ncclCommDestroy(void *handle) {
-    return with("ncclCommDestroy", handle, [&](Lock &, const std::shared_ptr<Comm> &comm) -> int {
+    return with("ncclCommDestroy", handle, [&](Lock &lock, const std::shared_ptr<Comm> &comm) -> int {
         if (!comm->finalized || comm->done != comm->groups) {
             fault("not-ready", "ncclCommDestroy before ncclCommFinalize has ended");
         }
+        settle(lock, *comm, "ncclCommDestroy");
         for (const auto &[pair, box] : comm->clique->mail) {
             if (pair.second == comm->rank && !box.empty()) {
                 fault("unmatched-send", "rank " + std::to_string(pair.first) + " sent what rank " +
@@ -244,9 +299,11 @@ WEFT_NCCL ncclCommAbort(void *handle) {
             }
         }
         world().changed.notify_all();
-        world().changed.wait(lock, [&] { return comm->is_idle(); });
-        world().comms.erase(handle);
-        world().gone.insert(handle);
+        if (group().depth > 0) {
+            group().ending.push_back(handle);  // all are told before one is waited for
+            return SUCCESS;
+        }
+        bury(lock, handle, comm);
         return SUCCESS;
     });
 }
@@ -265,6 +322,11 @@ WEFT_NCCL ncclGroupEnd() {
     }
     if (--g.depth > 0) {
         return SUCCESS;
+    }
+    for (void *handle : std::exchange(g.ending, {})) {
+        if (auto comm = find(handle, "ncclGroupEnd")) {
+            bury(lock, handle, comm);
+        }
     }
     auto calls = std::exchange(g.calls, {});
     int error = std::exchange(g.error, 0);

@@ -117,6 +117,7 @@ void carry_out(const std::shared_ptr<Comm> &comm, const std::vector<Move> &moves
             fault("use-after-destroy", "a graph runs calls of a communicator that is no more");
             return;
         }
+        comm->running++;
     }
     if (!hang(*comm)) {
         for (const Move &m : moves) {  // sends never wait here, so no order of a group can block
@@ -133,6 +134,7 @@ void carry_out(const std::shared_ptr<Comm> &comm, const std::vector<Move> &moves
         }
     }
     Lock lock(world().mutex);
+    comm->running--;
     comm->done += number == RECORDED ? 0 : 1;
     world().changed.notify_all();
 }

@@ -60,13 +60,19 @@ struct Comm {
     uint64_t collectives = 0;
     uint64_t groups = 0, launched = 0, done = 0;
     uint64_t recording = 0;      // groups on their way into a graph
+    uint64_t recorded = 0;       // groups in graphs that are not gone
     uint64_t turns = 0;          // groups carried out, those of graphs too
+    uint64_t running = 0;        // groups being carried out
     bool aborted = false, finalized = false, destroyed = false;
     int error = 0;               // what is reported without being asked for
 
     bool is_whole() const { return static_cast<int>(clique->contexts.size()) == clique->size; }
     /** Whether everything it was given is on its streams. */
     bool is_idle() const { return launched == groups && recording == 0; }
+    /** Whether it can end: nothing on its way, and no graph left that would call it (commDestroySync of NCCL). */
+    bool is_free() const { return is_idle() && recorded == 0; }
+    /** Whether nothing of it keeps the device busy. */
+    bool is_done() const { return done == groups && running == 0; }
 };
 
 struct World {

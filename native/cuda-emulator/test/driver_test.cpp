@@ -1,5 +1,7 @@
 // The driver: what a right program gets, and that each wrong one is told.
+#include <atomic>
 #include <cstring>
+#include <chrono>
 #include <thread>
 
 #include "driver.h"
@@ -512,6 +514,39 @@ TEST(captures_fork_and_join, [] {
     OK(cuEventDestroy_v2(fork));
     OK(cuEventDestroy_v2(join));
     OK(cuStreamDestroy_v2(side));
+});
+
+/** What a graph retains lives as long as the graph, what was made of it, and what of that is under way. */
+TEST(what_a_graph_retains_lives_as_long, [] {
+    Device d;
+    static std::atomic<int> gone;
+    gone = 0;
+    void *object = nullptr, *graph = nullptr, *captured = nullptr, *executable = nullptr;
+    int status = 0;
+    const auto count = [](void *by) { gone += static_cast<int>(reinterpret_cast<intptr_t>(by)); };
+    const auto soon = [&](int expected) {
+        for (int i = 0; i < 5000 && gone != expected; i++) {
+            std::this_thread::sleep_for(std::chrono::milliseconds(1));
+        }
+        return gone.load();
+    };
+    EQUAL(cuUserObjectCreate(&object, nullptr, count, 1, 0), 1);
+    OK(cuStreamBeginCapture_v2(d.stream, 1));
+    OK(cuLaunchHostFunc(d.stream, [](void *) {}, nullptr));
+    OK(cuStreamGetCaptureInfo_v2(d.stream, &status, nullptr, &graph, nullptr, nullptr));
+    EQUAL(status, 1);
+    OK(cuUserObjectCreate(&object, reinterpret_cast<void *>(intptr_t{7}), count, 1, 1));
+    OK(cuGraphRetainUserObject(graph, object, 1, 1));
+    EQUAL(cuGraphRetainUserObject(graph, object, 1, 1), 1);  // it was given away
+    OK(cuStreamEndCapture(d.stream, &captured));
+    EQUAL(captured == graph, true);
+    OK(cuGraphInstantiateWithFlags(&executable, graph, 0));
+    OK(cuGraphDestroy(graph));
+    OK(cuGraphLaunch(executable, d.stream));
+    OK(cuStreamSynchronize(d.stream));
+    EQUAL(gone.load(), 0);
+    OK(cuGraphExecDestroy(executable));
+    EQUAL(soon(7), 7);
 });
 
 namespace {

@@ -1,5 +1,6 @@
 // From one hyper-connection into the next, for few rows and some: the exit of a sublayer, after the sum over experts where that
-// comes before it, and the projection of the streams that it leaves where another sublayer follows.
+// comes before it, and the projection of the streams that it leaves where another sublayer follows, or copies of the rows that
+// the head wants.
 #include "weft/cuda/hyper_project.cuh"
 #include "weft/cuda/moe_combine.cuh"
 
@@ -11,8 +12,9 @@ namespace {
 constexpr int THREADS = 256;
 constexpr int RUN = 8;
 constexpr int MOST_PLACES = 64;
+constexpr int MOST_WANTED = 64;
 
-enum Part { COMBINE, POST, PRE };
+enum Part { COMBINE, POST, PRE, GATHER };
 
 // Words of the exit: rows of a block, and blocks that share the coefficients of a chunk; each works out the chunk for itself,
 // the first stores it.
@@ -34,10 +36,30 @@ __device__ __forceinline__ void entering(const Calls &calls, bool combines, i64 
     }
 }
 
-// Shared memory: a chunk of the block's rows.
+// Stores a run of a row where the head wants it, as Gather does: what is no row is wanted as NaN, and row 0 sees to that.
 template <class T>
+__device__ __forceinline__ void store_wanted(const Call &gather, const i32 *wanted, i64 row, i64 column, const float (&v)[RUN]) {
+    const int count = static_cast<int>(gather.at[1].dims[0]);
+    for (int i = 0; i < count; i++) {
+        const i64 index = wanted[i];
+        const bool exists = index >= 0 && index < gather.at[0].dims[0];
+        if (exists ? index == row : row == 0) {
+            float copied[RUN];
+#pragma unroll
+            for (int e = 0; e < RUN; e++) {
+                copied[e] = exists ? v[e] : not_a_number();
+            }
+            T *to = at_index<T>(gather.at[2], i) + column;
+            store_run(to, RUN, is_aligned(to, 16), copied);
+        }
+    }
+}
+
+// Shared memory: a chunk of the block's rows. GATHERS: whether the head follows.
+template <bool GATHERS, class T>
 __device__ __forceinline__ void enter(const Calls &calls, T *streams) {
     __shared__ i32 places[MOST_PLACES];
+    __shared__ i32 wanted[MOST_WANTED];
     const Call &post = calls.part[POST];
     const Call &pre = calls.part[PRE];
     const bool combines = calls.part[COMBINE].attribute[PART_KIND] != 0;
@@ -53,6 +75,14 @@ __device__ __forceinline__ void enter(const Calls &calls, T *streams) {
         combines ? static_cast<u32>(calls.part[COMBINE].at[1].dims[0]) / static_cast<u32>(post.at[1].dims[0]) : 0;
     if (combines) {
         find_places(calls.part[COMBINE], first * choices, rows * choices, places);
+    }
+    if constexpr (GATHERS) {
+        const Operand &index = calls.part[GATHER].at[1];
+        for (i64 i = threadIdx.x; i < index.dims[0]; i += THREADS) {
+            wanted[i] = static_cast<const i32 *>(index.data)[i];
+        }
+    }
+    if (combines || GATHERS) {
         __syncthreads();
     }
 #pragma unroll 1
@@ -84,6 +114,9 @@ __device__ __forceinline__ void enter(const Calls &calls, T *streams) {
             T *to = at_index<T>(post.at[4], row) + stream * width + c;
             store_run(to, RUN, is_aligned(to, 16), sum);
         }
+        if constexpr (GATHERS) {
+            store_wanted<T>(calls.part[GATHER], wanted, row, stream * width + c, sum);
+        }
     }
     if (pre.attribute[PART_KIND] == 0) {
         return;
@@ -97,11 +130,22 @@ __device__ __forceinline__ void enter(const Calls &calls, T *streams) {
     }
 }
 
+template <bool GATHERS>
+__device__ __forceinline__ void enter(const Calls &calls) {
+    WEFT_SHARED_MEMORY(float, memory);
+    calls.part[POST].at[1].dtype == F32 ? enter<GATHERS>(calls, memory)
+                                        : enter<GATHERS>(calls, reinterpret_cast<bf16 *>(memory));
+}
+
 }  // namespace
 
 // Parts: MoeCombine, HyperPost, HyperPre; the first and the last of kind 0 if they are not among them. Grid: groups, chunks, tiles
 // of rows along x. Streams are a multiple of eight wide.
 WEFT_KERNEL_OF_CALLS(hyper_enter, THREADS) {
-    WEFT_SHARED_MEMORY(float, memory);
-    calls.part[POST].at[1].dtype == F32 ? enter(calls, memory) : enter(calls, reinterpret_cast<bf16 *>(memory));
+    enter<false>(calls);
+}
+
+// As hyper_enter, without HyperPre, and with Gather of at most MOST_WANTED rows behind.
+WEFT_KERNEL_OF_CALLS(hyper_leave, THREADS) {
+    enter<true>(calls);
 }

@@ -17,8 +17,13 @@ constexpr int HEADS = 16;     // that are multiplied at a time
 constexpr int DEPTHS = WIDTH / 16;
 constexpr int TILES = ENTRIES / (THREADS / WARP) / 16;  // tiles of 16 entries of a warp
 
-// Words of a launch behind those of the simple kernels: rows of the wave, and rows of a block.
-enum LaunchWord { WAVE_ROWS = LAUNCH_WORDS, GROUP_ROWS };
+// Words of a launch behind those of the simple kernels: rows of the wave, and rows of a block; where in the workspace the wide
+// rows' counters are, 0 if there are none.
+enum ScoreWord { WAVE_ROWS = LAUNCH_WORDS, GROUP_ROWS, ZEROED_COUNTERS };
+
+__device__ __forceinline__ u32 *counters_at(const Call &call, i64 offset) {
+    return reinterpret_cast<u32 *>(static_cast<u8 *>(call.workspace) + offset);
+}
 
 // Scores of BF16 have no more bits: the order of the words is that of the scores.
 __device__ __forceinline__ u16 score_word(float score) {
@@ -39,6 +44,9 @@ public:
         const i64 begin = call_.attribute[FIRST_ROW];
         const i64 first = begin + static_cast<i64>(blockIdx.y) * call_.attribute[GROUP_ROWS];
         const i64 end = min(first + call_.attribute[GROUP_ROWS], begin + call_.attribute[WAVE_ROWS]);
+        if (blockIdx.x == 0 && call_.attribute[ZEROED_COUNTERS] != 0 && first + thread() < end) {
+            counters_at(call_, call_.attribute[ZEROED_COUNTERS])[first + thread() - begin] = 0;
+        }
         for (i64 row = first; row < end;) {
             sequence_ = sequence_of(call_.at[POSITIONS], call_.at[STARTS], row);
             const i64 stop = sequence_.index < 0 ? row + 1 : min(end, static_cast<i64>(sequence_.end));
@@ -185,7 +193,7 @@ private:
 }  // namespace
 
 // Grid: blocks that share the entries, groups of rows. Attributes: k, ratio, first row, capacity, rows of the wave and of a
-// group. Shared memory: 128 keys, and twice a row's queries and weights, heads in whole 16s.
+// group, counters. Shared memory: 128 keys, and twice a row's queries and weights, heads in whole 16s.
 WEFT_KERNEL(index_scores, THREADS, 1) {
     WEFT_SHARED_MEMORY(unsigned char, memory);
     Scorer(call, memory).run();
@@ -195,8 +203,8 @@ namespace {
 
 constexpr int SCORE_DIGITS = 2;  // 22 bits: the scores have 16
 
-// Where the workspaces of wide rows begin, in bytes.
-constexpr int WIDE_OFFSET = LAUNCH_WORDS;
+// Where the workspaces of wide rows begin and where their counters are, in bytes.
+enum WideWord { WIDE_OFFSET = LAUNCH_WORDS, COUNTERS };
 
 // The scores of a row, as far as it sees.
 struct ScoredRow {
@@ -235,22 +243,21 @@ WEFT_KERNEL(index_picks, PICK_THREADS, 1) {
     pick(row.count, top_cut<SCORE_DIGITS>(row.count, k, row, shared), row, picks, shared);
 }
 
-// The picks of rows too wide for one block. Grid: parts of a row, rows of the wave; then rows of the wave. Attributes: k, ratio,
-// first row, capacity, offset of the workspaces.
-
-WEFT_KERNEL(index_wide_parts, PICK_THREADS, 1) {
+// The picks of rows too wide for one block; the block that comes last of a row's chooses among what all chose. Grid: parts of a
+// row, rows of the wave. Attributes: k, ratio, first row, capacity, offset of the workspaces, and of a counter of each row that
+// is zero.
+WEFT_KERNEL(index_wide_picks, PICK_THREADS, 1) {
     __shared__ RadixShared<u32> shared;
     const ScoredRow row(call, blockIdx.y);
-    if (row.count > call.attribute[TOP_K]) {
+    const bool chooses = row.count > call.attribute[TOP_K];
+    if (chooses) {
         wide_part<SCORE_DIGITS>(row.wide(call), static_cast<int>(blockIdx.x), row, shared);
     }
-}
-
-WEFT_KERNEL(index_wide_picks, PICK_THREADS) {
-    __shared__ RadixShared<u32> shared;
-    const ScoredRow row(call, blockIdx.x);
+    if (!comes_last(counters_at(call, call.attribute[COUNTERS]) + blockIdx.y, gridDim.x)) {
+        return;
+    }
     i32 *picks = row_of<i32>(call.at[PICKS], row.row);
-    if (row.count <= call.attribute[TOP_K]) {
+    if (!chooses) {
         pick_all(call, row.count, picks);
         return;
     }

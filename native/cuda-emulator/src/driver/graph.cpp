@@ -2,6 +2,7 @@
 
 #include <algorithm>
 #include <set>
+#include <thread>
 
 namespace weft::driver {
 
@@ -53,6 +54,10 @@ void merge(std::vector<size_t> &into, const std::vector<size_t> &more) {
 
 }  // namespace
 
+UserObject::~UserObject() {
+    std::thread(destroy, pointer).detach();  // under the lock here; the driver promises no thread either
+}
+
 CaptureMode &thread_capture_mode() {
     static thread_local CaptureMode mode = CaptureMode::GLOBAL;
     return mode;
@@ -72,7 +77,8 @@ int begin_capture(const std::shared_ptr<Stream> &stream, CaptureMode mode) {
     return SUCCESS;
 }
 
-int end_capture(const std::shared_ptr<Stream> &stream, std::shared_ptr<Graph> &graph) {
+int end_capture(const std::shared_ptr<Stream> &stream, void *&graph) {
+    graph = nullptr;
     auto capture = stream->capture;
     if (!capture) {
         return ILLEGAL_STATE;
@@ -86,7 +92,9 @@ int end_capture(const std::shared_ptr<Stream> &stream, std::shared_ptr<Graph> &g
     int code = !capture->valid ? STREAM_CAPTURE_INVALIDATED : is_joined(*capture) ? SUCCESS : STREAM_CAPTURE_UNJOINED;
     end(capture);
     if (code == SUCCESS) {
-        graph = capture->graph;
+        graph = capture->handle != nullptr ? capture->handle : world().graphs.add(capture->graph);
+    } else if (capture->handle != nullptr) {
+        world().graphs.take(capture->handle, "cuStreamEndCapture");
     }
     return code;
 }
@@ -143,6 +151,7 @@ std::shared_ptr<Executable> instantiate(const Graph &graph, const std::shared_pt
     auto executable = std::make_shared<Executable>();
     executable->context = context;
     executable->nodes = graph.nodes;
+    executable->objects = graph.objects;
     return executable;
 }
 
@@ -161,6 +170,7 @@ int update(Executable &executable, const Graph &graph) {
         }
     }
     executable.nodes = graph.nodes;
+    executable.objects = graph.objects;
     return SUCCESS;
 }
 

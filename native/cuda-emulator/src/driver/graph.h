@@ -19,13 +19,22 @@ struct Node {
     std::vector<size_t> after;             // indices of nodes
 };
 
+/** What graphs keep alive, a CUuserObject: its function is called, on some thread, when the last of them is gone. */
+struct UserObject {
+    void (*destroy)(void *);
+    void *pointer;
+    ~UserObject();
+};
+
 struct Graph {
     std::vector<Node> nodes;
+    std::vector<std::shared_ptr<UserObject>> objects;
 };
 
 struct Executable {
     std::shared_ptr<Context> context;
     std::vector<Node> nodes;
+    std::vector<std::shared_ptr<UserObject>> objects;
 };
 
 enum class CaptureMode : int { GLOBAL = 0, THREAD_LOCAL = 1, RELAXED = 2 };
@@ -36,11 +45,13 @@ struct Capture {
     Stream *origin;
     bool valid = true;
     std::shared_ptr<Graph> graph = std::make_shared<Graph>();
+    void *handle = nullptr;                // of the graph, once somebody has asked for it
     std::vector<std::shared_ptr<Stream>> streams;
 };
 
 int begin_capture(const std::shared_ptr<Stream> &stream, CaptureMode mode);
-int end_capture(const std::shared_ptr<Stream> &stream, std::shared_ptr<Graph> &graph);
+/** graph: a handle, null if the capture failed. */
+int end_capture(const std::shared_ptr<Stream> &stream, void *&graph);
 /** Adds a node for work given to a capturing stream. */
 int capture(Stream &stream, Node node);
 void record_captured(Stream &stream, Event &event);

@@ -222,6 +222,13 @@ WEFT_DRIVER cuCtxGetCurrent(void **context) {
     });
 }
 
+WEFT_DRIVER cuCtxGetDevice(int *device) {
+    return call("cuCtxGetDevice", CONTEXT, [&](Entered &e) -> int {
+        *device = e.context->device;
+        return SUCCESS;
+    });
+}
+
 WEFT_DRIVER cuCtxPushCurrent_v2(void *context) {
     return call("cuCtxPushCurrent_v2", INITIALISED, [&](Entered &e) -> int {
         if (context == nullptr || !is_context(context, e.function)) {

@@ -1,4 +1,6 @@
 // Graphs.
+#include <map>
+
 #include "driver/graph.h"
 
 #include "entry.h"
@@ -32,9 +34,9 @@ WEFT_DRIVER cuGraphLaunch(void *handle, void *stream_handle) {
             return STREAM_CAPTURE_UNSUPPORTED;  // the emulator plays no graphs inside graphs
         }
         // a copy: changing the executable graph later does not change this launch
-        auto nodes = std::make_shared<std::vector<Node>>(executable->nodes);
-        stream->submit({[nodes] {
-                            for (const Node &node : *nodes) {
+        auto running = std::make_shared<Executable>(*executable);
+        stream->submit({[running] {
+                            for (const Node &node : running->nodes) {
                                 if (int code = node.work ? node.work() : 0) {
                                     return code;
                                 }
@@ -73,5 +75,45 @@ WEFT_DRIVER cuGraphExecDestroy(void *handle) {
 WEFT_DRIVER cuGraphDestroy(void *handle) {
     return call("cuGraphDestroy", CONTEXT, [&](Entered &e) -> int {
         return world().graphs.take(handle, e.function) ? SUCCESS : INVALID_VALUE;
+    });
+}
+
+// ---- what graphs keep alive
+
+namespace {
+
+/** Objects that their maker still holds. */
+std::map<void *, std::shared_ptr<UserObject>> &held() {
+    static auto &all = *new std::map<void *, std::shared_ptr<UserObject>>;
+    return all;
+}
+
+}  // namespace
+
+WEFT_DRIVER cuUserObjectCreate(void **out, void *pointer, void (*destroy)(void *), unsigned references, unsigned flags) {
+    return call("cuUserObjectCreate", INITIALISED, [&](Entered &) -> int {
+        constexpr unsigned no_destructor_sync = 1;  // the only flag there is, and required
+        if (destroy == nullptr || references != 1 || flags != no_destructor_sync) {
+            return INVALID_VALUE;
+        }
+        auto object = std::make_shared<UserObject>();
+        object->destroy = destroy;
+        object->pointer = pointer;
+        held().emplace(*out = fresh_handle(), std::move(object));
+        return SUCCESS;
+    });
+}
+
+WEFT_DRIVER cuGraphRetainUserObject(void *graph_handle, void *object, unsigned count, unsigned flags) {
+    return call("cuGraphRetainUserObject", INITIALISED, [&](Entered &e) -> int {
+        constexpr unsigned move = 1;  // the graph takes the maker's reference; the emulator plays nothing else
+        auto graph = world().graphs.find(graph_handle, e.function);
+        auto found = held().find(object);
+        if (!graph || found == held().end() || count != 1 || flags != move) {
+            return INVALID_VALUE;
+        }
+        graph->objects.push_back(std::move(found->second));
+        held().erase(found);
+        return SUCCESS;
     });
 }

@@ -244,10 +244,23 @@ WEFT_DRIVER cuStreamEndCapture(void *handle, void **out) {
         if (!stream) {
             return INVALID_HANDLE;
         }
-        std::shared_ptr<Graph> graph;
-        int code = end_capture(stream, graph);
-        *out = graph ? world().graphs.add(graph) : nullptr;
-        return code;
+        return end_capture(stream, *out);
+    });
+}
+
+WEFT_DRIVER cuStreamGetCaptureInfo_v2(void *handle, int *status, unsigned long long *, void **graph, const void **, size_t *) {
+    return call("cuStreamGetCaptureInfo_v2", CONTEXT, [&](Entered &e) -> int {
+        auto stream = find_stream(handle, e);
+        if (!stream) {
+            return INVALID_HANDLE;
+        }
+        *status = !stream->capture ? 0 : stream->capture->valid ? 1 : 2;
+        if (*status == 1 && graph != nullptr) {
+            Capture &capture = *stream->capture;
+            capture.handle = capture.handle != nullptr ? capture.handle : world().graphs.add(capture.graph);
+            *graph = capture.handle;
+        }
+        return SUCCESS;
     });
 }
 

@@ -102,7 +102,7 @@ struct Call {
 
 // What a kernel is given that computes several calls side by side or one after another, each in the part of the grid that its
 // last attribute words name. A part of no kind is the end of the list, unless the list is full.
-constexpr int MOST_CALLS = 8;
+constexpr int MOST_CALLS = 12;
 
 enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART_END, PART_KIND };
 

@@ -61,6 +61,14 @@ __device__ __forceinline__ void map_row(const TEAM &team, const T *x, T *y, i64 
     }
 }
 
+// What RmsNorm multiplies a row by, before its weights.
+template <bool BLOCK, class T>
+__device__ __forceinline__ float norm_factor(const Call &call, i64 row) {
+    const Rows x = rows_of(call.at[0]);
+    const float squares = Team<BLOCK>(row).row_sum(x.row<const T>(row), x.columns, [](float v) { return v * v; });
+    return inverse_root(squares / static_cast<float>(x.columns) + static_cast<float>(real(call.attribute[0])));
+}
+
 template <bool BLOCK, class T, class W>
 __device__ __forceinline__ void rms_norm_row(const Call &call, i64 row) {
     const Team<BLOCK> team(row);
@@ -71,8 +79,7 @@ __device__ __forceinline__ void rms_norm_row(const Call &call, i64 row) {
     }
     const W *w = static_cast<const W *>(call.at[1].data);
     const T *from = x.row<const T>(team.row);
-    const float squares = team.row_sum(from, x.columns, [](float v) { return v * v; });
-    const float factor = inverse_root(squares / static_cast<float>(x.columns) + static_cast<float>(real(call.attribute[0])));
+    const float factor = norm_factor<BLOCK, T>(call, row);
     const bool aligned = is_aligned(w, 16);
     map_row(team, from, y.row<T>(team.row), x.columns, [&](float (&v)[RUN], i64 c) {
         float weights[RUN];

@@ -1,5 +1,5 @@
-// The choice of the first k entries of a row too wide for one block, in two launches: blocks choose the first k of their part of
-// the row, then one block chooses among what they chose. Lists are ascending by index, so the order of ties is that of the row.
+// The choice of the first k entries of a row too wide for one block, in two steps: blocks choose the first k of their part of
+// the row, then one block chooses among what they chose, in a second launch or because it comes last. Lists are ascending by index, so the order of ties is that of the row.
 #ifndef WEFT_CUDA_TOP_K_WIDE_CUH
 #define WEFT_CUDA_TOP_K_WIDE_CUH
 
@@ -29,7 +29,20 @@ struct WideRow {
     }
 };
 
-// Launch 1, a block per part; key(j) is that of entry j of the row.
+// Whether all others of `count` blocks have come here, so that what they wrote is seen; `counter` was zero. For whole blocks.
+__device__ __forceinline__ bool comes_last(u32 *counter, u32 count) {
+    __shared__ u32 before;
+    __threadfence();
+    __syncthreads();
+    if (threadIdx.x == 0) {
+        before = atomicAdd(counter, 1u);
+    }
+    __syncthreads();
+    __threadfence();
+    return before + 1 == count;
+}
+
+// Step 1, a block per part; key(j) is that of entry j of the row.
 template <int digits = DIGITS, class K>
 __device__ __forceinline__ void wide_part(const WideRow &row, int part, const K &key, RadixShared<u32> &shared) {
     const int begin = part * PART;
@@ -45,7 +58,7 @@ __device__ __forceinline__ void wide_part(const WideRow &row, int part, const K 
         [&](u32 place, int j, u32 x) { to[place] = rank_word(x, begin + j); }, shared);
 }
 
-// Launch 2, a block per row: calls emit(place, rank word) for the chosen ones, places ascending by index.
+// Step 2, a block per row: calls emit(place, rank word) for the chosen ones, places ascending by index.
 template <int digits = DIGITS, class E>
 __device__ __forceinline__ void wide_pick(const WideRow &row, const E &emit, RadixShared<u32> &shared) {
     const int last = (row.n - 1) / PART;

@@ -24,6 +24,7 @@ final class BenchCommand extends WeftCommand {
         return new CommandLine(new BenchCommand(terminal))
                 .addSubcommand("gemm", new BenchGemmCommand(terminal))
                 .addSubcommand("op", new BenchOpCommand(terminal))
+                .addSubcommand("piece", new BenchPieceCommand(terminal))
                 .addSubcommand("layer", new BenchLayerCommand(terminal))
                 .addSubcommand("model", new BenchModelCommand(terminal))
                 .addSubcommand("exchange", new BenchExchangeCommand(terminal))

@@ -5,7 +5,9 @@ import dev.weft.bench.GemmBench.Format;
 import dev.weft.bench.Rounds;
 import dev.weft.runtime.Device;
 import java.io.IOException;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
 import java.util.stream.Collectors;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
@@ -26,10 +28,11 @@ final class BenchGemmCommand extends WeftCommand {
 
     @Option(
             names = "--weights",
-            paramLabel = "FORMAT",
+            paramLabel = "FORMAT,..",
+            split = ",",
             defaultValue = "mxfp4",
             description = "mxfp4, fp8, bf16 or f32. Default: ${DEFAULT-VALUE}.")
-    private String weights = "";
+    private List<String> weights = List.of();
 
     @Option(
             names = "--activations",
@@ -38,8 +41,13 @@ final class BenchGemmCommand extends WeftCommand {
                     + " weights.")
     private @Nullable String activations;
 
-    @Option(names = "--m", paramLabel = "M", defaultValue = "1", description = "Rows. Default: ${DEFAULT-VALUE}.")
-    private int m;
+    @Option(
+            names = "--m",
+            paramLabel = "M,..",
+            split = ",",
+            defaultValue = "1",
+            description = "Rows. Default: ${DEFAULT-VALUE}.")
+    private List<Integer> rows = List.of();
 
     @Option(names = "--k", paramLabel = "K", defaultValue = "4096", description = "Inputs. Default: ${DEFAULT-VALUE}.")
     private int k;
@@ -59,10 +67,15 @@ final class BenchGemmCommand extends WeftCommand {
 
     @Override
     public Integer call() throws IOException {
-        GemmBench bench = bench();
+        List<GemmBench> benches = new ArrayList<>();
+        for (String format : weights) {
+            for (int m : rows) {
+                benches.add(bench(format, m));
+            }
+        }
         Rounds rounds = options.rounds();
         BenchReport report = new BenchReport("gemm", options, Json.object());
-        options.eachDevice(device -> measure(bench, device, rounds, report));
+        options.eachDevice(device -> benches.forEach(bench -> measure(bench, device, rounds, report)));
         report.write(terminal);
         return ExitCode.OK;
     }
@@ -75,13 +88,13 @@ final class BenchGemmCommand extends WeftCommand {
         ObjectNode details = Json.object();
         details.put("weights", bench.weights().key())
                 .put("activations", bench.activations().key());
-        details.put("m", m).put("k", k).put("n", n);
+        details.put("m", bench.m()).put("k", k).put("n", n);
         details.put("copies", outcome.copies()).put("kernel", outcome.kernel());
         report.add(device, outcome.result(), details);
     }
 
-    private GemmBench bench() {
-        Format w = format("--weights", weights, Format.values());
+    private GemmBench bench(String format, int m) {
+        Format w = format("--weights", format, Format.values());
         Format a = activations == null
                 ? w.usualActivations()
                 : format("--activations", activations, Format.FP8, Format.BF16, Format.F32);

@@ -4,22 +4,26 @@ import dev.weft.bench.LayerBench;
 import dev.weft.bench.LayerBench.Part;
 import dev.weft.bench.LayerBench.Share;
 import dev.weft.bench.Rounds;
+import dev.weft.model.LayerStack;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.Device;
 import dev.weft.spi.Communicator;
 import java.io.IOException;
+import java.util.ArrayList;
+import java.util.List;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Command;
 import picocli.CommandLine.Mixin;
 import picocli.CommandLine.Option;
 import tools.jackson.databind.node.ObjectNode;
 
-/** {@code weft bench layer}: one layer of true size. */
+/** {@code weft bench layer}: layers of true size. */
 @Command(
         name = "layer",
-        description = "Measure one layer of true size on random weights: decode with one token, prefill with more.")
+        description = "Measure layers of true size on random weights: decode with one token of each sequence, prefill with"
+                + " more.")
 final class BenchLayerCommand extends WeftCommand {
     @Mixin
     private final BenchOptions options = new BenchOptions();
@@ -30,18 +34,29 @@ final class BenchLayerCommand extends WeftCommand {
     @Option(
             names = "--kind",
             paramLabel = "KIND",
+            split = ",",
             defaultValue = "csa",
-            description = "window, csa (compressed, sparse) or hca (heavily compressed). Default: ${DEFAULT-VALUE}.")
-    private String kind = "";
+            description = "window, csa (compressed, sparse) or hca (heavily compressed). Several are layers one after"
+                    + " another, as in window,window,csa,hca. Default: ${DEFAULT-VALUE}.")
+    private List<String> kinds = List.of();
 
     @Option(
             names = "--tokens",
             paramLabel = "N",
+            split = ",",
             defaultValue = "1",
-            description = "Tokens of a step: 1 is decode. Default: ${DEFAULT-VALUE}.")
-    private int tokens;
+            description = "Tokens of every sequence in a step: 1 is decode. Default: ${DEFAULT-VALUE}.")
+    private List<Integer> tokens = List.of();
 
-    @Option(names = "--ops", description = "Also measure every operator of the layer by itself.")
+    @Option(
+            names = {"-b", "--batch"},
+            paramLabel = "N",
+            split = ",",
+            defaultValue = "1",
+            description = "Sequences in a step. Default: ${DEFAULT-VALUE}.")
+    private List<Integer> batches = List.of();
+
+    @Option(names = "--ops", description = "Also measure every operator of the layers by itself.")
     private boolean ops;
 
     @Option(
@@ -58,19 +73,29 @@ final class BenchLayerCommand extends WeftCommand {
 
     @Override
     public Integer call() throws IOException {
-        BenchOptions.positive("--tokens", tokens);
-        LayerKind wanted = BenchLayerOptions.kind(kind);
+        tokens.forEach(n -> BenchOptions.positive("--tokens", n));
+        batches.forEach(n -> BenchOptions.positive("--batch", n));
         Rounds rounds = options.rounds();
+        List<LayerKind> wanted = kinds.stream().map(BenchLayerOptions::kind).toList();
         ModelConfig config = layerOptions.config();
-        int context = layerOptions.context(config, tokens);
-        return ranks.run(terminal, world -> run(config, wanted, context, rounds, world));
+        List<LayerStack> stacks = new ArrayList<>();
+        for (int batch : batches) {
+            for (int n : tokens) {
+                stacks.add(new LayerStack(wanted, batch, n, layerOptions.context(config, n) + n));
+            }
+        }
+        return ranks.run(terminal, world -> run(config, stacks, rounds, world));
     }
 
-    private int run(ModelConfig config, LayerKind wanted, int context, Rounds rounds, @Nullable Communicator world)
+    private int run(ModelConfig config, List<LayerStack> stacks, Rounds rounds, @Nullable Communicator world)
             throws IOException {
         ObjectNode settings = Json.object();
-        settings.put("model", layerOptions.model()).put("kind", kind);
-        settings.put("tokens", tokens).put("context", context);
+        settings.put("model", layerOptions.model()).put("kind", String.join(",", kinds));
+        LayerStack first = stacks.getFirst();
+        if (stacks.size() == 1) {
+            settings.setAll(rows(first));
+        }
+        settings.put("context", first.context() - first.tokens());
         ParallelPlan plan = ParallelPlan.ALONE;
         if (world != null) {
             plan = ranks.plan(world.size(), config);
@@ -83,17 +108,23 @@ final class BenchLayerCommand extends WeftCommand {
             if (group != null) {
                 settings.put("transport", group.transport());
             }
-            try (LayerBench layer = BenchLayerOptions.load(
-                    terminal, device, config, wanted, context, tokens, options.seed(), spread, group)) {
-                settings.put("weightBytes", layer.weightBytes());
-                settings.set("memory", memory(layer.memory()));
-                measure(layer, device, rounds, report, world);
+            for (LayerStack stack : stacks) {
+                try (LayerBench layer = BenchLayerOptions.load(
+                        terminal, device, config, stack, options.seed(), spread, group)) {
+                    settings.put("weightBytes", layer.weightBytes());
+                    settings.set("memory", memory(layer.memory()));
+                    measure(layer, device, rounds, report, stacks.size() == 1 ? Json.object() : rows(stack), world);
+                }
             }
         });
         if (world == null || world.rank() == 0) {
             report.write(terminal);
         }
         return ExitCode.OK;
+    }
+
+    private static ObjectNode rows(LayerStack stack) {
+        return Json.object().put("tokens", stack.tokens()).put("batch", stack.sequences());
     }
 
     private static ObjectNode memory(LayerBench.Memory m) {
@@ -104,27 +135,43 @@ final class BenchLayerCommand extends WeftCommand {
                 .put("othersAlone", m.othersAlone());
     }
 
+    /** @param rows fields that say which rows were measured, in each result */
     private void measure(
-            LayerBench layer, Device device, Rounds rounds, BenchReport report, @Nullable Communicator world) {
+            LayerBench layer,
+            Device device,
+            Rounds rounds,
+            BenchReport report,
+            ObjectNode rows,
+            @Nullable Communicator world) {
         boolean shares = parts || world != null;
         int total = rounds.total() * (1 + (shares ? 1 : 0) + (ops ? 1 : 0));
         try (Progress progress = Progress.of(world, terminal, "rounds", Progress.Unit.CASES, total)) {
-            report.add(device, layer.whole(rounds, progress::accept), Json.object());
+            LayerBench.Whole whole = layer.whole(rounds, progress::accept);
+            report.add(device, whole.result(), details(whole).setAll(rows));
             int done = rounds.total();
             if (shares) {
                 for (Share s : layer.parts(rounds, n -> progress.accept(rounds.total() + n))) {
-                    report.add(device, s.result(), details(s));
+                    report.add(device, s.result(), details(s).setAll(rows));
                 }
                 done += rounds.total();
             }
             int before = done;
             if (ops) {
                 for (Part p : layer.nodes(rounds, node -> true, n -> progress.accept(before + n))) {
-                    report.add(
-                            device, p.result(), Json.object().put("op", p.op()).put("kernel", p.kernel()));
+                    ObjectNode details = Json.object().put("op", p.op()).put("kernel", p.kernel());
+                    report.add(device, p.result(), details.setAll(rows));
                 }
             }
         }
+    }
+
+    private static ObjectNode details(LayerBench.Whole whole) {
+        ObjectNode details = Json.object();
+        whole.floors().ifPresent(floors -> details.put("floorSeconds", floors)
+                .put("timesFloor", whole.result().secondsMedian() / floors));
+        whole.host().ifPresent(seconds -> details.put("hostSeconds", seconds));
+        whole.launches().ifPresent(n -> details.put("launches", n));
+        return details;
     }
 
     private static ObjectNode details(Share s) {

@@ -1,6 +1,7 @@
 package dev.weft.cli;
 
 import dev.weft.bench.LayerBench;
+import dev.weft.model.LayerStack;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
@@ -12,7 +13,7 @@ import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 import picocli.CommandLine.Option;
 
-/** Options that say which layer is measured, and its loading. */
+/** Options that say which layers are measured, and their loading. */
 final class BenchLayerOptions {
     @Option(
             names = "--model",
@@ -47,25 +48,22 @@ final class BenchLayerOptions {
         return context;
     }
 
-    /** Loads a layer with progress shown. */
-    static LayerBench load(
-            Terminal terminal, Device device, ModelConfig config, LayerKind kind, int context, int tokens, long seed) {
-        return load(terminal, device, config, kind, context, tokens, seed, ParallelPlan.ALONE, null);
+    /** Loads layers with progress shown. */
+    static LayerBench load(Terminal terminal, Device device, ModelConfig config, LayerStack stack, long seed) {
+        return load(terminal, device, config, stack, seed, ParallelPlan.ALONE, null);
     }
 
-    /** Loads a rank's share of a layer with progress shown, on rank 0 alone. @param world null for a process alone */
+    /** Loads a rank's share of layers with progress shown, on rank 0 alone. @param world null for a process alone */
     static LayerBench load(
             Terminal terminal,
             Device device,
             ModelConfig config,
-            LayerKind kind,
-            int context,
-            int tokens,
+            LayerStack stack,
             long seed,
             ParallelPlan plan,
             @Nullable Communicator world) {
         try (Progress progress = Progress.of(world, terminal, "filling weights", Progress.Unit.BYTES, 0)) {
-            return LayerBench.load(device, config, kind, context, tokens, seed, plan, world, progress);
+            return LayerBench.load(device, config, stack, seed, plan, world, progress);
         }
     }
 

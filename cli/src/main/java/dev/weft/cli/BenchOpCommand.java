@@ -4,6 +4,7 @@ import dev.weft.bench.LayerBench;
 import dev.weft.bench.LayerBench.Part;
 import dev.weft.bench.Rounds;
 import dev.weft.graph.Node;
+import dev.weft.model.LayerStack;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.op.ExpertGemm;
@@ -99,7 +100,7 @@ final class BenchOpCommand extends WeftCommand {
         Set<OpInstance> seen = new HashSet<>();
         Set<String> names = new TreeSet<>();
         for (LayerKind kind : List.of(LayerKind.CSA, LayerKind.HCA, LayerKind.WINDOW)) {
-            for (Node node : LayerBench.graph(config, kind, context, m).nodes()) {
+            for (Node node : LayerBench.graph(config, LayerStack.of(kind, m, context + m)).nodes()) {
                 names.add(node.op().name());
                 boolean named = which.name == null
                         || which.name.equalsIgnoreCase(node.op().name());
@@ -122,7 +123,8 @@ final class BenchOpCommand extends WeftCommand {
             Rounds rounds,
             Set<OpInstance> wanted,
             BenchReport report) {
-        try (LayerBench layer = BenchLayerOptions.load(terminal, device, config, kind, context, m, options.seed());
+        try (LayerBench layer = BenchLayerOptions.load(
+                        terminal, device, config, LayerStack.of(kind, m, context + m), options.seed());
                 Progress progress = new Progress(terminal, "rounds", Progress.Unit.CASES, rounds.total())) {
             Set<OpInstance> left = new HashSet<>(wanted); // equal nodes of a layer are reported once
             for (Part p : layer.nodes(rounds, node -> left.remove(node.instance()), progress::accept)) {

@@ -23,7 +23,7 @@ final class BenchReport {
             List.of("device", "hardware", "tier", "level", "threads", "numerics", "clock");
 
     /** Benchmarks of what a device computes; others are about more than the device. */
-    private static final Set<String> OF_KERNELS = Set.of("gemm", "op", "layer");
+    private static final Set<String> OF_KERNELS = Set.of("gemm", "piece", "op", "layer");
 
     private final String benchmark;
     private final BenchOptions options;
@@ -100,5 +100,7 @@ final class BenchReport {
                 .put("measuredBy", limit.measuredBy());
         to.put("ofLimit", limit.share());
         to.put("ofLimitP10", limit.shareP10());
+        ObjectNode ceilings = to.putObject("ceilings");
+        limit.roof().perSecond().forEach((kind, rate) -> ceilings.put(kind.key(), rate));
     }
 }

@@ -82,7 +82,15 @@ final class BenchRows {
             Column.text("limit.unit"),
             Column.text("limit.measuredBy"),
             Column.real("ofLimit"),
-            Column.real("ofLimitP10"));
+            Column.real("ofLimitP10"),
+            Column.real("ceilings.read"),
+            Column.real("ceilings.f32Fma"),
+            Column.real("ceilings.bf16Dot"),
+            Column.real("ceilings.fp8Dot"),
+            Column.real("floorSeconds"),
+            Column.real("timesFloor"),
+            Column.real("hostSeconds"),
+            Column.integer("launches"));
 
     private BenchRows() {}
 

@@ -21,6 +21,8 @@ final class BenchText {
             Shown.text("threads"),
             Shown.text("numerics"),
             Shown.text("batch"),
+            Shown.text("tokens"),
+            Shown.text("m"),
             new Shown("t/s", r -> plusMinus(r, "rate.mean", "rate.deviation")),
             Shown.number("median t/s", "tokensPerSecond", 1, "%.2f"),
             Shown.number("least t/s", "rate.least", 1, "%.2f"),
@@ -39,7 +41,10 @@ final class BenchText {
             Shown.some("GF/s", "gflops", 1, "%.1f"),
             new Shown("limit", r -> r.get("peer.name") == null ? limit(r) : ""),
             Shown.number("ofLimit", "ofLimit", 1, "%.3f"),
-            Shown.number("p10", "ofLimitP10", 1, "%.3f"));
+            Shown.number("p10", "ofLimitP10", 1, "%.3f"),
+            Shown.number("of floors", "timesFloor", 1, "%.2f"),
+            Shown.number("host us", "hostSeconds", 1e6, "%.1f"),
+            Shown.text("launches"));
 
     private final JsonNode document;
     private final List<Map<String, @Nullable Object>> rows;
@@ -82,7 +87,7 @@ final class BenchText {
         Terminal terminal = new Terminal(out, out, false);
         head().forEach(line -> terminal.printf("%s%n", line));
         terminal.printf("%n");
-        TextTable table = new TextTable(false, heads()).omitIfConstant("device", "threads", "numerics", "batch");
+        TextTable table = new TextTable(false, heads()).omitIfConstant("device", "threads", "numerics", "batch", "tokens", "m");
         rows.forEach(row -> table.add(cells(row)));
         table.print(terminal);
     }

@@ -50,6 +50,16 @@ class BenchTest {
     }
 
     @Test
+    void formatsAndRowsMultiply() {
+        List<String> ran = new ArrayList<>();
+        run(SMALL_GEMM, "--weights", "fp8,bf16", "--m", "1,2", "--json")
+                .json()
+                .path("results")
+                .forEach(r -> ran.add(r.path("weights").asString() + r.path("m").asInt()));
+        assertThat(ran).containsExactly("fp81", "fp82", "bf161", "bf162");
+    }
+
+    @Test
     void peopleGetATable() {
         Run run = run(SMALL_GEMM);
         assertThat(run.code()).isZero();
@@ -88,6 +98,53 @@ class BenchTest {
             nodes += results.path(i).path("flops").asDouble();
         }
         assertThat(results.path(0).path("flops").asDouble()).isCloseTo(nodes, within(results.size() * 1.0));
+    }
+
+    /** The floors of nodes one after another cannot be less than one floor of all of them. */
+    @Test
+    void layersOneAfterAnotherAreHeldAgainstTheSumOfFloors() {
+        Object[] line = "bench layer --model tiny --kind window,csa,hca,csa --batch 1,3 --rounds 2 --json".split(" ");
+        Run run = Run.of(line);
+        assertThat(run.err()).isEmpty();
+        JsonNode results = run.json().path("results");
+        assertThat(results).hasSize(2);
+        for (JsonNode r : results) {
+            requireConsistent(r);
+            assertThat(r.path("work").asString()).isEqualTo("layer window,csa,hca,csa");
+            double floors = positive(r.path("floorSeconds"));
+            double median = r.path("seconds").path("median").asDouble();
+            assertThat(r.path("timesFloor").asDouble()).isCloseTo(median / floors, within(1e-9 * median / floors));
+            double read = positive(r.path("ceilings").path("read"));
+            assertThat(floors * (1 + 1e-9)).isGreaterThanOrEqualTo(r.path("bytes").asDouble() / read);
+            assertThat(r.has("hostSeconds")).isFalse(); // the host's clock takes the times
+        }
+        assertThat(results.path(0).path("batch").asInt()).isOne();
+        assertThat(results.path(1).path("batch").asInt()).isEqualTo(3);
+        assertThat(results.path(1).path("flops").asLong())
+                .isEqualTo(3 * results.path(0).path("flops").asLong());
+    }
+
+    @Test
+    void piecesAreRepeatedWithDataOfTheirOwn() {
+        Object[] line = "bench piece experts,attention,index,topk,hyper --model tiny --m 1,3 --context 255 --rounds 2 --json"
+                .split(" ");
+        Run run = Run.of(line);
+        assertThat(run.err()).isEmpty();
+        JsonNode results = run.json().path("results");
+        assertThat(results).hasSize(10).allSatisfy(BenchTest::requireConsistent);
+        for (int i = 0; i < 10; i += 2) {
+            JsonNode one = results.path(i);
+            JsonNode three = results.path(i + 1);
+            assertThat(one.path("copies").asInt()).isGreaterThan(1).isEqualTo(three.path("copies").asInt());
+            assertThat(three.path("flops").asLong())
+                    .as(one.path("work").asString())
+                    .isEqualTo(3 * one.path("flops").asLong());
+        }
+        assertThat(results.path(4).path("bytes").asLong()) // keys of 64 entries, 128 wide
+                .isEqualTo(results.path(4).path("copies").asLong() * 64 * 128 * 2);
+        Run few = Run.of("bench", "piece", "index", "--model", "tiny", "--context", 66);
+        assertThat(few.code()).isEqualTo(1);
+        assertThat(few.err()).contains("index: found context 66, expected 67 or more");
     }
 
     @Test
@@ -144,7 +201,7 @@ class BenchTest {
             delimiter = '|',
             value = {
                 "bench                             | a form of bench is missing",
-                "bench conv                        | no command 'conv', expected one of gemm, op, layer, model",
+                "bench conv                        | no command 'conv', expected one of gemm, op, piece, layer, model",
                 "bench gemm --weights int2         | --weights: found 'int2', expected one of mxfp4",
                 "bench gemm --activations mxfp4    | --activations: found 'mxfp4', expected one of fp8",
                 "bench gemm --m 0                  | --m: found 0",
@@ -159,7 +216,11 @@ class BenchTest {
                 "bench op conv2d --model tiny      | NAME: found 'conv2d', expected one of ",
                 "bench op gemm --all               | mutually exclusive",
                 "bench op gemm --m 0               | --m: found 0",
-                "bench layer --kind dense          | --kind: found 'dense', expected one of window, csa, hca",
+                "bench layer --kind csa,dense      | --kind: found 'dense', expected one of window, csa, hca",
+                "bench layer --batch 0             | --batch: found 0",
+                "bench piece                       | NAME",
+                "bench piece topk,conv             | NAME: found 'conv', expected one of experts, attention, index",
+                "bench piece topk --m 1,0          | --m: found 0",
                 "bench layer --model huge          | --model: found 'huge'",
                 "bench layer --tokens 0            | --tokens: found 0",
                 "bench layer --context -1          | --context: found -1",

@@ -63,6 +63,15 @@ final class Ceilings implements AutoCloseable {
         return Optional.of(new Ceilings(limits, there, memory));
     }
 
+    /** What multiplies BF16 and narrower values: its unit, and that of FP8 where a device has one. */
+    static Set<HardwareLimit> products(Device device) {
+        Set<HardwareLimit> units = EnumSet.of(HardwareLimit.BF16_DOT);
+        device.limits()
+                .filter(l -> l.kinds().contains(HardwareLimit.FP8_DOT))
+                .ifPresent(l -> units.add(HardwareLimit.FP8_DOT));
+        return units;
+    }
+
     /** What measures. */
     String measuredBy() {
         return limits.measuredBy();

@@ -10,6 +10,7 @@ import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Value;
 import dev.weft.op.Gemm;
 import dev.weft.op.Quantize;
+import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Device;
 import dev.weft.runtime.DeviceWeights;
@@ -82,7 +83,7 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
     /** Runs the rounds on a device. @param progress receives the number of rounds done */
     public Outcome run(Device device, Rounds rounds, long seed, IntConsumer progress) {
         Graph graph = graph();
-        CompiledGraph compiled = device.compile(graph);
+        CompiledGraph compiled = device.compile(graph, CompileOptions.DEFAULT.withoutFusion()); // a launch for each
         try (QuickWeights source = new QuickWeights(seed);
                 DeviceWeights loaded = compiled.loadWeights(source);
                 StateStore states = compiled.newStates();
@@ -90,11 +91,15 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
             TensorType x = graph.values(Value.Kind.INPUT).getFirst().type();
             execution.set("x", source.values(x, x.maxDataBytes()));
             Series series =
-                    rounds.run(device, work().bytes(), Set.of(work().unit()), new Rounds.Run(execution), progress);
+                    rounds.run(device, work().bytes(), units(device), new Rounds.Run(execution), progress);
             Result result = series.result(weights.key() + " gemm", work());
             String kernel = compiled.placement().rows().getLast().kernel();
             return new Outcome(result, kernel, copies());
         }
+    }
+
+    private Set<HardwareLimit> units(Device device) {
+        return work().unit() == HardwareLimit.BF16_DOT ? Ceilings.products(device) : Set.of(work().unit());
     }
 
     /**

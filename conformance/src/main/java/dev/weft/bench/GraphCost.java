@@ -4,6 +4,7 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
 import dev.weft.spi.HardwareLimit;
+import java.util.List;
 import java.util.function.Predicate;
 
 /** What a graph has to do in a step. */
@@ -16,6 +17,11 @@ final class GraphCost {
      */
     static Work of(Graph graph, Span span) {
         return of(graph, span, node -> true);
+    }
+
+    /** {@link #of(Graph, Span)} of every node by itself, each at the rate of its unit. */
+    static List<Work> ofNodes(Graph graph, Span span) {
+        return graph.nodes().stream().map(node -> NodeCost.of(node, span).lasting()).toList();
     }
 
     /** {@link #of(Graph, Span)} of some of the nodes. */

@@ -4,8 +4,8 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
 import dev.weft.graph.Value;
 import dev.weft.model.LayerProbe;
+import dev.weft.model.LayerStack;
 import dev.weft.model.V4Graphs;
-import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.runtime.CompiledGraph;
@@ -20,22 +20,23 @@ import java.util.List;
 import java.util.Locale;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
+import java.util.OptionalInt;
 import java.util.function.IntConsumer;
 import java.util.function.LongConsumer;
 import java.util.function.Predicate;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One layer of true size on random weights, again and again with other rows, which go to other experts. Spread over ranks,
- * each has its share of the weights and a sequence of its own; all ranks call the same methods, and every round begins when
- * all have come to it. Used by one thread.
+ * Layers of true size on random weights, again and again with other rows, which go to other experts. Spread over ranks, each
+ * has its share of the weights and sequences of its own; all ranks call the same methods, and every round begins when all have
+ * come to it. Used by one thread.
  */
 public final class LayerBench implements AutoCloseable {
     private final Device device;
     private final ModelConfig config;
-    private final LayerKind kind;
-    private final int context;
-    private final int tokens;
+    private final LayerStack stack;
     private final QuickWeights random;
     private final LayerProbe layer;
     private final ParallelPlan plan;
@@ -44,27 +45,23 @@ public final class LayerBench implements AutoCloseable {
     private LayerBench(
             Device device,
             ModelConfig config,
-            LayerKind kind,
-            int context,
-            int tokens,
+            LayerStack stack,
             QuickWeights random,
             LayerProbe layer,
             ParallelPlan plan,
             @Nullable Communicator group) {
         this.device = device;
         this.config = config;
-        this.kind = kind;
-        this.context = context;
-        this.tokens = tokens;
+        this.stack = stack;
         this.random = random;
         this.layer = layer;
         this.plan = plan;
         this.group = group;
     }
 
-    /** The graph of a layer that {@link #load} would load. */
-    public static Graph graph(ModelConfig model, LayerKind kind, int context, int tokens) {
-        return LayerProbe.graph(byScore(model), kind, tokens, Math.addExact(context, tokens));
+    /** The graph that {@link #load} would load. */
+    public static Graph graph(ModelConfig model, LayerStack stack) {
+        return LayerProbe.graph(byScore(model), stack);
     }
 
     /** Published models choose experts by token id in their first layers, which would always be the same here. */
@@ -73,32 +70,28 @@ public final class LayerBench implements AutoCloseable {
     }
 
     /**
-     * Loads a layer, or this rank's share of it. All its experts are chosen by score, whichever layer it is.
+     * Loads layers, or this rank's share of them. All their experts are chosen by score, whichever layers they are.
      *
-     * @param context tokens before those that are measured
-     * @param tokens tokens of a step, of every rank
-     * @param plan how the layer is spread over {@code group}
+     * @param stack the layers, and the rows of every rank; the rows measured are the last ones of its context
+     * @param plan how the layers are spread over {@code group}
      * @param group the ranks, null for a device alone
      * @param progress receives the weight bytes loaded so far
      */
     public static LayerBench load(
             Device device,
             ModelConfig model,
-            LayerKind kind,
-            int context,
-            int tokens,
+            LayerStack stack,
             long seed,
             ParallelPlan plan,
             @Nullable Communicator group,
             LongConsumer progress) {
         ModelConfig config = byScore(model);
-        int longest = Math.addExact(context, tokens);
         QuickWeights random = new QuickWeights(seed + 1 + (group == null ? 0 : group.rank()));
         try (QuickWeights weights = new QuickWeights(seed)) {
-            LayerProbe layer = LayerProbe.load(config, kind, tokens, longest, device, weights, plan, group, progress);
+            LayerProbe layer = LayerProbe.load(config, stack, device, weights, plan, group, progress);
             fill(layer, random);
-            layer.rows(context, tokens);
-            return new LayerBench(device, config, kind, context, tokens, random, layer, plan, group);
+            layer.rows(stack.context() - stack.tokens());
+            return new LayerBench(device, config, stack, random, layer, plan, group);
         } catch (RuntimeException | Error e) {
             random.close();
             throw e;
@@ -108,15 +101,11 @@ public final class LayerBench implements AutoCloseable {
     /** States as if there had been a text before. */
     private static void fill(LayerProbe layer, QuickWeights random) {
         for (Value state : layer.graph().values(Value.Kind.STATE)) {
-            long rows = state.type().shape().dim(0).maximum();
-            long bytes = state.type().maxDataBytes() / rows;
-            for (long row = 0; row < rows; row++) {
-                layer.states().write(state.name(), row, random.values(state.type(), bytes));
-            }
+            FilledStates.rows(layer.states(), state.name(), state.type(), random);
         }
     }
 
-    /** Bytes of the layer's weights on the device. */
+    /** Bytes of the layers' weights on the device. */
     public long weightBytes() {
         return layer.weightBytes();
     }
@@ -131,10 +120,10 @@ public final class LayerBench implements AutoCloseable {
      */
     public record Memory(long experts, long others, long expertsAlone, long othersAlone) {}
 
-    /** What the layer takes here, and what it would take without other ranks. */
+    /** What the layers take here, and what they would take without other ranks. */
     public Memory memory() {
         CompiledGraph mine = layer.compiled();
-        CompiledGraph alone = group == null ? mine : device.compile(graph(config, kind, context, tokens));
+        CompiledGraph alone = group == null ? mine : device.compile(graph(config, stack));
         double[] most = group == null
                 ? new double[] {bytes(mine, true), bytes(mine, false)}
                 : RankValues.largest(group, bytes(mine, true), bytes(mine, false));
@@ -145,19 +134,60 @@ public final class LayerBench implements AutoCloseable {
         return graph.weightBytes(name -> name.contains(".experts.") == experts);
     }
 
-    /** The whole layer; of ranks the time of the slowest one. @param progress receives the number of rounds done */
-    public Result whole(Rounds rounds, IntConsumer progress) {
+    /**
+     * A step of all layers.
+     *
+     * @param result its time, of ranks that of the slowest one
+     * @param floors seconds of the shortest times of all nodes, one after another, for weights and states that must come from
+     *     memory; empty if the device measures no ceiling
+     * @param host seconds that a step takes by the host's clock beyond those of the device's: its inputs are copied, it is
+     *     launched, its end is noticed; empty if the device has no clock
+     * @param launches launches of the step; empty over ranks, and if the device does not count them
+     */
+    public record Whole(Result result, OptionalDouble floors, OptionalDouble host, OptionalInt launches) {}
+
+    /** A whole step. @param progress receives the number of rounds done */
+    public Whole whole(Rounds rounds, IntConsumer progress) {
         Rows rows = new Rows(rounds, layer::run) {
             @Override
             public long time() {
                 return layer.time();
             }
         };
-        Series series =
-                rounds.run(device, work(expected()).bytes(), EnumSet.of(HardwareLimit.BF16_DOT), rows, progress);
-        String name = "layer " + kind.name().toLowerCase(Locale.ROOT);
-        Result mine = series.result(name, work(rows.experts()));
-        return group == null ? mine : series.result(name, mine.work(), RankValues.largest(group, mine.seconds()));
+        EnumSet<HardwareLimit> units = EnumSet.of(HardwareLimit.BF16_DOT, HardwareLimit.F32_FMA);
+        Series series = rounds.run(device, work(expected()).bytes(), units, rows, progress);
+        String name = "layer "
+                + stack.kinds().stream()
+                        .map(kind -> kind.name().toLowerCase(Locale.ROOT))
+                        .collect(Collectors.joining(","));
+        Span span = span(rows.experts());
+        Result mine = series.result(name, GraphCost.of(layer.graph(), span));
+        Result slowest =
+                group == null ? mine : series.result(name, mine.work(), RankValues.largest(group, mine.seconds()));
+        return new Whole(slowest, series.floors(GraphCost.ofNodes(layer.graph(), span)), host(rounds, mine), launches(span));
+    }
+
+    private OptionalDouble host(Rounds rounds, Result byDevice) {
+        if (group != null || !device.hasClock()) {
+            return OptionalDouble.empty();
+        }
+        double[] seconds = new double[rounds.count()];
+        for (int i = 0; i < seconds.length; i++) {
+            long start = System.nanoTime();
+            layer.run();
+            seconds[i] = (System.nanoTime() - start) / 1e9;
+        }
+        return OptionalDouble.of(Math.max(0, Quantile.median(seconds) - byDevice.secondsMedian()));
+    }
+
+    private OptionalInt launches(Span span) {
+        if (group != null) {
+            return OptionalInt.empty(); // rows that come from other ranks are known in the middle of a step
+        }
+        List<OptionalInt> ofNodes = layer.compiled().launches(span.extents());
+        return ofNodes.stream().allMatch(OptionalInt::isPresent)
+                ? OptionalInt.of(ofNodes.stream().mapToInt(OptionalInt::getAsInt).sum())
+                : OptionalInt.empty();
     }
 
     /**
@@ -267,7 +297,7 @@ public final class LayerBench implements AutoCloseable {
 
     /** Experts of this rank that the rows of a step hit on average if they choose by chance. */
     private double expected() {
-        int rows = ranks() * tokens;
+        int rows = ranks() * stack.rows();
         return Span.expectedExperts(config.nRoutedExperts(), config.numExpertsPerTok(), rows) / ranks();
     }
 
@@ -276,13 +306,20 @@ public final class LayerBench implements AutoCloseable {
     }
 
     private Span span(double experts) {
-        Map<String, Long> extents = Span.ofRanks(layer.graph(), V4Graphs.extents(tokens, 1, 0), ranks());
-        return new Span(1, context, tokens, experts, extents);
+        Map<String, Long> extents =
+                Span.ofRanks(layer.graph(), V4Graphs.extents(stack.rows(), stack.sequences(), 0), ranks());
+        return new Span(stack.sequences(), stack.context() - stack.tokens(), stack.tokens(), experts, extents);
     }
 
-    /** Different experts that the last rows of all ranks were sent to, and that this rank holds. */
-    private long expertsHit() {
-        int[] chosen = layer.experts();
+    /** Different experts that the last rows of all ranks were sent to, and that this rank holds; mean of the layers. */
+    private double expertsHit() {
+        return layer.experts().stream()
+                .mapToLong(this::expertsHit)
+                .average()
+                .orElseThrow();
+    }
+
+    private long expertsHit(int[] chosen) {
         if (group == null) {
             return Arrays.stream(chosen).distinct().count();
         }
@@ -317,7 +354,7 @@ public final class LayerBench implements AutoCloseable {
         @Override
         public void prepare(int round) {
             Value streams = layer.graph().values(Value.Kind.INPUT).getLast();
-            layer.streams(random.values(streams.type(), tokens * layer.streamBytes()));
+            layer.streams(random.values(streams.type(), stack.rows() * layer.streamBytes()));
             if (group != null) {
                 group.barrier("round " + round);
             }

@@ -47,6 +47,11 @@ record NodeCost(double flops, double weightBytes, double stateBytes, double othe
         return weightBytes + stateBytes + otherBytes;
     }
 
+    /** Without values between nodes, which may stay in a cache. */
+    Work lasting() {
+        return new Work(weightBytes + stateBytes, flops, unit);
+    }
+
     Work work() {
         return new Work(bytes(), flops, unit);
     }

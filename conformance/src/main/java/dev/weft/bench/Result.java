@@ -18,10 +18,15 @@ public record Result(String name, Work work, double[] seconds, Optional<Limit> l
      *
      * @param kind memory or computing unit
      * @param value its rate, median of the rounds
-     * @param measuredBy what measured it
+     * @param roof all ceilings that were measured between the rounds
      * @param shares the shortest possible time over the time taken, one entry per round
      */
-    public record Limit(HardwareLimit kind, double value, String measuredBy, double[] shares) {
+    public record Limit(HardwareLimit kind, double value, Roof roof, double[] shares) {
+        /** What measured it. */
+        public String measuredBy() {
+            return roof.measuredBy();
+        }
+
         /** Share of the limit, median of the rounds; above 1 if operands came from a cache. */
         public double share() {
             return Quantile.median(shares);

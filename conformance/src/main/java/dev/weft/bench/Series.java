@@ -6,6 +6,7 @@ import java.util.EnumMap;
 import java.util.List;
 import java.util.Map;
 import java.util.Optional;
+import java.util.OptionalDouble;
 
 /** Times of rounds, with the ceilings measured in the same rounds. */
 public final class Series {
@@ -55,6 +56,13 @@ public final class Series {
                 Quantile.median(rates.stream().mapToDouble(r -> r.compute(work)).toArray());
         boolean reads = work.bytes() / read >= work.flops() / compute;
         HardwareLimit kind = reads ? HardwareLimit.READ : rates.getFirst().unit(work);
-        return new Result.Limit(kind, reads ? read : compute, measuredBy, shares);
+        return new Result.Limit(kind, reads ? read : compute, roof().orElseThrow(), shares);
+    }
+
+    /** The sum of the shortest times of all of {@code works}, one after another; empty if the device measures no ceiling. */
+    public OptionalDouble floors(List<Work> works) {
+        return roof().map(r -> new Rates(r.perSecond()))
+                .map(r -> OptionalDouble.of(works.stream().mapToDouble(r::seconds).sum()))
+                .orElseGet(OptionalDouble::empty);
     }
 }

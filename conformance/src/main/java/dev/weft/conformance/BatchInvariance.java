@@ -2,6 +2,7 @@ package dev.weft.conformance;
 
 import dev.weft.DType;
 import dev.weft.TensorType;
+import dev.weft.op.ExpertGemm;
 import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.MoeGate;
@@ -14,6 +15,7 @@ import dev.weft.spi.Support;
 import java.lang.foreign.Arena;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.Set;
 
 /**
@@ -32,8 +34,13 @@ public final class BatchInvariance {
      * @param many the call
      * @param perRow operands whose first axis are the rows; every result's first axis must be
      * @param starts operands with the first rows of sequences, each of one row
+     * @param offsets operands with the first rows of experts, which keep those of their rows that are there
      */
-    public record Case(OpCase many, Set<Integer> perRow, Set<Integer> starts) {
+    public record Case(OpCase many, Set<Integer> perRow, Set<Integer> starts, Set<Integer> offsets) {
+        Case(OpCase many, Set<Integer> perRow, Set<Integer> starts) {
+            this(many, perRow, starts, Set.of());
+        }
+
         Case(OpCase many, Set<Integer> perRow) {
             this(many, perRow, Set.of());
         }
@@ -55,6 +62,9 @@ public final class BatchInvariance {
                 Operand w = Operand.of(f.w(2, 17, 160), Data.random());
                 cases.add(new Case(OpCase.of(new GroupedGemm(f.out()), grouped, w), Set.of(0)));
             }
+            Operand w = Operand.of(f.w(4, 33, 256), Data.random());
+            Operand offsets = Operand.ints(new int[] {0, 9, 9, 40, ROWS}, 5);
+            cases.add(new Case(OpCase.of(new ExpertGemm(f.out()), x, w, offsets), Set.of(0), Set.of(), Set.of(2)));
         }
         for (DType d : PlainCases.FLOWS) {
             Operand x = Operand.random(d, ROWS, 130);
@@ -79,12 +89,16 @@ public final class BatchInvariance {
                 c.note());
     }
 
-    /** Runs the call, then its first, middle and last row alone and the first three together. */
+    /** Runs the call, unless the device says that it promises nothing here, then its first, middle and last row alone and the first three together. */
     public static Outcome run(BackendDevice device, Case c) {
         try (Arena arena = Arena.ofConfined()) {
             OpInstance op = c.many().instance();
             if (device.supports(op) instanceof Support.Unsupported u) {
                 return new Outcome.Unsupported(u.reason());
+            }
+            Optional<String> dependence = device.rowsDependOnOthers(op);
+            if (dependence.isPresent()) {
+                return new Outcome.Unsupported("not promised: " + dependence.get());
             }
             List<HostTensor> inputs = c.many().materialise(arena, OpRunner.SUITE);
             List<HostTensor> together = call(device, op, inputs, arena);
@@ -96,6 +110,9 @@ public final class BatchInvariance {
                 }
                 for (int i : c.starts()) {
                     some.set(i, inputs.get(i).rows(0, part[1] - part[0] + 1, arena));
+                }
+                for (int i : c.offsets()) {
+                    some.set(i, within(inputs.get(i), part[0], part[1], arena));
                 }
                 OpInstance small = OpInstance.of(
                         op.op(), some.stream().map(HostTensor::type).toList());
@@ -113,6 +130,15 @@ public final class BatchInvariance {
         } catch (RuntimeException e) {
             return OpRunner.failed(c.toString(), e);
         }
+    }
+
+    /** First rows counted from {@code from} on, for a call that has no others than those before {@code to}. */
+    private static HostTensor within(HostTensor offsets, int from, int to, Arena arena) {
+        HostTensor part = offsets.copy(arena);
+        for (long e = 0; e < part.size(); e++) {
+            part.set(e, Math.clamp(offsets.value(e), from, to) - from);
+        }
+        return part;
     }
 
     private static List<HostTensor> call(BackendDevice device, OpInstance op, List<HostTensor> inputs, Arena arena) {

@@ -4,6 +4,7 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
+import dev.weft.model.LayerStack;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
@@ -18,7 +19,7 @@ class LayerPartTest {
     @Test
     void nodesBelongToTheirParts() {
         ModelConfig config = ModelConfig.flash();
-        Graph alone = LayerBench.graph(config, LayerKind.CSA, 0, 1);
+        Graph alone = LayerBench.graph(config, LayerStack.of(LayerKind.CSA, 1, 1));
         Graph graph = ParallelPlan.experts(2).share(alone, config, 1).graph();
         List<LayerPart> parts = LayerPart.of(graph);
         Map<LayerPart, List<String>> ops = new EnumMap<>(LayerPart.class);

@@ -5,6 +5,7 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.weft.graph.Graph;
 import dev.weft.graph.Node;
+import dev.weft.model.LayerStack;
 import dev.weft.model.V4Graphs;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
@@ -54,7 +55,7 @@ class NodeCostTest {
 
     @Test
     void aLayerTouchesItsWeightsOnce() {
-        Graph graph = LayerBench.graph(FLASH, LayerKind.WINDOW, 4096, 1);
+        Graph graph = LayerBench.graph(FLASH, LayerStack.of(LayerKind.WINDOW, 1, 4097));
         Work work = GraphCost.of(graph, span(4096, 1, 6));
         double experts = 6 * 3 * 4096.0 * 2048 * HALF_BYTE;
         double projections = (4096 * 1024 + 1024 * 32768 + 4096 * 512 + 32768 * 1024 + 8192 * 4096 + 3 * 4096 * 2048)
@@ -73,7 +74,7 @@ class NodeCostTest {
     }
 
     private static NodeCost cost(LayerKind kind, int position, int tokens, double experts, Class<? extends Op> op) {
-        Node node = LayerBench.graph(FLASH, kind, position, tokens).nodes().stream()
+        Node node = LayerBench.graph(FLASH, LayerStack.of(kind, tokens, position + tokens)).nodes().stream()
                 .filter(n -> op.isInstance(n.op()))
                 .findFirst()
                 .orElseThrow();

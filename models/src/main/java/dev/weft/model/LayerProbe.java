@@ -3,7 +3,6 @@ package dev.weft.model;
 import dev.weft.DType;
 import dev.weft.RequestException;
 import dev.weft.graph.Graph;
-import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
 import dev.weft.parallel.ShardedGraph;
@@ -21,16 +20,15 @@ import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.function.LongConsumer;
-import java.util.stream.IntStream;
 import org.jspecify.annotations.Nullable;
 
 /**
- * One layer of a model by itself, on weights from anywhere: residual streams of one sequence in, residual streams out. A
- * layer of a model that no machine here could hold is measured this way. Used by one thread.
+ * Layers of a model by themselves, on weights from anywhere: residual streams in, residual streams out. Layers of a model that
+ * no machine here could hold are measured this way. Used by one thread.
  */
 public final class LayerProbe implements AutoCloseable {
     private final ModelConfig config;
-    private final LoadOptions options;
+    private final LayerStack stack;
     private final CompiledGraph compiled;
     private final DeviceWeights weights;
     private final StateStore states;
@@ -39,14 +37,14 @@ public final class LayerProbe implements AutoCloseable {
 
     private LayerProbe(
             ModelConfig config,
-            LoadOptions options,
+            LayerStack stack,
             CompiledGraph compiled,
             DeviceWeights weights,
             StateStore states,
             Execution execution,
             List<AutoCloseable> opened) {
         this.config = config;
-        this.options = options;
+        this.stack = stack;
         this.compiled = compiled;
         this.weights = weights;
         this.states = states;
@@ -55,55 +53,35 @@ public final class LayerProbe implements AutoCloseable {
     }
 
     /**
-     * The graph of the first layer of a kind whose experts are chosen by score, in BF16 flow.
+     * The graph of layers whose experts are chosen by score, in BF16 flow.
      *
-     * @param tokens most rows of a run
-     * @param context longest sequence, those rows included
-     * @throws RequestException if the model has no such layer
+     * @throws RequestException if the model has no such layers
      */
-    public static Graph graph(ModelConfig config, LayerKind kind, int tokens, int context) {
-        int layer = IntStream.range(0, config.numHiddenLayers())
-                .filter(i -> config.kind(i) == kind && !config.isHashRouted(i))
-                .findFirst()
-                .orElseThrow(() -> new RequestException(
-                        "layer: the model has no " + kind + " layer whose experts are chosen by score"));
-        return V4Graphs.layer(config, options(tokens, context), layer);
+    public static Graph graph(ModelConfig config, LayerStack stack) {
+        return V4Graphs.layers(config, stack.options(), stack.layers(config));
     }
 
-    private static LoadOptions options(int tokens, int context) {
-        return LoadOptions.defaults().maxContext(context).maxTokens(tokens);
-    }
-
-    /** Loads the layer of {@link #graph}. @param progress receives the weight bytes loaded so far */
+    /** Loads the layers of {@link #graph}. @param progress receives the weight bytes loaded so far */
     public static LayerProbe load(
-            ModelConfig config,
-            LayerKind kind,
-            int tokens,
-            int context,
-            Device device,
-            WeightSource source,
-            LongConsumer progress) {
-        return load(config, kind, tokens, context, device, source, ParallelPlan.ALONE, null, progress);
+            ModelConfig config, LayerStack stack, Device device, WeightSource source, LongConsumer progress) {
+        return load(config, stack, device, source, ParallelPlan.ALONE, null, progress);
     }
 
     /**
-     * Loads one rank's share of the layer. Every rank has a sequence of its own and runs as often as the others.
+     * Loads one rank's share of the layers. Every rank has sequences of its own and runs as often as the others.
      *
      * @param source whole weights, the same on all ranks
-     * @param plan how the layer is spread over the ranks of {@code group}
+     * @param plan how the layers are spread over the ranks of {@code group}
      */
     public static LayerProbe load(
             ModelConfig config,
-            LayerKind kind,
-            int tokens,
-            int context,
+            LayerStack stack,
             Device device,
             WeightSource source,
             ParallelPlan plan,
             @Nullable Communicator group,
             LongConsumer progress) {
-        LoadOptions options = options(tokens, context);
-        ShardedGraph share = plan.share(graph(config, kind, tokens, context), config, group == null ? 0 : group.rank());
+        ShardedGraph share = plan.share(graph(config, stack), config, group == null ? 0 : group.rank());
         List<AutoCloseable> opened = new ArrayList<>();
         try {
             CompileOptions compile = CompileOptions.DEFAULT;
@@ -119,7 +97,7 @@ public final class LayerProbe implements AutoCloseable {
             opened.addFirst(states);
             Execution execution = compiled.newExecution(weights, states);
             opened.addFirst(execution);
-            return new LayerProbe(config, options, compiled, weights, states, execution, opened);
+            return new LayerProbe(config, stack, compiled, weights, states, execution, opened);
         } catch (RuntimeException | Error e) {
             Closing.all(opened);
             throw e;
@@ -127,14 +105,14 @@ public final class LayerProbe implements AutoCloseable {
     }
 
     /**
-     * Says which rows the next runs compute.
+     * Says where the rows of the next runs are.
      *
-     * @param position tokens before them; their states are as they are
-     * @param tokens how many
+     * @param position tokens of every sequence before them; their states are as they are
      */
-    public void rows(int position, int tokens) {
-        V4Graphs.extents(tokens, 1, 0).forEach(execution::bind);
-        V4Graphs.inputs(options, position, new int[tokens], 0).forEach(execution::set);
+    public void rows(int position) {
+        V4Graphs.extents(stack.rows(), stack.sequences(), 0).forEach(execution::bind);
+        V4Graphs.inputs(stack.options(), stack.sequences(), position, stack.tokens())
+                .forEach(execution::set);
     }
 
     /** Residual streams of the rows, BF16 {@code [tokens, hcMult, hidden]}. */
@@ -162,29 +140,31 @@ public final class LayerProbe implements AutoCloseable {
         execution.profile(nanos, waits);
     }
 
-    /** Residual streams behind the layer, in BF16 like those before it. */
+    /** Residual streams behind the layers, in BF16 like those before it. */
     public byte[] result() {
         byte[] bytes = new byte[Math.toIntExact(execution.outputBytes(V4Graphs.SUBLAYER_OUT))];
         execution.read(V4Graphs.SUBLAYER_OUT, MemorySegment.ofArray(bytes));
         return bytes;
     }
 
-    /** The experts that the last run's rows were sent to, row by row. */
-    public int[] experts() {
-        return execution.ints(V4Graphs.EXPERTS);
+    /** The experts that the last run's rows were sent to, row by row, in every layer. */
+    public List<int[]> experts() {
+        return stack.layers(config).stream()
+                .map(layer -> execution.ints(V4Graphs.experts(layer)))
+                .toList();
     }
 
-    /** The layer as a graph. */
+    /** The layers as a graph. */
     public Graph graph() {
         return compiled.graph();
     }
 
-    /** The layer on its device. */
+    /** The layers on their device. */
     public CompiledGraph compiled() {
         return compiled;
     }
 
-    /** What the layer remembers. */
+    /** What the layers remember. */
     public StateStore states() {
         return states;
     }

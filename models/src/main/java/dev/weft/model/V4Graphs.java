@@ -14,7 +14,9 @@ import dev.weft.op.Expand;
 import dev.weft.op.Gather;
 import dev.weft.op.HyperHead;
 import dev.weft.spi.WeightSource;
+import java.util.List;
 import java.util.Map;
+import java.util.stream.Collectors;
 import java.util.stream.IntStream;
 
 /**
@@ -90,6 +92,30 @@ public final class V4Graphs {
     }
 
     /**
+     * Inputs of these graphs for a step of sequences that are equally long and have as many rows each: token 0 everywhere, the
+     * first slots and pages, no logits.
+     *
+     * @param position tokens of each before the step
+     * @param tokens rows of each
+     */
+    static Map<String, int[]> inputs(LoadOptions o, int sequences, int position, int tokens) {
+        int rows = sequences * tokens;
+        return Map.of(
+                "ids",
+                new int[rows],
+                "positions",
+                IntStream.range(0, rows).map(i -> position + i % tokens).toArray(),
+                "starts",
+                IntStream.rangeClosed(0, sequences).map(s -> s * tokens).toArray(),
+                "slots",
+                IntStream.range(0, sequences).toArray(),
+                "pages",
+                IntStream.range(0, sequences * o.pagesPerSequence()).toArray(),
+                "logitRows",
+                new int[0]);
+    }
+
+    /**
      * Inputs of these graphs for a step of a sequence that is alone: it has slot 0 and the first pages.
      *
      * @param position tokens before the step
@@ -117,18 +143,24 @@ public final class V4Graphs {
         return new V4Weights(checkpoint);
     }
 
-    /** Output with the experts that each row of a layer graph was sent to. */
-    static final String EXPERTS = "experts";
+    /** Output with the experts that each row was sent to in a layer of a graph of layers. */
+    static String experts(int layer) {
+        return "experts." + layer;
+    }
 
-    /** One whole layer: residual streams in, residual streams out. */
-    static Graph layer(ModelConfig c, LoadOptions o, int layer) {
-        GraphBuilder g = Graph.builder("deepseek-v4-layer-" + layer);
+    /** Whole layers one after another: residual streams in, residual streams out. */
+    static Graph layers(ModelConfig c, LoadOptions o, List<Integer> layers) {
+        GraphBuilder g = Graph.builder(
+                "deepseek-v4-layer-" + layers.stream().map(String::valueOf).collect(Collectors.joining("-")));
         V4Inputs in = V4Inputs.declare(g, o);
         Shape streams = Shape.of(V4Inputs.tokens(o), Dim.fixed(c.hcMult()), Dim.fixed(c.hiddenSize()));
         Value x = g.input(HIDDEN, TensorType.of(o.mode().flow(), streams));
-        V4Layer owner = new V4Layer(g, c, o, in, layer, "layers." + layer);
-        g.output(SUBLAYER_OUT, owner.build(x));
-        return g.output(EXPERTS, owner.experts()).build();
+        for (int layer : layers) {
+            V4Layer owner = new V4Layer(g, c, o, in, layer, "layers." + layer);
+            x = owner.build(x);
+            g.output(experts(layer), owner.experts());
+        }
+        return g.output(SUBLAYER_OUT, x).build();
     }
 
     private static Value embed(GraphBuilder g, ModelConfig c, LoadOptions o, V4Inputs in) {

@@ -114,7 +114,10 @@ final class Fuser {
                 && op.isInstance(u.nodes.getFirst().op());
     }
 
-    /** Makes a unit of the chain that begins with {@code first}, if there is one. */
+    /**
+     * Makes a unit of the chain that begins with {@code first}, if there is one: with all units that the second link reads, and
+     * all that read the last but one, if the device has a kernel for so many.
+     */
     private void chain(Unit first, List<Class<? extends Op>> chain) {
         if (!fits(first, chain.getFirst())) {
             return;
@@ -134,8 +137,16 @@ final class Fuser {
         second.before.stream()
                 .filter(u -> u != first && fits(u, chain.getFirst()) && reads(second, u))
                 .forEach(links::add);
-        if (!isTangled(links)) {
-            merge(links);
+        List<Unit> more = new ArrayList<>(links);
+        Unit last = links.get(chain.size() - 1);
+        Unit ahead = links.get(chain.size() - 2);
+        ahead.after.stream()
+                .filter(u -> u != last && fits(u, chain.getLast()) && reads(u, ahead))
+                .forEach(more::add);
+        if (more.size() == links.size() || isTangled(more) || !merge(more)) {
+            if (!isTangled(links)) {
+                merge(links);
+            }
         }
     }
 

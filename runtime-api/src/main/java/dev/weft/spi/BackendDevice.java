@@ -2,6 +2,7 @@ package dev.weft.spi;
 
 import dev.weft.op.OpInstance;
 import java.lang.foreign.MemorySegment;
+import java.util.Optional;
 import java.util.OptionalLong;
 
 /**
@@ -30,6 +31,15 @@ public interface BackendDevice extends AutoCloseable {
 
     /** Kernel for a supported instance. Chooses its configuration and may allocate descriptors. */
     Kernel prepare(OpInstance op);
+
+    /**
+     * Why the bits of a row may depend on the rows that are computed with it, for an instance that the device supports; empty, as
+     * everywhere but on devices that say so, if they do not. A model then gives a sequence the same tokens whoever else is in the
+     * batch.
+     */
+    default Optional<String> rowsDependOnOthers(OpInstance op) {
+        return Optional.empty();
+    }
 
     /**
      * Device memory, contents undefined.

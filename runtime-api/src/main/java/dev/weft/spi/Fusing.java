@@ -21,7 +21,8 @@ public interface Fusing {
     /**
      * Operators of which each reads a result of the one before, longest chains first: a node goes to the first that fits.
      * Another operator may read the results as well; then they are not {@linkplain NodeGroup#inner inner}. Further nodes of
-     * the first operator belong to the chain if the second node reads their results: both products of an activation.
+     * the first operator belong to the chain if the second node reads their results: both products of an activation. So do
+     * further nodes of the last operator that read results of the node before the last, if the device takes them as well.
      */
     List<List<Class<? extends Op>>> chains();
 

@@ -14,7 +14,7 @@ final class CallLayout {
     static final int MAX_TABLES = 4;
 
     /** Calls of a kernel that computes several. */
-    static final int MOST_CALLS = 8;
+    static final int MOST_CALLS = 12;
 
     /** Words of a {@link dev.weft.backend.cuda.kernel.Part}, the last attributes of its call. */
     private static final int PART_WORDS = 5;

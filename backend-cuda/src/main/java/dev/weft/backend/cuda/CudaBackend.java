@@ -10,15 +10,20 @@ import dev.weft.spi.Closing;
 import dev.weft.spi.DeviceInfo;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.stream.IntStream;
 
 /**
  * The devices that the CUDA driver sees. A device opened without a variant uses fast kernels where its chip has what they
- * need; the variant {@value #SIMPLE} uses only those that fast ones are held against.
+ * need; the variant {@value #SIMPLE} uses only those that fast ones are held against, {@value #CUBLASLT} leaves linear layers to
+ * NVIDIA's library.
  */
 final class CudaBackend implements Backend {
     static final String NAME = "cuda";
     static final String SIMPLE = "simple";
+    static final String CUBLASLT = "cublaslt";
+
+    private static final List<String> VARIANTS = List.of(SIMPLE, CUBLASLT);
 
     private final DriverLibrary library;
     private final CudaOptions options;
@@ -48,7 +53,7 @@ final class CudaBackend implements Backend {
                 description,
                 library.isEmulator() ? DeviceInfo.EMULATOR : "hardware",
                 p.memoryBytes(),
-                List.of(SIMPLE));
+                VARIANTS);
     }
 
     @Override
@@ -71,14 +76,25 @@ final class CudaBackend implements Backend {
                 .findFirst()
                 .orElseThrow(() -> new BackendUnavailableException("device " + id + ": found only "
                         + devices.stream().map(DeviceInfo::id).toList()));
-        if (!id.variant().isEmpty() && !id.variant().equals(SIMPLE)) {
-            throw new BackendUnavailableException(
-                    "device " + id + ": no variant '" + id.variant() + "' here, expected none or " + SIMPLE);
+        if (!id.variant().isEmpty() && !VARIANTS.contains(id.variant())) {
+            throw new BackendUnavailableException("device " + id + ": no variant '" + id.variant()
+                    + "' here, expected none or one of " + VARIANTS);
         }
         DeviceInfo info = new DeviceInfo(id, base.description(), base.tier(), base.memoryBytes(), base.variants());
-        CudaDevice device = new CudaDevice(info, properties.get(id.ordinal()), library, options, this::forget);
+        CudaDevice device = new CudaDevice(info, properties.get(id.ordinal()), library, cublasLt(id), options, this::forget);
         open.add(device);
         return device;
+    }
+
+    private Optional<CublasLtLibrary> cublasLt(DeviceId id) {
+        if (!id.variant().equals(CUBLASLT)) {
+            return Optional.empty();
+        }
+        return switch (CublasLtLibrary.open(library, Details.folders())) {
+            case CublasLtLibrary.Opened opened -> Optional.of(opened.library());
+            case CublasLtLibrary.Absent absent ->
+                throw new BackendUnavailableException("device " + id + ": " + absent.reason());
+        };
     }
 
     private synchronized void forget(CudaDevice device) {

@@ -2,6 +2,7 @@ package dev.weft.backend.cuda;
 
 import dev.weft.CommunicatorException;
 import dev.weft.WeftException;
+import dev.weft.backend.cuda.kernel.StreamCall;
 import dev.weft.spi.Capturing.Call;
 import dev.weft.spi.Capturing.Capture;
 import dev.weft.spi.DeviceStream;
@@ -163,6 +164,11 @@ final class CudaCapture implements Capture {
             @Override
             public void add(Launch launch) {
                 device.context().launch(launch, stream);
+            }
+
+            @Override
+            public void add(StreamCall call) {
+                call.enqueue(stream);
             }
         };
     }

@@ -3,6 +3,8 @@ package dev.weft.backend.cuda;
 import dev.weft.CommunicatorException;
 import dev.weft.backend.cuda.kernel.Chip;
 import dev.weft.backend.cuda.kernel.Fusions;
+import dev.weft.backend.cuda.kernel.Way;
+import dev.weft.op.Gemm;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.BackendDevice;
@@ -27,6 +29,7 @@ import java.lang.foreign.MemorySegment;
 import java.time.Duration;
 import java.util.LinkedHashSet;
 import java.util.List;
+import java.util.Map;
 import java.util.Optional;
 import java.util.OptionalLong;
 import java.util.Set;
@@ -53,6 +56,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
     private final EventPool events;
     private final Functions functions;
     private final Tables tables = new Tables(this);
+    private final Optional<CublasProducts> products;
     private final Kernels kernels;
     private final CudaLimits limits;
     private final Set<CudaStream> streams = new LinkedHashSet<>();
@@ -67,6 +71,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
             DeviceInfo info,
             DeviceProperties properties,
             DriverLibrary library,
+            Optional<CublasLtLibrary> cublasLt,
             CudaOptions options,
             Consumer<CudaDevice> onClose) {
         String subject = "device " + info.id();
@@ -84,13 +89,26 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         Chip chip = properties.chip();
         this.functions =
                 new Functions(context, thread, options.images(chip.sm(), library.version()), chip.sharedBytes());
-        this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE));
+        this.products = cublasLt.map(l -> new CublasProducts(l, thread, health, subject));
+        Map<Class<? extends Op>, Way> preferred =
+                products.isPresent() ? Map.of(Gemm.class, new CublasGemm(products.get()).way()) : Map.of();
+        this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE), preferred);
         this.limits = new CudaLimits(this);
         this.lifetime = new Lifetime(subject, this::release);
         try {
-            thread.run(context::enter);
+            thread.run(this::enter);
         } catch (RuntimeException | Error e) {
             thread.close();
+            throw e;
+        }
+    }
+
+    private void enter() {
+        context.enter();
+        try {
+            products.ifPresent(CublasProducts::open);
+        } catch (RuntimeException | Error e) {
+            context.leave();
             throw e;
         }
     }
@@ -243,6 +261,13 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
     }
 
     @Override
+    public Optional<String> rowsDependOnOthers(OpInstance op) {
+        return kernels.way(op).kind() == Way.Kind.LIBRARY
+                ? Optional.of("cuBLASLt chooses an algorithm by the number of rows and does not promise equal bits")
+                : Optional.empty();
+    }
+
+    @Override
     public List<List<Class<? extends Op>>> chains() {
         return kernels.isSimple() ? List.of() : Fusions.CHAINS;
     }
@@ -391,6 +416,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         List.copyOf(groups).reversed().forEach(NcclGroup::closeHere); // parts before what they are parts of
         List.copyOf(captures).forEach(CudaCapture::closeHere);
         List.copyOf(streams).forEach(CudaStream::closeHere);
+        products.ifPresent(CublasProducts::close);
         tables.close();
         functions.close();
         events.close();

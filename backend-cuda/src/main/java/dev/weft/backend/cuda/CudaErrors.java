@@ -61,7 +61,8 @@ final class CudaErrors {
             case CUDA_ERROR_DEVICE_UNAVAILABLE ->
                 "another program may hold it exclusively; see nvidia-smi -q -d COMPUTE";
             case CUDA_ERROR_INVALID_DEVICE -> "compare with nvidia-smi -L and CUDA_VISIBLE_DEVICES";
-            case CUDA_ERROR_INVALID_IMAGE -> "the image is damaged; build or install the kernels again";
+            case CUDA_ERROR_INVALID_IMAGE ->
+                "the image is damaged, or newer than the driver; install the kernels again, or update the driver";
             case CUDA_ERROR_NO_BINARY_FOR_GPU -> "the image is for other devices; build the kernels for this one";
             case CUDA_ERROR_ECC_UNCORRECTABLE, CUDA_ERROR_NVLINK_UNCORRECTABLE ->
                 "the device's memory or link is faulty; see nvidia-smi -q -d ECC";

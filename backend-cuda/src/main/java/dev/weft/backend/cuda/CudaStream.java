@@ -2,6 +2,7 @@ package dev.weft.backend.cuda;
 
 import dev.weft.ClosedException;
 import dev.weft.WeftException;
+import dev.weft.backend.cuda.kernel.StreamCall;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.support.PinnedPool;
 import dev.weft.spi.support.Staging;
@@ -118,6 +119,11 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     public void add(Launch launch) {
         add(() -> device.context().launch(launch, handle));
         callBytes += launch.call().byteSize();
+    }
+
+    @Override
+    public void add(StreamCall call) {
+        add(() -> call.enqueue(handle));
     }
 
     /** Appends the launch of a graph. @param watched what other libraries have in it: the first stands for all */

@@ -1,7 +1,5 @@
 package dev.weft.backend.cuda;
 
-import dev.weft.spi.nativelib.NativeLibraries;
-import java.lang.invoke.MethodHandles;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
@@ -11,17 +9,6 @@ import java.util.stream.Stream;
 
 /** What people who look for a fault need to know: the driver, the devices, the images, and NVIDIA's optional libraries. */
 final class Details {
-    /**
-     * Libraries that are looked for; no kernel needs one.
-     *
-     * @param name as in the property {@code weft.<name>.path}
-     * @param files in order of preference
-     */
-    private record Optional(String name, List<String> files) {}
-
-    private static final List<Optional> OPTIONAL =
-            List.of(new Optional("cublaslt", List.of("libcublasLt.so.13", "libcublasLt.so.12")));
-
     private Details() {}
 
     static List<String> of(DriverLibrary library, List<DeviceProperties> devices, CudaOptions options) {
@@ -55,7 +42,7 @@ final class Details {
                         .map(ImageOrigin::toString)
                         .orElse("no note of what they were made of"));
         lines.add("optional nvrtc: " + compiler.describe());
-        OPTIONAL.forEach(o -> lines.add(optional(o)));
+        lines.add("optional " + CublasLtLibrary.NAME + ": " + cublasLt(library, devices));
         lines.add(nccl());
         return lines;
     }
@@ -70,11 +57,20 @@ final class Details {
         };
     }
 
-    private static String optional(Optional wanted) {
-        String name = "optional " + wanted.name() + ": ";
-        return switch (NativeLibraries.find(MethodHandles.lookup(), wanted.name(), wanted.files(), folders())) {
-            case NativeLibraries.Found found -> name + "found " + found.library() + ", not used by this version";
-            case NativeLibraries.Missing missing -> name + "none, not needed; " + missing.reason();
+    private static String cublasLt(DriverLibrary driver, List<DeviceProperties> devices) {
+        return switch (CublasLtLibrary.open(driver, folders())) {
+            case CublasLtLibrary.Opened opened -> {
+                CublasLtLibrary library = opened.library();
+                String products = devices.stream()
+                                .anyMatch(d -> library.lackOfBlockScales(d.chip().sm())
+                                        .isEmpty())
+                        ? "BF16 and, on compute capability 9.0, FP8 products"
+                        : "BF16 products";
+                yield library.versionText() + ", " + library.library() + ": " + products + " of the variant "
+                        + CudaBackend.CUBLASLT + ", as in cuda:0/" + CudaBackend.CUBLASLT;
+            }
+            case CublasLtLibrary.Absent absent ->
+                "none, not needed; devices have no variant " + CudaBackend.CUBLASLT + "; " + absent.reason();
         };
     }
 

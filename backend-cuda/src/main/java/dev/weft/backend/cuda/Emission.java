@@ -5,6 +5,7 @@ import dev.weft.backend.cuda.kernel.Attributes;
 import dev.weft.backend.cuda.kernel.Chip;
 import dev.weft.backend.cuda.kernel.Emit;
 import dev.weft.backend.cuda.kernel.Grid;
+import dev.weft.backend.cuda.kernel.StreamCall;
 import dev.weft.backend.cuda.kernel.Way;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.KernelArguments;
@@ -42,6 +43,9 @@ record Emission(
 
         /** Takes a launch whose parameter is in {@link #call}. */
         void add(Launch launch);
+
+        /** Takes work of another library. */
+        void add(StreamCall call);
     }
 
     @Override
@@ -53,6 +57,11 @@ record Emission(
         MemorySegment call = sink.calls(1);
         CallLayout.write(call, arguments, attributes.words(), words, tables);
         sink.add(new Launch(loaded, grid, threads, sharedBytes, call));
+    }
+
+    @Override
+    public void call(StreamCall call) {
+        sink.add(call);
     }
 
     @Override
@@ -76,7 +85,7 @@ record Emission(
         return false;
     }
 
-    /** A sink that only counts. */
+    /** A sink that only counts; a call of another library counts as one launch. */
     static final class Counter implements Sink {
         private final MemorySegment calls;
         private int launches;
@@ -97,6 +106,11 @@ record Emission(
 
         @Override
         public void add(Launch launch) {
+            launches++;
+        }
+
+        @Override
+        public void add(StreamCall call) {
             launches++;
         }
     }

@@ -4,6 +4,7 @@ import dev.weft.UnsupportedOpException;
 import dev.weft.spi.support.DeviceThread;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
+import java.lang.foreign.ValueLayout;
 import java.util.HashMap;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
@@ -100,16 +101,26 @@ final class Functions {
     private Module module(String name) {
         Module known = modules.get(name);
         if (known == null) {
-            try (Arena arena = Arena.ofConfined()) {
-                Images.Image image = images.of(name);
-                MemorySegment bytes = arena.allocate(image.bytes().length + 1L, 64); // PTX ends with a zero
-                MemorySegment.copy(
-                        image.bytes(), 0, bytes, java.lang.foreign.ValueLayout.JAVA_BYTE, 0, image.bytes().length);
-                known = new Module(context.loadModule(bytes, image.origin()), image);
-            }
+            known = loadModule(name);
             modules.put(name, known);
         }
         return known;
+    }
+
+    /** @throws UnsupportedOpException if the driver loads no image that there is */
+    private Module loadModule(String name) {
+        while (true) {
+            Images.Image image = images.of(name);
+            try (Arena arena = Arena.ofConfined()) {
+                MemorySegment bytes = arena.allocate(image.bytes().length + 1L, 64); // PTX ends with a zero
+                MemorySegment.copy(image.bytes(), 0, bytes, ValueLayout.JAVA_BYTE, 0, image.bytes().length);
+                return new Module(context.loadModule(bytes, image.origin()), image);
+            } catch (UnsupportedOpException e) {
+                String reason = String.valueOf(e.getMessage());
+                LOG.warn("{}", reason);
+                images.refuse(image, reason);
+            }
+        }
     }
 
     /** Unloads all images; on the device's thread, when no kernel runs. */

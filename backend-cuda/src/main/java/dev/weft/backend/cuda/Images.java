@@ -10,9 +10,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Map;
+import java.util.Objects;
 import java.util.Optional;
+import java.util.concurrent.ConcurrentHashMap;
 import java.util.regex.Matcher;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
 import org.jspecify.annotations.Nullable;
 
 /**
@@ -39,6 +43,7 @@ final class Images {
     private final int sm;
     private final int driverVersion;
     private final RuntimeCompiler compiler;
+    private final Map<String, String> refused = new ConcurrentHashMap<>();
 
     /**
      * @param folder where they are, empty for this library's own
@@ -96,6 +101,11 @@ final class Images {
         return targets;
     }
 
+    /** The driver does not load an image, for it may be older than the toolkit: it is passed over from now on. */
+    void refuse(Image image, String reason) {
+        refused.put(image.origin(), reason);
+    }
+
     /**
      * The image of a module for the device.
      *
@@ -113,7 +123,7 @@ final class Images {
             }
         }
         RuntimeCompiler.Result compiled = compiler.compile(module, sm);
-        if (compiled instanceof RuntimeCompiler.Compiled(String origin, byte[] cubin)) {
+        if (compiled instanceof RuntimeCompiler.Compiled(String origin, byte[] cubin) && isAllowed(origin)) {
             return new Image(origin, RuntimeCompiler.target(sm), cubin, sm >= WAITING_SM);
         }
         String name = module + "." + PTX + ".ptx";
@@ -122,15 +132,35 @@ final class Images {
             return ptx;
         }
         String why = ptx == null
-                ? name + " is not there either"
+                ? isAllowed(origin(name)) ? name + " is not there either" : refused.get(origin(name))
                 : name + " needs a driver for CUDA " + DriverLibrary.text(toolkit(ptx)) + ", found "
                         + DriverLibrary.text(driverVersion);
         throw new UnsupportedOpException("no image of the kernels '" + module + "' for a device of sm_" + sm + " in "
                 + (folder.isEmpty() ? "this library" : folder) + ": looked for cubins of "
-                + String.join(", ", targets) + "; " + ((RuntimeCompiler.Refused) compiled).reason() + "; " + why
+                + String.join(", ", targets) + refusals(module, targets) + "; " + reason(compiled) + "; " + why
                 + "; build this library where nvcc is on the PATH, or set -D" + CudaOptions.IMAGES
                 + " to a folder with "
                 + module + ".sm_" + sm + ".cubin");
+    }
+
+    private boolean isAllowed(String origin) {
+        return !refused.containsKey(origin);
+    }
+
+    /** What the driver said of cubins that are there. */
+    private String refusals(String module, List<String> targets) {
+        return targets.stream()
+                .map(target -> refused.get(origin(module + "." + target + ".cubin")))
+                .filter(Objects::nonNull)
+                .map(reason -> "; " + reason)
+                .collect(Collectors.joining());
+    }
+
+    private String reason(RuntimeCompiler.Result compiled) {
+        return switch (compiled) {
+            case RuntimeCompiler.Compiled c -> refused.get(c.origin());
+            case RuntimeCompiler.Refused r -> r.reason();
+        };
     }
 
     /** The toolkit that wrote the PTX, 13000 for 13.0; 0 if it does not say, then the driver decides. */
@@ -150,6 +180,9 @@ final class Images {
     }
 
     private byte @Nullable [] bytes(String file) {
+        if (!isAllowed(origin(file))) {
+            return null;
+        }
         try {
             if (folder.isEmpty()) {
                 try (InputStream in = Images.class.getResourceAsStream(RESOURCES + file)) {
@@ -197,14 +230,16 @@ final class Images {
             }
         }
         return compiler.origin(module, sm)
+                .filter(this::isAllowed)
                 .map(origin -> new Source(origin, RuntimeCompiler.target(sm)))
                 .orElseGet(() -> of(module).source());
     }
 
     private boolean exists(String file) {
-        return folder.isEmpty()
-                ? Images.class.getResource(RESOURCES + file) != null
-                : Files.isRegularFile(Path.of(folder, file));
+        return isAllowed(origin(file))
+                && (folder.isEmpty()
+                        ? Images.class.getResource(RESOURCES + file) != null
+                        : Files.isRegularFile(Path.of(folder, file)));
     }
 
     private boolean hasOwnFeatures(String module) {

@@ -4,6 +4,7 @@ import dev.weft.UnsupportedOpException;
 import dev.weft.backend.cuda.kernel.CudaOps;
 import dev.weft.backend.cuda.kernel.Fusions;
 import dev.weft.backend.cuda.kernel.Way;
+import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.NodeGroup;
 import dev.weft.spi.Support;
@@ -13,6 +14,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Optional;
 import java.util.concurrent.ConcurrentHashMap;
+import java.util.stream.Stream;
 
 /**
  * Chooses the way that runs an operator instance: the first that does not refuse it and whose kernels are in an image for
@@ -21,12 +23,22 @@ import java.util.concurrent.ConcurrentHashMap;
 final class Kernels {
     private final CudaDevice device;
     private final boolean simple;
+    private final Map<Class<? extends Op>, Way> preferred;
     private final Map<OpInstance, Choice> choices = new ConcurrentHashMap<>();
 
-    /** @param simple whether only simple ways are used */
-    Kernels(CudaDevice device, boolean simple) {
+    /**
+     * @param simple whether only simple ways are used
+     * @param preferred ways that come before those of {@link CudaOps}, by operator
+     */
+    Kernels(CudaDevice device, boolean simple, Map<Class<? extends Op>, Way> preferred) {
         this.device = device;
         this.simple = simple;
+        this.preferred = preferred;
+    }
+
+    private List<Way> ways(Op op) {
+        return Stream.concat(Stream.ofNullable(preferred.get(op.getClass())), CudaOps.ways(op).stream())
+                .toList();
     }
 
     /** What became of an instance. */
@@ -50,7 +62,7 @@ final class Kernels {
     private Choice look(OpInstance op) {
         List<String> reasons = new ArrayList<>();
         List<String> lacking = new ArrayList<>();
-        for (Way way : CudaOps.ways(op.op())) {
+        for (Way way : ways(op.op())) {
             if (simple && !way.isSimple()) {
                 continue;
             }

@@ -29,13 +29,14 @@ final class NcclComm {
     /**
      * A call of the group, for messages.
      *
-     * @param text what is done, as {@code allGather 'embed' of group world, call 7 in step 3}
+     * @param text what is done, as {@code allGather 'embed' of group world, call 7}; a graph repeats the call of its recording
+     * @param step that it is part of
      * @param bytes what this rank sends
      * @param start of its time, {@link System#nanoTime}
      */
-    record Call(String text, long bytes, long start) {
-        Call(String text, long bytes) {
-            this(text, bytes, System.nanoTime());
+    record Call(String text, long step, long bytes, long start) {
+        Call(String text, long step, long bytes) {
+            this(text, step, bytes, System.nanoTime());
         }
 
         long nanos() {
@@ -68,7 +69,7 @@ final class NcclComm {
         return handle;
     }
 
-    private static boolean isFailure(int code) {
+    static boolean isFailure(int code) {
         return code != NcclLibrary.OK && code != NcclLibrary.IN_PROGRESS;
     }
 
@@ -89,7 +90,7 @@ final class NcclComm {
         await(call); // NCCL puts its work on the stream by a thread of its own, so nothing may follow before
         stream.watch(() -> {
             world.requireWhole();
-            Call run = new Call(call.text(), call.bytes());
+            Call run = new Call(call.text(), world.step(), call.bytes());
             return isPast -> check(run, isPast);
         });
     }
@@ -126,41 +127,31 @@ final class NcclComm {
         int code = out.get(ValueLayout.JAVA_INT, 0);
         require(call, "NCCL", code);
         if (call.nanos() > world.deadline().toNanos()) {
-            throw world.fail(
-                    this,
-                    String.format(
-                            "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds"
-                                    + " the others, and the network between the hosts; raise the limit with --ranks-deadline"
-                                    + " SECONDS or -Dweft.ranks.deadline=SECONDS",
-                            subject(call), call.nanos() / NANOS));
+            throw world.fail(String.format(
+                    "%s: not done after %.1f s; which rank did not answer NCCL does not tell; see what ended or holds"
+                            + " the others, and the network between the hosts; raise the limit with --ranks-deadline"
+                            + " SECONDS or -Dweft.ranks.deadline=SECONDS",
+                    subject(call), call.nanos() / NANOS));
         }
         return code == NcclLibrary.OK;
     }
 
     private String subject(Call call) {
-        return world.subject() + ": " + call.text() + " (" + call.bytes() + " bytes, " + library.versionText() + ")";
+        return world.subject() + ": " + call.text() + " in step " + call.step() + " (" + call.bytes() + " bytes, "
+                + library.versionText() + ")";
     }
 
     /** Ends all groups. Returns the exception to throw. */
     CommunicatorException failed(Call call, String found) {
-        return world.fail(
-                this,
-                subject(call) + ": " + found
-                        + "; look at the first message of the other ranks, and set NCCL_DEBUG=WARN to hear more");
+        return world.fail(subject(call) + ": " + found
+                + "; look at the first message of the other ranks, and set NCCL_DEBUG=WARN to hear more");
     }
 
-    /** Ends the communicator without waiting for other ranks; on the device's thread. */
-    void endHere() {
-        if (ended || device.health().isStuck()) {
-            return;
-        }
+    /** The world ends the communicator. Returns NCCL's answer; on the device's thread. */
+    int abortHere() {
         ended = true;
         world.remove(this);
-        device.dropSharedGraphs();
-        int code = library.nccl().ncclCommAbort(handle);
-        if (isFailure(code)) {
-            LOG.warn("{}: {}", world.subject(), library.describe("ncclCommAbort", code));
-        }
+        return library.nccl().ncclCommAbort(handle);
     }
 
     /**
@@ -183,7 +174,7 @@ final class NcclComm {
             require(call, "ncclCommDestroy", library.nccl().ncclCommDestroy(handle));
         } catch (WeftException e) {
             LOG.error("{}", e.getMessage());
-            endHere();
+            world.fail(e.getMessage());
         }
     }
 }

@@ -111,8 +111,7 @@ final class NcclGroup extends StagedGroup {
         }
         world.requireWhole();
         return new NcclComm.Call(
-                operation + " '" + what + "' of group " + name + ", call " + ++sequence + " in step " + world.step(),
-                bytes);
+                operation + " '" + what + "' of group " + name + ", call " + ++sequence, world.step(), bytes);
     }
 
     @Override
@@ -292,7 +291,7 @@ final class NcclGroup extends StagedGroup {
 
     @Override
     public void abort(String reason) {
-        CommunicatorException ended = world.fail(comm, world.subject() + " ended group " + name + ": " + reason);
+        CommunicatorException ended = world.fail(world.subject() + " ended group " + name + ": " + reason);
         LOG.debug("{}", ended.getMessage());
     }
 
@@ -306,7 +305,7 @@ final class NcclGroup extends StagedGroup {
         if (closed) {
             return;
         }
-        NcclComm.Call call = new NcclComm.Call("close of group " + name, 0);
+        NcclComm.Call call = new NcclComm.Call("close of group " + name, world.step(), 0);
         closed = true;
         comm.leaveHere(call);
         stream.closeHere();

@@ -6,12 +6,16 @@ import java.util.List;
 import java.util.concurrent.CopyOnWriteArrayList;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
+import org.slf4j.Logger;
+import org.slf4j.LoggerFactory;
 
 /**
  * What a group joined by NCCL and its parts share: the device, the deadline, the step and the first failure, with which all
  * of them end. Thread-safe.
  */
 final class NcclWorld {
+    private static final Logger LOG = LoggerFactory.getLogger(NcclWorld.class);
+
     private final CudaDevice device;
     private final NcclLibrary library;
     private final String subject;
@@ -68,17 +72,31 @@ final class NcclWorld {
         }
     }
 
-    /**
-     * Ends all groups. Returns the exception with the first failure, which may be an earlier one.
-     *
-     * @param first ends first: on a stream the work of others waits behind its, and ending them waits for their work
-     */
-    CommunicatorException fail(NcclComm first, String message) {
+    /** Ends all groups. Returns the exception with the first failure, which may be an earlier one. */
+    CommunicatorException fail(String message) {
         failure.compareAndSet(null, message);
-        device.whileAlive(() -> {
-            first.endHere();
-            comms.forEach(NcclComm::endHere);
-        });
+        device.whileAlive(this::endHere);
         return new CommunicatorException(failure.get());
+    }
+
+    /**
+     * Ends all communicators without waiting for other ranks; on the device's thread. The end of one frees memory, which waits
+     * for the device and so for the work of the others, and for graphs that hold its calls: NCCL is told of all of them,
+     * in a group, before it ends the first.
+     */
+    private void endHere() {
+        if (comms.isEmpty() || device.health().isStuck()) {
+            return;
+        }
+        device.dropSharedGraphs();
+        warn("ncclGroupStart", library.nccl().ncclGroupStart());
+        comms.forEach(comm -> warn("ncclCommAbort", comm.abortHere()));
+        warn("ncclGroupEnd", library.nccl().ncclGroupEnd());
+    }
+
+    private void warn(String function, int code) {
+        if (NcclComm.isFailure(code)) {
+            LOG.warn("{}: {}", subject, library.describe(function, code));
+        }
     }
 }

@@ -15,6 +15,7 @@ import dev.weft.op.Compress;
 import dev.weft.op.EntryForm;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.FakeQuantize;
+import dev.weft.op.Gather;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.Hadamard;
 import dev.weft.op.HeadNorm;
@@ -116,7 +117,7 @@ class FusionTest {
         Value scaled = g.node(new Scale(0.3f), input("scores", flow, 7));
         g.output("narrow", quantised(narrow)).output("wide", quantised(wide)).output("wide before", wide);
         g.output("cached", cached).output("plain", plain).output("scaled", scaled);
-        assertThat(kernels(rows)).isEqualTo(2); // more than eight parts
+        assertThat(kernels(rows)).isEqualTo(1);
     }
 
     @ParameterizedTest
@@ -167,6 +168,44 @@ class FusionTest {
         Value apart = isView ? g.reshape(y, rowsTimes(2, 128)) : y;
         g.output("z", g.gemm(quantised(apart), g.weight("b", fp8(70, 128)), DType.BF16));
         assertThat(kernels(rows)).isEqualTo(2);
+    }
+
+    /** Blocks norm and quantise up to eight tokens themselves. */
+    @ParameterizedTest
+    @CsvSource({"1, 256, BF16", "8, 1280, BF16", "3, 1280, F32", "9, 256, BF16", "20, 256, F32", "0, 128, BF16"})
+    void productsOfANorm(long rows, long width, DType flow) {
+        Value codes = quantised(norm("norm", input("x", flow, width)));
+        g.output("a", g.gemm(codes, g.weight("a", fp8(300, width)), flow));
+        g.output("b", g.gemm(codes, g.weight("b", fp8(70, width)), DType.F32));
+        assertThat(kernels(rows)).isEqualTo(1);
+    }
+
+    /** A norm or codes that others want, or in other rows, are stored. */
+    @ParameterizedTest
+    @EnumSource
+    void productsOfANormThatIsWanted(Wanted wanted) {
+        Value normed = norm("norm", input("x", DType.BF16, 256));
+        Value codes = quantised(wanted == Wanted.NORM_IN_OTHER_ROWS ? g.reshape(normed, rowsTimes(2, 128)) : normed);
+        long width = codes.type().shape().last().maximum();
+        g.output("y", g.gemm(codes, g.weight("y", fp8(70, width)), DType.BF16));
+        if (wanted == Wanted.NORM) {
+            g.output("norm", normed);
+        }
+        if (wanted == Wanted.CODES) {
+            g.output("codes", codes);
+        }
+        if (wanted == Wanted.CODES_BESIDE) {
+            g.output("z", g.gemm(codes, g.weight("z", TensorType.of(DType.BF16, 70, 256)), DType.BF16));
+        }
+        assertThat(kernels(3)).isEqualTo(2);
+    }
+
+    /** What of a norm before a product is wanted otherwise. */
+    enum Wanted {
+        NORM,
+        CODES,
+        CODES_BESIDE,
+        NORM_IN_OTHER_ROWS
     }
 
     private static Shape rowsTimes(int factor, long... columns) {
@@ -325,20 +364,26 @@ class FusionTest {
         assertThat((n > 0 ? c.withNan() : c).run(Map.of("rows", rows))).isEqualTo(2);
     }
 
-    /** Behind the last layer comes no entry. */
+    /** Behind the last layer comes no entry, but the head, which wants some rows. */
     @ParameterizedTest
-    @CsvSource({"BF16, 1, 1280", "F32, 2, 72", "BF16, 13, 320", "BF16, 0, 64"})
-    void outOfTheLastLayer(DType flow, long rows, long width) {
+    @CsvSource({"BF16, 1, 1280, 1", "F32, 2, 72, 3", "BF16, 13, 320, 64", "BF16, 21, 64, 65", "BF16, 5, 64, 0", "BF16, 0, 64, 0"})
+    void outOfTheLastLayer(DType flow, long rows, long width, int wanted) {
         Value summed = g.node(
                 new MoeCombine(),
                 g.input("y", TensorType.of(flow, Shape.of(rows().times(3), Dim.fixed(width)))),
                 g.input("positions", TensorType.of(DType.I32, Shape.of(rows().times(3)))),
                 input("shared", flow, width));
-        g.output("out", exit("last", summed, input("streams", flow, 4, width), width));
+        Value out = exit("last", summed, input("streams", flow, 4, width), width);
+        g.output("out", out);
+        TensorType index = TensorType.of(DType.I32, Shape.of(Dim.named("wanted", 0, 80)));
+        g.output("wanted", g.node(new Gather(flow), out, g.input("index", index)));
         int n = Math.toIntExact(rows);
         FusedComparison c = new FusedComparison(weft.device("cuda:0"), g.build());
         c.set("positions", IntStream.range(0, 3 * n).map(i -> 3 * n - 1 - i).toArray());
-        assertThat((n > 0 ? c.withNan() : c).run(Map.of("rows", rows))).isEqualTo(1);
+        // one of several is no row
+        c.set("index", IntStream.range(0, wanted).map(i -> i == 1 ? n : i * 5 % n).toArray());
+        assertThat((n > 0 ? c.withNan() : c).run(Map.of("rows", rows, "wanted", (long) wanted)))
+                .isEqualTo(1);
     }
 
     private Value exit(String name, Value y, Value streams, long width) {
@@ -366,8 +411,8 @@ class FusionTest {
     }
 
     @ParameterizedTest
-    @ValueSource(longs = {1, 0, 6, 33})
-    void attentionRingsAndEntries(long rows) {
+    @CsvSource({"1, false", "0, false", "6, false", "33, false", "33, true"})
+    void attentionRingsAndEntries(long rows, boolean isWanted) {
         Value positions = g.input("positions", rowsOf(DType.I32));
         Value starts = g.input("starts", TensorType.of(DType.I32, 2));
         Value slots = g.input("slots", TensorType.of(DType.I32, 1));
@@ -403,6 +448,9 @@ class FusionTest {
                 cache,
                 pages);
         g.output("o", g.node(new Rotary(ROTARY, true), o, positions));
+        if (isWanted) {
+            g.output("o before", o);
+        }
         g.output("ring", g.node(new RingWrite(), ring, kv, positions, starts, slots));
         g.output("k ring", g.node(new RingWrite(), kRing, k, positions, starts, slots));
         g.output("z ring", g.node(new RingWrite(), zRing, z, positions, starts, slots));

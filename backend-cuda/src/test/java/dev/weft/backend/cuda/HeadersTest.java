@@ -39,18 +39,32 @@ import org.junit.jupiter.api.TestFactory;
 class HeadersTest {
     private static final Presets DRIVER = Presets.of("cudart");
     private static final Presets NCCL = Presets.of("nccl");
+    private static final Presets CUBLAS = Presets.of("cublas");
 
     /** Functions whose newer version came after {@link DriverLibrary#OLDEST}; later drivers still have the old one. */
     private static final List<String> OLD = List.of("cuEventElapsedTime");
 
     @TestFactory
     Stream<DynamicTest> constants() {
-        List<java.lang.reflect.Field> ours = List.of(DriverConstants.class.getDeclaredFields());
-        assertThat(ours).isNotEmpty();
-        return ours.stream()
+        return constants(DriverConstants.class, DRIVER);
+    }
+
+    /** Those of data types are {@code library_types.h}'s, which the driver's preset has. */
+    @TestFactory
+    Stream<DynamicTest> constantsOfCublasLt() {
+        return constants(CublasLtConstants.class, CUBLAS, DRIVER);
+    }
+
+    private static Stream<DynamicTest> constants(Class<?> ours, Presets... headers) {
+        assertThat(ours.getDeclaredFields()).isNotEmpty();
+        return Arrays.stream(ours.getDeclaredFields())
                 .map(f -> DynamicTest.dynamicTest(
                         f.getName(),
-                        () -> assertThat(DRIVER.constant(f.getName())).isEqualTo(OptionalLong.of(f.getInt(null)))));
+                        () -> assertThat(Arrays.stream(headers)
+                                        .map(h -> h.constant(f.getName()))
+                                        .filter(OptionalLong::isPresent)
+                                        .findFirst())
+                                .hasValue(OptionalLong.of(f.getInt(null)))));
     }
 
     @Test
@@ -73,6 +87,21 @@ class HeadersTest {
     @TestFactory
     Stream<DynamicTest> functionsOfNvrtc() {
         return functions(Nvrtc.class, Presets.of("nvrtc"));
+    }
+
+    @TestFactory
+    Stream<DynamicTest> functionsOfCublasLt() {
+        return functions(CublasLt.class, CUBLAS);
+    }
+
+    /** The algorithm comes first, whose words the preset does not count. */
+    @Test
+    void whatCublasLtAnswersLiesAsTheHeaderLaysItOut() {
+        Map<String, Field> result = Presets.structure("cublas/cublasLtMatmulHeuristicResult_t");
+        long skipped = CublasProducts.ALGORITHM_BYTES - result.get("algo").bytes();
+        assertThat(result.keySet()).startsWith("algo", "workspaceSize", "state", "wavesCount");
+        assertThat(result.get("workspaceSize").offset() + skipped).isEqualTo(CublasProducts.ALGORITHM_BYTES);
+        assertThat(result.get("state").offset() + skipped).isEqualTo(CublasProducts.STATE);
     }
 
     private static Stream<DynamicTest> functions(Class<?> binding, Presets header) {

@@ -11,6 +11,7 @@ import dev.weft.RequestException;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceBuffer;
+import dev.weft.spi.DeviceCommunicator;
 import dev.weft.spi.DeviceStream;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -242,6 +243,27 @@ class NcclGroupTest {
         assertThat(results.get(0).get())
                 .contains("rank 0 of 3 on device cuda:0: barrier 'some' of group ends", "in step 6", "not done after");
         assertThat(results.get(1).get()).contains("rank 1 of 3 on device cuda:1: barrier 'all' of group world");
+        assertThat(results.get(2).get()).isEqualTo("late");
+    }
+
+    /** The end of one communicator waits for the device, on which the work of another hangs: all have to be told first. */
+    @Test
+    void groupsWithWorkOnOneStreamEndTogether() throws Exception {
+        List<Future<String>> results = run(SHORT, group -> {
+            try (Communicator part = group.split("ends", group.rank() % 2, group.rank());
+                    DeviceStream stream = group.device().createStream();
+                    DeviceBuffer buffer = group.device().allocate(RANKS * BYTES, 256)) {
+                if (group.rank() != 0) {
+                    Thread.sleep(4 * SHORT.toMillis());
+                    return "late";
+                }
+                group.allGather("all", stream, buffer.address(), buffer.address(), BYTES);
+                ((DeviceCommunicator) part).allGather("some", stream, buffer.address(), buffer.address(), BYTES);
+                return assertFails(stream::synchronize);
+            }
+        });
+        assertThat(results.get(0).get()).contains("allGather 'all' of group world", "not done after");
+        assertThat(results.get(1).get()).isEqualTo("late");
         assertThat(results.get(2).get()).isEqualTo("late");
     }
 

@@ -185,6 +185,25 @@ class NcclModelTest {
         }
     }
 
+    /** Communicators wait in their end for graphs with their calls, also for one that hangs. */
+    @Test
+    void aRankThatHangsInAGraphEndsAllByTheDeadline() {
+        int[] ids = new SplittableRandom(5).ints(6, 0, 100).toArray();
+        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+                NcclEmulator nccl = new NcclEmulator().with("hang", "1:40")) {
+            List<Future<float[][]>> results = ranks(
+                    (local, device) -> CudaRanks.join(local, device.spi(), Duration.ofSeconds(2)),
+                    options(),
+                    ParallelPlan.experts(RANKS),
+                    (model, rank) -> steps(model, ids, i -> {}));
+            for (Future<float[][]> result : results) {
+                assertThatThrownBy(result::get)
+                        .hasCauseInstanceOf(CommunicatorException.class)
+                        .hasMessageMatching("(?s).* in step 5 .*not done after 2\\.\\d s.*");
+            }
+        }
+    }
+
     /** Every device computes two parts of the prompt, whose last block is not whole. */
     @Test
     @Tag("long")

@@ -1,12 +1,14 @@
 package dev.weft.backend.cuda;
 
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.DType;
 import dev.weft.DeviceId;
 import dev.weft.Scaling;
 import dev.weft.Shape;
 import dev.weft.TensorType;
+import dev.weft.UnsupportedOpException;
 import dev.weft.conformance.Data;
 import dev.weft.conformance.FusedComparison;
 import dev.weft.conformance.OpCase;
@@ -143,6 +145,26 @@ class OwnImagesTest {
                     .anyMatch(line -> line.endsWith(
                             "slower kernels multiply many tokens: products of warpgroups need images for sm_90a,"
                                     + " which gemm_wgmma lacks"));
+        }
+    }
+
+    /** A driver may be older than the toolkit of the images; the next best one is taken, and the warpgroups' products are not. */
+    @Test
+    void whatTheDriverDoesNotLoadIsPassedOver() throws IOException {
+        BackendConfig config = only("sm_90a");
+        only("compute_80");
+        emulator.with("fail", "cuModuleLoadDataEx:1:200,cuModuleLoadDataEx:2:222");
+        try (CudaBackend backend = emulator.open(config);
+                CudaDevice device = (CudaDevice) backend.open(DeviceId.parse("cuda:0"))) {
+            assertThatThrownBy(() -> device.functions().of("plain", "add", 0, 1))
+                    .isInstanceOf(UnsupportedOpException.class)
+                    .hasMessageContainingAll(
+                            "plain.sm_90a.cubin) returned 200",
+                            "or newer than the driver",
+                            "plain.compute_80.ptx) returned 222");
+            emulator.with("fail", "cuModuleLoadDataEx:1:200");
+            assertThat(OpRunner.run(device, product())).isEqualTo(new Outcome.Passed());
+            assertThat(device.functions().hasOwnFeatures("gemm_wgmma")).isFalse();
         }
     }
 

@@ -26,7 +26,13 @@ final class Presets {
     private static final String PACKAGE = "org/bytedeco/cuda/";
 
     /** Handles whose names do not say so. */
-    private static final List<String> HANDLES = List.of("ncclComm", "_nvrtcProgram");
+    private static final List<String> HANDLES = List.of(
+            "ncclComm",
+            "_nvrtcProgram",
+            "cublasLtContext",
+            "cublasLtMatmulDescOpaque_t",
+            "cublasLtMatrixLayoutOpaque_t",
+            "cublasLtMatmulPreferenceOpaque_t");
 
     /** How a C value is passed. */
     enum Kind {

@@ -8,6 +8,7 @@ import dev.weft.bench.Rounds;
 import dev.weft.conformance.model.GoldenModel;
 import dev.weft.graph.Value;
 import dev.weft.model.LayerProbe;
+import dev.weft.model.LayerStack;
 import dev.weft.model.config.LayerKind;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
@@ -65,15 +66,13 @@ class LayerShareTest {
                 QuickWeights rows = new QuickWeights(2 + rank);
                 LayerProbe layer = LayerProbe.load(
                         config(),
-                        LayerKind.CSA,
-                        TOKENS,
-                        TOKENS,
+                        LayerStack.of(LayerKind.CSA, TOKENS, TOKENS),
                         weft.device("cpu:0"),
                         weights,
                         plan,
                         group,
                         bytes -> {})) {
-            layer.rows(0, TOKENS);
+            layer.rows(0);
             Value streams = layer.graph().values(Value.Kind.INPUT).getLast();
             layer.streams(rows.values(streams.type(), TOKENS * layer.streamBytes()));
             layer.run();
@@ -98,14 +97,14 @@ class LayerShareTest {
         onRanks(2, group -> {
             try (Weft weft = Weft.open(BackendConfig.DEFAULT.withThreads(1));
                     LayerBench layer = LayerBench.load(
-                            weft.device("cpu:0"), config(), LayerKind.CSA, 40, 2, 1, TWO, group, bytes -> {})) {
+                            weft.device("cpu:0"), config(), LayerStack.of(LayerKind.CSA, 2, 42), 1, TWO, group, bytes -> {})) {
                 LayerBench.Memory memory = layer.memory();
                 assertThat(2 * memory.experts())
                         .isEqualTo(memory.expertsAlone())
                         .isPositive();
                 assertThat(memory.others()).isLessThan(memory.othersAlone());
                 assertThat(layer.weightBytes()).isEqualTo(memory.experts() + memory.others());
-                assertThat(layer.whole(rounds, n -> {}).seconds()).hasSize(2);
+                assertThat(layer.whole(rounds, n -> {}).result().seconds()).hasSize(2);
                 List<LayerBench.Share> parts = layer.parts(rounds, n -> {});
                 assertThat(parts)
                         .extracting(p -> p.result().name())

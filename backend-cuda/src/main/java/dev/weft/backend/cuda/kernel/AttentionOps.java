@@ -68,20 +68,45 @@ final class AttentionOps {
 
     /** Writes the launch that walks the lists; where the plan has splits, their results are still to be merged. */
     static AttentionPlan lists(Emit e) {
-        long rows = e.arguments().dim(Q, 0);
-        long heads = e.arguments().dim(Q, 1);
-        int width = width(e.op());
-        AttentionPlan plan = AttentionPlan.choose(rows, heads, width, tiles(e.op()), e.chip());
+        AttentionPlan plan = plan(e);
         int stages = plan.stages(e.chip());
         e.launch(
                 "attention_mma",
-                "sparse_attention_" + width + "_" + plan.headTiles(),
-                new Grid(rows, plan.headGroups(heads), Math.max(1, plan.splits())),
+                "sparse_attention_" + plan.width() + "_" + plan.headTiles(),
+                grid(e, plan),
                 THREADS,
                 plan.sharedBytes(stages),
                 stages,
                 plan.splits());
         return plan;
+    }
+
+    /** Writes the launch that walks the lists of member 0 and rotates what comes out as member 1 does; false if lists are split. */
+    static boolean rotated(GroupEmit e) {
+        Emit lists = e.member(0);
+        AttentionPlan plan = plan(lists);
+        if (plan.splits() > 0) {
+            return false;
+        }
+        int stages = plan.stages(lists.chip());
+        e.launch(
+                "attention_rotated",
+                "rotated_attention_" + plan.width() + "_" + plan.headTiles(),
+                grid(lists, plan),
+                THREADS,
+                plan.sharedBytes(stages),
+                List.of(Part.whole(0, stages, 0), Part.whole(1)));
+        return true;
+    }
+
+    private static AttentionPlan plan(Emit e) {
+        KernelArguments a = e.arguments();
+        return AttentionPlan.choose(a.dim(Q, 0), a.dim(Q, 1), width(e.op()), tiles(e.op()), e.chip());
+    }
+
+    private static Grid grid(Emit e, AttentionPlan plan) {
+        KernelArguments a = e.arguments();
+        return new Grid(a.dim(Q, 0), plan.headGroups(a.dim(Q, 1)), Math.max(1, plan.splits()));
     }
 
     private static int width(OpInstance op) {

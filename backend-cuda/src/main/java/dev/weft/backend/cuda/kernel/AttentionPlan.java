@@ -73,7 +73,8 @@ record AttentionPlan(int width, int headTiles, int splits) {
         int terms = 2 * (KEYS + 8);
         int sums = 16;
         int list = KEYS * 8 + 64;
-        int bytes = HEADS * headTiles * (2 * width + scores + terms + sums) + list;
+        int turns = width / 2 * 8;
+        int bytes = HEADS * headTiles * (2 * width + scores + terms + sums) + list + turns;
         return Math.ceilDiv(bytes, 128) * 128 + stages * KEYS * width * 2;
     }
 

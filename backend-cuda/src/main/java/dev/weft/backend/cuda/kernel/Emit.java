@@ -31,4 +31,7 @@ public interface Emit {
      * @param words what the kernel finds in {@code call.attribute} behind the attributes of the way
      */
     void launch(String module, String function, Grid grid, int threads, int sharedBytes, long... words);
+
+    /** Appends work of another library. */
+    void call(StreamCall call);
 }

@@ -2,6 +2,7 @@ package dev.weft.backend.cuda.kernel;
 
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.FakeQuantize;
+import dev.weft.op.Gather;
 import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
 import dev.weft.op.Hadamard;
@@ -40,9 +41,11 @@ public final class Fusions {
             List.of(MoeCombine.class, HyperPost.class, HyperPre.class, RmsNorm.class),
             List.of(HyperPost.class, HyperPre.class, RmsNorm.class),
             List.of(HyperPre.class, RmsNorm.class),
+            List.of(MoeCombine.class, HyperPost.class, Gather.class),
             List.of(MoeCombine.class, HyperPost.class),
             List.of(SwiGlu.class, Quantize.class, ExpertGemm.class),
             List.of(GroupedGemm.class, Quantize.class, Gemm.class),
+            List.of(RmsNorm.class, Quantize.class, Gemm.class),
             List.of(RmsNorm.class, Rotary.class, FakeQuantize.class),
             List.of(Rotary.class, Hadamard.class, FakeQuantize.class),
             List.of(SparseAttention.class, Rotary.class),
@@ -61,7 +64,7 @@ public final class Fusions {
     private static final String GEMMS = "gemms";
 
     /** Most parts of a launch. */
-    private static final int MOST_PARTS = 8;
+    static final int MOST_PARTS = 12;
 
     /** Most pairs of row and choice that one block distributes, and most rows. */
     private static final long MOST_PAIRS = RowsTogether.THREADS;
@@ -98,11 +101,19 @@ public final class Fusions {
                     ? Optional.empty()
                     : Optional.of(new GroupWay(
                             name(group, chains),
-                            family.get().equals(GEMMS) ? e -> gemms(e, group) : e -> rows(e, chains)));
+                            family.get().equals(GEMMS)
+                                    ? e -> gemms(e, IntStream.range(0, group.members().size()))
+                                    : e -> rows(e, chains)));
         }
         Op first = group.members().getFirst().instance().op();
         if (first instanceof SparseAttention && group.members().size() == 2 && keepsRows(group, List.of(0, 1))) {
-            return Optional.of(new GroupWay(name(group, chains), Fusions::attention));
+            boolean isHidden =
+                    isHandedOn(group, 0) && group.inner().contains(group.members().get(0).result(0));
+            return Optional.of(new GroupWay(name(group, chains), e -> attention(e, isHidden)));
+        }
+        Optional<NormedGemms> normed = NormedGemms.of(group);
+        if (normed.isPresent()) {
+            return Optional.of(new GroupWay(name(group, chains), normed.get()::emit));
         }
         if (first instanceof Quantize || first instanceof SwiGlu || first instanceof GroupedGemm) {
             return QuantizedGemm.of(group).map(q -> new GroupWay(name(group, chains), q::emit));
@@ -120,7 +131,7 @@ public final class Fusions {
 
     private static boolean areFast(NodeGroup group, List<Way> ways) {
         return IntStream.range(0, ways.size())
-                .allMatch(i -> !ways.get(i).isSimple()
+                .allMatch(i -> ways.get(i).kind() == Way.Kind.FAST
                         || SIMPLE_ALONE.contains(
                                 group.members().get(i).instance().op().getClass()));
     }
@@ -218,10 +229,13 @@ public final class Fusions {
         return RoutingOps.isOneBlock(rows, gate.dim(0, 1), gate.dim(gate.count() - 1, 1));
     }
 
-    /** The lists, then merging of their splits and rotation. */
-    private static void attention(GroupEmit e) {
+    /**
+     * The lists, whose blocks rotate what they make, unless others want it as it is; where lists are split, or it is wanted,
+     * merging and rotation are a second launch.
+     */
+    private static void attention(GroupEmit e, boolean isHidden) {
         KernelArguments a = e.member(0).arguments();
-        if (a.elements(0) == 0) {
+        if (a.elements(0) == 0 || isHidden && AttentionOps.rotated(e)) {
             return;
         }
         AttentionPlan plan = AttentionOps.lists(e.member(0));
@@ -238,12 +252,14 @@ public final class Fusions {
      * Products with few tokens in one launch, those with many in another; what neither kernel takes runs alone. Beside experts,
      * whose weights take the time, a product with some more tokens counts as one with few: what it reads again is in the cache.
      */
-    private static void gemms(GroupEmit e, NodeGroup group) {
+    static void gemms(GroupEmit e, IntStream members) {
+        int[] all = members.toArray();
         GemmsTogether few = new GemmsTogether(e, "gemm_together");
         String wgmma = "gemm_together_wgmma";
         GemmsTogether many = new GemmsTogether(e, wgmma);
-        boolean hasExperts = ops(group).anyMatch(ExpertGemm.class::isInstance);
-        for (int m = 0; m < group.members().size(); m++) {
+        boolean hasExperts =
+                IntStream.of(all).anyMatch(m -> e.member(m).op().op() instanceof ExpertGemm);
+        for (int m : all) {
             Emit member = e.member(m);
             TensorCoreGemm.Product product = TensorCoreGemm.product(member.op().op());
             Optional<TensorCoreGemm.Few> decode = TensorCoreGemm.few(member, product, hasExperts);

@@ -10,6 +10,6 @@ public interface GroupEmit {
     /** Writes the launches that a member takes alone. */
     void alone(int i);
 
-    /** Appends a launch of a kernel that computes several calls, at most eight. */
+    /** Appends a launch of a kernel that computes several calls, at most twelve. */
     void launch(String module, String function, Grid grid, int threads, int sharedBytes, List<Part> parts);
 }

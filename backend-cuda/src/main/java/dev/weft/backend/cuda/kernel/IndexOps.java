@@ -109,7 +109,8 @@ final class IndexOps {
                         first,
                         capacity,
                         count,
-                        groupRows);
+                        groupRows,
+                        isWide(e.op()) ? countersOffset(e.op()) : 0);
             }
             if (isWide(e.op())) {
                 pickWide(e, first, count, capacity);
@@ -120,10 +121,9 @@ final class IndexOps {
     }
 
     private static void pickWide(Emit e, long first, long count, long capacity) {
-        long offset = wideOffset(e.op());
         Grid parts = Grid.of(Math.ceilDiv(capacity, SelectOps.PART), count);
-        e.launch("index_mma", "index_wide_parts", parts, PICK_THREADS, 0, first, capacity, offset);
-        e.launch("index_mma", "index_wide_picks", Grid.of(count), PICK_THREADS, 0, first, capacity, offset);
+        long[] words = {first, capacity, wideOffset(e.op()), countersOffset(e.op())};
+        e.launch("index_mma", "index_wide_picks", parts, PICK_THREADS, 0, words);
     }
 
     /** Whether the entries of a row are too many for one block, and the picks few beside them. */
@@ -137,7 +137,14 @@ final class IndexOps {
     }
 
     private static long wideBytes(OpInstance op) {
-        return isWide(op) ? keptRows(op, Short.BYTES) * SelectOps.wideRowBytes(capacity(op), topK(op)) : 0;
+        return isWide(op)
+                ? countersOffset(op) - wideOffset(op) + keptRows(op, Short.BYTES) * Integer.BYTES
+                : 0;
+    }
+
+    /** A counter of each wide row, behind their workspaces. */
+    private static long countersOffset(OpInstance op) {
+        return wideOffset(op) + keptRows(op, Short.BYTES) * SelectOps.wideRowBytes(capacity(op), topK(op));
     }
 
     /** The keys of a block, and twice the queries of a row and their weights. */

@@ -30,9 +30,6 @@ record QuantizedGemm(int gemm, First first) {
 
     private static final String AFTER_GROUPED = "gemm_wgmma_quantized";
 
-    /** Bytes between the codes of tokens in shared memory; known to the kernel. */
-    private static final int GAP = 16;
-
     /** The chain that a group is; empty if it is none, or others want what is handed on. */
     static Optional<QuantizedGemm> of(NodeGroup group) {
         int gemm = group.members().size() - 1;
@@ -87,8 +84,8 @@ record QuantizedGemm(int gemm, First first) {
         }
         TensorCoreGemm.Product kind = TensorCoreGemm.product(product.op().op());
         Optional<TensorCoreGemm.Few> few = TensorCoreGemm.few(product, kind, false);
-        int codes = TensorCoreGemm.DECODE_TOKENS * (Math.toIntExact(a.dim(1, -1)) + GAP);
-        if (few.isEmpty() || few.get().sharedBytes() + codes > product.chip().sharedBytes()) {
+        int bytes = few.map(f -> TensorCoreGemm.ownCodesBytes(a, f.rows())).orElse(0);
+        if (few.isEmpty() || bytes > product.chip().sharedBytes()) {
             IntStream.rangeClosed(first == First.ACTIVATION ? 0 : gemm - 1, gemm)
                     .forEach(e::alone);
             return;
@@ -99,7 +96,7 @@ record QuantizedGemm(int gemm, First first) {
                 Part.whole(gemm - 1),
                 first == First.ACTIVATION ? Part.whole(0) : Part.NONE);
         String function = "gemm_quantized" + f.rows() + "_" + TensorCoreGemm.name(a.dtype(1));
-        e.launch("gemm_quantized", function, f.grid(), RowsTogether.THREADS, f.sharedBytes() + codes, parts);
+        e.launch("gemm_quantized", function, f.grid(), RowsTogether.THREADS, bytes, parts);
     }
 
     /** Grouped product and quantiser in one launch; false if there is no kernel for it. */

@@ -28,10 +28,15 @@ final class TensorCoreGemm {
     static final int K_BLOCK = 128;
     private static final int MX_BLOCK = 32;
 
-    private static final int DECODE_MOST_ROWS = 32;
+    static final int DECODE_MOST_ROWS = 32;
     static final int DECODE_TOKENS = 8;
     private static final int DECODE_STAGES = 3;
+    /** Bytes between the codes of tokens that a block has quantised itself; known to the kernels. */
+    private static final int GAP = 16;
+
+    /** Bytes between the E2M1 scales of two rows of weights; known to the kernels. */
     private static final int SCALE_GAP = 4;
+
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */
     private static final int FEW = 2 * DECODE_TOKENS;
 
@@ -149,10 +154,10 @@ final class TensorCoreGemm {
     static Optional<Few> few(Emit e, Product product, boolean besideExperts) {
         KernelArguments a = e.arguments();
         int rows = decodeRows(e, product);
-        if (decodeBytes(a, rows) > e.chip().sharedBytes()) {
+        if (decodeBytes(a, rows, false) > e.chip().sharedBytes()) {
             rows = DECODE_MOST_ROWS / 2;
         }
-        int bytes = decodeBytes(a, rows);
+        int bytes = decodeBytes(a, rows, false);
         return isAligned(a, 0)
                         && isAligned(a, 1)
                         && isFew(a, product, besideExperts)
@@ -161,10 +166,10 @@ final class TensorCoreGemm {
                 : Optional.empty();
     }
 
-    /** Rows of weights of a block, as far as they fit: fewer where there would not be two blocks for every multiprocessor. */
+    /** Rows of weights of a block, as far as they fit: fewer where many multiprocessors would not have a second block. */
     private static int decodeRows(Emit e, Product product) {
         Grid grid = grid(e.arguments(), product, DECODE_MOST_ROWS, DECODE_TOKENS);
-        return grid.x() * grid.y() * grid.z() < 2L * e.chip().multiprocessors()
+        return 2 * grid.x() * grid.y() * grid.z() < 3L * e.chip().multiprocessors()
                 ? DECODE_MOST_ROWS / 2
                 : DECODE_MOST_ROWS;
     }
@@ -206,12 +211,17 @@ final class TensorCoreGemm {
         e.launch(module, function, grid, THREADS, sharedBytes, product.ordinal());
     }
 
-    /** Copies under way, sums of every block of K, scale bytes. */
-    private static int decodeBytes(KernelArguments a, int rows) {
+    /** Shared memory of a block that quantises its tokens itself: their codes, and the rest as {@code gemm_decode} has it. */
+    static int ownCodesBytes(KernelArguments a, int rows) {
+        return Math.toIntExact(Math.min(DECODE_TOKENS, tokens(a)) * (a.dim(1, -1) + GAP)) + decodeBytes(a, rows, true);
+    }
+
+    /** Copies of weights and, if they are not the block's own, of tokens under way, sums of every block of K, scale bytes. */
+    private static int decodeBytes(KernelArguments a, int rows, boolean ownCodes) {
         long inputs = a.dim(1, -1);
         int blocks = Math.toIntExact(Math.ceilDiv(inputs, K_BLOCK));
         int laneValues = VECTOR_BITS / a.dtype(1).bits();
-        int slots = rows / 8 + Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS);
+        int slots = rows / 8 + (ownCodes ? 0 : Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS));
         int queue = THREADS * DECODE_STAGES * slots * VECTOR_BITS / Byte.SIZE;
         int sums = blocks * DECODE_TOKENS * (rows + 4) * Float.BYTES;
         int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * (Math.ceilDiv(inputs, MX_BLOCK) + SCALE_GAP));

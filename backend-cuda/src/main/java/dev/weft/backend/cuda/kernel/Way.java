@@ -9,7 +9,7 @@ import java.util.function.Function;
  * takes every instance and that the fast ones are held against ({@code cuda:0/simple} uses only those).
  *
  * @param name for placement tables
- * @param isSimple whether it is the simple kernel
+ * @param kind whose kernels they are
  * @param refusal why it cannot
  * @param scratch bytes of {@code call.workspace} at the largest extents of the instance
  * @param attributes what every launch is given
@@ -17,11 +17,21 @@ import java.util.function.Function;
  */
 public record Way(
         String name,
-        boolean isSimple,
+        Kind kind,
         Refusal refusal,
         Scratch scratch,
         Function<OpInstance, Attributes> attributes,
         Body body) {
+    /** Whose kernels a way launches. */
+    public enum Kind {
+        /** The simple kernel. */
+        SIMPLE,
+        /** A fast one of ours, which {@link Fusions} may join with others. */
+        FAST,
+        /** Those of another library. */
+        LIBRARY
+    }
+
     /** Why an instance cannot run on a device, empty if it can. Holds for all extents within the bounds of named axes. */
     public interface Refusal {
         Optional<String> of(OpInstance op, Chip chip);
@@ -39,28 +49,41 @@ public record Way(
 
     /** The simple kernel. */
     public static Way simple(String name, Body body) {
-        return new Way(
-                name + "/simple", true, (op, chip) -> Optional.empty(), (op, chip) -> 0, op -> Attributes.NONE, body);
+        return of(name + "/simple", Kind.SIMPLE, body);
     }
 
     /** A fast kernel. */
     public static Way fast(String name, Body body) {
-        return new Way(name, false, (op, chip) -> Optional.empty(), (op, chip) -> 0, op -> Attributes.NONE, body);
+        return of(name, Kind.FAST, body);
+    }
+
+    /** Kernels of another library. */
+    public static Way library(String name, Body body) {
+        return of(name, Kind.LIBRARY, body);
+    }
+
+    private static Way of(String name, Kind kind, Body body) {
+        return new Way(name, kind, (op, chip) -> Optional.empty(), (op, chip) -> 0, op -> Attributes.NONE, body);
+    }
+
+    /** Whether it is the simple kernel. */
+    public boolean isSimple() {
+        return kind == Kind.SIMPLE;
     }
 
     /** This way with one more refusal. */
     public Way refusing(Refusal more) {
         Refusal first = refusal;
-        return new Way(name, isSimple, (op, c) -> first.of(op, c).or(() -> more.of(op, c)), scratch, attributes, body);
+        return new Way(name, kind, (op, c) -> first.of(op, c).or(() -> more.of(op, c)), scratch, attributes, body);
     }
 
     /** This way with scratch memory. */
     public Way scratch(Scratch bytes) {
-        return new Way(name, isSimple, refusal, bytes, attributes, body);
+        return new Way(name, kind, refusal, bytes, attributes, body);
     }
 
     /** This way with attributes. */
     public Way attributes(Function<OpInstance, Attributes> given) {
-        return new Way(name, isSimple, refusal, scratch, given, body);
+        return new Way(name, kind, refusal, scratch, given, body);
     }
 }

@@ -38,6 +38,11 @@ class GemmOpsTest {
         public void launch(String module, String function, Grid grid, int threads, int sharedBytes, long... words) {
             launches.add(new Launched(function, grid, sharedBytes));
         }
+
+        @Override
+        public void call(StreamCall call) {
+            throw new AssertionError("another library is called");
+        }
     }
 
     private static TensorType bf16(long... extents) {

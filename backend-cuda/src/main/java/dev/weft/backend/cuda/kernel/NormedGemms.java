@@ -1,0 +1,108 @@
+package dev.weft.backend.cuda.kernel;
+
+import dev.weft.DType;
+import dev.weft.op.Gemm;
+import dev.weft.op.Quantize;
+import dev.weft.op.RmsNorm;
+import dev.weft.spi.KernelArguments;
+import dev.weft.spi.NodeGroup;
+import java.util.ArrayList;
+import java.util.List;
+import java.util.Optional;
+import java.util.stream.IntStream;
+
+/**
+ * Products with the same few tokens, whose blocks norm and quantise them themselves: RmsNorm, Quantize, then one or more Gemm
+ * with weights in E4M3. With more tokens norm and quantiser have a launch of their own.
+ *
+ * <p>A block's weights are on their way meanwhile, and where K is not above 1024 they are all: what a block reads besides, the
+ * rows of its tokens and the weights of the norm, is 2 K (1 + tokens) bytes from the cache, beside 32 K of its own from memory.
+ *
+ * @param size members
+ */
+record NormedGemms(int size) {
+    private static final int NORM = 0;
+    private static final int QUANTIZE = 1;
+    private static final int FIRST = 2;
+
+    /** The chain that a group is; empty if it is none, or others want what is handed on. */
+    static Optional<NormedGemms> of(NodeGroup group) {
+        int size = group.members().size();
+        if (size <= FIRST
+                || size > Fusions.MOST_PARTS
+                || !(group.members().get(NORM).instance().op() instanceof RmsNorm)
+                || !(group.members().get(QUANTIZE).instance().op() instanceof Quantize q)) {
+            return Optional.empty();
+        }
+        int normed = group.members().get(NORM).result(0);
+        int codes = group.members().get(QUANTIZE).result(0);
+        boolean isChain = Fusions.isHandedOn(group, NORM)
+                && Fusions.readers(group, codes) == size - FIRST
+                && group.inner().contains(normed)
+                && group.inner().contains(codes);
+        boolean fits = q.dtype() == DType.F8_E4M3
+                && q.scaling().columns() == TensorCoreGemm.K_BLOCK
+                && group.members().stream().skip(FIRST).allMatch(m -> multiplies(m, codes));
+        return isChain && fits ? Optional.of(new NormedGemms(size)) : Optional.empty();
+    }
+
+    private static boolean multiplies(NodeGroup.Member m, int codes) {
+        return m.instance().op() instanceof Gemm
+                && m.values().getFirst() == codes
+                && m.instance().inputs().get(1).dtype() == DType.F8_E4M3
+                && m.instance().inputs().get(1).shape().dim(-1).maximum() % TensorCoreGemm.K_BLOCK == 0;
+    }
+
+    void emit(GroupEmit e) {
+        KernelArguments x = e.member(NORM).arguments();
+        if (x.elements(0) == 0) {
+            return;
+        }
+        if (!together(e)) {
+            RowsTogether rows = new RowsTogether(e);
+            rows.chain(RowPart.RMS_NORM.rows(x), RowsTogether.height(x))
+                    .then(NORM, RowPart.RMS_NORM)
+                    .then(QUANTIZE, RowPart.QUANTIZE);
+            rows.launch();
+            Fusions.gemms(e, products());
+        }
+    }
+
+    private IntStream products() {
+        return IntStream.range(FIRST, size);
+    }
+
+    /** All in one launch; false if the tokens are too many, or rows at odd addresses. */
+    private boolean together(GroupEmit e) {
+        boolean few = products()
+                .mapToObj(e::member)
+                .allMatch(p -> p.arguments().dim(0, 0) <= TensorCoreGemm.DECODE_TOKENS
+                        && TensorCoreGemm.few(p, TensorCoreGemm.Product.SINGLE, false)
+                                .isPresent());
+        if (!few) {
+            return false;
+        }
+        int most = TensorCoreGemm.DECODE_MOST_ROWS;
+        long blocks = products().mapToLong(m -> height(e, m, most)).sum();
+        int rows = blocks < 2L * e.member(NORM).chip().multiprocessors() ? most / 2 : most;
+        List<Part> parts = new ArrayList<>(List.of(Part.whole(NORM)));
+        long end = 0;
+        for (int m : products().toArray()) {
+            long first = end;
+            end += height(e, m, rows);
+            long[] words = {TensorCoreGemm.Product.SINGLE.ordinal()};
+            parts.add(new Part(m, words, 1, end - first, first, end, 1));
+        }
+        int bytes = TensorCoreGemm.ownCodesBytes(e.member(FIRST).arguments(), rows);
+        if (bytes > e.member(NORM).chip().sharedBytes()) {
+            return false;
+        }
+        e.launch("gemm_normed", "gemm_normed" + rows, Grid.of(end), RowsTogether.THREADS, bytes, parts);
+        return true;
+    }
+
+    /** Blocks of a product. */
+    private static long height(GroupEmit e, int product, int rows) {
+        return Math.ceilDiv(e.member(product).arguments().dim(1, 0), rows);
+    }
+}

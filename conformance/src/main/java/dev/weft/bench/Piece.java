@@ -1,0 +1,32 @@
+package dev.weft.bench;
+
+import dev.weft.graph.Graph;
+import dev.weft.runtime.Execution;
+import dev.weft.runtime.StateStore;
+import java.util.SplittableRandom;
+
+/** Some nodes of a layer, several times in one graph, each time with weights or states of its own that no cache holds. */
+interface Piece {
+    /** Times in a round. */
+    int copies();
+
+    /** What one copy has to do. Values that the node ahead of it has just written come from a cache, as they do in a model. */
+    Work work();
+
+    /** All copies one after another. */
+    Graph graph();
+
+    /** Fills inputs and states. */
+    void fill(Execution execution, StateStore states, QuickWeights values, SplittableRandom random);
+
+    /**
+     * Copies that no cache holds together, and enough of them that the beginning and the end of a measurement do not count.
+     *
+     * @param bytes of one copy
+     * @param least of a copy that no cache holds
+     */
+    static int copies(double bytes, int least) {
+        double beyond = Math.ceil(GemmBench.BEYOND_CACHES / Math.max(1, bytes));
+        return beyond <= least ? least : (int) Math.clamp(beyond, 16, 64);
+    }
+}

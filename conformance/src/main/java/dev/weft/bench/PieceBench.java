@@ -1,0 +1,102 @@
+package dev.weft.bench;
+
+import dev.weft.RequestException;
+import dev.weft.graph.Graph;
+import dev.weft.model.config.ModelConfig;
+import dev.weft.runtime.CompiledGraph;
+import dev.weft.runtime.Device;
+import dev.weft.runtime.DeviceWeights;
+import dev.weft.runtime.Execution;
+import dev.weft.runtime.Placement;
+import dev.weft.runtime.StateStore;
+import java.util.Locale;
+import java.util.SplittableRandom;
+import java.util.function.IntConsumer;
+import java.util.stream.Collectors;
+
+/**
+ * A piece of a layer by itself, at the model's shapes: what takes microseconds is run many times in one graph, with weights
+ * and states of its own each time, as one step of a model does.
+ *
+ * @param kind which piece
+ * @param model whose shapes
+ * @param m rows, each of a sequence of its own
+ * @param context tokens of every sequence before them
+ */
+public record PieceBench(Kind kind, ModelConfig model, int m, int context) {
+    /** Pieces of a layer. */
+    public enum Kind {
+        /** Routed experts on sorted rows, from the first products to the last. */
+        EXPERTS,
+        /** Attention to the window and to as many entries as are picked. */
+        ATTENTION,
+        /** Scores of all entries of ratio 4, and the best of them. */
+        INDEX,
+        /** The best of as many numbers as there are entries of ratio 4. */
+        TOPK,
+        /** Exit of a hyper-connection, entry of the next, norm. */
+        HYPER;
+
+        /** The name in reports and on command lines. */
+        public String key() {
+            return name().toLowerCase(Locale.ROOT);
+        }
+    }
+
+    /** @throws RequestException without rows, or where nothing could be picked */
+    public PieceBench {
+        if (m < 1 || context < 0) {
+            throw new RequestException(kind.key() + ": found m=" + m + " context=" + context
+                    + ", expected 1 or more rows behind 0 or more tokens");
+        }
+        int least = Paged.RATIO * (model.indexTopk() + 1) - 1;
+        if ((kind == Kind.INDEX || kind == Kind.TOPK) && context < least) {
+            throw new RequestException(kind.key() + ": found context " + context + ", expected " + least
+                    + " or more, so that there are entries to choose from");
+        }
+    }
+
+    private Piece piece(SplittableRandom random) {
+        Paged paged = new Paged(m, context);
+        return switch (kind) {
+            case EXPERTS -> new ExpertsPiece(model, m, random);
+            case ATTENTION -> new AttentionPiece(model, paged);
+            case INDEX -> new IndexPiece(model, paged);
+            case TOPK -> new TopKPiece(model.indexTopk(), m, paged.entries());
+            case HYPER -> new HyperPiece(model, m);
+        };
+    }
+
+    /**
+     * What came out.
+     *
+     * @param result one round: all copies one after another
+     * @param kernels the kernels that ran, each once
+     * @param copies pieces in a round
+     */
+    public record Outcome(Result result, String kernels, int copies) {}
+
+    /** Runs the rounds on a device. @param progress receives the number of rounds done */
+    public Outcome run(Device device, Rounds rounds, long seed, IntConsumer progress) {
+        SplittableRandom random = new SplittableRandom(seed);
+        Piece piece = piece(random);
+        Graph graph = piece.graph();
+        CompiledGraph compiled = device.compile(graph);
+        try (QuickWeights source = new QuickWeights(seed);
+                DeviceWeights loaded = compiled.loadWeights(source);
+                StateStore states = compiled.newStates();
+                Execution execution = compiled.newExecution(loaded, states)) {
+            piece.fill(execution, states, source, random);
+            Work one = piece.work();
+            Work all = new Work(piece.copies() * one.bytes(), piece.copies() * one.flops(), one.unit());
+            Series series =
+                    rounds.run(device, all.bytes(), Ceilings.products(device), new Rounds.Run(execution), progress);
+            String kernels = compiled.placement().rows().stream()
+                    .filter(row -> !row.isJoined())
+                    .map(Placement.Row::kernel)
+                    .distinct()
+                    .collect(Collectors.joining(", "));
+            return new Outcome(series.result(kind.key(), all), kernels, piece.copies());
+        }
+    }
+}

@@ -213,7 +213,10 @@ WEFT_CUBLASLT cublasLtMatmulAlgoGetHeuristic(void *handle, void *operation, void
     return call(function, [&]() -> int {
         Product product;
         auto preferred = world().preferences.find(preference, function);
-        if (!world().handles.find(handle, function) || !preferred || !product_of(function, operation, a, b, c, d, product) ||
+        if (!world().handles.find(handle, function)) {
+            return NOT_INITIALIZED;
+        }
+        if (!preferred || !product_of(function, operation, a, b, c, d, product) ||
             requested < 1) {
             return INVALID_VALUE;
         }
@@ -236,7 +239,10 @@ WEFT_CUBLASLT cublasLtMatmul(void *handle, void *operation, const float *alpha, 
     int status = call(function, [&]() -> int {
         Product product;
         auto owner = world().handles.find(handle, function);
-        if (!owner || !product_of(function, operation, layout_a, layout_b, layout_c, layout_d, product) || alpha == nullptr ||
+        if (!owner) {
+            return NOT_INITIALIZED;
+        }
+        if (!product_of(function, operation, layout_a, layout_b, layout_c, layout_d, product) || alpha == nullptr ||
             beta == nullptr || algorithm == nullptr) {
             return INVALID_VALUE;
         }

@@ -29,7 +29,7 @@ uint64_t padded_blocks(uint64_t inputs) {
     return (blocks(inputs) + 3) / 4 * 4;
 }
 
-/** A rule for FP8 with the version that has it, or why it is broken. */
+/** FP8 with the block scales that Hopper has: their modes, the form of the product, extents and alignments in multiples of 16. */
 bool is_supported_fp8(const Product &p, const Preference &preference, int sm) {
     const Attributes &op = p.operation;
     bool aligned = true;

@@ -61,8 +61,8 @@ std::string image(const std::string &module, const std::string &target) {
     return {std::istreambuf_iterator<char>(in), {}};
 }
 
-Kernels::Kernels() {
-    OK(cuModuleLoadDataEx(&module, image("kernels").c_str(), 0, nullptr, nullptr));
+Kernels::Kernels(const char *name) {
+    OK(cuModuleLoadDataEx(&module, image(name).c_str(), 0, nullptr, nullptr));
 }
 
 Kernels::~Kernels() {

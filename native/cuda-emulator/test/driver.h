@@ -125,10 +125,10 @@ struct Device {
 
 std::string image(const std::string &module, const std::string &target = "sm_90a.cubin");
 
-/** The kernels of test/kernels.cu, loaded. */
+/** The kernels of test/kernels.cu or of another module, loaded. */
 struct Kernels {
     void *module = nullptr;
-    Kernels();
+    explicit Kernels(const char *name = "kernels");
     ~Kernels();
     void *function(const char *name) const;
 };

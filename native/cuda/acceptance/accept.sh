@@ -2,40 +2,56 @@
 # Judges the CUDA backend on the machine it runs on: unpack weft-acceptance.tgz, run this. Needs bash, coreutils, awk and a
 # driver; python3 with torch and compute-sanitizer are used where they are, and named as absent where not.
 #
-#   accept.sh [--dry EMULATOR] [--only PHASE,...] [--out FOLDER]
+#   accept.sh [--dry EMULATOR | --rehearse | --plan] [--only PHASE,...] [--out FOLDER]
 #
 # Phases follow each other with a limit each, all together within ten minutes; one that dies leaves its row. FOLDER (results)
-# receives table.csv, results.json and a log of each phase; the table is printed last. Exit code: number of failed rows, at
-# most 100. --dry runs the recipe on the emulator built in the folder EMULATOR; no speed is measured then. --only leaves out all
-# but the phases named, as the first column names them, and devices: for a quick look, and for the test of this file.
+# receives table.csv, results.json and a log of each phase; the table is printed last, with the bars of bars.tsv and whether they
+# are met. Exit code: number of failed rows, at most 100; a bar that is missed is no failed row.
+#
+# --only leaves out all but the phases named, as the first column names them, and devices. Two runs with the same FOLDER share
+# the times of torch. --dry runs the recipe on the emulator built in the folder EMULATOR; no speed is measured then. --rehearse
+# runs everything on the CPU, with small shapes under the names of the true ones: what is measured is without meaning, that it
+# arrives in the table is not. --plan prints the phases and their limits, and runs nothing.
 set -u
-here=$(CDPATH= cd -- "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
+here=$(CDPATH="" cd -- "$(dirname "${BASH_SOURCE[0]}")" && pwd -P)
 out=results
 emulator=
+rehearsal=
+plan=
 only=
 while [ $# -gt 0 ]; do
   case $1 in
     --dry) emulator=${2:?--dry: the folder of the emulator}; shift 2 ;;
+    --rehearse) rehearsal=1; shift ;;
+    --plan) plan=yes; shift ;;
     --only) only=,${2:?--only: names of phases},; shift 2 ;;
     --out) out=${2:?--out: a folder}; shift 2 ;;
-    *) echo "accept.sh: found '$1', expected --dry EMULATOR, --only PHASE,... or --out FOLDER" >&2; exit 100 ;;
+    *) echo "accept.sh: found '$1', expected --dry EMULATOR, --rehearse, --plan, --only PHASE,... or --out FOLDER" >&2; exit 100 ;;
   esac
 done
 mkdir -p "$out"
-out=$(CDPATH= cd -- "$out" && pwd -P)
+out=$(CDPATH="" cd -- "$out" && pwd -P)
 rows=$out/rows.tsv
-: >"$rows"
-deadline=$((SECONDS + 570))
+facts=$out/facts.tsv
+sticks=$out/yardstick.tsv
+most=570
+planned=0
+if [ -z "$plan" ]; then
+  : >"$rows"
+  : >"$facts"
+fi
+deadline=$((SECONDS + most))
 device=cuda:0
+if [ -n "$rehearsal" ]; then device=cpu:0; fi
 weft=$here/weft/weft
 model=$here/weft/examples/demo-model
 emulated=
-[ -z "$emulator" ] || emulated="-Dweft.cuda.path=$emulator/lib -Dweft.cuda.images=$emulator/images"
+[ -z "$emulator" ] || emulated="-Dweft.cuda.path=$emulator/lib -Dweft.cuda.images=$emulator/images -Dweft.cublaslt.path=$emulator/lib"
 export WEFT_JAVA_OPTS=$emulated
 
-row() { # PHASE CASE RESULT OURS_US YARDSTICK_US OF_LIMIT REMARK
+row() { # PHASE CASE RESULT OURS_US YARDSTICK_US OF_LIMIT BAR VERDICT REMARK
   local IFS=$'\t'
-  echo "$*" >>"$rows"
+  [ -n "$plan" ] || echo "$*" >>"$rows"
 }
 
 # wanted NAME: whether the phase is run; NAME may be longer by a dot and a case.
@@ -47,6 +63,11 @@ wanted() {
 phase() {
   local name=$1 limit=$2 left=$((deadline - SECONDS)) start=$SECONDS code
   shift 2
+  if [ -n "$plan" ]; then
+    planned=$((planned + limit))
+    printf '%4d s %s\n' "$limit" "$name"
+    return 0
+  fi
   if [ "$left" -lt 5 ]; then
     echo "out of time" >"$out/$name.log"
     return 124
@@ -58,6 +79,10 @@ phase() {
   return $code
 }
 
+last_line() { # NAME: of a phase's log
+  tail -n 1 "$out/$1.log" | tr '\t' ' '
+}
+
 # check NAME SECONDS COMMAND...: a phase whose exit code is the result.
 check() {
   local code
@@ -66,24 +91,34 @@ check() {
   phase "$@"
   code=$?
   if [ $code -eq 0 ]; then
-    row "$1" "" pass "" "" "" "$took s"
+    row "$1" "" pass "" "" "" "" "" "$took s"
   else
-    row "$1" "" FAIL "" "" "" "exit code $code after $took s, see $1.log: $(tail -n 1 "$out/$1.log" | tr '\t' ' ')"
+    row "$1" "" FAIL "" "" "" "" "" "exit code $code after $took s, see $1.log: $(last_line "$1")"
   fi
   return $code
 }
 
 finish() {
-  awk -F '\t' 'BEGIN { print "phase,case,result,ours_us,yardstick_us,of_limit,remark" }
-    { for (i = 1; i <= 7; i++) { gsub(/"/, "\"\"", $i); printf "%s\"%s\"", (i > 1 ? "," : ""), $i } print "" }' "$rows" >"$out/table.csv"
-  awk -F '\t' 'BEGIN { split("phase case result ours_us yardstick_us of_limit remark", key, " "); print "["; }
+  local failed met missed unknown
+  [ ! -f "$here/bars.tsv" ] || awk -f "$here/judge.awk" "$here/bars.tsv" "$facts" >>"$rows"
+  awk -F '\t' 'BEGIN { print "phase,case,result,ours_us,yardstick_us,of_limit,bar,verdict,remark" }
+    { for (i = 1; i <= 9; i++) { gsub(/"/, "\"\"", $i); printf "%s\"%s\"", (i > 1 ? "," : ""), $i } print "" }' "$rows" >"$out/table.csv"
+  awk -F '\t' 'BEGIN { split("phase case result ours_us yardstick_us of_limit bar verdict remark", key, " "); print "["; }
     { gsub(/\\/, "\\\\"); gsub(/"/, "\\\""); printf "%s{", (NR > 1 ? ",\n" : "")
-      for (i = 1; i <= 7; i++) printf "%s\"%s\": \"%s\"", (i > 1 ? ", " : ""), key[i], $i
+      for (i = 1; i <= 9; i++) printf "%s\"%s\": \"%s\"", (i > 1 ? ", " : ""), key[i], $i
       printf "}" } END { print "\n]" }' "$rows" >"$out/results.json"
-  awk -F '\t' 'BEGIN { format = "%-18s %-34s %-7s %10s %12s %9s  %s\n"
+  awk -F '\t' 'BEGIN { format = "%-20s %-30s %-8s %10s %12s %8s  %s\n"
       printf format, "phase", "case", "result", "ours us", "yardstick us", "of limit", "remark" }
-    { printf format, $1, $2, $3, $4, $5, $6, $7 }' "$rows"
-  local failed
+    $1 != "bar" { printf format, $1, $2, $3, $4, $5, $6, $9 }' "$rows"
+  echo
+  awk -F '\t' 'BEGIN { format = "%-40s %-18s %-13s %s\n"; printf format, "bar of speed", "wanted", "verdict", "found; what it is" }
+    $1 == "bar" { printf format, $2, $7, $8, $9 }' "$rows"
+  echo
+  [ -z "$rehearsal" ] || echo "A REHEARSAL on the CPU with small shapes: times and verdicts are without meaning."
+  met=$(awk -F '\t' '$8 == "met"' "$rows" | wc -l)
+  missed=$(awk -F '\t' '$8 == "MISSED"' "$rows" | wc -l)
+  unknown=$(awk -F '\t' '$8 == "not measured" { print $2 }' "$rows")
+  echo "$met bars met, $missed missed, $(echo -n "$unknown" | grep -c '^') not measured${unknown:+: ${unknown//$'\n'/; }}"
   failed=$(awk -F '\t' '$3 == "FAIL"' "$rows" | wc -l)
   echo "$(wc -l <"$rows") rows, $failed failed"
   exit $((failed < 100 ? failed : 100))
@@ -91,109 +126,135 @@ finish() {
 
 # ---- what is here
 
-if ! check devices 30 "$weft" devices --verbose || ! grep -q "$device" "$out/devices.log"; then
+if ! check devices 10 "$weft" devices --verbose || ! grep -q "$device" "$out/devices.log" 2>/dev/null && [ -z "$plan" ]; then
   cat "$out/devices.log"
-  row devices "$device" FAIL "" "" "" "no such device"
+  row devices "$device" FAIL "" "" "" "" "" "no such device"
   finish
 fi
-grep "$device" "$out/devices.log" >&2
-# what a device without an image of its own shows below is measured all the same; the failure is the pack's
-grep -oE 'slower kernels .*|images for sm_[0-9]+: as .*compute_80\.ptx' "$out/devices.log" | sort -u |
-  while read -r line; do row images "" FAIL "" "" "" "$line"; done
-grep -o 'kernels: .*' "$out/devices.log" | while read -r line; do row build "" info "" "" "" "$line"; done
-if grep -q EMULATOR "$out/devices.log" && [ -z "$emulator" ]; then
-  row devices "$device" FAIL "" "" "" "an emulator, without --dry"
-  finish
+if [ -z "$plan" ]; then
+  grep "$device" "$out/devices.log" >&2
+  # what a device without an image of its own shows below is measured all the same; the failure is the pack's
+  [ -n "$rehearsal" ] || grep -oE 'slower kernels .*|images for sm_[0-9]+: as .*compute_80\.ptx' "$out/devices.log" | sort -u |
+    while read -r line; do row images "" FAIL "" "" "" "" "" "$line"; done
+  grep -o 'kernels: .*' "$out/devices.log" | while read -r line; do row build "" info "" "" "" "" "" "$line"; done
+  if grep -q EMULATOR "$out/devices.log" && [ -z "$emulator$rehearsal" ]; then
+    row devices "$device" FAIL "" "" "" "" "" "an emulator, without --dry"
+    finish
+  fi
 fi
 
-torch=
+cublaslt= # whether the library is here, as a second yardstick and one that needs no Python
+if [ -n "$plan" ] || grep -q 'optional cublaslt: .* products of the variant' "$out/devices.log"; then
+  cublaslt=yes
+elif [ -z "$rehearsal" ]; then
+  row cublaslt "" absent "" "" "" "" "" "$(grep -o 'optional cublaslt: .*' "$out/devices.log")"
+fi
+
+# has_torch: whether torch is there, and a device that it finds
+has_torch() {
+  python3 -c "import torch; ${rehearsal:-torch.cuda.init()}" >"$out/torch.log" 2>&1
+}
+
 if ! wanted yardstick; then
   :
-elif [ -z "$emulator" ] && python3 -c 'import torch; torch.cuda.init()' >"$out/torch.log" 2>&1; then
-  torch=yes
-  # ceilings first, then the shapes of the benchmarks below
-  phase yardstick 60 python3 "$here/yardstick.py" "$out/yardstick.tsv" ||
-    row yardstick "" FAIL "" "" "" "see yardstick.log: $(tail -n 1 "$out/yardstick.log" | tr '\t' ' ')"
-  [ ! -f "$out/yardstick.tsv" ] || while IFS=$'\t' read -r kind m k n us value; do
-    [ "$kind" != ceiling ] || row ceiling "$m" measured "" "$us" "" "$value"
-  done <"$out/yardstick.tsv"
+elif [ -n "$plan" ] || { [ -z "$emulator" ] && has_torch; }; then
+  # ceilings first, then the cases of the benchmarks below, under their names
+  rm -f "$sticks"
+  phase yardstick 40 python3 "$here/yardstick.py" ${rehearsal:+--rehearse} "$sticks" ||
+    row yardstick "" FAIL "" "" "" "" "" "see yardstick.log: $(last_line yardstick)"
+  [ ! -f "$sticks" ] || while IFS=$'\t' read -r name us remark; do
+    row yardstick "$name" measured "" "$us" "" "" "" "$remark"
+  done <"$sticks"
+  [ ! -f "$out/yardstick.log" ] || grep '^absent' "$out/yardstick.log" | while IFS=$'\t' read -r _ name remark; do
+    row yardstick "$name" absent "" "" "" "" "" "$remark"
+  done
 else
-  row yardstick "" absent "" "" "" "${emulator:+emulator: says nothing of speed; }python3 with torch that finds a device"
+  row yardstick "" absent "" "" "" "" "" "${emulator:+emulator: says nothing of speed; }python3 with torch that finds a device"
 fi
 
 # ---- is it right: before any speed
 
 part=()
 prompt=(--prompt 64 --decode 8)
-if [ -n "$emulator" ]; then
+if [ -n "$emulator$rehearsal" ]; then
   part=(--ops norm)
   prompt=(--prompt 2 --decode 1)
 fi
-check verify 180 "$weft" verify --device "$device" --rounds 1 "${part[@]}"
+check verify 120 "$weft" verify --device "$device" --rounds 1 "${part[@]}"
 export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=true"
-check verify-overlap 90 "$weft" verify --device "$device" "${part[@]}"
+check verify-overlap 30 "$weft" verify --device "$device" "${part[@]}"
 for overlap in false true; do
   export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=$overlap"
-  check "model-overlap-$overlap" 60 "$weft" compare "$model" --devices "$device" --rounds 1 "${prompt[@]}"
+  check "model-overlap-$overlap" 20 "$weft" compare "$model" --devices "$device" --rounds 1 "${prompt[@]}"
 done
 export WEFT_JAVA_OPTS=$emulated
-[ -n "$emulator" ] || check verify-simple 120 "$weft" verify --device "$device/simple"
-check graph 30 "$weft" compile --model flash --device "$device"
-! wanted graph || grep -E '^(a step|window|csa|hca)' "$out/graph.log" | while read -r line; do row graph launches info "" "" "" "$line"; done
+[ -z "$cublaslt" ] || check verify-cublaslt 20 "$weft" verify --device "$device/cublaslt" --ops gemm
+flash=flash
+[ -z "$rehearsal" ] || flash=tiny
+check graph 15 "$weft" compile --model "$flash" --device "$device"
+if wanted graph && [ -z "$plan" ]; then
+  grep -E '^(a step|window|csa|hca)' "$out/graph.log" | while read -r line; do row graph launches info "" "" "" "" "" "$line"; done
+  awk 'BEGIN { OFS = "\t" }
+    /^a step of/ { print "graph step", "launches", $6 }
+    /^(window|csa|hca)/ && $NF > most { most = $NF }
+    END { if (most) print "graph layer", "launches", most }' "$out/graph.log" >>"$facts"
+fi
 
 # ---- how fast: a step is replayed as a graph from its third run on
 
-# The results of a report in JSON as rows; yardsticks by format, m, k and n.
-report() { # PHASE CASE FILE
-  awk -F '\t' -v phase="$1" -v name="$2" -v sticks="$out/yardstick.tsv" '
-    function value(line) { sub(/^[^:]*: */, "", line); gsub(/[",]/, "", line); return line }
-    BEGIN { while ((getline line < sticks) > 0) { split(line, f, "\t"); stick[f[1] " " f[2] " " f[3] " " f[4]] = f[5] } }
-    /"work" :/ { if (work != "") show(); work = value($0); delete got; share = "" }
-    /"clock" :/ { clock = value($0) }
-    /"limit" : \{/ { limits = 1 }
-    /"measuredBy" :/ { limits = 0 }
-    limits && /"(kind|value)" :/ { split($0, q, "\""); got["limit " q[2]] = value($0); next }
-    /"(weights|m|k|n|copies|kernel|gbps|gflops)" :/ { split($0, q, "\""); got[q[2]] = value($0) }
-    /"median" :/ { median = value($0) * 1e6 }  # of all copies of a product
-    /^    "ofLimit" :/ { share = sprintf("%.2f", value($0)) }
-    function show(  shape, copies) {
-      copies = got["copies"] == "" ? 1 : got["copies"]
-      shape = got["weights"] " " got["m"] " " got["k"] " " got["n"]
-      printf "%s\t%s\tmeasured\t%.1f\t%s\t%s\t%s, %.1f GB/s, %.0f GFLOP/s, limit %s %.0f G/s, %s clock\n", phase,
-        got["m"] == "" ? name : shape, median / copies, stick[shape], share, got["kernel"], got["gbps"], got["gflops"],
-        got["limit kind"], got["limit value"] / 1e9, clock
-    }
-    END { if (work != "") show() }' "$3" >>"$rows"
-}
-
-bench() { # PHASE CASE SECONDS ARGUMENTS...
-  local name=$1 what=$2 limit=$3
+bench() { # PHASE SUFFIX SECONDS ARGUMENTS...: the suffix tells cases apart that have the same name
+  local name=$1 suffix=$2 limit=$3
   shift 3
   wanted "$name" || return 0
-  if phase "$name" "$limit" "$weft" bench "$@" --device "$device" --json; then
-    report "${name%%.*}" "$what" "$out/$name.log"
-  else
-    row "$name" "$what" FAIL "" "" "" "see $name.log: $(tail -n 1 "$out/$name.log" | tr '\t' ' ')"
-  fi
+  phase "$name" "$limit" "$weft" bench "$@" --device "$device" -o jsonl ||
+    row "$name" "" FAIL "" "" "" "" "" "see $name.log: $(last_line "$name")"
+  # a benchmark that dies has no lines
+  [ -n "$plan" ] || awk -v phase="${name%%.*}" -v suffix="$suffix" -v sticks="$sticks" -v facts="$facts" \
+    -f "$here/facts.awk" "$out/$name.log" >>"$rows"
 }
 
 if [ -n "$emulator" ]; then
-  for name in gemm layer; do
-    ! wanted "$name" || row "$name" "" absent "" "" "" "emulator: says nothing of speed"
+  for name in gemm piece op layer; do
+    ! wanted "$name" || row "$name" "" absent "" "" "" "" "" "emulator: says nothing of speed"
   done
 else
-  for weights in mxfp4 fp8 bf16; do
-    for m in 1 32 128 4096; do
-      bench "gemm.$weights.$m" "" 20 gemm --weights $weights --m $m --k 4096 --n 4096
-    done
-  done
-  for kind in window csa hca; do
-    for tokens in 1 32 128; do
-      bench "layer.$kind.$tokens" "$kind, $tokens tokens" 30 layer --kind $kind --tokens $tokens
-    done
-    WEFT_JAVA_OPTS=-Dweft.cuda.overlap=true bench "layer.$kind.overlap" "$kind, 1 token, overlap" 30 layer --kind $kind --tokens 1
-  done
+  size() { # TRUE SMALL: a size, in a rehearsal the small one
+    if [ -n "$rehearsal" ]; then echo "$2"; else echo "$1"; fi
+  }
+  small=()
+  [ -z "$rehearsal" ] || small=(--rounds 2)
+  few=("${small[@]}") # products that need not come from memory
+  [ -z "$rehearsal" ] || few+=(--weight-bytes 100000)
+  tiny=("${small[@]}" --model "$flash")
+  products() { # SECONDS WEIGHTS SUFFIX ROWS K N: on the device, and by cuBLASLt if it is here
+    local name=gemm.$3.${2//,/-}
+    bench "$name" "$3" "$1" gemm --weights "$2" --m "$4" --k "$5" --n "$6" "${few[@]}"
+    case $2 in
+      mxfp4) ;; # is none of the library's formats
+      *) [ -z "$cublaslt" ] ||
+        device=$device/cublaslt bench "$name.cublaslt" "$3" "$1" gemm --weights "$2" --m "$4" --k "$5" --n "$6" "${few[@]}" ;;
+    esac
+  }
+  side=$(size 4096 256)
+  products 15 mxfp4 square 1,32,128,4096 "$side" "$side"
+  products 20 fp8,bf16 square 1,32,128,4096 "$side" "$side"
+  products 8 fp8 narrow 1,16 "$(size 8192 256)" "$(size 4096 128)"
+  products 8 fp8 wide 4096 "$(size 1536 128)" "$(size 24576 256)"
+  products 10 bf16 head 1,32 "$(size 4096 128)" "$(size 129280 1024)"
+  bench piece.experts "" 25 piece experts --m 1,32,128,4096 "${tiny[@]}"
+  bench piece.decode "" 20 piece attention,hyper --m 1,32,128 --context "$(size 4096 255)" "${tiny[@]}"
+  bench piece.16k 16k 15 piece index,topk --m 1,32 --context "$(size 65535 255)" "${tiny[@]}"
+  bench piece.262k 262k 20 piece index,topk --m 1,32 --context "$(size 1048575 511)" "${tiny[@]}"
+  bench op.prefill "" 15 op sparseAttention --m 4096 --context 0 "${tiny[@]}"
+  kinds=$(size window,window,csa,hca window,csa,hca,csa)
+  bench layer.stack "" 40 layer --kind "$kinds" --batch 1,32,128 --context "$(size 4096 255)" "${tiny[@]}"
+  WEFT_JAVA_OPTS=-Dweft.cuda.overlap=true \
+    bench layer.overlap overlap 15 layer --kind "$kinds" --batch 1 --context "$(size 4096 255)" "${tiny[@]}"
 fi
+
+# ---- the simple kernels: should an operator fail above and pass here, its fast kernel is the suspect
+
+[ -n "$emulator$rehearsal" ] || check verify-simple 30 "$weft" verify --device "$device/simple"
 
 # ---- what compute-sanitizer sees: last, since it takes what time is left
 
@@ -206,21 +267,27 @@ sanitize() {
     "$weft" verify --device "$device" --ops "$ops"
   code=$?
   if [ $code -eq 0 ]; then
-    row "$tool" "$ops" pass "" "" "" "$took s"
+    row "$tool" "$ops" pass "" "" "" "" "" "$took s"
   elif { [ $code -eq 124 ] || [ $code -eq 137 ]; } && ! grep -qE "$findings" "$out/$tool.$ops.log"; then
-    row "$tool" "$ops" info "" "" "" "not finished in $took s, nothing found"
+    row "$tool" "$ops" info "" "" "" "" "" "not finished in $took s, nothing found"
   else
-    row "$tool" "$ops" FAIL "" "" "" "exit code $code after $took s, see $tool.$ops.log: $(tail -n 1 "$out/$tool.$ops.log" | tr '\t' ' ')"
+    row "$tool" "$ops" FAIL "" "" "" "" "" "exit code $code after $took s, see $tool.$ops.log: $(last_line "$tool.$ops")"
   fi
 }
 
+if [ -n "$plan" ]; then
+  echo "$planned s in all, $((most - planned)) s of $most left for compute-sanitizer, and what the others do not take"
+  exit 0
+fi
 for tool in memcheck racecheck; do
   if ! wanted "$tool"; then
     :
   elif [ -n "$emulator" ]; then
-    row "$tool" "" absent "" "" "" "the emulator checks memory itself"
+    row "$tool" "" absent "" "" "" "" "" "the emulator checks memory itself"
+  elif [ -n "$rehearsal" ]; then
+    row "$tool" "" absent "" "" "" "" "" "a rehearsal"
   elif ! command -v compute-sanitizer >/dev/null; then
-    row "$tool" "" absent "" "" "" "compute-sanitizer"
+    row "$tool" "" absent "" "" "" "" "" "compute-sanitizer"
   else
     sanitize "$tool" gemm 60
     [ $tool = memcheck ] || for ops in sparseAttention lightningIndex topK; do sanitize racecheck $ops 25; done

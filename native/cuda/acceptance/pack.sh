@@ -4,8 +4,8 @@
 # Needs nvcc and a JDK; refuses a pack in which a kernel lacks a target. With WEFT_DISTRIBUTION=FOLDER a distribution that was made
 # before is packed, whatever images it has: what is missing is listed.
 set -eu
-here=$(CDPATH= cd -- "$(dirname "$0")" && pwd -P)
-root=$(CDPATH= cd -- "$here/../../.." && pwd -P)
+here=$(CDPATH="" cd -- "$(dirname "$0")" && pwd -P)
+root=$(CDPATH="" cd -- "$here/../../.." && pwd -P)
 out=${1:-$root/target/acceptance}
 most=$((60 * 1024 * 1024))
 
@@ -33,7 +33,7 @@ fi
 rm -rf "$out"
 mkdir -p "$out/pack"
 cp -R "$distribution" "$out/pack/weft"
-cp "$here/accept.sh" "$here/yardstick.py" "$out/pack"
+cp "$here/accept.sh" "$here/bars.tsv" "$here/facts.awk" "$here/judge.awk" "$here/yardstick.py" "$out/pack"
 tar -C "$out/pack" -czf "$out/weft-acceptance.tgz" .
 bytes=$(wc -c <"$out/weft-acceptance.tgz")
 echo "$out/weft-acceptance.tgz: $bytes bytes"

@@ -1,20 +1,40 @@
-"""Times of torch (cuBLASLt) on the shapes of accept.sh, and two ceilings. Usage: yardstick.py FILE
+"""Times of torch on the cases of accept.sh, and two ceilings. Usage: yardstick.py [--rehearse] FILE
 
-Lines: what, m, k, n, microseconds, remark. Every shape is captured as a CUDA graph that runs over as many copies of the weights
-as do not fit into a cache, with random values, and timed with events: the median of 50 replays, per product.
+Lines: case as accept.sh names it, microseconds, what ran. What this torch or this device has not is said on standard output as
+"absent, case, reason". Every case is captured as a CUDA graph that runs over as many copies of weights or caches as no cache of
+the device holds, with random values, and timed with events: the median of replays, per copy. With --rehearse small shapes run on
+the CPU, whose times mean nothing.
+
+Where torch has no such operator, what it has is composed, without fusion by hand, and the line says of what. What is judged by
+its share of these times comes first.
 """
 
 import statistics
 import sys
+import time
 
 import torch
 
-BEYOND_CACHES = 256 << 20
-REPLAYS = 50
+REHEARSAL = "--rehearse" in sys.argv
+DEVICE = "cpu" if REHEARSAL else "cuda"
+BEYOND_CACHES = 1 << 16 if REHEARSAL else 256 << 20
+REPLAYS = 3 if REHEARSAL else 30
+
+HEADS, WIDTH, KEYS = (2, 32, 40) if REHEARSAL else (64, 512, 640)
+INDEX_HEADS, INDEX_WIDTH, PICKS = (2, 32, 16) if REHEARSAL else (64, 128, 512)
+HIDDEN, INNER, EXPERTS, TOP = (64, 32, 8, 2) if REHEARSAL else (4096, 2048, 256, 6)
+STREAMS = 4
 
 
 def replayed(body):
-    """Median microseconds of a captured body."""
+    """Median microseconds of a body: captured and replayed on a device, called on the CPU."""
+    if REHEARSAL:
+        times = []
+        for _ in range(REPLAYS):
+            start = time.perf_counter()
+            body()
+            times.append((time.perf_counter() - start) * 1e6)
+        return statistics.median(times)
     side = torch.cuda.Stream()
     with torch.cuda.stream(side):
         for _ in range(3):
@@ -34,48 +54,165 @@ def replayed(body):
     return statistics.median(times)
 
 
-def copies(bytes_each):
-    return max(1, min(64, -(-BEYOND_CACHES // bytes_each)))
+def copies(bytes_each, least=1):
+    return max(least, min(64, -(-BEYOND_CACHES // max(1, bytes_each))))
+
+
+def normal(*shape, dtype=torch.bfloat16):
+    return torch.randn(*shape, device=DEVICE, dtype=dtype)
+
+
+def copied():
+    size = (1 << 20) if REHEARSAL else 4 << 30
+    a, b = (torch.empty(size, device=DEVICE, dtype=torch.uint8) for _ in range(2))
+    us = replayed(lambda: b.copy_(a))
+    return us, f"{2 * size / us / 1e3:.0f} GB/s read and written"
+
+
+def multiplied():
+    n = 128 if REHEARSAL else 8192
+    us = bf16(n, n, n)[0]
+    return us, f"{2 * n**3 / us / 1e6:.0f} TFLOP/s"
 
 
 def bf16(m, k, n):
-    x = torch.randn(m, k, device="cuda", dtype=torch.bfloat16)
-    weights = [torch.randn(n, k, device="cuda", dtype=torch.bfloat16) for _ in range(copies(2 * n * k))]
-    return replayed(lambda: [torch.nn.functional.linear(x, w) for w in weights]) / len(weights)
+    x = normal(m, k)
+    weights = [normal(n, k) for _ in range(copies(2 * n * k))]
+    us = replayed(lambda: [torch.nn.functional.linear(x, w) for w in weights])
+    return us / len(weights), "F.linear, BF16"
 
 
 def fp8(m, k, n):
     """Scales of 1 x 128 for activations and 128 x 128 for weights, as the model has them."""
-    x = torch.randn(m, k, device="cuda").to(torch.float8_e4m3fn)
-    weights = [torch.randn(n, k, device="cuda").to(torch.float8_e4m3fn) for _ in range(copies(n * k))]
-    rows = torch.rand(k // 128, m, device="cuda").t()
-    blocks = torch.rand(k // 128, n // 128, device="cuda").t()
-    return replayed(
+    x = normal(m, k).to(torch.float8_e4m3fn)
+    weights = [normal(n, k).to(torch.float8_e4m3fn) for _ in range(copies(n * k))]
+    rows = torch.rand(k // 128, m, device=DEVICE).t()
+    blocks = torch.rand(k // 128, n // 128, device=DEVICE).t()
+    us = replayed(
         lambda: [
             torch._scaled_mm(x, w.t(), scale_a=rows, scale_b=blocks.t(), out_dtype=torch.bfloat16) for w in weights
         ]
-    ) / len(weights)
+    )
+    return us / len(weights), "_scaled_mm, 1 x 128 and 128 x 128 scales"
+
+
+def experts(tokens):
+    """Three products of every expert that was chosen, on its rows."""
+    w1, w3 = (normal(EXPERTS, INNER, HIDDEN) for _ in range(2))
+    w2 = normal(EXPERTS, HIDDEN, INNER)
+    counts = [0] * EXPERTS
+    for _ in range(tokens):
+        for e in torch.randperm(EXPERTS)[:TOP].tolist():
+            counts[e] += 1
+    rows = {e: normal(count, HIDDEN) for e, count in enumerate(counts) if count}
+    linear, silu = torch.nn.functional.linear, torch.nn.functional.silu
+    us = replayed(lambda: [linear(silu(linear(x, w1[e])) * linear(x, w3[e]), w2[e]) for e, x in rows.items()])
+    return us, "BF16 weights, which are four times the bytes: a loop of F.linear over the chosen experts"
+
+
+def attention(rows, all_rows_share_keys=False):
+    entries = 64 if REHEARSAL else 4096
+    n = 1 if all_rows_share_keys else copies(2 * rows * KEYS * WIDTH)
+    q = normal(rows, 1, HEADS, WIDTH)
+    cache = [normal(entries if all_rows_share_keys else rows * entries, WIDTH) for _ in range(n)]
+    picks = torch.randint(0, cache[0].shape[0], (rows, KEYS), device=DEVICE)
+
+    def one(c):
+        keys = c[picks].unsqueeze(1)
+        return torch.nn.functional.scaled_dot_product_attention(q, keys, keys)
+
+    us = replayed(lambda: [one(c) for c in cache])
+    return us / n, f"gather of {KEYS} rows each and scaled_dot_product_attention, no sinks"
+
+
+def topk(rows, columns):
+    x = normal(rows, columns, dtype=torch.float32)
+    us = replayed(lambda: [torch.topk(x, PICKS, sorted=False) for _ in range(16)])
+    return us / 16, f"topk of {columns}"
+
+
+def index(rows, entries):
+    n = copies(2 * rows * entries * INDEX_WIDTH)
+    q, w = normal(rows, INDEX_HEADS, INDEX_WIDTH), normal(rows, 1, INDEX_HEADS)
+    keys = [normal(rows, entries, INDEX_WIDTH) for _ in range(n)]
+
+    def one(k):
+        scores = torch.relu(torch.bmm(q, k.transpose(1, 2)))
+        return torch.topk(torch.bmm(w, scores).squeeze(1), PICKS, sorted=False)
+
+    us = replayed(lambda: [one(k) for k in keys])
+    return us / n, "bmm, relu, bmm, topk"
+
+
+def hyper(rows):
+    size = (2 + STREAMS) * STREAMS
+    n = copies(4 * size * STREAMS * HIDDEN, least=2)
+    functions = [normal(size, STREAMS * HIDDEN, dtype=torch.float32) for _ in range(n)]
+    first = normal(rows, STREAMS, HIDDEN)
+    norm = normal(HIDDEN)
+
+    def all_of_them():
+        x, y = first, first[:, 0]
+        post = torch.ones(rows, STREAMS, 1, device=DEVICE)
+        comb = torch.full((rows, STREAMS, STREAMS), 1 / STREAMS, device=DEVICE)
+        for f in functions:
+            x = (post * y.float().unsqueeze(1) + comb.transpose(1, 2) @ x.float()).to(torch.bfloat16)
+            flat = x.flatten(1).float()
+            mix = flat @ f.t() * torch.rsqrt(flat.square().mean(-1, keepdim=True) + 1e-6)
+            pre, post = torch.sigmoid(mix[:, :STREAMS]), 2 * torch.sigmoid(mix[:, STREAMS : 2 * STREAMS]).unsqueeze(-1)
+            comb = torch.softmax(mix[:, 2 * STREAMS :].view(rows, STREAMS, STREAMS), -1)
+            for _ in range(20):
+                comb = comb / (comb.sum(-1, keepdim=True) + 1e-6)
+                comb = comb / (comb.sum(-2, keepdim=True) + 1e-6)
+            y = (pre.unsqueeze(1) @ x.float()).squeeze(1)
+            y = (y * torch.rsqrt(y.square().mean(-1, keepdim=True) + 1e-6)).to(torch.bfloat16) * norm
+        return y
+
+    return replayed(all_of_them) / n, "composed of elementwise operators and products, 20 Sinkhorn iterations"
+
+
+def cases():
+    """Pairs of a name and what measures it."""
+
+    def size(true, small):
+        return small if REHEARSAL else true
+
+    yield "device copy", copied
+    yield "BF16 product of 8192^3", multiplied
+    yield "wide fp8 m=4096", lambda: fp8(size(4096, 16), size(1536, 128), size(24576, 128))
+    for m in (4096, 1, 32, 128):
+        yield f"square bf16 m={m}", lambda m=m: bf16(m, size(4096, 64), size(4096, 64))
+    for m in (1, 32):
+        yield f"head bf16 m={m}", lambda m=m: bf16(m, size(4096, 64), size(129280, 64))
+    for m in (1, 32, 128, 4096):
+        yield f"square fp8 m={m}", lambda m=m: fp8(m, size(4096, 128), size(4096, 128))
+    for m in (1, 16):
+        yield f"narrow fp8 m={m}", lambda m=m: fp8(m, size(8192, 128), size(4096, 128))
+    for m in (1, 32):
+        yield f"topk 16k m={m}", lambda m=m: topk(m, size(16384, 64))
+        yield f"topk 262k m={m}", lambda m=m: topk(m, size(262144, 128))
+    for m in (1, 32, 128):
+        yield f"attention m={m}", lambda m=m: attention(m)
+        yield f"hyper m={m}", lambda m=m: hyper(m)
+    yield "sparseAttention csa m=4096", lambda: attention(size(4096, 8), all_rows_share_keys=True)
+    for m in (1, 32):
+        yield f"index 16k m={m}", lambda m=m: index(m, size(16384, 64))
+        yield f"index 262k m={m}", lambda m=m: index(m, size(262144, 128))
+    for m in (1, 32, 128, 4096):
+        yield f"experts m={m}", lambda m=m: experts(size(m, min(m, 8)))
 
 
 def main(path):
     with open(path, "w") as out:
-
-        def line(*cells):
-            print(*cells, sep="\t", file=out, flush=True)
-
-        size = 4 << 30
-        a, b = (torch.empty(size, device="cuda", dtype=torch.uint8) for _ in range(2))
-        us = replayed(lambda: b.copy_(a))
-        line("ceiling", "device copy", "", "", f"{us:.1f}", f"{2 * size / us / 1e3:.0f} GB/s read and written")
-        del a, b
-        us = bf16(8192, 8192, 8192)
-        line("ceiling", "BF16 product of 8192^3", "", "", f"{us:.1f}", f"{2 * 8192**3 / us / 1e6:.0f} TFLOP/s")
-        for weights, run in {"bf16": bf16, "fp8": fp8}.items():
-            for m in (1, 32, 128, 4096):
-                try:
-                    line(weights, m, 4096, 4096, f"{run(m, 4096, 4096):.1f}", "")
-                except (RuntimeError, ValueError) as e:  # this torch or this device has no such product
-                    print(f"{weights} {m}: {e}", file=sys.stderr)
+        for name, measure in cases():
+            try:
+                us, remark = measure()
+                print(name, f"{us:.1f}", remark, sep="\t", file=out, flush=True)
+            except Exception as e:  # an older torch, another device, too little memory: the next case may do
+                reason = str(e).splitlines()[0] if str(e) else ""
+                print("absent", name, f"{type(e).__name__}: {reason}"[:200], sep="\t", flush=True)
+            if not REHEARSAL:
+                torch.cuda.empty_cache()
 
 
-main(sys.argv[1])
+main(sys.argv[-1])

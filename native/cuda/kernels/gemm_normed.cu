@@ -71,9 +71,9 @@ __device__ __forceinline__ void decode(const Calls &calls) {
 
 // Parts: RmsNorm, then products with weights in E4M3 of what it makes, quantised to E4M3 in blocks of 128. Launch word as
 // gemm_decode; blocks of a product lie along x first. Shared memory as gemm_quantized.
-WEFT_KERNEL_OF_CALLS(gemm_normed16, few::THREADS) {
+WEFT_KERNEL_OF_CALLS(gemm_normed16, few::THREADS, 3) {
     decode<2>(calls);
 }
-WEFT_KERNEL_OF_CALLS(gemm_normed32, few::THREADS) {
+WEFT_KERNEL_OF_CALLS(gemm_normed32, few::THREADS, 2) {
     decode<4>(calls);
 }

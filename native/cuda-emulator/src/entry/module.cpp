@@ -218,7 +218,7 @@ WEFT_DRIVER cuFuncGetAttribute(int *value, int attribute, void *handle) {
                 *value = settings().chip->sm;
                 return SUCCESS;
             case STATIC_SHARED:
-                *value = settings().static_bytes;
+                *value = settings().static_bytes + static_cast<int>(function->kernel.static_bytes);
                 return SUCCESS;
             case LOCAL_BYTES:  // not known here: what the compiler for the device makes of a kernel
             case REGISTERS:
@@ -240,7 +240,8 @@ WEFT_DRIVER cuFuncSetAttribute(void *handle, int attribute, int value) {
             return SUCCESS;
         }
         if (attribute != MOST_DYNAMIC_SHARED || value < 0 ||
-            value > settings().chip->shared_bytes - settings().static_bytes) {
+            value > settings().chip->shared_bytes - settings().static_bytes -
+                        static_cast<int>(function->kernel.static_bytes)) {
             return INVALID_VALUE;
         }
         function->most_shared_bytes = value;

@@ -38,6 +38,7 @@ Block::Block() : threads_(most_threads), warps_(most_threads / 32), barriers_(na
         throw std::bad_alloc();
     }
     shared_end_ = static_cast<char *>(at) + most_shared_bytes;
+    store_marks_.cover(static_cast<char *>(at));
 }
 
 Failure Block::run(const Launch &launch, uint3 index, uint64_t number) {
@@ -57,7 +58,9 @@ Failure Block::run(const Launch &launch, uint3 index, uint64_t number) {
     position = {{}, index, extents(launch.block), extents(launch.grid)};
     unsigned room = (launch.shared_bytes + 1023) & ~1023u;
     shared_ = shared_end_ - room;
-    std::memset(shared_, 0xFF, room);
+    unsigned statics = (launch.static_bytes + 1023) & ~1023u;
+    std::memset(shared_ - statics, 0xFF, statics + room);
+    store_marks_.clear();
     poison_statics(launch.body);
 
     current_ = &scheduler_;
@@ -126,6 +129,9 @@ bool Block::start_next() {
         thread.fiber = current_;
         thread.waits_for = nullptr;
         thread.copies.clear();
+        thread.products.clear();
+        thread.may_begin_products = false;
+        thread.stores = 0;
         running_ = &thread;
         position.thread = thread.index;
         return true;
@@ -137,6 +143,9 @@ void Block::finish_thread() {
     Thread &thread = *running_;
     if (!thread.copies.empty()) {
         fail(719, "copy-not-awaited", "returned without waiting for its cp.async copies");
+    }
+    if (!thread.products.empty()) {
+        fail(719, "product-not-awaited", "returned without waiting for its wgmma products");
     }
     Warp &warp = warps_[thread.number / 32];
     warp.alive &= ~(1u << thread.number % 32);

@@ -12,6 +12,7 @@
 
 #include "copies.h"
 #include "fiber.h"
+#include "products.h"
 #include "weft/cuda/simt.h"
 
 namespace weft::simt {
@@ -30,6 +31,7 @@ struct Launch {
     unsigned shared_bytes = 0;
     uint64_t seed = 0;
     bool own_features = false;  // of an image for exactly this chip
+    unsigned static_bytes = 0;  // of shared memory, before the dynamic
 };
 
 constexpr unsigned most_threads = 1024;
@@ -43,6 +45,9 @@ struct Thread {
     const char *waits_for; // nullptr while it runs
     unsigned detail;       // line of the barrier, mask of the collective
     Copies copies;
+    Products products;
+    bool may_begin_products;  // since its last wgmma.fence
+    unsigned stores;          // counts its fences between stores and products
 };
 
 struct BarrierState {
@@ -79,6 +84,8 @@ public:
     Thread &running() { return *running_; }
     char *shared() { return shared_; }
     unsigned shared_bytes() const { return launch_->shared_bytes; }
+    StoreMarks &store_marks() { return store_marks_; }
+    const Thread &thread(unsigned number) const { return threads_[number]; }
     bool own_features() const { return launch_->own_features; }
     /** Lowest byte of the guard page of the running fiber's stack. */
     uintptr_t stack_guard() const { return reinterpret_cast<uintptr_t>(current_->stack) - stack_guard_bytes; }
@@ -117,6 +124,7 @@ private:
     uint64_t random_ = 0;
     Failure failure_;
     char *shared_end_ = nullptr, *shared_ = nullptr;
+    StoreMarks store_marks_;
 };
 
 /** The block that this host thread runs. */

@@ -2,7 +2,7 @@
 
 #include <cstring>
 
-#include "weft/cuda/simt.h"
+#include "block.h"
 
 namespace weft::simt {
 
@@ -42,6 +42,7 @@ void Copies::land(size_t count) {
         const Copy &copy = copies_[i];
         std::memcpy(copy.to, copy.from, copy.valid);
         std::memset(static_cast<char *>(copy.to) + copy.valid, 0, copy.bytes - copy.valid);
+        this_block->store_marks().mark(copy.to, copy.bytes, this_block->running());
     }
     copies_.erase(copies_.begin(), copies_.begin() + static_cast<std::ptrdiff_t>(count));
 }

@@ -13,6 +13,7 @@ struct Kernel {
     int threads;  // most of a block
     Body body;
     int calls;  // in its parameter
+    unsigned static_bytes;  // of shared memory, before the dynamic
 };
 
 /** Called by the constructors of a library that is being loaded. */

@@ -10,8 +10,8 @@
 
 namespace weft::simt {
 
-Registration::Registration(const char *name, int threads, Body body, int calls) {
-    add_kernel({name, threads, body, calls});
+Registration::Registration(const char *name, int threads, Body body, int calls, unsigned static_bytes) {
+    add_kernel({name, threads, body, calls, static_bytes});
 }
 
 void *shared_memory() {

@@ -54,8 +54,11 @@ struct Position {
 extern __thread Position position __attribute__((tls_model("initial-exec")));
 
 struct Registration {
-    /** @param calls how many weft::Call the parameter of the kernel consists of */
-    Registration(const char *name, int threads, Body body, int calls = 1);
+    /**
+     * @param calls how many weft::Call the parameter of the kernel consists of
+     * @param static_bytes shared memory before the dynamic one, of kernels whose static memory is not thread-local
+     */
+    Registration(const char *name, int threads, Body body, int calls = 1, unsigned static_bytes = 0);
 };
 
 /** Dynamic shared memory of the block, 1024-byte aligned, filled with 0xFF when the block starts. */

@@ -9,6 +9,7 @@ import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Set;
 import java.util.concurrent.TimeUnit;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.Assumptions;
@@ -19,14 +20,17 @@ import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.json.JsonMapper;
 
-/** The recipe that judges a CUDA machine ({@code native/cuda/acceptance/accept.sh}), dry, with some of its phases. */
+/** The recipe that judges a CUDA machine ({@code native/cuda/acceptance/accept.sh}): dry, rehearsed, and its arithmetic. */
 @Tag("long")
 class AcceptanceTest {
     private static final Path RECIPE =
             Path.of("..", "native", "cuda", "acceptance").toAbsolutePath().normalize();
     private static final long LIMIT_SECONDS = 120;
-    private static final List<String> COLUMNS =
-            List.of("phase", "case", "result", "ours_us", "yardstick_us", "of_limit", "remark");
+    private static final List<String> COLUMNS = List.of(
+            "phase", "case", "result", "ours_us", "yardstick_us", "of_limit", "bar", "verdict", "remark");
+
+    /** What no CPU tells: shares of torch's speed, of FP8 products, launches, and what the host adds to a device's time. */
+    private static final Set<String> OF_DEVICES = Set.of("of_yardstick", "of_fp8_floor", "launches", "host_us");
 
     @TempDir
     private Path pack;
@@ -36,7 +40,9 @@ class AcceptanceTest {
     /** What pack.sh packs, with a command that runs the classes under test. */
     @BeforeEach
     void unpack() throws IOException {
-        Files.copy(RECIPE.resolve("accept.sh"), pack.resolve("accept.sh"));
+        for (String file : List.of("accept.sh", "bars.tsv", "facts.awk", "judge.awk")) {
+            Files.copy(RECIPE.resolve(file), pack.resolve(file));
+        }
         Path weft = Files.createDirectory(pack.resolve("weft")).resolve("weft");
         Files.writeString(
                 weft,
@@ -57,16 +63,19 @@ class AcceptanceTest {
     }
 
     private Ended accept(Path emulator, String phases) throws IOException, InterruptedException {
+        return accept("--dry", emulator.toString(), "--only", phases);
+    }
+
+    private Ended accept(String... options) throws IOException, InterruptedException {
+        List<String> command = new ArrayList<>(List.of("bash", pack.resolve("accept.sh").toString()));
+        command.addAll(List.of(options));
+        command.addAll(List.of("--out", results().toString()));
+        return run(command);
+    }
+
+    private Ended run(List<String> command) throws IOException, InterruptedException {
         Path log = pack.resolve("accept.log");
-        Process process = new ProcessBuilder(
-                        "bash",
-                        pack.resolve("accept.sh").toString(),
-                        "--dry",
-                        emulator.toString(),
-                        "--only",
-                        phases,
-                        "--out",
-                        results().toString())
+        Process process = new ProcessBuilder(command)
                 .redirectErrorStream(true)
                 .redirectOutput(log.toFile())
                 .start();
@@ -93,6 +102,14 @@ class AcceptanceTest {
         return rows;
     }
 
+    /** Bars as they stand in the file: name, case, measure, comparison, value, unit, source. */
+    private static List<String[]> bars() throws IOException {
+        return Files.readAllLines(RECIPE.resolve("bars.tsv")).stream()
+                .filter(line -> !line.startsWith("#"))
+                .map(line -> line.split("\t"))
+                .toList();
+    }
+
     private static Path emulator() {
         Path lib = Path.of(System.getProperty("weft.cuda.path", "../backend-cuda/target/cuda-emulator/lib"));
         Assumptions.assumeTrue(
@@ -105,8 +122,11 @@ class AcceptanceTest {
         Ended ended = accept(emulator(), "verify,yardstick,gemm,layer,memcheck");
         assertThat(ended.code()).as(ended.printed()).isZero();
         List<JsonNode> rows = rows();
-        assertThat(ended.printed()).endsWith(rows.size() + " rows, 0 failed\n");
+        assertThat(ended.printed())
+                .contains("0 bars met, 0 missed, " + bars().size() + " not measured: " + bars().getFirst()[0] + ";")
+                .endsWith(rows.size() + " rows, 0 failed\n");
         assertThat(rows.stream()
+                        .filter(r -> !r.path("phase").asString().equals("bar"))
                         .map(r -> r.path("phase").asString() + " "
                                 + r.path("result").asString()))
                 .containsExactly(
@@ -125,6 +145,107 @@ class AcceptanceTest {
         assertThat(Files.readString(results().resolve("verify.log")))
                 .contains("EMULATOR", "fresh operands: 1 round, seed ", " 0 failed")
                 .containsPattern("[1-9][0-9]* cases passed");
+    }
+
+    /** Whatever a bar is held against has a row of that name, though small shapes on a CPU say nothing of speed. */
+    @Test
+    void aRehearsalMeasuresWhatTheBarsAsk() throws IOException, InterruptedException {
+        Ended ended = accept("--rehearse", "--only", "gemm,piece,op,layer");
+        assertThat(ended.code()).as(ended.printed()).isZero();
+        assertThat(ended.printed()).contains("A REHEARSAL on the CPU");
+        List<JsonNode> rows = rows();
+        assertThat(rows)
+                .filteredOn(r -> r.path("verdict").asString().equals("not measured"))
+                .extracting(r -> r.path("case").asString())
+                .containsExactlyElementsOf(bars().stream()
+                        .filter(bar -> OF_DEVICES.contains(bar[2]))
+                        .map(bar -> bar[0])
+                        .toList());
+        assertThat(rows)
+                .filteredOn(r -> r.path("verdict").asString().matches("met|MISSED"))
+                .hasSize((int) bars().stream().filter(bar -> !OF_DEVICES.contains(bar[2])).count())
+                .allSatisfy(r -> assertThat(r.path("remark").asString()).matches("[0-9].*"));
+        assertThat(rows)
+                .filteredOn(r -> r.path("ours_us").asString().matches("[0-9]+\\.[0-9]"))
+                .allSatisfy(r -> assertThat(r.path("of_limit").asString()).matches("[0-9]+\\.[0-9][0-9]"))
+                .extracting(r -> r.path("case").asString())
+                .contains("square mxfp4 m=4096", "experts m=1", "stack b=128", "stack overlap b=1");
+    }
+
+    /** Lines as a device of FP8 products writes them: 2 copies of 60 MB in 40 us, 50 us by torch. */
+    @Test
+    void aDevicesLinesBecomeFactsAndVerdicts() throws IOException, InterruptedException {
+        Path log = pack.resolve("piece.log");
+        Files.writeString(
+                log,
+                """
+                weft: a warning
+                {"benchmark":"piece","clock":"device","work":"experts","kernel":"expertGemm","m":1,"copies":2,"bytes":120000000,\
+                "flops":90000000000,"seconds.median":4.0E-5,"gbps":3000.0,"gflops":2250000.0,"limit.kind":"read",\
+                "limit.value":4.0E12,"ofLimit":0.75,"ceilings.read":4.0E12,"ceilings.fp8Dot":1.5E15}
+                {"benchmark":"layer","clock":"device","work":"layer window","batch":1,"bytes":1,"flops":1,"seconds.median":1.0E-3,\
+                "gbps":1.0,"gflops":1.0,"limit.kind":"read","limit.value":4.0E12,"ofLimit":0.9,"ceilings.read":4.0E12,\
+                "floorSeconds":9.0E-4,"timesFloor":1.36,"hostSeconds":1.95E-5,"launches":68}
+                """);
+        Path sticks = Files.writeString(pack.resolve("sticks.tsv"), "experts m=1\t50.0\ta loop\n");
+        Path facts = pack.resolve("facts.tsv");
+        Ended table = run(List.of(
+                "awk",
+                "-v",
+                "phase=piece",
+                "-v",
+                "suffix=",
+                "-v",
+                "sticks=" + sticks,
+                "-v",
+                "facts=" + facts,
+                "-f",
+                pack.resolve("facts.awk").toString(),
+                log.toString()));
+        assertThat(table.code()).as(table.printed()).isZero();
+        assertThat(table.printed().split("\n"))
+                .satisfiesExactly(
+                        line -> assertThat(line)
+                                .startsWith("piece\texperts m=1\tmeasured\t20.0\t50.0\t0.75\t\t\texpertGemm, 3000 GB/s"),
+                        line -> assertThat(line)
+                                .startsWith("piece\tstack b=1\tmeasured\t1000.0\t\t0.90\t")
+                                .endsWith("1.36 times the sum of floors, host 19.5 us, 68 launches"));
+        assertThat(Files.readAllLines(facts))
+                .contains(
+                        "experts m=1\tgbps\t3000.0",
+                        "experts m=1\tof_yardstick\t2.5",
+                        "experts m=1\tof_fp8_floor\t1.5", // 60 us of FP8 products
+                        "experts m=1\tover_floor_us\t5",
+                        "stack b=1\thost_us\t19.5");
+        Ended verdicts = run(List.of(
+                "awk",
+                "-f",
+                pack.resolve("judge.awk").toString(),
+                pack.resolve("bars.tsv").toString(),
+                facts.toString()));
+        List<String> judged = verdicts.printed().lines().toList();
+        assertThat(judged).hasSameSizeAs(bars());
+        assertThat(judged)
+                .filteredOn(line -> !line.contains("not measured"))
+                .map(line -> line.split("\t")[1] + ": " + line.split("\t")[7])
+                .containsExactly(
+                        "experts decode, 1 token: met",
+                        "experts decode, 1 token, goal: MISSED",
+                        "4 layers, 1 sequence: MISSED",
+                        "host time of a step: met");
+    }
+
+    @Test
+    void thePhasesFitIntoTenMinutes() throws IOException, InterruptedException {
+        Ended ended = accept("--plan");
+        assertThat(ended.code()).isZero();
+        List<String> lines = ended.printed().lines().toList();
+        int sum = lines.subList(0, lines.size() - 1).stream()
+                .mapToInt(line -> Integer.parseInt(line.strip().split(" ")[0]))
+                .sum();
+        assertThat(sum).isBetween(300, 570);
+        assertThat(lines.getLast()).startsWith(sum + " s in all, " + (570 - sum) + " s of 570 left");
+        assertThat(results()).isEmptyDirectory();
     }
 
     /** A pack without images for the device runs what the driver compiles, which is not what is to be judged. */
@@ -151,9 +272,9 @@ class AcceptanceTest {
     void aMachineWithoutADriverFails(@TempDir Path empty) throws IOException, InterruptedException {
         Ended ended = accept(empty, "verify");
         assertThat(ended.code()).isPositive();
-        assertThat(rows()).last().satisfies(r -> {
-            assertThat(r.path("result").asString()).isEqualTo("FAIL");
-            assertThat(r.path("remark").asString()).isEqualTo("no such device");
-        });
+        assertThat(rows())
+                .filteredOn(r -> r.path("result").asString().equals("FAIL"))
+                .last()
+                .satisfies(r -> assertThat(r.path("remark").asString()).isEqualTo("no such device"));
     }
 }

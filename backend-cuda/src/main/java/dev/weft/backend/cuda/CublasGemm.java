@@ -47,8 +47,8 @@ final class CublasGemm {
         DType x = op.inputs().get(0).dtype();
         DType w = op.inputs().get(1).dtype();
         if (x != w || x != DType.BF16 && x != DType.F8_E4M3) {
-            return Optional.of(products.library().versionText() + " is used for BF16 x BF16 and F8_E4M3 x F8_E4M3, found "
-                    + x + " x " + w);
+            return Optional.of(products.library().versionText()
+                    + " is used for BF16 x BF16 and F8_E4M3 x F8_E4M3, found " + x + " x " + w);
         }
         String lack = x == DType.F8_E4M3 ? products.library().lackOfBlockScales(chip.sm()) : "";
         if (!lack.isEmpty()) {
@@ -86,8 +86,7 @@ final class CublasGemm {
             case Plan plan -> emit(e, product.orElseThrow(), plan);
             case Refused(String reason) -> {
                 if (warned.add(product)) {
-                    String which = product.map(CublasProduct::toString)
-                            .orElseGet(() -> e.op().toString());
+                    String which = product.map(CublasProduct::toString).orElseGet(() -> e.op().toString());
                     LOG.warn("{}: {}: {}; computed by a kernel of our own", products, which, reason);
                 }
                 own(e).body().emit(e);

@@ -43,8 +43,8 @@ record CublasLtLibrary(CublasLt functions, String library, long version, boolean
                 : List.of("libcublasLt.so.12");
         return switch (NativeLibraries.find(MethodHandles.lookup(), NAME, files, folders)) {
             case NativeLibraries.Missing missing ->
-                new Absent("no " + files.getFirst() + ", part of NVIDIA's toolkit and of the Python package nvidia-cublas: "
-                        + missing.reason());
+                new Absent("no " + files.getFirst()
+                        + ", part of NVIDIA's toolkit and of the Python package nvidia-cublas: " + missing.reason());
             case NativeLibraries.Found found -> {
                 try {
                     yield bind(found, driver);

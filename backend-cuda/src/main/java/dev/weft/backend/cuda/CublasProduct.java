@@ -71,7 +71,7 @@ record CublasProduct(long tokens, long outputs, long inputs, int type, int outTy
 
     private static Rows rows(KernelArguments a, int i, long count) {
         long pitch = a.rank(i) == 2 && count > 1 ? a.pitch(i) : a.dim(i, -1);
-        return new Rows(pitch, (int) Math.min(MOST_ALIGNMENT, Long.lowestOneBit(a.address(i))));
+        return new Rows(pitch, (int) Long.lowestOneBit(a.address(i) | MOST_ALIGNMENT));
     }
 
     /** Whether x and w have scales. */

@@ -105,7 +105,8 @@ final class CublasProducts {
         List<Runnable> made = new ArrayList<>();
         try (Arena scratch = Arena.ofConfined()) {
             long descriptor = create(
-                    out -> lt.cublasLtMatmulDescCreate(out, CUBLAS_COMPUTE_32F, CUDA_R_32F), "cublasLtMatmulDescCreate");
+                    out -> lt.cublasLtMatmulDescCreate(out, CUBLAS_COMPUTE_32F, CUDA_R_32F),
+                    "cublasLtMatmulDescCreate");
             made.add(() -> lt.cublasLtMatmulDescDestroy(descriptor));
             describe(descriptor, p);
             long[] layouts = {

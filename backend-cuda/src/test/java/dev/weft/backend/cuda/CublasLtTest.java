@@ -75,10 +75,8 @@ class CublasLtTest {
 
     private static OpCase product(DType dtype, DType out, int m, int k, int n) {
         boolean scaled = dtype == DType.F8_E4M3;
-        TensorType x =
-                new TensorType(dtype, Shape.of(m, k), scaled ? Scaling.FP8_GROUP_128 : Scaling.NONE);
-        TensorType w =
-                new TensorType(dtype, Shape.of(n, k), scaled ? Scaling.FP8_BLOCK_128 : Scaling.NONE);
+        TensorType x = new TensorType(dtype, Shape.of(m, k), scaled ? Scaling.FP8_GROUP_128 : Scaling.NONE);
+        TensorType w = new TensorType(dtype, Shape.of(n, k), scaled ? Scaling.FP8_BLOCK_128 : Scaling.NONE);
         return OpCase.of(new Gemm(out), Operand.of(x, Data.random().withNan()), Operand.of(w, Data.random()));
     }
 
@@ -128,10 +126,10 @@ class CublasLtTest {
     void whatItDoesNotHaveRunsOnOurOwnKernels(int sm, String version, DType x, DType w, int outputs, String kernel) {
         emulator.with("sm", "" + sm);
         cublas.with("version", version);
-        TensorType rows = new TensorType(
-                x, Shape.of(3, 256), x == DType.F8_E4M3 ? Scaling.FP8_GROUP_128 : Scaling.NONE);
-        TensorType weights = new TensorType(
-                w, Shape.of(outputs, 256), w == DType.F8_E4M3 ? Scaling.FP8_BLOCK_128 : Scaling.NONE);
+        TensorType rows =
+                new TensorType(x, Shape.of(3, 256), x == DType.F8_E4M3 ? Scaling.FP8_GROUP_128 : Scaling.NONE);
+        TensorType weights =
+                new TensorType(w, Shape.of(outputs, 256), w == DType.F8_E4M3 ? Scaling.FP8_BLOCK_128 : Scaling.NONE);
         try (CudaBackend backend = emulator.open();
                 BackendDevice device = backend.open(VARIANT)) {
             OpInstance op = OpInstance.of(new Gemm(DType.BF16), List.of(rows, weights));
@@ -146,8 +144,7 @@ class CublasLtTest {
         TensorType x = TensorType.of(DType.BF16, 130, 256);
         BatchInvariance.Case rows = BatchInvariance.all().stream()
                 .filter(c -> c.many().op().equals(new Gemm(DType.BF16))
-                        && c.many().operands().stream()
-                                .allMatch(o -> o.type().dtype() == DType.BF16))
+                        && c.many().operands().stream().allMatch(o -> o.type().dtype() == DType.BF16))
                 .findFirst()
                 .orElseThrow();
         assertThat(rows.many().operands().getFirst().type()).isEqualTo(x);
@@ -170,7 +167,8 @@ class CublasLtTest {
         Value x = g.input("x", TensorType.of(DType.F32, Shape.of(Dim.named("tokens", 1, 8), Dim.fixed(64))));
         Value a = g.weight("a", TensorType.of(DType.BF16, 96, 64));
         Value b = g.weight("b", TensorType.of(DType.BF16, 32, 96));
-        return g.output("y", g.gemm(g.gemm(g.node(new Cast(DType.BF16), x), a, DType.BF16), b, DType.F32)).build();
+        return g.output("y", g.gemm(g.gemm(g.node(new Cast(DType.BF16), x), a, DType.BF16), b, DType.F32))
+                .build();
     }
 
     private static float[] step(Execution execution, int tokens) {
@@ -253,7 +251,11 @@ class CublasLtTest {
             assertThatThrownBy(() -> backend.open(VARIANT))
                     .isInstanceOf(BackendUnavailableException.class)
                     .hasMessageContainingAll(
-                            "libcublasLt.so.13", "found version " + text, "12.0 or newer", "CUDA 13.0", "-Dweft.cublaslt.path");
+                            "libcublasLt.so.13",
+                            "found version " + text,
+                            "12.0 or newer",
+                            "CUDA 13.0",
+                            "-Dweft.cublaslt.path");
         }
     }
 
@@ -292,7 +294,8 @@ class CublasLtTest {
             cublas.with("fail", failure);
             assertThatThrownBy(() -> device.supports(op))
                     .isInstanceOf(NativeCallException.class)
-                    .hasMessageContainingAll(failure.split(":")[0], "returned " + failure.split(":")[2], "CUBLAS_STATUS_");
+                    .hasMessageContainingAll(
+                            failure.split(":")[0], "returned " + failure.split(":")[2], "CUBLAS_STATUS_");
             assertThat(cublas.faults()).contains("open: 1 handles and 0 descriptors");
             assertThat(device.supports(op)).isEqualTo(new Support.Native(NAME));
         }
@@ -304,7 +307,8 @@ class CublasLtTest {
             cublas.with("fail", "cublasLtCreate:1:3");
             assertThatThrownBy(() -> backend.open(VARIANT))
                     .isInstanceOf(NativeCallException.class)
-                    .hasMessageContainingAll("cuda:0/cublaslt", "cublasLtCreate returned 3 (CUBLAS_STATUS_ALLOC_FAILED");
+                    .hasMessageContainingAll(
+                            "cuda:0/cublaslt", "cublasLtCreate returned 3 (CUBLAS_STATUS_ALLOC_FAILED");
             backend.open(VARIANT).close();
         }
     }

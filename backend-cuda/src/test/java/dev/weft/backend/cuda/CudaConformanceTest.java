@@ -10,15 +10,17 @@ import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 
-/** The conformance suite on the emulator: with the fast kernels, and with the simple ones alone. */
+/** The conformance suite on the emulator: with the fast kernels, with the simple ones alone, and what cuBLASLt computes. */
 @Tag("long")
 class CudaConformanceTest {
+    private static final String CUBLASLT = "cuda:0/cublaslt";
+
     private static @Nullable Emulator emulator;
 
     @TestFactory
     Stream<DynamicNode> devices() {
         emulator = Emulator.start();
-        return Stream.of("cuda:0", "cuda:0/simple").map(CudaConformanceTest::suite);
+        return Stream.of("cuda:0", "cuda:0/simple", CUBLASLT).map(CudaConformanceTest::suite);
     }
 
     private static DynamicNode suite(String device) {
@@ -43,6 +45,11 @@ class CudaConformanceTest {
         @Override
         protected String device() {
             return device;
+        }
+
+        @Override
+        protected boolean includes(String operator) {
+            return super.includes(operator) && (!device.equals(CUBLASLT) || operator.equals("gemm"));
         }
 
         @Override

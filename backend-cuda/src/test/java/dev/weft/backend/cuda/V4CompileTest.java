@@ -10,8 +10,11 @@ import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.CompiledGraph;
 import dev.weft.runtime.Placement;
 import dev.weft.runtime.Weft;
+import java.util.List;
 import java.util.Map;
 import java.util.Set;
+import java.util.function.ToIntFunction;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
@@ -23,27 +26,48 @@ class V4CompileTest {
     private static final Set<String> SIMPLE_ALONE = Set.of("ringWrite/simple");
 
     /**
-     * Launches that a decode step takes at most in a layer of each kind. The output product of Pro is too deep for blocks that
-     * quantise its tokens themselves; in a short context it picks all entries.
+     * Launches of a layer of each kind in a step of so many tokens, in a short context and in the longest. In a short one Pro picks
+     * all entries, in a long one lists of few tokens are split among blocks. Pro's output product is too deep for blocks that
+     * quantise its tokens themselves.
      */
-    private static final Map<String, Map<LayerKind, Integer>> DECODE = Map.of(
-            "flash", Map.of(LayerKind.WINDOW, 16, LayerKind.CSA, 18, LayerKind.HCA, 16),
-            "pro", Map.of(LayerKind.CSA, 18, LayerKind.HCA, 17));
+    private static final Map<String, Map<Integer, Launches>> STEPS = Map.of(
+            "flash",
+                    Map.of(
+                            1, new Launches(14, 17, 14, 14, 17, 15),
+                            8, new Launches(15, 17, 15, 15, 17, 15),
+                            9, new Launches(16, 18, 16, 16, 18, 16),
+                            17, new Launches(16, 18, 16, 16, 18, 16),
+                            128, new Launches(16, 18, 16, 16, 18, 16)),
+            "pro",
+                    Map.of(
+                            1, new Launches(15, 17, 15, 15, 18, 16),
+                            8, new Launches(16, 17, 16, 16, 18, 16),
+                            9, new Launches(17, 18, 17, 17, 19, 17),
+                            17, new Launches(16, 18, 16, 16, 19, 16),
+                            128, new Launches(16, 17, 16, 16, 18, 16)));
 
-    /** As {@link #DECODE}, where a sequence may have so many entries that several blocks pick among them. */
-    private static final Map<String, Map<LayerKind, Integer>> LONG = Map.of(
-            "flash", Map.of(LayerKind.WINDOW, 16, LayerKind.CSA, 19, LayerKind.HCA, 16),
-            "pro", Map.of(LayerKind.CSA, 20, LayerKind.HCA, 17));
+    /** Of layers with a window, with selection and with heavy compression, then of the same in the longest context. */
+    private record Launches(int window, int csa, int hca, int longWindow, int longCsa, int longHca) {
+        int of(LayerKind kind, boolean isLong) {
+            return switch (kind) {
+                case WINDOW -> isLong ? longWindow : window;
+                case CSA -> isLong ? longCsa : csa;
+                case HCA -> isLong ? longHca : hca;
+            };
+        }
+    }
+
+    /** Embedding, the last layer's exit, and the head. */
+    private static final int OUTSIDE = 7;
 
     private static final int LONG_CONTEXT = 1 << 20;
 
-    /** As {@link #DECODE}, of many sequences at once, whatever the model. */
-    private static final Map<LayerKind, Integer> BATCHED =
-            Map.of(LayerKind.WINDOW, 17, LayerKind.CSA, 19, LayerKind.HCA, 17);
+    /** Launches of a whole decode step of one token, in a short context and in the longest. */
+    private static final Map<String, List<Integer>> WHOLE = Map.of("flash", List.of(672, 692), "pro", List.of(982, 1043));
 
-    /** As {@link #DECODE}, for a chunk of a prompt, whose tokens are quantised in launches of their own. */
+    /** Most launches of a layer for a chunk of a prompt, whose tokens are quantised in launches of their own. */
     private static final Map<LayerKind, Integer> PREFILL =
-            Map.of(LayerKind.WINDOW, 25, LayerKind.CSA, 27, LayerKind.HCA, 25);
+            Map.of(LayerKind.WINDOW, 22, LayerKind.CSA, 24, LayerKind.HCA, 22);
 
     private static final int CHUNK = 256;
 
@@ -69,12 +93,17 @@ class V4CompileTest {
             requireFast(decode.placement());
             requireFast(prefill.placement());
             requireMemory(decode.placement(), prefill.placement());
-            requireLaunches(config, decode, 1, DECODE.get(name));
-            requireLaunches(config, prefill, 1, DECODE.get(name));
-            requireLaunches(config, compile(weft, config, 1, LONG_CONTEXT), 1, LONG.get(name));
-            requireLaunches(config, prefill, 32, BATCHED);
-            requireLaunches(config, prefill, 128, BATCHED);
-            requireLaunches(config, prefill, CHUNK, PREFILL);
+            CompiledGraph longer = compile(weft, config, CHUNK, LONG_CONTEXT);
+            STEPS.get(name).forEach((tokens, launches) -> {
+                requireLaunches(config, prefill, tokens, kind -> launches.of(kind, false));
+                requireLaunches(config, longer, tokens, kind -> launches.of(kind, true));
+            });
+            requirePrefill(config, prefill);
+            assertThat(List.of(
+                            count(config, decode, 1).total(),
+                            count(config, compile(weft, config, 1, LONG_CONTEXT), 1)
+                                    .total()))
+                    .isEqualTo(WHOLE.get(name));
         }
     }
 
@@ -107,16 +136,27 @@ class V4CompileTest {
         assertThat(decode.stateBytes()).isBetween(1L, decode.weightBytes() / 100);
     }
 
-    private static void requireLaunches(
-            ModelConfig config, CompiledGraph compiled, int tokens, Map<LayerKind, Integer> limits) {
-        LaunchCount count = LaunchCount.of(compiled, config.numHiddenLayers(), V4Graphs.extents(tokens, 1, 1))
+    private static LaunchCount count(ModelConfig config, CompiledGraph compiled, int tokens) {
+        return LaunchCount.of(compiled, config.numHiddenLayers(), V4Graphs.extents(tokens, 1, 1))
                 .orElseThrow();
+    }
+
+    private static void requireLaunches(
+            ModelConfig config, CompiledGraph compiled, int tokens, ToIntFunction<LayerKind> limits) {
+        LaunchCount count = count(config, compiled, tokens);
+        int layers = config.numHiddenLayers();
+        List<Integer> expected = IntStream.range(0, layers)
+                .map(i -> limits.applyAsInt(config.kind(i)))
+                .boxed()
+                .toList();
+        assertThat(count.layers()).as(tokens + " tokens").isEqualTo(expected);
+        assertThat(count.outside()).isEqualTo(OUTSIDE);
+    }
+
+    private static void requirePrefill(ModelConfig config, CompiledGraph compiled) {
+        LaunchCount count = count(config, compiled, CHUNK);
         for (int i = 0; i < config.numHiddenLayers(); i++) {
-            // the last one's exit goes into no next layer; with many tokens the sum before it is another launch
-            int behind = tokens < CHUNK ? 1 : 2;
-            int most = limits.get(config.kind(i)) + (i + 1 == config.numHiddenLayers() ? behind : 0);
-            assertThat(count.layers().get(i)).as("layer " + i).isBetween(1, most);
+            assertThat(count.layers().get(i)).as("layer " + i).isBetween(1, PREFILL.get(config.kind(i)));
         }
-        assertThat(count.outside()).isBetween(1, 7);
     }
 }

@@ -15,8 +15,10 @@ import java.util.stream.IntStream;
  * Products with the same few tokens, whose blocks norm and quantise them themselves: RmsNorm, Quantize, then one or more Gemm
  * with weights in E4M3. With more tokens norm and quantiser have a launch of their own.
  *
- * <p>A block's weights are on their way meanwhile, and where K is not above 1024 they are all: what a block reads besides, the
- * rows of its tokens and the weights of the norm, is 2 K (1 + tokens) bytes from the cache, beside 32 K of its own from memory.
+ * <p>A block does so while its weights are on their way; where K is not above 1024 they all are. It reads 2 K (1 + tokens) bytes
+ * from the cache beside its 32 K of weights from memory, and takes some 20 instructions for each value of a token where a
+ * weight takes 2: for the queries of Flash with 4 tokens about a third of the time in which memory delivers the weights, for which
+ * the multiprocessors wait anyway. With 8 tokens both would take as long, and a launch would no longer be saved.
  *
  * @param size members
  */
@@ -24,6 +26,9 @@ record NormedGemms(int size) {
     private static final int NORM = 0;
     private static final int QUANTIZE = 1;
     private static final int FIRST = 2;
+
+    /** Most tokens that blocks norm and quantise themselves; the kernel takes as many as {@link TensorCoreGemm#DECODE_TOKENS}. */
+    private static final int MOST_TOKENS = 4;
 
     /** The chain that a group is; empty if it is none, or others want what is handed on. */
     static Optional<NormedGemms> of(NodeGroup group) {
@@ -76,7 +81,7 @@ record NormedGemms(int size) {
     private boolean together(GroupEmit e) {
         boolean few = products()
                 .mapToObj(e::member)
-                .allMatch(p -> p.arguments().dim(0, 0) <= TensorCoreGemm.DECODE_TOKENS
+                .allMatch(p -> p.arguments().dim(0, 0) <= MOST_TOKENS
                         && TensorCoreGemm.few(p, TensorCoreGemm.Product.SINGLE, false)
                                 .isPresent());
         if (!few) {

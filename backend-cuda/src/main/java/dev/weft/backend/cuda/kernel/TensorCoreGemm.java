@@ -31,10 +31,11 @@ final class TensorCoreGemm {
     static final int DECODE_MOST_ROWS = 32;
     static final int DECODE_TOKENS = 8;
     private static final int DECODE_STAGES = 3;
+
     /** Bytes between the codes of tokens that a block has quantised itself; known to the kernels. */
     private static final int GAP = 16;
 
-    /** Bytes between the E2M1 scales of two rows of weights; known to the kernels. */
+    /** Bytes between the scales of two rows of MXFP4 weights; known to the kernels. */
     private static final int SCALE_GAP = 4;
 
     /** Tokens of a matrix up to which its weights are read once per {@link #DECODE_TOKENS}. */

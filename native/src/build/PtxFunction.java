@@ -1,0 +1,298 @@
+import java.util.ArrayList;
+import java.util.HashMap;
+import java.util.LinkedHashMap;
+import java.util.List;
+import java.util.Map;
+import java.util.TreeSet;
+
+/**
+ * An entry of PTX as a C++ function of the emulator: registers are its local variables, labels are labels. Shared memory lies
+ * as on a device: addresses of 32 bits, first the driver's 1024 bytes, then the variables of the entry, then dynamic memory.
+ */
+final class PtxFunction {
+    private static final int DRIVERS_SHARED_BYTES = 1024;
+    private static final int DYNAMIC_ALIGNMENT = 1024;
+    private static final int CALL_BYTES = 1208;
+
+    private static final Map<String, String> C_TYPES = Map.ofEntries(
+            Map.entry("pred", "bool"),
+            Map.entry("b8", "u8"),
+            Map.entry("u8", "u8"),
+            Map.entry("s8", "s8"),
+            Map.entry("b16", "u16"),
+            Map.entry("u16", "u16"),
+            Map.entry("s16", "s16"),
+            Map.entry("f16", "u16"),
+            Map.entry("e4m3x2", "u16"),
+            Map.entry("b32", "u32"),
+            Map.entry("u32", "u32"),
+            Map.entry("s32", "s32"),
+            Map.entry("bf16x2", "u32"),
+            Map.entry("f32", "float"),
+            Map.entry("b64", "u64"),
+            Map.entry("u64", "u64"),
+            Map.entry("s64", "s64"),
+            Map.entry("f64", "double"));
+
+    private static final Map<String, String> SPECIAL = Map.ofEntries(
+            Map.entry("%tid.x", "threadIdx.x"),
+            Map.entry("%tid.y", "threadIdx.y"),
+            Map.entry("%tid.z", "threadIdx.z"),
+            Map.entry("%ntid.x", "blockDim.x"),
+            Map.entry("%ntid.y", "blockDim.y"),
+            Map.entry("%ntid.z", "blockDim.z"),
+            Map.entry("%ctaid.x", "blockIdx.x"),
+            Map.entry("%ctaid.y", "blockIdx.y"),
+            Map.entry("%ctaid.z", "blockIdx.z"),
+            Map.entry("%nctaid.x", "gridDim.x"),
+            Map.entry("%nctaid.y", "gridDim.y"),
+            Map.entry("%nctaid.z", "gridDim.z"),
+            Map.entry("%laneid", "simt::lane()"),
+            Map.entry("%globaltimer", "simt::nanoseconds()"));
+
+    private final PtxModule.Entry entry;
+    private final Map<String, PtxModule.Variable> moduleVariables = new HashMap<>();
+    private final Map<String, Integer> sharedAddresses = new LinkedHashMap<>();
+    private final Map<String, String> registerTypes = new HashMap<>();
+    /** Registers that products of warpgroups read or write later than their instruction, by their place in an array. */
+    private final Map<String, Integer> heldSums = new LinkedHashMap<>();
+
+    private final Map<String, Integer> heldFactors = new LinkedHashMap<>();
+    private int staticBytes;
+
+    private PtxFunction(PtxModule module, PtxModule.Entry entry) {
+        this.entry = entry;
+        module.variables().forEach(v -> moduleVariables.put(v.name(), v));
+        for (PtxModule.Statement statement : entry.body()) {
+            switch (statement) {
+                case PtxModule.Registers r -> declare(r);
+                case PtxModule.Demoted d -> place(d.variable());
+                case PtxModule.Instruction i -> look(i);
+                default -> {}
+            }
+        }
+    }
+
+    /** The function and its registration. */
+    static String translate(PtxModule module, PtxModule.Entry entry) {
+        return new PtxFunction(module, entry).text();
+    }
+
+    // what there is
+
+    private void declare(PtxModule.Registers r) {
+        String type = cType(r.type());
+        if (r.count() < 0) {
+            registerTypes.put(r.name(), type);
+        }
+        for (int i = 0; i < r.count(); i++) {
+            registerTypes.put(r.name() + i, type);
+        }
+    }
+
+    private void place(PtxModule.Variable variable) {
+        staticBytes = roundUp(staticBytes, variable.alignment());
+        sharedAddresses.put(variable.name(), DRIVERS_SHARED_BYTES + staticBytes);
+        staticBytes += variable.bytes();
+    }
+
+    /** Gives shared variables of the module that the entry uses their places, and finds the registers of products. */
+    private void look(PtxModule.Instruction i) {
+        for (PtxModule.Operand operand : i.operands()) {
+            PtxModule.Operand inner = operand instanceof PtxModule.Address a ? a.base() : operand;
+            if (inner instanceof PtxModule.Name name
+                    && moduleVariables.get(name.text()) instanceof PtxModule.Variable v
+                    && v.space().equals("shared")
+                    && !v.isExternal()
+                    && !sharedAddresses.containsKey(v.name())) {
+                place(v);
+            }
+        }
+        if (i.opcode().getFirst().equals("wgmma") && i.opcode().contains("mma_async")) {
+            hold(heldSums, i.operands().get(0), i);
+            hold(heldFactors, i.operands().get(1), i);
+        }
+    }
+
+    private static void hold(Map<String, Integer> held, PtxModule.Operand group, PtxModule.Instruction i) {
+        if (!(group instanceof PtxModule.Group g)) {
+            throw i.error("sums and A are expected in registers");
+        }
+        g.parts().forEach(part -> held.putIfAbsent(((PtxModule.Name) part).text(), held.size()));
+    }
+
+    /** Whether the entry has products of warpgroups. */
+    boolean hasProducts() {
+        return !heldSums.isEmpty();
+    }
+
+    private static int roundUp(int value, int multiple) {
+        return (value + multiple - 1) / multiple * multiple;
+    }
+
+    // text
+
+    private String text() {
+        int dynamicAt = DRIVERS_SHARED_BYTES + roundUp(staticBytes, DYNAMIC_ALIGNMENT);
+        StringBuilder out = new StringBuilder();
+        out.append("static void ").append(entry.name()).append("(const Call &call) {\n");
+        out.append("    const u64 ").append(entry.parameter()).append(" = address(&call);\n");
+        out.append("    const u64 shared = address(simt::shared_memory()) - " + dynamicAt + ";\n");
+        sharedAddresses.forEach((name, at) -> out.append("    const u32 " + name + " = " + at + ";\n"));
+        for (PtxModule.Variable v : moduleVariables.values()) {
+            if (v.space().equals("shared") && v.isExternal()) {
+                out.append("    const u32 " + v.name() + " = " + dynamicAt + ";\n");
+            }
+        }
+        declareLocals(out);
+        out.append(hasProducts() ? "    simt::expect_products();\n" : "");
+        for (PtxModule.Statement statement : entry.body()) {
+            switch (statement) {
+                case PtxModule.Label l -> out.append(l.name()).append(":;\n");
+                case PtxModule.Brace b -> out.append(b.isOpen() ? "{\n" : "}\n");
+                case PtxModule.Registers r when r.count() < 0 ->
+                    out.append(cType(r.type()) + " " + identifier(r.name()) + ";\n");
+                case PtxModule.Instruction i -> {
+                    String code = PtxRules.translate(this, i);
+                    out.append("    ").append(i.guard().isEmpty() ? code : "if (" + guard(i) + ") { " + code + " }");
+                    out.append("\n");
+                }
+                default -> {}
+            }
+        }
+        out.append("}\n");
+        out.append("static const simt::Registration ").append(entry.name()).append("_registration(\"");
+        out.append(entry.name()).append("\", ").append(entry.threads()).append(", ").append(entry.name());
+        out.append(", ").append(entry.parameterBytes() / CALL_BYTES).append(", ").append(staticBytes).append(");\n\n");
+        return out.toString();
+    }
+
+    private void declareLocals(StringBuilder out) {
+        if (hasProducts()) {
+            out.append("    float sums[" + heldSums.size() + "];\n    u32 factors[" + heldFactors.size() + "];\n");
+        }
+        for (PtxModule.Statement statement : entry.body()) {
+            if (statement instanceof PtxModule.Registers r && r.count() > 0) {
+                List<String> names = new ArrayList<>();
+                for (int i = 0; i < r.count(); i++) {
+                    String name = r.name() + i;
+                    if (!heldSums.containsKey(name) && !heldFactors.containsKey(name)) {
+                        names.add(identifier(name));
+                    }
+                }
+                if (!names.isEmpty()) {
+                    out.append("    " + cType(r.type()) + " " + String.join(", ", names) + ";\n");
+                }
+            }
+        }
+    }
+
+    private String guard(PtxModule.Instruction i) {
+        boolean isNegated = i.guard().startsWith("!");
+        return (isNegated ? "!" : "") + identifier(isNegated ? i.guard().substring(1) : i.guard());
+    }
+
+    static String cType(String type) {
+        String found = C_TYPES.get(type);
+        if (found == null) {
+            throw new PtxException(0, "type ." + type + " is not known; known are " + new TreeSet<>(C_TYPES.keySet()));
+        }
+        return found;
+    }
+
+    private String identifier(String register) {
+        if (heldSums.containsKey(register)) {
+            return "sums[" + heldSums.get(register) + "]";
+        }
+        if (heldFactors.containsKey(register)) {
+            return "factors[" + heldFactors.get(register) + "]";
+        }
+        return register.replace("%", "");
+    }
+
+    // operands
+
+    /** A C++ expression of the operand's value as this type of PTX. */
+    String value(PtxModule.Instruction i, PtxModule.Operand operand, String type) {
+        String wanted = cType(type);
+        return switch (operand) {
+            case PtxModule.Number n -> number(i, n.text(), wanted);
+            case PtxModule.Name n when registerTypes.containsKey(n.text()) ->
+                converted(identifier(n.text()), registerTypes.get(n.text()), wanted);
+            case PtxModule.Name n when SPECIAL.containsKey(n.text()) -> SPECIAL.get(n.text());
+            case PtxModule.Name n when sharedAddresses.containsKey(n.text())
+                    || n.text().equals(entry.parameter()) -> n.text();
+            case PtxModule.Name n when moduleVariables.containsKey(n.text()) ->
+                moduleVariables.get(n.text()).space().equals("shared") ? n.text() : "address(" + n.text() + ")";
+            default -> throw i.error("operand " + operand + " is not known");
+        };
+    }
+
+    private static String converted(String name, String is, String wanted) {
+        if (is.equals(wanted)) {
+            return name;
+        }
+        if (is.equals("bool") || wanted.equals("bool")) {
+            throw new PtxException(0, name + " is a predicate where a number is expected, or the reverse");
+        }
+        boolean isBits = List.of("float", "double").contains(is) || List.of("float", "double").contains(wanted);
+        return isBits ? "bits<" + wanted + ">(" + name + ")" : "static_cast<" + wanted + ">(" + name + ")";
+    }
+
+    private static String number(PtxModule.Instruction i, String text, String wanted) {
+        if (text.startsWith("0f") || text.startsWith("0d")) {
+            return "bits<" + wanted + ">(" + (text.startsWith("0f") ? "u32" : "u64") + "{0x" + text.substring(2) + "u})";
+        }
+        try {
+            long number = text.endsWith("U")
+                    ? Long.parseUnsignedLong(text.substring(0, text.length() - 1))
+                    : text.startsWith("-") ? Long.parseLong(text) : Long.parseUnsignedLong(text);
+            return switch (wanted) {
+                case "bool" -> number == 0 ? "false" : "true";
+                case "float", "double" -> throw i.error("an integer where a float is expected");
+                case "u32" -> (number & 0xFFFFFFFFL) + "u";
+                case "u64" -> Long.toUnsignedString(number) + "u";
+                default -> "static_cast<" + wanted + ">(" + Long.toUnsignedString(number) + "u)";
+            };
+        } catch (NumberFormatException e) {
+            throw i.error("number " + text + " is not understood");
+        }
+    }
+
+    /** A C++ statement that gives the register this value. */
+    String assign(PtxModule.Instruction i, PtxModule.Operand operand, String type, String value) {
+        if (!(operand instanceof PtxModule.Name n) || !registerTypes.containsKey(n.text())) {
+            throw i.error("the result " + operand + " is no register");
+        }
+        String is = cType(type);
+        String wanted = registerTypes.get(n.text());
+        boolean isSame = is.equals(wanted);
+        return identifier(n.text()) + " = " + (isSame ? value : converted("(" + value + ")", is, wanted)) + ";";
+    }
+
+    /** The host's address of what an address in this state space names; the empty one is the generic space. */
+    String place(PtxModule.Instruction i, PtxModule.Operand operand, String space) {
+        if (!(operand instanceof PtxModule.Address a)) {
+            throw i.error("an address is expected");
+        }
+        String offset = a.offset() == 0 ? "" : " + " + a.offset();
+        return space.equals("shared")
+                ? "shared + static_cast<u32>(" + value(i, a.base(), "u32") + offset + ")"
+                : value(i, a.base(), "u64") + offset;
+    }
+
+    /** The first of registers that lie one after the other in the array of sums. */
+    String sums(PtxModule.Instruction i, PtxModule.Group group) {
+        int first = heldSums.get(((PtxModule.Name) group.parts().getFirst()).text());
+        for (int n = 0; n < group.parts().size(); n++) {
+            if (heldSums.get(((PtxModule.Name) group.parts().get(n)).text()) != first + n) {
+                throw i.error("sums of other products in another order are not translated");
+            }
+        }
+        return "sums + " + first;
+    }
+
+    String addressOf(PtxModule.Operand register) {
+        return "&" + identifier(((PtxModule.Name) register).text());
+    }
+}

@@ -74,6 +74,6 @@ __device__ __forceinline__ void decode(const Calls &calls) {
 WEFT_KERNEL_OF_CALLS(gemm_normed16, few::THREADS, 3) {
     decode<2>(calls);
 }
-WEFT_KERNEL_OF_CALLS(gemm_normed32, few::THREADS, 3) {
+WEFT_KERNEL_OF_CALLS(gemm_normed32, few::THREADS, 2) {
     decode<4>(calls);
 }

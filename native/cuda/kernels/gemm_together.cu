@@ -1,5 +1,6 @@
 // Several matrix products with few tokens in one launch, each in blocks of its own.
 #include "weft/cuda/gemm_decode.cuh"
+#include "weft/cuda/parts.cuh"
 
 using namespace weft;
 
@@ -31,19 +32,10 @@ enum Kind : i64 { NONE, SHORT, TALL };
 
 // Attributes: launch word of gemm_decode, then those of a part; blocks of a part lie along x first.
 WEFT_KERNEL_OF_CALLS(gemm_together, few::THREADS) {
-    const i64 at = blockIdx.x;
-    for (int i = 0; i < MOST_CALLS; i++) {
-        const Call &call = calls.part[i];
-        const i64 *word = call.attribute;
-        if (word[PART_KIND] == NONE || at >= word[PART_END]) {
-            continue;
-        }
-        const i64 own = at - word[PART_FIRST];
-        const i64 plane = word[PART_COLUMNS] * word[PART_HEIGHT];
-        const uint3 block = {static_cast<u32>(own % word[PART_COLUMNS]), static_cast<u32>(own % plane / word[PART_COLUMNS]),
-                             static_cast<u32>(own / plane)};
-        const bool tall = word[PART_KIND] == TALL;
-        call.at[0].dtype == BF16 ? decode<BF16>(call, tall, block) : decode<F8_E4M3>(call, tall, block);
-        return;
+    uint3 block;
+    const Call *call = part_of(calls, block);
+    if (call != nullptr) {
+        const bool tall = call->attribute[PART_KIND] == TALL;
+        call->at[0].dtype == BF16 ? decode<BF16>(*call, tall, block) : decode<F8_E4M3>(*call, tall, block);
     }
 }

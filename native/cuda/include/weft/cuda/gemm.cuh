@@ -45,37 +45,42 @@ struct Tile {
 
 // The expert of tile number `slot` of the rows sorted by expert, each expert's cut into tiles of `size`, and its rows. Every
 // warp finds it alone.
-__device__ __forceinline__ void find_expert(const i32 *offsets, i64 experts, i64 slot, int size, Tile &tile) {
-    constexpr int AT_ONCE = 8;  // loads under way together
-    i32 expert = -1;            // in the one lane that has the tile's
+__device__ __forceinline__ void find_expert(const i32 *offsets, i32 experts, i64 slot, int size, Tile &tile) {
+    constexpr int EACH = 8;  // neighbouring experts of a lane, whose loads are under way together
+    i32 expert = -1;         // in the one lane that has the tile's
     i32 first = 0;
     i32 tokens = 0;
     i32 left = static_cast<i32>(slot);  // tiles before the wanted one that are not counted yet
-    for (i32 begin = 0; begin < experts; begin += AT_ONCE * WARP) {
-        i32 from[AT_ONCE];
-        i32 rows[AT_ONCE];
+    for (i32 begin = 0; begin < experts; begin += EACH * WARP) {
+        const i32 mine = begin + lane_id() * EACH;
+        i32 bound[EACH + 1];
 #pragma unroll
-        for (int j = 0; j < AT_ONCE; j++) {
-            const i32 e = begin + j * WARP + lane_id();
-            from[j] = e < experts ? offsets[e] : 0;
-            rows[j] = e < experts ? offsets[e + 1] - from[j] : 0;
+        for (int j = 0; j <= EACH; j++) {
+            bound[j] = offsets[min(mine + j, experts)];
         }
+        i32 tiles[EACH];
+        i32 sum = 0;
 #pragma unroll
-        for (int j = 0; j < AT_ONCE; j++) {
-            const i32 tiles = (rows[j] + size - 1) / size;
-            i32 through = tiles;  // those of the experts up to this lane's
-            for (int distance = 1; distance < WARP; distance *= 2) {
-                const i32 other = __shfl_up_sync(ALL_LANES, through, distance);
-                through += lane_id() >= distance ? other : 0;
-            }
-            const i32 skipped = left - (through - tiles);
-            if (skipped >= 0 && skipped < tiles) {
-                expert = begin + j * WARP + lane_id();
-                first = from[j] + skipped * size;
-                tokens = min(rows[j] - skipped * size, size);
-            }
-            left -= __shfl_sync(ALL_LANES, through, WARP - 1);
+        for (int j = 0; j < EACH; j++) {
+            tiles[j] = static_cast<i32>(static_cast<u32>(bound[j + 1] - bound[j] + size - 1) / static_cast<u32>(size));
+            sum += tiles[j];
         }
+        i32 through = sum;  // those of the lanes up to this one
+        for (int distance = 1; distance < WARP; distance *= 2) {
+            const i32 other = __shfl_up_sync(ALL_LANES, through, distance);
+            through += lane_id() >= distance ? other : 0;
+        }
+        i32 skipped = left - (through - sum);
+#pragma unroll
+        for (int j = 0; j < EACH; j++) {
+            if (skipped >= 0 && skipped < tiles[j]) {
+                expert = mine + j;
+                first = bound[j] + skipped * size;
+                tokens = min(bound[j + 1] - first, size);
+            }
+            skipped -= tiles[j];
+        }
+        left -= __shfl_sync(ALL_LANES, through, WARP - 1);
     }
     const u32 owner = __ballot_sync(ALL_LANES, expert >= 0);
     const int lane = owner == 0 ? 0 : __ffs(static_cast<int>(owner)) - 1;
@@ -98,7 +103,7 @@ __device__ __forceinline__ Tile tile_of(const Call &call, int size, const uint3 
     const i64 blocks = ceil_div(x.dims[x.rank - 1], K_BLOCK);
     Tile tile = {group, slot * size, 0, rows_of(x), static_cast<const u8 *>(x.scale), blocks};
     if (product == EXPERTS) {
-        find_expert(static_cast<const i32 *>(call.at[2].data), call.at[1].dims[0], slot, size, tile);
+        find_expert(static_cast<const i32 *>(call.at[2].data), static_cast<i32>(call.at[1].dims[0]), slot, size, tile);
         return tile;
     }
     if (product == GROUPED) {

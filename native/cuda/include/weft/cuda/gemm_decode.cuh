@@ -52,6 +52,7 @@ template <int HEIGHT>
 __device__ __forceinline__ void copy_scales(u8 *to, int pitch, const u8 *from, i64 stride, int warp, int height, int bytes) {
     constexpr int EACH = (HEIGHT + WARPS - 1) / WARPS;
     if ((reinterpret_cast<u64>(from) | static_cast<u64>(stride) | static_cast<u64>(bytes)) % 4 == 0) {
+#pragma unroll 1
         for (int c = 4 * lane_id(); c < bytes; c += 4 * WARP) {
             u32 word[EACH];
 #pragma unroll
@@ -69,7 +70,9 @@ __device__ __forceinline__ void copy_scales(u8 *to, int pitch, const u8 *from, i
         }
         return;
     }
+#pragma unroll 1
     for (int row = warp; row < height; row += WARPS) {
+#pragma unroll 1
         for (int c = lane_id(); c < pitch; c += WARP) {
             to[row * pitch + c] = c < bytes ? from[row * stride + c] : 0;
         }
@@ -138,9 +141,12 @@ class Share {
         return reinterpret_cast<const u8 *>(shared_.queue);
     }
 
-    // Has a value in a register: in a loop the assembler would compute it anew every time, but cannot do so with a shuffle.
+    // Has a value in a register: with E2M1, whose loop is long, the assembler would compute it anew in every round, but cannot do
+    // so with a shuffle.
     static __device__ __forceinline__ void keep(int &value) {
-        value = __shfl_sync(ALL_LANES, value, lane_id());
+        if constexpr (W == F4_E2M1) {
+            value = __shfl_sync(ALL_LANES, value, lane_id());
+        }
     }
 
     // Begins the copies of one load, whose first value is k.

@@ -36,7 +36,7 @@ __device__ __forceinline__ void quantise_tile(const Tile &tile, int inputs, u8 *
 }
 
 // As decode, with tokens that quantise(tile, inputs, codes, scales) leaves in shared memory, as quantise_tile does: codes are
-// `inputs` + GAP bytes from token to token. Shared memory: first the codes of 8 tokens, since they are read 16 bytes at a time.
+// `inputs` + GAP bytes from token to token. Shared memory: first the codes of up to 8 tokens, since they are read 16 bytes at a time.
 template <DType W, int ROWS, class F>
 __device__ __forceinline__ void decode_own(const Call &call, const uint3 &block, const F &quantise) {
     WEFT_SHARED_MEMORY(uint4, memory);
@@ -47,7 +47,8 @@ __device__ __forceinline__ void decode_own(const Call &call, const uint3 &block,
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
     const int row = static_cast<int>(block.y) * Shape<F8_E4M3, W, ROWS, true>::WARP_ROWS;
     u8 *codes = reinterpret_cast<u8 *>(memory);
-    const Layout<F8_E4M3, W, ROWS, true> shared(memory + TOKENS * (w.inputs + GAP) / 16, w.blocks());
+    const int rows = static_cast<int>(min(tile.x.count, static_cast<i64>(TOKENS)));  // of codes, for which there is memory
+    const Layout<F8_E4M3, W, ROWS, true> shared(memory + rows * (w.inputs + GAP) / 16, w.blocks());
     const Share<F8_E4M3, W, ROWS, OwnCodes> share(w, tile, row, shared, {codes, w.inputs + GAP});
     share.start();
     load_scales(w, tile, row, shared);

@@ -12,10 +12,11 @@ __device__ __forceinline__ const Call *part_of(const Calls &calls, uint3 &block)
     for (int i = 0; i < MOST_CALLS; i++) {
         const i64 *word = calls.part[i].attribute;
         if (word[PART_KIND] != 0 && at < word[PART_END]) {
-            const i64 own = at - word[PART_FIRST];
-            const i64 plane = word[PART_COLUMNS] * word[PART_HEIGHT];
-            block = {static_cast<u32>(own % word[PART_COLUMNS]), static_cast<u32>(own % plane / word[PART_COLUMNS]),
-                     static_cast<u32>(own / plane)};
+            // in 32 bits, which grids fit: a division in 64 is a call that every block would wait for
+            const u32 own = blockIdx.x - static_cast<u32>(word[PART_FIRST]);
+            const u32 columns = static_cast<u32>(word[PART_COLUMNS]);
+            const u32 height = static_cast<u32>(word[PART_HEIGHT]);
+            block = {own % columns, own / columns % height, own / columns / height};
             return &calls.part[i];
         }
     }

@@ -167,10 +167,10 @@ final class TensorCoreGemm {
                 : Optional.empty();
     }
 
-    /** Rows of weights of a block, as far as they fit: fewer where there would not be two blocks for every multiprocessor. */
+    /** Rows of weights of a block, as far as they fit: fewer where many multiprocessors would not have a second block. */
     private static int decodeRows(Emit e, Product product) {
         Grid grid = grid(e.arguments(), product, DECODE_MOST_ROWS, DECODE_TOKENS);
-        return grid.x() * grid.y() * grid.z() < 2L * e.chip().multiprocessors()
+        return 2 * grid.x() * grid.y() * grid.z() < 3L * e.chip().multiprocessors()
                 ? DECODE_MOST_ROWS / 2
                 : DECODE_MOST_ROWS;
     }
@@ -214,7 +214,7 @@ final class TensorCoreGemm {
 
     /** Shared memory of a block that quantises its tokens itself: their codes, and the rest as {@code gemm_decode} has it. */
     static int ownCodesBytes(KernelArguments a, int rows) {
-        return DECODE_TOKENS * (Math.toIntExact(a.dim(1, -1)) + GAP) + decodeBytes(a, rows, true);
+        return Math.toIntExact(Math.min(DECODE_TOKENS, tokens(a)) * (a.dim(1, -1) + GAP)) + decodeBytes(a, rows, true);
     }
 
     /** Copies of weights and, if they are not the block's own, of tokens under way, sums of every block of K, scale bytes. */

@@ -44,7 +44,7 @@ __device__ __forceinline__ void decode(const Calls &calls) {
     WEFT_KERNEL_OF_CALLS(gemm_quantized16_##w, few::THREADS) {            \
         decode<W, 2>(calls);                                              \
     }                                                                     \
-    WEFT_KERNEL_OF_CALLS(gemm_quantized32_##w, few::THREADS) {            \
+    WEFT_KERNEL_OF_CALLS(gemm_quantized32_##w, few::THREADS, 2) {            \
         decode<W, 4>(calls);                                              \
     }
 

@@ -92,20 +92,20 @@ public:
 using Sums = FragmentSums<ROWS>[FRAGMENTS];
 
 // sums += weights of one load times the tokens' chunks from `chunk` on.
-template <DType FORMAT, DType W>
+template <DType X, DType W>
 __device__ __forceinline__ void multiply(const LaneWeights<W, ROWS> &weights, const Layout &shared, int buffer, int chunk,
                                          int tokens, Sums &sums) {
     const int token = lane_id() / 4;
 #pragma unroll 2  // all four of E2M1 would not fit into registers
     for (int i = 0; i < lane_values<W> / CHUNK; i++) {
         Chunk decoded[ROWS];
-        weights.template decode<FORMAT>(i, decoded);
+        weights.template decode<factor_format<X, W>>(i, decoded);
         const int at = place(token, chunk + i, lane_id() % 4);
 #pragma unroll
         for (int f = 0; f < FRAGMENTS; f++) {
             if (f * FRAGMENT_TOKENS < tokens) {
                 const uint4 v = shared.tokens[buffer][f * FRAGMENT_TOKENS + token][at];
-                multiply_chunk<FORMAT>(sums[f], decoded, {v.x, v.y, v.z, v.w});
+                multiply_chunk<factor_format<X, W>>(sums[f], decoded, {v.x, v.y, v.z, v.w});
             }
         }
     }
@@ -164,7 +164,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call) {
                     weights.scale[r] = scales[r];
                 }
             }
-            multiply<factor_format<X, W>>(weights, *shared, buffer, load * (lane_values<W> / CHUNK), tile.tokens, sums);
+            multiply<X, W>(weights, *shared, buffer, load * (lane_values<W> / CHUNK), tile.tokens, sums);
         }
         add<X, W>(sums, shared->exponents[buffer], W == F8_E4M3 ? scale_exponent(scales[0]) : 0, totals);
     }

@@ -151,30 +151,30 @@ __device__ __forceinline__ Matrix matrix_of(const Operand &w, i64 m) {
             static_cast<int>(row * bits_in<WEIGHTS> / 8)};
 }
 
-// Where a lane loads its rows. In place of a row past the end of the matrix it reads the last: nobody takes its sums.
+// Where a lane loads its rows.
 template <DType WEIGHTS, int ROWS>
 struct LaneRows {
     const u8 *first;
-    int row[ROWS];  // bytes from there
+    int stride;  // bytes from a row to the next
     int inputs;
+    int height;  // rows of the matrix from the first on
 
-    __device__ __forceinline__ LaneRows(const Matrix &m, int row_of_warp) {
-        const int begin = min(row_of_warp, m.outputs - 1);
-        first = m.data + static_cast<i64>(begin) * m.row_bytes;
-#pragma unroll
-        for (int r = 0; r < ROWS; r++) {
-            row[r] = min(lane_id() / 4 + ROW_STEP * r, m.outputs - 1 - begin) * m.row_bytes;
-        }
+    __device__ __forceinline__ LaneRows(const Matrix &m, int row) {
+        const int mine = row + lane_id() / 4;
+        first = m.data + static_cast<i64>(mine) * m.row_bytes;
+        stride = ROW_STEP * m.row_bytes;
         inputs = m.inputs;
+        height = m.outputs - mine;
     }
 
-    // Begins to copy 16 bytes of each from value k on to `slot` and the slots of the following 31 lanes; zeros behind the end.
+    // Begins to copy 16 bytes of each from value k on to `slot` and the slots of the following 31 lanes; zeros for what is
+    // not there.
     __device__ __forceinline__ void begin(uint4 *slot, int k) const {
-        const u8 *from = first + static_cast<u32>(k) * bits_in<WEIGHTS> / 8;
-        const u32 valid = k < inputs ? 16 : 0;
+        const u8 *from = first + k * bits_in<WEIGHTS> / 8;
 #pragma unroll
         for (int r = 0; r < ROWS; r++) {
-            copy_async_16(slot + r * WARP, from + static_cast<u32>(row[r]), valid);
+            const bool exists = k < inputs && ROW_STEP * r < height;
+            copy_async_16(slot + r * WARP, from + r * stride, exists ? 16 : 0);
         }
     }
 };

@@ -110,6 +110,35 @@ struct NoCodes {
     static constexpr bool OWN = false;
 };
 
+// Where a lane loads its rows, with fewer instructions than LaneRows. In place of a row past the end of the matrix it reads the last: nobody takes its sums.
+template <DType WEIGHTS, int ROWS>
+struct NearRows {
+    const u8 *first;
+    int row;        // the lane's first, from there on
+    int last;       // of the matrix, from there on
+    int row_bytes;
+    int inputs;
+
+    __device__ __forceinline__ NearRows(const Matrix &m, int row_of_warp) {
+        const int begin = min(row_of_warp, m.outputs - 1);
+        first = m.data + static_cast<i64>(begin) * m.row_bytes;
+        row = lane_id() / 4;
+        last = m.outputs - 1 - begin;
+        row_bytes = m.row_bytes;
+        inputs = m.inputs;
+    }
+
+    // Begins to copy 16 bytes of each from value k on to `slot` and the slots of the following 31 lanes; zeros behind the end.
+    __device__ __forceinline__ void begin(uint4 *slot, int k) const {
+        const u8 *from = first + static_cast<u32>(k) * bits_in<WEIGHTS> / 8;
+        const u32 valid = k < inputs ? 16 : 0;
+#pragma unroll
+        for (int r = 0; r < ROWS; r++) {
+            copy_async_16(slot + r * WARP, from + static_cast<u32>(min(row + ROW_STEP * r, last) * row_bytes), valid);
+        }
+    }
+};
+
 // One warp's share of the block: blocks warp, warp + WARPS, ... of K. CODES: where the tokens are.
 template <DType X, DType W, int ROWS, class CODES>
 class Share {
@@ -129,7 +158,7 @@ class Share {
         int x_scale[2];  // bytes from the queue on
     };
 
-    LaneRows<W, ROWS> rows_;
+    NearRows<W, ROWS> rows_;
     const u8 *x_;   // the row of token lane / 4
     int x_inputs_;  // 0 without that token
     int blocks_;
@@ -269,10 +298,9 @@ public:
                 static_cast<int>(shared.x_scale - bytes()) + min(column * 2 + odd, tile.tokens - 1) * blocks_;
             keep(place_.x_scale[odd]);
         }
-#pragma unroll
-        for (int r = 0; r < ROWS; r++) {
-            keep(rows_.row[r]);
-        }
+        keep(rows_.row);
+        keep(rows_.last);
+        keep(rows_.row_bytes);
         keep(rows_.inputs);
         keep(x_inputs_);
         keep(blocks_);

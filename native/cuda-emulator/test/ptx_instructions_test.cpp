@@ -46,6 +46,7 @@ void formats() {
         }
     }
     EXPECT(ptx::bf16x2(1, 2) == 0x3f804000 && ptx::e4m3x2(1, 2) == 0x3840);
+    EXPECT(ptx::f16x2_of_e4m3x2(0x7e01) == 0x5f001800 && ptx::f16x2_of_e4m3x2(0x88ff) == 0xa4007fff);
 }
 
 void fused_bf16() {

@@ -7,6 +7,7 @@ final class PtxConversions {
     private static final Map<String, String> PACKED = Map.of(
             "rn.bf16x2.f32", "bf16x2($1, $2)",
             "rn.satfinite.e4m3x2.f32", "e4m3x2($1, $2)",
+            "rn.f16x2.e4m3x2", "f16x2_of_e4m3x2($1)",
             "rn.f16.f32", "to_f16($1)",
             "f32.f16", "from_f16($1)",
             "sat.f32.f32", "saturated($1)");

@@ -18,6 +18,7 @@ final class PtxTypes {
             Map.entry("u32", "u32"),
             Map.entry("s32", "s32"),
             Map.entry("bf16x2", "u32"),
+            Map.entry("f16x2", "u32"),
             Map.entry("f32", "float"),
             Map.entry("b64", "u64"),
             Map.entry("u64", "u64"),

@@ -192,6 +192,10 @@ inline float from_e4m3(u32 code) {
 }
 /** The first becomes the upper byte. */
 inline u16 e4m3x2(float upper, float lower) { return static_cast<u16>(to_e4m3(upper) << 8 | to_e4m3(lower)); }
+/** Every number of E4M3 is one of binary16. */
+inline u32 f16x2_of_e4m3x2(u32 codes) {
+    return static_cast<u32>(to_f16(from_e4m3(codes >> 8 & 0xff))) << 16 | to_f16(from_e4m3(codes & 0xff));
+}
 
 }  // namespace weft::ptx
 

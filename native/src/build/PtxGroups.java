@@ -29,8 +29,9 @@ final class PtxGroups {
             return shuffle(f, i);
         }
         return switch (name) {
-            case "vote.sync.ballot.b32" -> f.assign(i, operands.get(0), "b32", vote(f, i));
-            case "vote.sync.any.pred" -> f.assign(i, operands.get(0), "pred", vote(f, i) + " != 0");
+            case "vote.sync.ballot.b32" -> f.assign(i, operands.get(0), "b32", vote(f, i, ""));
+            case "vote.sync.any.pred" -> f.assign(i, operands.get(0), "pred", vote(f, i, "") + " != 0");
+            case "vote.sync.all.pred" -> f.assign(i, operands.get(0), "pred", vote(f, i, "!") + " == 0");
             case "bar.warp.sync" -> "sync_warp(" + f.value(i, operands.getFirst(), "u32") + ");";
             case "bar.sync", "barrier.sync" -> barrier(f, i);
             case "bar.red.or.pred" ->
@@ -42,6 +43,8 @@ final class PtxGroups {
                                 + ") != 0");
             // a launch begins when the one ahead has ended
             case "griddepcontrol.wait", "griddepcontrol.launch_dependents" -> ";";
+            // blocks are threads of the host, whose processor's order this is
+            case "membar.gl" -> "__atomic_thread_fence(__ATOMIC_SEQ_CST);";
             case "fence.proxy.async.shared::cta" -> "simt::fence_products();";
             case "wgmma.fence.sync.aligned" -> "simt::begin_products();";
             case "wgmma.commit_group.sync.aligned" -> "simt::commit_products();";
@@ -51,8 +54,8 @@ final class PtxGroups {
         };
     }
 
-    private static String vote(PtxFunction f, PtxModule.Instruction i) {
-        return "simt::vote(" + f.value(i, i.operands().get(2), "u32") + ", "
+    private static String vote(PtxFunction f, PtxModule.Instruction i, String sign) {
+        return "simt::vote(" + f.value(i, i.operands().get(2), "u32") + ", " + sign
                 + f.value(i, i.operands().get(1), "pred") + ")";
     }
 

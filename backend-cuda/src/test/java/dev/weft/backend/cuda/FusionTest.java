@@ -191,7 +191,14 @@ class FusionTest {
 
     /** Tokens are the product of all axes but the last, with a norm before the product and without. */
     @ParameterizedTest
-    @CsvSource({"1, 9, 1152, true", "1, 16, 256, true", "2, 8, 256, true", "2, 2, 256, true", "1, 9, 256, false", "3, 6, 256, false"})
+    @CsvSource({
+        "1, 9, 1152, true",
+        "1, 16, 256, true",
+        "2, 8, 256, true",
+        "2, 2, 256, true",
+        "1, 9, 256, false",
+        "3, 6, 256, false"
+    })
     void tokensInTwoAxes(long rows, long each, long width, boolean isNormed) {
         Value x = input("x", DType.BF16, each, width);
         Value codes = quantised(isNormed ? norm("norm", x) : x);

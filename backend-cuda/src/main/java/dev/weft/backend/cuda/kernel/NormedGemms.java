@@ -17,10 +17,10 @@ import java.util.stream.IntStream;
  * with weights in E4M3. With more tokens norm and quantiser have a launch of their own.
  *
  * <p>A block does so while its weights are on their way; where K is not above 1024 they all are. From the cache it reads
- * 2 K (1 + 2 tokens) bytes in BF16, the norm's weights once and the tokens twice, beside its 32 K of weights from memory. It takes
- * some 20 instructions for each value of a token where a weight takes 2: for the queries of Flash with 4 tokens about a third of
- * the time in which memory delivers the weights, for which the multiprocessors wait anyway. With 8 tokens both would take as long,
- * and a launch would no longer be saved.
+ * 2 K (1 + 2 tokens) bytes in BF16, the norm's weights once and the tokens twice, beside its 32 K of weights from memory.
+ * It takes some 20 instructions for each value of a token where a weight takes 2: for the queries of Flash with 4 tokens
+ * about a third of the time in which memory delivers the weights, for which the multiprocessors wait anyway. With 8 tokens
+ * both would take as long, and a launch would no longer be saved.
  *
  * @param size members
  */

@@ -12,9 +12,9 @@ import java.util.Optional;
 /**
  * Matrix products on tensor cores: {@code gemm_decode} while reading the weights is what takes the time, {@code gemm_tile} for
  * many rows, {@code gemm_wgmma} in its place on Hopper. FP8 and FP4 are decoded exactly to BF16; E4M3 times E4M3 to binary16
- * where the chip converts it, from compute capability 8.9 on, except for {@code gemm_wgmma}. All add the
- * same products in the same order, so that a row's bits need not depend on the choice: the emulator shows it;
- * whether wgmma aligns and truncates within an instruction as mma.sync does is for hardware to show.
+ * where the chip converts it, from compute capability 8.9 on, except for {@code gemm_wgmma}. All add the same products in the
+ * same order, so that a row's bits need not depend on the choice: the emulator shows it; whether wgmma aligns and truncates
+ * within an instruction as mma.sync does is for hardware to show.
  */
 final class TensorCoreGemm {
     /** How rows find their matrix; ordinals are known to the kernels. */

@@ -7,11 +7,22 @@ import java.util.SplittableRandom;
 
 /** Some nodes of a layer, several times in one graph, each time with weights or states of its own that no cache holds. */
 interface Piece {
+    /** No cache of a device holds them. */
+    double BEYOND_CACHES = 200e6;
+
+    /** As many as pieces of half a megabyte and more need; smaller ones are none of a model of true size. */
+    int MOST_COPIES = 400;
+
     /** Times in a round. */
     int copies();
 
     /** What one copy has to do. Values that the node ahead of it has just written come from a cache, as they do in a model. */
     Work work();
+
+    /** Whether what it reads comes from memory, so that its time can be held against that. */
+    default boolean fromMemory() {
+        return true;
+    }
 
     /** All copies one after another. */
     Graph graph();
@@ -26,7 +37,7 @@ interface Piece {
      * @param least of a copy that no cache holds
      */
     static int copies(double bytes, int least) {
-        double beyond = Math.ceil(GemmBench.BEYOND_CACHES / Math.max(1, bytes));
-        return beyond <= least ? least : (int) Math.clamp(beyond, 16, 64);
+        double beyond = Math.ceil(BEYOND_CACHES / Math.max(1, bytes));
+        return beyond <= least ? least : (int) Math.clamp(beyond, 16, MOST_COPIES);
     }
 }

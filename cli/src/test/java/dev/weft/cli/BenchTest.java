@@ -299,7 +299,7 @@ class BenchTest {
                 "bench layer --tokens ,            | --tokens: found none",
                 "bench piece ,                     | NAME: found none",
                 "bench piece hyper --m ,           | --m: found none",
-                "bench piece topk,conv             | NAME: found 'conv', expected one of experts, attention, index",
+                "bench piece topk,conv             | NAME: found 'conv', expected one of experts, attention, prefill",
                 "bench piece topk --m 1,0          | --m: found 0",
                 "bench layer --model huge          | --model: found 'huge'",
                 "bench layer --tokens 0            | --tokens: found 0",

@@ -172,7 +172,7 @@ fi
 
 # has_torch: whether torch is there, and a device that it finds
 has_torch() {
-  phase torch 10 python3 -c "import torch; ${rehearsal:-torch.cuda.init()}"
+  phase torch 20 python3 -c "import torch; ${rehearsal:-torch.cuda.init()}"
 }
 
 ! wanted yardstick || [ -n "$plan" ] || rm -f "$sticks"
@@ -202,7 +202,7 @@ if [ -n "$emulator$rehearsal" ]; then
 fi
 check verify 120 "$weft" verify --device "$device" --rounds 1 "${part[@]}"
 export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=true"
-check verify-overlap 30 "$weft" verify --device "$device" "${part[@]}"
+check verify-overlap 25 "$weft" verify --device "$device" "${part[@]}"
 for overlap in false true; do
   export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=$overlap"
   check "model-overlap-$overlap" 20 "$weft" compare "$model" --devices "$device" --rounds 1 "${prompt[@]}"
@@ -275,7 +275,7 @@ fi
 
 # ---- the simple kernels: should an operator fail above and pass here, its fast kernel is the suspect
 
-[ -n "$emulator$rehearsal" ] || check verify-simple 25 "$weft" verify --device "$device/simple"
+[ -n "$emulator$rehearsal" ] || check verify-simple 20 "$weft" verify --device "$device/simple"
 
 # ---- what compute-sanitizer sees: last, since it takes what time is left
 

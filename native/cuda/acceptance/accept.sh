@@ -44,6 +44,7 @@ done < <([ -z "$only" ] || tr , '\n' <<<"${only:1:-1}")
 mkdir -p "$out" || refuse "--out: found '$out', expected a folder that can be made"
 out=$(CDPATH="" cd -- "$out" && pwd -P) || exit 100
 [ -w "$out" ] || refuse "--out: found '$out', expected a folder that can be written to"
+machine= # the device's name, where bars of an H200 do not hold
 rows=$out/rows.tsv
 facts=$out/facts.tsv
 sticks=$out/yardstick.tsv
@@ -160,7 +161,6 @@ if [ -z "$plan" ]; then
   fi
 fi
 
-machine= # its name, where bars of an H200 do not hold
 [ -n "$plan$rehearsal" ] || grep "$device" "$out/devices.log" | grep -q H200 || machine=$(grep -m 1 "$device" "$out/devices.log" | tr -s ' \t' ' ')
 
 cublaslt= # whether the library is here, as a second yardstick and one that needs no Python

@@ -27,7 +27,7 @@ final class AttentionPiece implements Piece {
     AttentionPiece(ModelConfig model, Paged paged) {
         this.model = model;
         this.paged = paged;
-        this.copies = Piece.copies(work().bytes(), 1);
+        this.copies = paged.tokens() > 1 ? 1 : Piece.copies(work().bytes(), 1); // a prompt takes long by itself
     }
 
     /** @param token row of its sequence */

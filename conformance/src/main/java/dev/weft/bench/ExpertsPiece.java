@@ -23,9 +23,6 @@ import java.util.SplittableRandom;
  * takes the quantised results of the one before, so that products of different copies are not launched together.
  */
 final class ExpertsPiece implements Piece {
-    /** More make no difference: their weights are the same. */
-    private static final int ENOUGH = 64;
-
     private final ModelConfig model;
     private final int tokens;
     private final int experts;
@@ -43,8 +40,7 @@ final class ExpertsPiece implements Piece {
         this.top = model.numExpertsPerTok();
         this.width = model.hiddenSize();
         this.inner = model.moeIntermediateSize();
-        double touching = Span.expectedExperts(experts, top, tokens) * expertBytes();
-        this.copies = Math.min(ENOUGH, Piece.copies(touching, 1));
+        this.copies = Piece.copies(Span.expectedExperts(experts, top, tokens) * expertBytes(), 1);
         this.offsets = new int[copies][experts + 1];
         long hit = 0;
         for (int[] copy : offsets) {

@@ -10,8 +10,11 @@ interface Piece {
     /** No cache of a device holds them. */
     double BEYOND_CACHES = 200e6;
 
-    /** As many as pieces of half a megabyte and more need; smaller ones are none of a model of true size. */
+    /** As many as pieces of half a megabyte and more need. */
     int MOST_COPIES = 400;
+
+    /** Copies of what is none of a model of true size, and stays in a cache whatever is done. */
+    int COPIES_OF_SMALL = 64;
 
     /** Times in a round. */
     int copies();
@@ -38,6 +41,9 @@ interface Piece {
      */
     static int copies(double bytes, int least) {
         double beyond = Math.ceil(BEYOND_CACHES / Math.max(1, bytes));
-        return beyond <= least ? least : (int) Math.clamp(beyond, 16, MOST_COPIES);
+        if (beyond <= least) {
+            return least;
+        }
+        return beyond > MOST_COPIES ? COPIES_OF_SMALL : (int) Math.max(beyond, 16);
     }
 }

@@ -68,7 +68,7 @@ final class BenchExchangeCommand extends WeftCommand {
 
     private int run(Communicator world, Rounds rounds) throws IOException {
         ObjectNode settings = Json.object().put("ranks", world.size()).put("transport", world.transport());
-        BenchReport report = new BenchReport("exchange", options, settings);
+        BenchReport report = new BenchReport("exchange", options, settings, world.rank() == 0 ? terminal : null);
         options.eachDevice(device -> {
             if (device.spi() instanceof DeviceGroups) {
                 throw new UsageException(
@@ -80,9 +80,7 @@ final class BenchExchangeCommand extends WeftCommand {
                 tokens.forEach(n -> measure(world, device, model, config, n, rounds, report));
             }
         });
-        if (world.rank() == 0) {
-            report.write(terminal);
-        }
+        report.write();
         return ExitCode.OK;
     }
 

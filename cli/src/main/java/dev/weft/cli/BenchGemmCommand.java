@@ -59,7 +59,7 @@ final class BenchGemmCommand extends WeftCommand {
             names = "--weight-bytes",
             paramLabel = "BYTES",
             description = "Least bytes of all weights together. Default: 160 MiB, more than caches hold.")
-    private long weightBytes = GemmBench.BEYOND_CACHES;
+    private @Nullable Long weightBytes;
 
     BenchGemmCommand(Terminal terminal) {
         super(terminal);
@@ -68,15 +68,15 @@ final class BenchGemmCommand extends WeftCommand {
     @Override
     public Integer call() throws IOException {
         List<GemmBench> benches = new ArrayList<>();
-        for (String format : weights) {
-            for (int m : rows) {
+        for (String format : BenchOptions.each("--weights", weights)) {
+            for (int m : BenchOptions.each("--m", rows)) {
                 benches.add(bench(format, m));
             }
         }
         Rounds rounds = options.rounds();
-        BenchReport report = new BenchReport("gemm", options, Json.object());
+        BenchReport report = new BenchReport("gemm", options, Json.object(), terminal);
         options.eachDevice(device -> benches.forEach(bench -> measure(bench, device, rounds, report)));
-        report.write(terminal);
+        report.write();
         return ExitCode.OK;
     }
 
@@ -101,7 +101,7 @@ final class BenchGemmCommand extends WeftCommand {
         BenchOptions.positive("--m", m);
         BenchOptions.positive("--k", k);
         BenchOptions.positive("--n", n);
-        if (weightBytes < 1) {
+        if (weightBytes != null && weightBytes < 1) {
             throw new UsageException("--weight-bytes: found " + weightBytes + ", expected 1 or more");
         }
         if (w == Format.MXFP4 && k % 32 != 0) {
@@ -110,7 +110,13 @@ final class BenchGemmCommand extends WeftCommand {
         if (a == Format.FP8 && k % 128 != 0) {
             throw new UsageException("--k: found " + k + ", expected a multiple of 128, the block of fp8 activations");
         }
-        return new GemmBench(w, a, m, k, n, weightBytes);
+        GemmBench bench =
+                new GemmBench(w, a, m, k, n, weightBytes == null ? GemmBench.BEYOND_CACHES : weightBytes);
+        if (weightBytes != null && weightBytes > bench.mostBytes()) {
+            throw new UsageException("--weight-bytes: found " + weightBytes + ", expected at most "
+                    + bench.mostBytes() + " of this shape");
+        }
+        return bench;
     }
 
     private static Format format(String option, String name, Format... allowed) {

@@ -74,14 +74,17 @@ final class BenchLayerCommand extends WeftCommand {
 
     @Override
     public Integer call() throws IOException {
+        if (kinds.isEmpty()) {
+            throw new UsageException("--kind: found none, expected one or more");
+        }
         tokens.forEach(n -> BenchOptions.positive("--tokens", n));
         batches.forEach(n -> BenchOptions.positive("--batch", n));
         Rounds rounds = options.rounds();
         List<LayerKind> wanted = kinds.stream().map(BenchLayerOptions::kind).toList();
         ModelConfig config = layerOptions.config();
         List<LayerStack> stacks = new ArrayList<>();
-        for (int batch : batches) {
-            for (int n : tokens) {
+        for (int batch : BenchOptions.each("--batch", batches)) {
+            for (int n : BenchOptions.each("--tokens", tokens)) {
                 stacks.add(new LayerStack(wanted, batch, n, layerOptions.context(config, n) + n));
             }
         }
@@ -106,7 +109,8 @@ final class BenchLayerCommand extends WeftCommand {
             settings.put("ranks", world.size());
         }
         ParallelPlan spread = plan;
-        BenchReport report = new BenchReport("layer", options, settings);
+        boolean prints = world == null || world.rank() == 0;
+        BenchReport report = new BenchReport("layer", options, settings, prints ? terminal : null);
         options.eachDevice(device -> {
             Communicator group = world == null ? null : ranks.group(world, device);
             if (group != null) {
@@ -121,9 +125,7 @@ final class BenchLayerCommand extends WeftCommand {
                 }
             }
         });
-        if (world == null || world.rank() == 0) {
-            report.write(terminal);
-        }
+        report.write();
         return ExitCode.OK;
     }
 

@@ -88,14 +88,13 @@ final class BenchModelCommand extends WeftCommand {
         Path made = which.synthetic == null ? null : Files.createTempDirectory("weft-bench");
         try {
             ObjectNode settings = Json.object().put("model", name());
-            BenchReport report = new BenchReport("model", options, settings);
+            boolean prints = world == null || world.rank() == 0;
+            BenchReport report = new BenchReport("model", options, settings, prints ? terminal : null);
             try (Checkpoint checkpoint = Checkpoint.open(folder(made))) {
                 options.eachDevice(device -> numerics.forEach(
                         mode -> measure(checkpoint, device, mode, all, rounds, report, settings, world)));
             }
-            if (world == null || world.rank() == 0) {
-                report.write(terminal);
-            }
+            report.write();
         } finally {
             if (made != null) {
                 delete(made);

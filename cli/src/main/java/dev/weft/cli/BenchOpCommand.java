@@ -1,5 +1,6 @@
 package dev.weft.cli;
 
+import dev.weft.RequestException;
 import dev.weft.bench.LayerBench;
 import dev.weft.bench.LayerBench.Part;
 import dev.weft.bench.Rounds;
@@ -81,10 +82,17 @@ final class BenchOpCommand extends WeftCommand {
         Map<LayerKind, Set<OpInstance>> wanted = wanted(config, context);
         ObjectNode settings = Json.object();
         settings.put("model", layerOptions.model()).put("m", m).put("context", context);
-        BenchReport report = new BenchReport("op", options, settings);
-        options.eachDevice(
-                device -> wanted.forEach((kind, ops) -> measure(device, config, kind, context, rounds, ops, report)));
-        report.write(terminal);
+        BenchReport report = new BenchReport("op", options, settings, terminal);
+        options.eachDevice(device -> {
+            int before = report.size();
+            wanted.forEach((kind, ops) -> measure(device, config, kind, context, rounds, ops, report));
+            if (report.size() == before) {
+                throw new RequestException("NAME: found " + which.name + ", which on " + device.id()
+                        + " is computed by the kernel of another operator in every layer; expected one with a kernel of"
+                        + " its own, or weft bench layer --ops, which lists these, or weft bench piece");
+            }
+        });
+        report.write();
         return ExitCode.OK;
     }
 

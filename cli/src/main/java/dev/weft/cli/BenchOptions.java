@@ -106,6 +106,14 @@ final class BenchOptions {
         return output;
     }
 
+    /** What is to be measured, each once. @throws UsageException if it is nothing */
+    static <T> List<T> each(String option, List<T> values) {
+        if (values.isEmpty()) {
+            throw new UsageException(option + ": found none, expected one or more");
+        }
+        return values.stream().distinct().toList();
+    }
+
     /** A value given. @throws UsageException if it is not positive */
     static int positive(String option, int value) {
         if (value < 1) {

@@ -57,9 +57,22 @@ final class BenchOutput {
                                 " ", spec.root().commandLine().getParseResult().originalArgs());
     }
 
-    /** Writes everywhere. */
+    /** Whether results are printed as they come. */
+    boolean isStream() {
+        return printed() == BenchFormat.JSONL;
+    }
+
+    /** Prints a result of a stream, a document of one. */
+    void print(Terminal terminal, JsonNode document) {
+        printed().write(document, BenchRows.of(document), terminal.out());
+        terminal.out().flush();
+    }
+
+    /** Writes everywhere, but to the terminal what is not there already. */
     void write(Terminal terminal, JsonNode document, ArrowTable rows) throws IOException {
-        printed().write(document, rows, terminal.out());
+        if (!isStream()) {
+            printed().write(document, rows, terminal.out());
+        }
         if (file != null) {
             try (PrintStream out = new PrintStream(Files.newOutputStream(file), false, StandardCharsets.UTF_8)) {
                 fileFormat(file).write(document, rows, out);

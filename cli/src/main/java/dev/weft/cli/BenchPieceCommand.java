@@ -33,8 +33,8 @@ final class BenchPieceCommand extends WeftCommand {
             paramLabel = "NAME",
             split = ",",
             arity = "1",
-            description = "experts, attention, index (scores and picks), topk or hyper (exit, entry and norm of a"
-                    + " hyper-connection).")
+            description = "experts, attention, prefill (attention of all rows of one sequence), index (scores and picks),"
+                    + " topk or hyper (exit, entry and norm of a hyper-connection).")
     private List<String> names = List.of();
 
     @Option(
@@ -42,7 +42,7 @@ final class BenchPieceCommand extends WeftCommand {
             paramLabel = "M,..",
             split = ",",
             defaultValue = "1",
-            description = "Rows, each of a sequence of its own. Default: ${DEFAULT-VALUE}.")
+            description = "Rows, each of a sequence of its own but in prefill. Default: ${DEFAULT-VALUE}.")
     private List<Integer> rows = List.of();
 
     BenchPieceCommand(Terminal terminal) {
@@ -55,16 +55,16 @@ final class BenchPieceCommand extends WeftCommand {
         int context = layerOptions.context(config, 1);
         Rounds rounds = options.rounds();
         List<PieceBench> pieces = new ArrayList<>();
-        for (String name : names) {
-            for (int m : rows) {
+        for (String name : BenchOptions.each("NAME", names)) {
+            for (int m : BenchOptions.each("--m", rows)) {
                 pieces.add(new PieceBench(kind(name), config, BenchOptions.positive("--m", m), context));
             }
         }
         ObjectNode settings = Json.object();
         settings.put("model", layerOptions.model()).put("context", context);
-        BenchReport report = new BenchReport("piece", options, settings);
+        BenchReport report = new BenchReport("piece", options, settings, terminal);
         options.eachDevice(device -> pieces.forEach(piece -> measure(piece, device, rounds, report)));
-        report.write(terminal);
+        report.write();
         return ExitCode.OK;
     }
 

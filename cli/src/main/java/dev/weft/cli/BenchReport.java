@@ -9,6 +9,7 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Set;
 import java.util.stream.DoubleStream;
+import org.jspecify.annotations.Nullable;
 import tools.jackson.databind.JsonNode;
 import tools.jackson.databind.node.ArrayNode;
 import tools.jackson.databind.node.ObjectNode;
@@ -28,16 +29,26 @@ final class BenchReport {
     private final String benchmark;
     private final BenchOptions options;
     private final ObjectNode settings;
+    private final @Nullable Terminal terminal;
     private final List<ObjectNode> results = new ArrayList<>();
 
-    /** @param settings fields that describe what was asked for; they stand before the results */
-    BenchReport(String benchmark, BenchOptions options, ObjectNode settings) {
+    /**
+     * @param settings fields that describe what was asked for; they stand before the results
+     * @param terminal where results are printed; null for a rank that prints none
+     */
+    BenchReport(String benchmark, BenchOptions options, ObjectNode settings, @Nullable Terminal terminal) {
         this.benchmark = benchmark;
         this.options = options;
         this.settings = settings;
+        this.terminal = terminal;
     }
 
-    /** Adds a result. @param details further fields of its JSON object */
+    /** How many results there are. */
+    int size() {
+        return results.size();
+    }
+
+    /** Adds a result; JSON lines are printed at once, for what follows may fail. @param details further fields of its JSON object */
     void add(Device device, Result r, ObjectNode details) {
         ObjectNode to = Json.object();
         to.put("work", r.name());
@@ -60,15 +71,20 @@ final class BenchReport {
         to.put("gflops", r.flopsPerSecond() / 1e9);
         r.limit().ifPresentOrElse(l -> limit(l, to), () -> to.putNull("limit").putNull("ofLimit"));
         results.add(to);
+        if (terminal != null && options.output().isStream()) {
+            options.output().print(terminal, document(List.of(to)));
+        }
     }
 
-    /** Writes in the forms asked for. */
-    void write(Terminal terminal) throws IOException {
-        ObjectNode document = toJson();
-        options.output().write(terminal, document, BenchRows.of(document));
+    /** Writes in the forms asked for what is not printed yet. */
+    void write() throws IOException {
+        if (terminal != null) {
+            ObjectNode document = document(results);
+            options.output().write(terminal, document, BenchRows.of(document));
+        }
     }
 
-    private ObjectNode toJson() {
+    private ObjectNode document(List<ObjectNode> rows) {
         ObjectNode root = Json.object();
         root.put("benchmark", benchmark);
         root.put("command", options.output().command());
@@ -80,15 +96,15 @@ final class BenchReport {
         root.put("warmUp", options.rounds().warmUp());
         root.put("seed", options.seed());
         root.setAll(settings);
+        List<ObjectNode> own = rows.stream().map(ObjectNode::deepCopy).toList();
         for (String field : SHARED) {
-            JsonNode value = results.getFirst().path(field);
-            if (!value.isMissingNode()
-                    && results.stream().allMatch(r -> r.path(field).equals(value))) {
+            JsonNode value = own.getFirst().path(field);
+            if (!value.isMissingNode() && own.stream().allMatch(r -> r.path(field).equals(value))) {
                 root.set(field, value);
-                results.forEach(r -> r.remove(field));
+                own.forEach(r -> r.remove(field));
             }
         }
-        root.putArray("results").addAll(results);
+        root.putArray("results").addAll(own);
         return root;
     }
 

@@ -6,13 +6,23 @@ import static org.assertj.core.api.Assertions.within;
 
 import dev.weft.DeviceId;
 import dev.weft.RequestException;
+import dev.weft.bench.Result;
+import dev.weft.bench.Work;
+import dev.weft.runtime.Weft;
 import dev.weft.spi.DeviceInfo;
+import dev.weft.spi.HardwareLimit;
+import java.io.ByteArrayOutputStream;
+import java.io.IOException;
+import java.io.PrintStream;
+import java.nio.charset.StandardCharsets;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.ValueSource;
+import picocli.CommandLine;
 import tools.jackson.databind.JsonNode;
 
 /** What benchmarks report; how fast anything was is no test. */
@@ -151,6 +161,64 @@ class BenchTest {
         assertThat(few.err()).contains("index: found context 66, expected 67 or more");
     }
 
+    /** 40 rows behind 255 tokens: each sees its window and the 16 entries that are picked, and reads what the others read. */
+    @Test
+    void aPromptsRowsShareTheirKeys() {
+        Object[] line = "bench piece prefill,attention,attention --model tiny --m 40 --context 255 --rounds 2 --json"
+                .split(" ");
+        JsonNode results = Run.of(line).json().path("results");
+        assertThat(results).hasSize(2).allSatisfy(BenchTest::requireConsistent); // what is named twice is measured once
+        JsonNode prompt = results.path(0);
+        JsonNode decode = results.path(1);
+        assertThat(prompt.path("work").asString()).isEqualTo("prefill");
+        assertThat(perCopy(prompt, "flops")).isEqualTo(perCopy(decode, "flops"));
+        assertThat(perCopy(prompt, "bytes")).isLessThan(perCopy(decode, "bytes"));
+    }
+
+    private static double perCopy(JsonNode result, String field) {
+        return result.path(field).asDouble() / result.path("copies").asInt();
+    }
+
+    @Test
+    void anOperatorThatAnotherComputesIsNoResult() {
+        Run run = Run.of("bench", "op", "swiGlu", "--model", "tiny", "--rounds", 2);
+        assertThat(run.code()).isEqualTo(1);
+        assertThat(run.err()).contains("NAME: found swiGlu, which on cpu:0 is computed by the kernel of another operator");
+    }
+
+    /** Shapes that no machine holds are refused before anything is made of them. */
+    @ParameterizedTest
+    @CsvSource(
+            delimiter = '|',
+            value = {
+                "piece experts --m 2147483647                        | experts: found m=2147483647, expected at most 1048576",
+                "layer --batch 2147483647 --context 255              | found sequences=2147483647 tokens=1 context=256",
+                "layer --batch 65536 --tokens 65536 --context 0      | which are 4294967296 rows",
+            })
+    void whatCannotBeNumberedIsRefused(String line, String message) {
+        Run run = Run.of((Object[]) ("bench " + line.strip() + " --model tiny").split(" +"));
+        assertThat(run.code()).as(run.err()).isEqualTo(1);
+        assertThat(run.err()).contains(message);
+    }
+
+    /** What was measured before something fails is printed by then. */
+    @Test
+    void linesArePrintedAsTheyCome() throws IOException {
+        BenchOptions options = CommandLine.populateCommand(new BenchOptions(), "-o", "jsonl");
+        ByteArrayOutputStream out = new ByteArrayOutputStream();
+        PrintStream screen = new PrintStream(out, false, StandardCharsets.UTF_8);
+        BenchReport report =
+                new BenchReport("gemm", options, Json.object(), new Terminal(screen, screen, false));
+        try (Weft weft = Weft.open()) {
+            Work work = new Work(8, 2, HardwareLimit.READ);
+            report.add(weft.best(), new Result("one", work, new double[] {2}, Optional.empty()), Json.object());
+        }
+        assertThat(out.toString(StandardCharsets.UTF_8)).contains("\"work\":\"one\"", "\"gbps\":4.0E-9").endsWith("}\n");
+        int printed = out.size();
+        report.write();
+        assertThat(out.size()).isEqualTo(printed);
+    }
+
     @Test
     void anOperatorIsMeasuredInEveryLayerWhereItDiffers() {
         JsonNode root = Run.of("bench", "op", "SPARSEattention", "--model", "tiny", "--rounds", 2, "--m", 2, "--json")
@@ -212,9 +280,12 @@ class BenchTest {
                 "bench gemm --k 33                 | --k: found 33, expected a multiple of 32",
                 "bench gemm --k 96                 | --k: found 96, expected a multiple of 128",
                 "bench gemm --n -1                 | --n: found -1",
+                "bench gemm --weights ,            | --weights: found none, expected one or more",
+                "bench gemm --m ,                  | --m: found none",
                 "bench gemm --rounds 0             | --rounds: found 0",
                 "bench gemm --threads -1           | --threads: found -1",
                 "bench gemm --m many               | 'many' is not an int",
+                "bench gemm --weight-bytes 9223372036854775807 | --weight-bytes: found 9223372036854775807, expected at most",
                 "bench gemm --weight-bytes -1      | --weight-bytes: found -1",
                 "bench op                          | NAME",
                 "bench op conv2d --model tiny      | NAME: found 'conv2d', expected one of ",
@@ -223,7 +294,12 @@ class BenchTest {
                 "bench layer --kind csa,dense      | --kind: found 'dense', expected one of window, csa, hca",
                 "bench layer --batch 0             | --batch: found 0",
                 "bench piece                       | NAME",
-                "bench piece topk,conv             | NAME: found 'conv', expected one of experts, attention, index",
+                "bench layer --kind ,              | --kind: found none",
+                "bench layer --batch ,             | --batch: found none",
+                "bench layer --tokens ,            | --tokens: found none",
+                "bench piece ,                     | NAME: found none",
+                "bench piece hyper --m ,           | --m: found none",
+                "bench piece topk,conv             | NAME: found 'conv', expected one of experts, attention, prefill",
                 "bench piece topk --m 1,0          | --m: found 0",
                 "bench layer --model huge          | --model: found 'huge'",
                 "bench layer --tokens 0            | --tokens: found 0",

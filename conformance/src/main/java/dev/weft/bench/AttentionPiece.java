@@ -13,8 +13,12 @@ import dev.weft.runtime.StateStore;
 import dev.weft.spi.HardwareLimit;
 import java.util.Arrays;
 import java.util.SplittableRandom;
+import java.util.stream.IntStream;
 
-/** Shared-KV attention of one row of every sequence to its window and to picked entries; a ring and a cache for each copy. */
+/**
+ * Shared-KV attention of the rows of every sequence to their windows and to picked entries; queries, a ring and a cache for
+ * each copy.
+ */
 final class AttentionPiece implements Piece {
     private final ModelConfig model;
     private final Paged paged;
@@ -23,19 +27,25 @@ final class AttentionPiece implements Piece {
     AttentionPiece(ModelConfig model, Paged paged) {
         this.model = model;
         this.paged = paged;
-        this.copies = Piece.copies(keyBytes(), 1);
+        this.copies = paged.tokens() > 1 ? 1 : Piece.copies(work().bytes(), 1); // a prompt takes long by itself
     }
 
-    private int picks() {
-        return Math.min(model.indexTopk(), paged.entries());
+    /** @param token row of its sequence */
+    private int picks(int token) {
+        return Math.min(model.indexTopk(), paged.entries(token));
     }
 
+    /** Keys of all rows of a sequence, one after another. */
     private double keys() {
-        return Math.min(model.slidingWindow(), paged.position() + 1) + picks();
+        return IntStream.range(0, paged.tokens())
+                .mapToDouble(t -> Math.min(model.slidingWindow(), paged.position() + t + 1.0) + picks(t))
+                .sum();
     }
 
-    private double keyBytes() {
-        return paged.rows() * keys() * DType.BF16.bytes(model.headDim());
+    /** Different keys of a sequence: what was before its rows, those, and entries, of which several rows pick all. */
+    private double distinctKeys() {
+        double before = Math.min(model.slidingWindow() - 1.0, paged.position());
+        return before + paged.tokens() + (paged.tokens() == 1 ? picks(0) : paged.entries());
     }
 
     @Override
@@ -43,12 +53,13 @@ final class AttentionPiece implements Piece {
         return copies;
     }
 
-    /** Keys, queries and results, each once. */
+    /** Different keys, queries and results, each once. */
     @Override
     public Work work() {
-        double queries = (double) paged.rows() * model.numAttentionHeads() * model.headDim();
+        double keyBytes = paged.sequences() * distinctKeys() * DType.BF16.bytes(model.headDim());
+        double dots = paged.sequences() * keys() * model.numAttentionHeads();
         return new Work(
-                keyBytes() + 2 * DType.BF16.bytes((long) queries), 4 * queries * keys(), HardwareLimit.BF16_DOT);
+                keyBytes + 2.0 * queries().maxDataBytes(), 4 * dots * model.headDim(), HardwareLimit.BF16_DOT);
     }
 
     private TensorType queries() {
@@ -60,13 +71,12 @@ final class AttentionPiece implements Piece {
     }
 
     private TensorType ring() {
-        return TensorType.of(DType.BF16, paged.rows(), model.slidingWindow(), model.headDim());
+        return TensorType.of(DType.BF16, paged.sequences(), model.slidingWindow(), model.headDim());
     }
 
     @Override
     public Graph graph() {
         GraphBuilder g = Graph.builder("attention");
-        Value q = g.input("q", queries());
         Value kv = g.input("kv", latents());
         Value sink = g.input("sink", TensorType.of(DType.F32, model.numAttentionHeads()));
         Value positions = paged.positions(g);
@@ -77,6 +87,7 @@ final class AttentionPiece implements Piece {
         float scale = (float) (1 / Math.sqrt(model.headDim()));
         SparseAttention op = new SparseAttention(model.slidingWindow(), Paged.RATIO, Reach.PICKED, scale);
         for (int c = 0; c < copies; c++) {
+            Value q = g.input("q" + c, queries());
             Value ring = g.state("ring" + c, ring());
             Value cache = g.state("cache" + c, paged.cache(model.headDim()));
             g.output("y" + c, g.node(op, q, kv, ring, sink, positions, starts, slots, cache, pages, picks));
@@ -87,11 +98,11 @@ final class AttentionPiece implements Piece {
     @Override
     public void fill(Execution execution, StateStore states, QuickWeights values, SplittableRandom random) {
         paged.fill(execution, true);
-        execution.set("q", values.values(queries(), queries().maxDataBytes()));
         execution.set("kv", values.values(latents(), latents().maxDataBytes()));
         execution.set("sink", new float[model.numAttentionHeads()]);
         execution.set("picks", chosen(random));
         for (int c = 0; c < copies; c++) {
+            execution.set("q" + c, values.values(queries(), queries().maxDataBytes()));
             FilledStates.rows(states, "ring" + c, ring(), values);
             FilledStates.rows(states, "cache" + c, paged.cache(model.headDim()), values);
         }
@@ -102,9 +113,10 @@ final class AttentionPiece implements Piece {
         int[] all = new int[paged.rows() * model.indexTopk()];
         Arrays.fill(all, -1);
         for (int row = 0; row < paged.rows(); row++) {
-            int[] one = random.ints(0, Math.max(1, paged.entries()))
+            int token = row % paged.tokens();
+            int[] one = random.ints(0, Math.max(1, paged.entries(token)))
                     .distinct()
-                    .limit(picks())
+                    .limit(picks(token))
                     .sorted()
                     .toArray();
             System.arraycopy(one, 0, all, row * model.indexTopk(), one.length);

@@ -91,10 +91,20 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
             TensorType x = graph.values(Value.Kind.INPUT).getFirst().type();
             execution.set("x", source.values(x, x.maxDataBytes()));
             Series series = rounds.run(device, work().bytes(), units(device), new Rounds.Run(execution), progress);
-            Result result = series.result(weights.key() + " gemm", work());
             String kernel = compiled.placement().rows().getLast().kernel();
+            Work all = work();
+            Work held = new Work(all.bytes(), all.flops(), unit(kernel));
+            Result result = series.result(weights.key() + " gemm", held);
             return new Outcome(result, kernel, copies());
         }
+    }
+
+    /** What a kernel multiplies with at best: ours multiply FP8 exactly, as BF16, NVIDIA's library does not. */
+    HardwareLimit unit(String kernel) {
+        boolean fp8 = weights == Format.FP8 && activations == Format.FP8;
+        return fp8 && kernel.endsWith("/cublaslt")
+                ? HardwareLimit.FP8_DOT
+                : work().unit();
     }
 
     private Set<HardwareLimit> units(Device device) {
@@ -109,6 +119,12 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
      * @param copies products in a round, each with weights of its own
      */
     public record Outcome(Result result, String kernel, int copies) {}
+
+    /** Most bytes of all weights together: a round has no more products. */
+    public long mostBytes() {
+        TensorType w = weightType();
+        return MOST_COPIES * (w.maxDataBytes() + w.maxScaleBytes());
+    }
 
     /** Products in a round. */
     public int copies() {

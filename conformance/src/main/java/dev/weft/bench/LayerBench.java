@@ -141,7 +141,7 @@ public final class LayerBench implements AutoCloseable {
      * @param floors seconds of the shortest times of all nodes, one after another, for weights and states that must come from
      *     memory; empty if the device measures no ceiling
      * @param host seconds that a step takes by the host's clock beyond those of the device's: its inputs are copied, it is
-     *     launched, its end is noticed; empty if the device has no clock
+     *     launched, its end is noticed; empty if the device has no clock, or if the two clocks do not tell it
      * @param launches launches of the step; empty over ranks, and if the device does not count them
      */
     public record Whole(Result result, OptionalDouble floors, OptionalDouble host, OptionalInt launches) {}
@@ -165,20 +165,31 @@ public final class LayerBench implements AutoCloseable {
         Result slowest =
                 group == null ? mine : series.result(name, mine.work(), RankValues.largest(group, mine.seconds()));
         return new Whole(
-                slowest, series.floors(GraphCost.ofNodes(layer.graph(), span)), host(rounds, mine), launches(span));
+                slowest, series.floors(GraphCost.ofNodes(layer.graph(), span)), host(rounds), launches(span));
     }
 
-    private OptionalDouble host(Rounds rounds, Result byDevice) {
+    /** Both clocks in turns, so that they see the device at the same speed. */
+    private OptionalDouble host(Rounds rounds) {
         if (group != null || !device.hasClock()) {
             return OptionalDouble.empty();
         }
-        double[] seconds = new double[rounds.count()];
-        for (int i = 0; i < seconds.length; i++) {
+        double[] byHost = new double[rounds.count()];
+        double[] byDevice = new double[byHost.length];
+        for (int i = 0; i < byHost.length; i++) {
             long start = System.nanoTime();
             layer.run();
-            seconds[i] = (System.nanoTime() - start) / 1e9;
+            byHost[i] = (System.nanoTime() - start) / 1e9;
+            byDevice[i] = layer.time() / 1e9;
         }
-        return OptionalDouble.of(Quantile.median(seconds) - byDevice.secondsMedian());
+        return beyond(byHost, byDevice);
+    }
+
+    /** Median of what the first take longer, round by round; empty if that is no time at all, and so not what was asked. */
+    static OptionalDouble beyond(double[] longer, double[] shorter) {
+        double[] differences = new double[longer.length];
+        Arrays.setAll(differences, i -> longer[i] - shorter[i]);
+        double median = Quantile.median(differences);
+        return median > 0 ? OptionalDouble.of(median) : OptionalDouble.empty();
     }
 
     private OptionalInt launches(Span span) {

@@ -7,11 +7,25 @@ import java.util.SplittableRandom;
 
 /** Some nodes of a layer, several times in one graph, each time with weights or states of its own that no cache holds. */
 interface Piece {
+    /** No cache of a device holds them. */
+    double BEYOND_CACHES = 200e6;
+
+    /** As many as pieces of half a megabyte and more need. */
+    int MOST_COPIES = 400;
+
+    /** Copies of what is none of a model of true size, and stays in a cache whatever is done. */
+    int COPIES_OF_SMALL = 64;
+
     /** Times in a round. */
     int copies();
 
     /** What one copy has to do. Values that the node ahead of it has just written come from a cache, as they do in a model. */
     Work work();
+
+    /** Whether what it reads comes from memory, so that its time can be held against that. */
+    default boolean fromMemory() {
+        return true;
+    }
 
     /** All copies one after another. */
     Graph graph();
@@ -26,7 +40,10 @@ interface Piece {
      * @param least of a copy that no cache holds
      */
     static int copies(double bytes, int least) {
-        double beyond = Math.ceil(GemmBench.BEYOND_CACHES / Math.max(1, bytes));
-        return beyond <= least ? least : (int) Math.clamp(beyond, 16, 64);
+        double beyond = Math.ceil(BEYOND_CACHES / Math.max(1, bytes));
+        if (beyond <= least) {
+            return least;
+        }
+        return beyond > MOST_COPIES ? COPIES_OF_SMALL : (int) Math.max(beyond, 16);
     }
 }

@@ -9,7 +9,9 @@ import dev.weft.runtime.DeviceWeights;
 import dev.weft.runtime.Execution;
 import dev.weft.runtime.Placement;
 import dev.weft.runtime.StateStore;
+import dev.weft.spi.HardwareLimit;
 import java.util.Locale;
+import java.util.Set;
 import java.util.SplittableRandom;
 import java.util.function.IntConsumer;
 import java.util.stream.Collectors;
@@ -20,16 +22,21 @@ import java.util.stream.Collectors;
  *
  * @param kind which piece
  * @param model whose shapes
- * @param m rows, each of a sequence of its own
+ * @param m rows, each of a sequence of its own, in a prompt of one
  * @param context tokens of every sequence before them
  */
 public record PieceBench(Kind kind, ModelConfig model, int m, int context) {
+    /** No step has as many. */
+    private static final int MOST_ROWS = 1 << 20;
+
     /** Pieces of a layer. */
     public enum Kind {
         /** Routed experts on sorted rows, from the first products to the last. */
         EXPERTS,
         /** Attention to the window and to as many entries as are picked. */
         ATTENTION,
+        /** The same of all rows of one sequence. */
+        PREFILL,
         /** Scores of all entries of ratio 4, and the best of them. */
         INDEX,
         /** The best of as many numbers as there are entries of ratio 4. */
@@ -49,6 +56,9 @@ public record PieceBench(Kind kind, ModelConfig model, int m, int context) {
             throw new RequestException(kind.key() + ": found m=" + m + " context=" + context
                     + ", expected 1 or more rows behind 0 or more tokens");
         }
+        if (m > MOST_ROWS) {
+            throw new RequestException(kind.key() + ": found m=" + m + ", expected at most " + MOST_ROWS);
+        }
         int least = Paged.RATIO * (model.indexTopk() + 1) - 1;
         if ((kind == Kind.INDEX || kind == Kind.TOPK) && context < least) {
             throw new RequestException(kind.key() + ": found context " + context + ", expected " + least
@@ -57,10 +67,10 @@ public record PieceBench(Kind kind, ModelConfig model, int m, int context) {
     }
 
     private Piece piece(SplittableRandom random) {
-        Paged paged = new Paged(m, context);
+        Paged paged = kind == Kind.PREFILL ? new Paged(1, m, context) : new Paged(m, 1, context);
         return switch (kind) {
             case EXPERTS -> new ExpertsPiece(model, m, random);
-            case ATTENTION -> new AttentionPiece(model, paged);
+            case ATTENTION, PREFILL -> new AttentionPiece(model, paged);
             case INDEX -> new IndexPiece(model, paged);
             case TOPK -> new TopKPiece(model.indexTopk(), m, paged.entries());
             case HYPER -> new HyperPiece(model, m);
@@ -89,14 +99,16 @@ public record PieceBench(Kind kind, ModelConfig model, int m, int context) {
             piece.fill(execution, states, source, random);
             Work one = piece.work();
             Work all = new Work(piece.copies() * one.bytes(), piece.copies() * one.flops(), one.unit());
-            Series series =
-                    rounds.run(device, all.bytes(), Ceilings.products(device), new Rounds.Run(execution), progress);
+            Set<HardwareLimit> units = Ceilings.products(device);
+            units.add(one.unit());
+            Series series = rounds.run(device, all.bytes(), units, new Rounds.Run(execution), progress);
             String kernels = compiled.placement().rows().stream()
                     .filter(row -> !row.isJoined())
                     .map(Placement.Row::kernel)
                     .distinct()
                     .collect(Collectors.joining(", "));
-            return new Outcome(series.result(kind.key(), all), kernels, piece.copies());
+            Result result = series.result(kind.key(), all);
+            return new Outcome(piece.fromMemory() ? result : result.withoutLimit(), kernels, piece.copies());
         }
     }
 }

@@ -34,6 +34,11 @@ final class TopKPiece implements Piece {
     }
 
     @Override
+    public boolean fromMemory() {
+        return false;
+    }
+
+    @Override
     public Graph graph() {
         GraphBuilder g = Graph.builder("topk");
         Value x = g.input("x", rows);

@@ -80,4 +80,21 @@ class ResultTest {
     private static Rates rates(double read, double dot) {
         return new Rates(Map.of(HardwareLimit.READ, read, HardwareLimit.BF16_DOT, dot));
     }
+
+    /** A step cannot end before the device is done: a difference below nothing says that the clocks do not tell it. */
+    @Test
+    void whatTheHostAddsIsTakenRoundByRound() {
+        double[] byHost = {5, 9, 4};
+        assertThat(LayerBench.beyond(byHost, new double[] {3, 8, 1})).hasValue(2);
+        assertThat(LayerBench.beyond(byHost, new double[] {6, 9, 9})).isEmpty();
+    }
+
+    @Test
+    void aLibrarysFp8ProductsAreHeldAgainstThatUnit() {
+        GemmBench fp8 = new GemmBench(GemmBench.Format.FP8, GemmBench.Format.FP8, 1, 128, 128, 1);
+        GemmBench bf16 = new GemmBench(GemmBench.Format.BF16, GemmBench.Format.BF16, 1, 128, 128, 1);
+        assertThat(fp8.unit("gemm/cublaslt")).isEqualTo(HardwareLimit.FP8_DOT);
+        assertThat(fp8.unit("gemm/mma")).isEqualTo(HardwareLimit.BF16_DOT);
+        assertThat(bf16.unit("gemm/cublaslt")).isEqualTo(HardwareLimit.BF16_DOT);
+    }
 }

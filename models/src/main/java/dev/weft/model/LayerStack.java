@@ -15,12 +15,22 @@ import java.util.List;
  * @param context longest sequence, those rows included
  */
 public record LayerStack(List<LayerKind> kinds, int sequences, int tokens, int context) {
-    /** @throws RequestException without layers, sequences or tokens, or if the context is shorter than the step */
+    /**
+     * @throws RequestException without layers, sequences or tokens, if the context is shorter than the step, or if its pages
+     *     or its rows are more than indices can number
+     */
     public LayerStack {
         kinds = List.copyOf(kinds);
         if (kinds.isEmpty() || sequences < 1 || tokens < 1 || context < tokens) {
             throw new RequestException("layers: found kinds=" + kinds + " sequences=" + sequences + " tokens=" + tokens
                     + " context=" + context + ", expected 1 or more of each, and a context that holds the tokens");
+        }
+        long pages = (long) sequences * Math.ceilDiv(context, LoadOptions.PAGE_TOKENS);
+        long most = Math.max((long) sequences * tokens, pages);
+        if (most > Integer.MAX_VALUE) {
+            throw new RequestException("layers: found sequences=" + sequences + " tokens=" + tokens + " context="
+                    + context + ", which are " + most + " rows or pages of a cache, expected at most "
+                    + Integer.MAX_VALUE);
         }
     }
 
@@ -31,7 +41,7 @@ public record LayerStack(List<LayerKind> kinds, int sequences, int tokens, int c
 
     /** Rows of a step. */
     public int rows() {
-        return Math.multiplyExact(sequences, tokens);
+        return sequences * tokens;
     }
 
     LoadOptions options() {

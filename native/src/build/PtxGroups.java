@@ -77,7 +77,8 @@ final class PtxGroups {
         if (i.operands().size() != 3 || !i.operands().get(1).equals(new PtxModule.Number("0"))) {
             throw i.error("a reduction at a barrier with a number or a count is not translated");
         }
-        return "simt::barrier(simt::Barrier::OR, " + f.value(i, i.operands().get(2), "pred") + ", " + i.line() + ") != 0";
+        return "simt::barrier(simt::Barrier::OR, " + f.value(i, i.operands().get(2), "pred") + ", " + i.line()
+                + ") != 0";
     }
 
     private static String barrier(PtxFunction f, PtxModule.Instruction i) {

@@ -159,7 +159,9 @@ final class ModelLoader {
                 .flatMap(Optional::stream)
                 .findFirst()
                 .ifPresent(reason -> LOG.warn(
-                        "device {}: a sequence's tokens may depend on who else is in the batch: {}", device.id(), reason));
+                        "device {}: a sequence's tokens may depend on who else is in the batch: {}",
+                        device.id(),
+                        reason));
     }
 
     /** Most tokens of a rank in a step with the fixed layout of dispatch; what is traced is the backbone. */

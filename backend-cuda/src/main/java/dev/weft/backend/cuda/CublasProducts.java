@@ -238,7 +238,8 @@ final class CublasProducts {
             throw new DeviceMemoryException(subject + ": " + text + "; " + CudaErrors.remedy(CUDA_ERROR_OUT_OF_MEMORY));
         }
         throw health.failureOfLibrary(
-                text, "CUBLASLT_LOG_LEVEL=1 makes the library say more; without its variant the device does not use it");
+                text,
+                "CUBLASLT_LOG_LEVEL=1 makes the library say more; without its variant the device does not use it");
     }
 
     /** Destroys descriptors and handle, when no stream works. On a device that is stuck the library might wait for ever. */

@@ -92,7 +92,8 @@ final class NcclWorld {
         }
         device.dropSharedGraphs();
         if (!library.abortsInGroups()) {
-            Executor ofItsOwn = task -> Thread.ofPlatform().name(subject + ", end").start(task);
+            Executor ofItsOwn =
+                    task -> Thread.ofPlatform().name(subject + ", end").start(task);
             CompletableFuture.allOf(comms.stream()
                             .map(comm -> CompletableFuture.runAsync(() -> abort(comm), ofItsOwn))
                             .toArray(CompletableFuture<?>[]::new))

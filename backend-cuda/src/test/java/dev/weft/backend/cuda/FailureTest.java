@@ -19,6 +19,8 @@ import dev.weft.spi.Backends;
 import java.util.List;
 import java.util.concurrent.TimeUnit;
 import java.util.regex.Pattern;
+import java.util.stream.Collectors;
+import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
@@ -128,7 +130,7 @@ class FailureTest {
     @ParameterizedTest
     @ValueSource(ints = {200, 209, 221, 222, 223, 300})
     void imagesThatDoNotLoadAreReasons(int code) {
-        emulator.with("fail", "cuModuleLoadDataEx:1:" + code);
+        refuseImagesOfOneModule(code);
         try (Weft weft = weft()) {
             assertThatThrownBy(() -> weft.device("cuda:0/simple").compile(Network.graph()))
                     .isInstanceOf(UnsupportedOpException.class)
@@ -139,7 +141,7 @@ class FailureTest {
     /** A fast kernel whose image cannot be had is named where its work is placed. */
     @Test
     void aSlowerKernelSaysWhatItReplaces() {
-        emulator.with("fail", "cuModuleLoadDataEx:1:200");
+        refuseImagesOfOneModule(200);
         try (Weft weft = weft()) {
             assertThat(weft.device("cuda:0")
                             .compile(Network.graph())
@@ -147,6 +149,14 @@ class FailureTest {
                             .table())
                     .contains("/simple", "in place of a faster kernel", "plain_fast", "returned 200");
         }
+    }
+
+    /** The first image that is loaded is refused, and the ones that are tried in its place: what NVRTC compiles, and PTX. */
+    private void refuseImagesOfOneModule(int code) {
+        String calls = IntStream.rangeClosed(1, 3)
+                .mapToObj(n -> "cuModuleLoadDataEx:" + n + ":" + code)
+                .collect(Collectors.joining(","));
+        emulator.with("fail", calls);
     }
 
     @ParameterizedTest

@@ -58,8 +58,7 @@ final class AttentionPiece implements Piece {
     public Work work() {
         double keyBytes = paged.sequences() * distinctKeys() * DType.BF16.bytes(model.headDim());
         double dots = paged.sequences() * keys() * model.numAttentionHeads();
-        return new Work(
-                keyBytes + 2.0 * queries().maxDataBytes(), 4 * dots * model.headDim(), HardwareLimit.BF16_DOT);
+        return new Work(keyBytes + 2.0 * queries().maxDataBytes(), 4 * dots * model.headDim(), HardwareLimit.BF16_DOT);
     }
 
     private TensorType queries() {

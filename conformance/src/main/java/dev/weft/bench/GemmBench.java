@@ -102,9 +102,7 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
     /** What a kernel multiplies with at best: ours multiply FP8 exactly, as BF16, NVIDIA's library does not. */
     HardwareLimit unit(String kernel) {
         boolean fp8 = weights == Format.FP8 && activations == Format.FP8;
-        return fp8 && kernel.endsWith("/cublaslt")
-                ? HardwareLimit.FP8_DOT
-                : work().unit();
+        return fp8 && kernel.endsWith("/cublaslt") ? HardwareLimit.FP8_DOT : work().unit();
     }
 
     private Set<HardwareLimit> units(Device device) {

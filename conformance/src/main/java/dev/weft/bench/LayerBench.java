@@ -164,8 +164,7 @@ public final class LayerBench implements AutoCloseable {
         Result mine = series.result(name, GraphCost.of(layer.graph(), span));
         Result slowest =
                 group == null ? mine : series.result(name, mine.work(), RankValues.largest(group, mine.seconds()));
-        return new Whole(
-                slowest, series.floors(GraphCost.ofNodes(layer.graph(), span)), host(rounds), launches(span));
+        return new Whole(slowest, series.floors(GraphCost.ofNodes(layer.graph(), span)), host(rounds), launches(span));
     }
 
     /** Both clocks in turns, so that they see the device at the same speed. */

@@ -104,6 +104,12 @@ bool is_placed(const Algorithm &algorithm, const Places &at, uint64_t c, size_t 
             return false;
         }
     }
+    for (uint64_t scales : {at.a_scales, at.b_scales}) {
+        if (scales % 16 != 0) {
+            fault("misaligned", "scales are not at a multiple of 16 bytes");
+            return false;
+        }
+    }
     if (algorithm.workspace > 0 && (workspace_bytes < algorithm.workspace || at.workspace % 256 != 0)) {
         fault("workspace", std::to_string(workspace_bytes) + " bytes, the algorithm takes " + std::to_string(algorithm.workspace) +
               " at a multiple of 256");

@@ -14,7 +14,7 @@ namespace weft::cublaslt {
 
 namespace {
 
-constexpr uint64_t BLOCK = 128, FP8_UNIT = 16;
+constexpr uint64_t BLOCK = 128, FP8_UNIT = 16, SCALED_UNIT = 4;
 
 size_t bytes_of(int type) {
     return type == R_32F ? 4 : type == R_16BF ? 2 : 1;
@@ -43,6 +43,14 @@ bool is_supported_fp8(const Product &p, const Preference &preference, int sm) {
            op.get(TRANSB) == OP_N && op.get(A_SCALE_MODE) == SCALE_BLK128x128 && op.get(B_SCALE_MODE) == SCALE_VEC128 &&
            op.get(A_SCALE_POINTER) != 0 && op.get(B_SCALE_POINTER) != 0 && sm == 90 &&
            std::stoull(world().settings["version"]) >= 120900;
+}
+
+/** With scales of blocks M and N are multiples of 4, and scales are as aligned as operands: what else is no valid product. */
+bool breaks_rule_of_scales(const Product &p) {
+    const Attributes &op = p.operation;
+    bool has_scales = op.get(A_SCALE_MODE) == SCALE_BLK128x128 || op.get(B_SCALE_MODE) == SCALE_VEC128;
+    return has_scales && (p.tokens() % SCALED_UNIT != 0 || p.outputs() % SCALED_UNIT != 0 ||
+                          op.get(A_SCALE_POINTER) % FP8_UNIT != 0 || op.get(B_SCALE_POINTER) % FP8_UNIT != 0);
 }
 
 float from_bf16(uint16_t bits) {
@@ -146,6 +154,9 @@ uint64_t Product::identity() const {
 }
 
 int choose(const Product &p, const Preference &preference, int sm, Algorithm &out) {
+    if (breaks_rule_of_scales(p)) {
+        return INVALID_VALUE;
+    }
     bool is_fp8 = p.a.type == R_8F_E4M3 && p.b.type == R_8F_E4M3 && is_supported_fp8(p, preference, sm);
     bool is_bf16 = p.a.type == R_16BF && p.b.type == R_16BF && p.operation.get(A_SCALE_MODE) == 0 && p.operation.get(B_SCALE_MODE) == 0;
     bool has_result = p.d.type == R_16BF || p.d.type == R_32F;

@@ -37,6 +37,9 @@ struct Config {
     int blocking;
 };
 
+/** From this version on a group ends its communicators together; an older one ends each when it is told to. */
+constexpr uint64_t ENDS_IN_GROUPS = 22200;
+
 /** Calls between ncclGroupStart and ncclGroupEnd of a thread. */
 struct Group {
     int depth = 0;
@@ -184,7 +187,8 @@ void bury(Lock &lock, void *handle, const std::shared_ptr<Comm> &comm) {
 }  // namespace
 
 WEFT_NCCL ncclGetVersion(int *version) {
-    *version = 22703;
+    Lock lock(world().mutex);
+    *version = static_cast<int>(numbers(world().settings["version"])[0]);
     return SUCCESS;
 }
 
@@ -299,7 +303,7 @@ WEFT_NCCL ncclCommAbort(void *handle) {
             }
         }
         world().changed.notify_all();
-        if (group().depth > 0) {
+        if (group().depth > 0 && numbers(world().settings["version"])[0] >= ENDS_IN_GROUPS) {
             group().ending.push_back(handle);  // all are told before one is waited for
             return SUCCESS;
         }

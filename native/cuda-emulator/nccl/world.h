@@ -82,7 +82,7 @@ struct World {
     std::map<void *, std::shared_ptr<Comm>> comms;
     std::set<void *> gone;
     std::string faults;
-    std::map<std::string, std::string> settings{{"delay", "0"}, {"fail", ""}, {"hang", ""}};
+    std::map<std::string, std::string> settings{{"delay", "0"}, {"fail", ""}, {"hang", ""}, {"version", "22703"}};
     std::map<std::string, uint64_t> calls;                   // counted for injected failures
 };
 

@@ -39,7 +39,7 @@ __device__ __forceinline__ void decode(const Calls &calls) {
 }  // namespace
 
 // Parts: the product, Quantize to E4M3 in blocks of 128, and SwiGlu, of kind 0 if it is not among them. Grid and launch word as
-// gemm_decode; shared memory has the codes of 8 tokens in place of their copies under way.
+// gemm_decode; shared memory has the tokens' codes, of at most 8, in place of their copies under way.
 #define WEFT_QUANTIZED(w, W)                                              \
     WEFT_KERNEL_OF_CALLS(gemm_quantized16_##w, few::THREADS) {            \
         decode<W, 2>(calls);                                              \

@@ -72,16 +72,21 @@ final class PtxFunction {
             }
         }
         if (i.opcode().getFirst().equals("wgmma") && i.opcode().contains("mma_async")) {
-            hold(heldSums, i.operands().get(0), i);
-            hold(heldFactors, i.operands().get(1), i);
+            hold(heldSums, "f32", i.operands().get(0), i);
+            hold(heldFactors, "b32", i.operands().get(1), i);
         }
     }
 
-    private static void hold(Map<String, Integer> held, PtxModule.Operand group, PtxModule.Instruction i) {
+    /** The array's type is the register's from here on: compilers may declare those of floats as {@code .b32}. */
+    private void hold(Map<String, Integer> held, String type, PtxModule.Operand group, PtxModule.Instruction i) {
         if (!(group instanceof PtxModule.Group g)) {
             throw i.error("sums and A are expected in registers");
         }
-        g.parts().forEach(part -> held.putIfAbsent(((PtxModule.Name) part).text(), held.size()));
+        for (PtxModule.Operand part : g.parts()) {
+            String name = ((PtxModule.Name) part).text();
+            held.putIfAbsent(name, held.size());
+            registerTypes.put(name, PtxTypes.cType(type));
+        }
     }
 
     /** Whether the entry has products of warpgroups. */

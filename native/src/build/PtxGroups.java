@@ -34,13 +34,7 @@ final class PtxGroups {
             case "vote.sync.all.pred" -> f.assign(i, operands.get(0), "pred", vote(f, i, "!") + " == 0");
             case "bar.warp.sync" -> "sync_warp(" + f.value(i, operands.getFirst(), "u32") + ");";
             case "bar.sync", "barrier.sync" -> barrier(f, i);
-            case "bar.red.or.pred" ->
-                f.assign(
-                        i,
-                        operands.get(0),
-                        "pred",
-                        "simt::barrier(simt::Barrier::OR, " + f.value(i, operands.get(2), "pred") + ", " + i.line()
-                                + ") != 0");
+            case "bar.red.or.pred" -> f.assign(i, operands.get(0), "pred", reduction(f, i));
             // a launch begins when the one ahead has ended
             case "griddepcontrol.wait", "griddepcontrol.launch_dependents" -> ";";
             // blocks are threads of the host, whose processor's order this is
@@ -77,6 +71,13 @@ final class PtxGroups {
             call += ", " + f.value(i, i.operands().get(n), "u32");
         }
         return "{ " + before + f.assign(i, value, "u32", call + ", " + predicate + ")") + " }";
+    }
+
+    private static String reduction(PtxFunction f, PtxModule.Instruction i) {
+        if (i.operands().size() != 3 || !i.operands().get(1).equals(new PtxModule.Number("0"))) {
+            throw i.error("a reduction at a barrier with a number or a count is not translated");
+        }
+        return "simt::barrier(simt::Barrier::OR, " + f.value(i, i.operands().get(2), "pred") + ", " + i.line() + ") != 0";
     }
 
     private static String barrier(PtxFunction f, PtxModule.Instruction i) {

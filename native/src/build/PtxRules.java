@@ -6,91 +6,102 @@ import java.util.regex.Matcher;
 import java.util.regex.Pattern;
 
 /**
- * What each instruction becomes. The regular ones are rows of a table: the name without the type, and the C++ of the result,
+ * What each instruction becomes. The regular ones are rows of a table: types, the name without the type, and the C++ of the result,
  * in which {@code $1}, {@code $2}, {@code $3} are the factors in the instruction's type, {@code #2} is one as u32 and
  * {@code ?3} one as a predicate. What is not in the table is looked for among the families of memory and of groups of threads.
  */
 final class PtxRules {
-    private static final Map<String, String> INTEGERS = Map.ofEntries(
-            Map.entry("mov", "$1"),
-            Map.entry("selp", "?3 ? $1 : $2"),
-            Map.entry("add", "$1 + $2"),
-            Map.entry("sub", "$1 - $2"),
-            Map.entry("mul.lo", "$1 * $2"),
-            Map.entry("mul.hi", "mul_hi($1, $2)"),
-            Map.entry("mad.lo", "$1 * $2 + $3"),
-            Map.entry("neg", "-$1"),
-            Map.entry("abs", "abs($1)"),
-            Map.entry("min", "min($1, $2)"),
-            Map.entry("max", "max($1, $2)"),
-            Map.entry("div", "div($1, $2)"),
-            Map.entry("rem", "rem($1, $2)"),
-            Map.entry("and", "$1 & $2"),
-            Map.entry("or", "$1 | $2"),
-            Map.entry("xor", "$1 ^ $2"),
-            Map.entry("not", "~$1"),
-            Map.entry("shl", "shl($1, #2)"),
-            Map.entry("shr", "shr($1, #2)"),
-            Map.entry("setp.eq", "$1 == $2"),
-            Map.entry("setp.ne", "$1 != $2"),
-            Map.entry("setp.lt", "$1 < $2"),
-            Map.entry("setp.le", "$1 <= $2"),
-            Map.entry("setp.gt", "$1 > $2"),
-            Map.entry("setp.ge", "$1 >= $2"),
-            Map.entry("prmt", "prmt($1, $2, $3)"),
-            Map.entry("bfi", "bfi($1, $2, #3, #4)"),
-            Map.entry("bfe", "bfe($1, #2, #3)"),
-            Map.entry("brev", "brev($1)"),
-            Map.entry("bfind.shiftamt", "bfind_shiftamt($1)"),
-            Map.entry("popc", "popc($1)"),
-            Map.entry("clz", "clz($1)"));
+    private static final String BITS = "b16 b32 b64";
+    private static final String WIDE_BITS = "b32 b64";
+    private static final String SIGNED = "s16 s32 s64";
+    private static final String WIDE_SIGNED = "s32 s64";
+    private static final String WIDE = "u32 u64 " + WIDE_SIGNED;
+    private static final String NUMBERS = "u16 u32 u64 " + SIGNED;
+    private static final String INTEGERS = BITS + " " + NUMBERS;
+    private static final String FLOATS = "f32 f64";
 
-    private static final Map<String, String> FLOATS = Map.ofEntries(
-            Map.entry("mov", "$1"),
-            Map.entry("selp", "?3 ? $1 : $2"),
-            Map.entry("add.rn", "canonical($1 + $2)"),
-            Map.entry("sub.rn", "canonical($1 - $2)"),
-            Map.entry("mul.rn", "canonical($1 * $2)"),
-            Map.entry("fma.rn", "canonical(fma($1, $2, $3))"),
-            Map.entry("fma.rm", "canonical(fma_down($1, $2, $3))"),
-            Map.entry("div.rn", "canonical($1 / $2)"),
-            Map.entry("rcp.rn", "canonical(1 / $1)"),
-            Map.entry("sqrt.rn", "canonical(sqrt($1))"),
-            Map.entry("rcp.approx.ftz", "rcp_approx($1)"),
-            Map.entry("ex2.approx", "ex2($1)"),
-            Map.entry("ex2.approx.ftz", "ex2_ftz($1)"),
-            Map.entry("neg", "-$1"),
-            Map.entry("abs", "abs($1)"),
-            Map.entry("min", "canonical(min($1, $2))"),
-            Map.entry("max", "canonical(max($1, $2))"),
-            Map.entry("setp.eq", "$1 == $2"),
-            Map.entry("setp.ne", "$1 < $2 || $1 > $2"),
-            Map.entry("setp.lt", "$1 < $2"),
-            Map.entry("setp.le", "$1 <= $2"),
-            Map.entry("setp.gt", "$1 > $2"),
-            Map.entry("setp.ge", "$1 >= $2"),
-            Map.entry("setp.equ", "!($1 < $2 || $1 > $2)"),
-            Map.entry("setp.neu", "$1 != $2"),
-            Map.entry("setp.ltu", "!($1 >= $2)"),
-            Map.entry("setp.leu", "!($1 > $2)"),
-            Map.entry("setp.gtu", "!($1 <= $2)"),
-            Map.entry("setp.geu", "!($1 < $2)"),
-            Map.entry("setp.num", "$1 == $1 && $2 == $2"),
-            Map.entry("setp.nan", "$1 != $1 || $2 != $2"));
+    /**
+     * A row of the table.
+     *
+     * @param types for which its C++ is right; fewer than PTX has where no kernel needs them
+     */
+    private record Rule(String types, String name, String text) {}
 
-    private static final Map<String, String> PREDICATES =
-            Map.of("mov", "$1", "not", "!$1", "and", "$1 && $2", "or", "$1 || $2", "xor", "$1 != $2");
-
-    private static final Map<String, String> PACKED =
-            Map.of("fma.rn", "fma_bf16x2($1, $2, $3)", "mul.rn", "mul_bf16x2($1, $2)");
+    private static final List<Rule> RULES = List.of(
+            new Rule(INTEGERS, "mov", "$1"),
+            new Rule(INTEGERS, "selp", "?3 ? $1 : $2"),
+            new Rule(NUMBERS, "add", "$1 + $2"),
+            new Rule(NUMBERS, "sub", "$1 - $2"),
+            new Rule(NUMBERS, "mul.lo", "$1 * $2"),
+            new Rule(WIDE, "mul.hi", "mul_hi($1, $2)"),
+            new Rule(NUMBERS, "mad.lo", "$1 * $2 + $3"),
+            new Rule(SIGNED, "neg", "-$1"),
+            new Rule(WIDE_SIGNED, "abs", "abs($1)"),
+            new Rule(NUMBERS, "min", "min($1, $2)"),
+            new Rule(NUMBERS, "max", "max($1, $2)"),
+            new Rule(NUMBERS, "div", "div($1, $2)"),
+            new Rule(NUMBERS, "rem", "rem($1, $2)"),
+            new Rule(BITS, "and", "$1 & $2"),
+            new Rule(BITS, "or", "$1 | $2"),
+            new Rule(BITS, "xor", "$1 ^ $2"),
+            new Rule(BITS, "not", "~$1"),
+            new Rule(BITS, "shl", "shl($1, #2)"),
+            new Rule(INTEGERS, "shr", "shr($1, #2)"),
+            new Rule(INTEGERS, "setp.eq", "$1 == $2"),
+            new Rule(INTEGERS, "setp.ne", "$1 != $2"),
+            new Rule(NUMBERS, "setp.lt", "$1 < $2"),
+            new Rule(NUMBERS, "setp.le", "$1 <= $2"),
+            new Rule(NUMBERS, "setp.gt", "$1 > $2"),
+            new Rule(NUMBERS, "setp.ge", "$1 >= $2"),
+            new Rule("b32", "prmt", "prmt($1, $2, $3)"),
+            new Rule(WIDE_BITS, "bfi", "bfi($1, $2, #3, #4)"),
+            new Rule(WIDE, "bfe", "bfe($1, #2, #3)"),
+            new Rule("b32", "brev", "brev($1)"),
+            new Rule("u32", "bfind.shiftamt", "bfind_shiftamt($1)"),
+            new Rule(WIDE_BITS, "popc", "popc($1)"),
+            new Rule(WIDE_BITS, "clz", "clz($1)"),
+            new Rule(FLOATS, "mov", "$1"),
+            new Rule(FLOATS, "selp", "?3 ? $1 : $2"),
+            new Rule(FLOATS, "add.rn", "canonical($1 + $2)"),
+            new Rule(FLOATS, "sub.rn", "canonical($1 - $2)"),
+            new Rule(FLOATS, "mul.rn", "canonical($1 * $2)"),
+            new Rule(FLOATS, "fma.rn", "canonical(fma($1, $2, $3))"),
+            new Rule("f32", "fma.rm", "canonical(fma_down($1, $2, $3))"),
+            new Rule(FLOATS, "div.rn", "canonical($1 / $2)"),
+            new Rule(FLOATS, "rcp.rn", "canonical(1 / $1)"),
+            new Rule(FLOATS, "sqrt.rn", "canonical(sqrt($1))"),
+            new Rule("f64", "rcp.approx.ftz", "rcp_approx($1)"),
+            new Rule("f32", "ex2.approx", "ex2($1)"),
+            new Rule("f32", "ex2.approx.ftz", "ex2_ftz($1)"),
+            new Rule(FLOATS, "neg", "-$1"),
+            new Rule(FLOATS, "abs", "abs($1)"),
+            new Rule(FLOATS, "min", "canonical(min($1, $2))"),
+            new Rule(FLOATS, "max", "canonical(max($1, $2))"),
+            new Rule(FLOATS, "setp.eq", "$1 == $2"),
+            new Rule(FLOATS, "setp.ne", "$1 < $2 || $1 > $2"),
+            new Rule(FLOATS, "setp.lt", "$1 < $2"),
+            new Rule(FLOATS, "setp.le", "$1 <= $2"),
+            new Rule(FLOATS, "setp.gt", "$1 > $2"),
+            new Rule(FLOATS, "setp.ge", "$1 >= $2"),
+            new Rule(FLOATS, "setp.equ", "!($1 < $2 || $1 > $2)"),
+            new Rule(FLOATS, "setp.neu", "$1 != $2"),
+            new Rule(FLOATS, "setp.ltu", "!($1 >= $2)"),
+            new Rule(FLOATS, "setp.leu", "!($1 > $2)"),
+            new Rule(FLOATS, "setp.gtu", "!($1 <= $2)"),
+            new Rule(FLOATS, "setp.geu", "!($1 < $2)"),
+            new Rule(FLOATS, "setp.num", "$1 == $1 && $2 == $2"),
+            new Rule(FLOATS, "setp.nan", "$1 != $1 || $2 != $2"),
+            new Rule("pred", "mov", "$1"),
+            new Rule("pred", "not", "!$1"),
+            new Rule("pred", "and", "$1 && $2"),
+            new Rule("pred", "or", "$1 || $2"),
+            new Rule("pred", "xor", "$1 != $2"),
+            new Rule("bf16x2", "fma.rn", "fma_bf16x2($1, $2, $3)"),
+            new Rule("bf16x2", "mul.rn", "mul_bf16x2($1, $2)"));
 
     /** Types of the results that are not of the instruction's type. */
     private static final Map<String, String> RESULTS =
             Map.of("popc", "u32", "clz", "u32", "bfind", "u32", "setp", "pred");
-
-    /** Integers whose order does not matter are those of {@code .b}; where it does, PTX has no such instruction. */
-    private static final Set<String> INTEGER_TYPES =
-            Set.of("b16", "u16", "s16", "b32", "u32", "s32", "b64", "u64", "s64");
 
     /** Whose result does not depend on whether integers have a sign. */
     private static final Set<String> SIGNLESS =
@@ -104,11 +115,11 @@ final class PtxRules {
 
     private static Map<String, Map<String, String>> byType() {
         Map<String, Map<String, String>> out = new HashMap<>();
-        INTEGER_TYPES.forEach(type -> out.put(type, INTEGERS));
-        out.put("f32", FLOATS);
-        out.put("f64", FLOATS);
-        out.put("pred", PREDICATES);
-        out.put("bf16x2", PACKED);
+        for (Rule rule : RULES) {
+            for (String type : rule.types().split(" ")) {
+                out.computeIfAbsent(type, _ -> new HashMap<>()).put(rule.name(), rule.text());
+            }
+        }
         return out;
     }
 

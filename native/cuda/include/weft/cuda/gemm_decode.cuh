@@ -36,7 +36,7 @@ struct Layout {
     uint4 *queue;     // [WARPS][STAGES][SLOTS][WARP]
     float *sums;      // [blocks][TOKENS][SUM_PITCH]
     u8 *x_scale;      // [TOKENS][blocks]
-    u8 *w_scale;      // E4M3: [blocks]; E2M1: [WARP_ROWS][inputs / 32 + SCALE_GAP]
+    u8 *w_scale;      // E4M3: [blocks]; E2M1: [WARP_ROWS][inputs / 32 + SCALE_GAP]; BF16: none
 
     __device__ __forceinline__ Layout(uint4 *memory, int blocks) {
         queue = memory;
@@ -46,8 +46,9 @@ struct Layout {
     }
 };
 
-// Copies rows of scale bytes to shared memory, HEIGHT at most, from row to row a warp each; zeros behind `bytes`. What a thread
-// reads is under way together.
+// Copies rows of scale bytes to shared memory, HEIGHT at most, from row to row a warp each, and zeros behind `bytes` unless they are
+// whole words: a block of K takes four scales of E2M1, so that none past them is read then. What a thread reads is under way
+// together.
 template <int HEIGHT>
 __device__ __forceinline__ void copy_scales(u8 *to, int pitch, const u8 *from, i64 stride, int warp, int height, int bytes) {
     constexpr int EACH = (HEIGHT + WARPS - 1) / WARPS;

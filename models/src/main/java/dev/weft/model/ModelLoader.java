@@ -19,6 +19,7 @@ import dev.weft.spi.Communicator;
 import dev.weft.spi.WeightSource;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.Optional;
 import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CompletionException;
 import java.util.function.LongConsumer;
@@ -127,6 +128,7 @@ final class ModelLoader {
                 options.trace() ? compile.withoutFusion() : compile; // what is traced is compared node by node
         shares.forEach(s -> graphs.add(device.compile(s.graph(), used)));
         requireStates(checkpoint, graphs, options);
+        warnOfBatches();
         int fixed = fixedTokens();
         if (ranks != null) {
             LOG.debug(
@@ -149,6 +151,15 @@ final class ModelLoader {
         if (ranks != null) {
             requireMemory();
         }
+    }
+
+    private void warnOfBatches() {
+        graphs.getFirst().graph().nodes().stream()
+                .map(node -> device.spi().rowsDependOnOthers(node.instance()))
+                .flatMap(Optional::stream)
+                .findFirst()
+                .ifPresent(reason -> LOG.warn(
+                        "device {}: a sequence's tokens may depend on who else is in the batch: {}", device.id(), reason));
     }
 
     /** Most tokens of a rank in a step with the fixed layout of dispatch; what is traced is the backbone. */

@@ -33,9 +33,10 @@ public interface BackendDevice extends AutoCloseable {
     Kernel prepare(OpInstance op);
 
     /**
-     * Why the bits of a row may depend on the rows that are computed with it, for an instance that the device supports; empty, as
-     * everywhere but on devices that say so, if they do not. A model then gives a sequence the same tokens whoever else is in the
-     * batch.
+     * Why the bits of a row may depend on the rows that are computed with it; empty, as everywhere but on devices that say so, if
+     * they do not, or for an instance that the device does not support. Where it is empty for all of a model, a sequence's tokens
+     * do not depend on who else is in the batch; where it is not, loading the model logs a warning with the reason, and the
+     * conformance suite counts rows alone as not promised.
      */
     default Optional<String> rowsDependOnOthers(OpInstance op) {
         return Optional.empty();

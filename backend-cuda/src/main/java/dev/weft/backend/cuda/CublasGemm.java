@@ -21,7 +21,8 @@ import org.slf4j.LoggerFactory;
 
 /**
  * Linear layers by cuBLASLt: BF16 with BF16, and FP8 with FP8, whose scale bytes a kernel of ours first writes as F32 in the order
- * that the library reads. A call that it has no algorithm for runs as on the device without a variant, and a warning names it.
+ * that the library reads. What its documentation rules out runs as on the device without a variant; so does a call that it has no
+ * algorithm for, and a warning names the first one of each matrix.
  */
 final class CublasGemm {
     private static final String MODULE = "cublaslt";
@@ -31,7 +32,7 @@ final class CublasGemm {
     private static final Refused UNEQUAL = new Refused("rows of an operand lie at unequal distances");
 
     private final CublasProducts products;
-    private final Set<Optional<CublasProduct>> warned = ConcurrentHashMap.newKeySet();
+    private final Set<String> warned = ConcurrentHashMap.newKeySet();
 
     CublasGemm(CublasProducts products) {
         this.products = products;
@@ -85,7 +86,9 @@ final class CublasGemm {
         switch (answer) {
             case Plan plan -> emit(e, product.orElseThrow(), plan);
             case Refused(String reason) -> {
-                if (warned.add(product)) {
+                boolean isForeseen = e.arguments().elements(0) == 0
+                        || product.filter(p -> !p.refusal().isEmpty()).isPresent();
+                if (!isForeseen && warned.add(e.op().inputs().get(1).toString())) {
                     String which = product.map(CublasProduct::toString).orElseGet(() -> e.op().toString());
                     LOG.warn("{}: {}: {}; computed by a kernel of our own", products, which, reason);
                 }

@@ -4,6 +4,8 @@ package dev.weft.backend.cuda;
 final class CublasLtConstants {
     // cublasStatus_t
     static final int CUBLAS_STATUS_SUCCESS = 0;
+    static final int CUBLAS_STATUS_ALLOC_FAILED = 3;
+    static final int CUBLAS_STATUS_INVALID_VALUE = 7;
     static final int CUBLAS_STATUS_NOT_SUPPORTED = 15;
 
     // cublasOperation_t

@@ -25,6 +25,9 @@ record CublasProduct(long tokens, long outputs, long inputs, int type, int outTy
     /** Bytes, of addresses and of rows, and elements that FP8 products come in multiples of. */
     private static final long UNIT = 16;
 
+    /** Rows of x that products with scales of blocks come in multiples of: those of a block lie one behind another. */
+    private static final long TOKENS = 4;
+
     /** The alignment that the library takes for granted unless it is told of a smaller one. */
     private static final long MOST_ALIGNMENT = 256;
 
@@ -86,6 +89,9 @@ record CublasProduct(long tokens, long outputs, long inputs, int type, int outTy
         }
         if (inputs % UNIT != 0 || outputs % UNIT != 0) {
             return "FP8 takes K and N in multiples of 16, found " + inputs + " and " + outputs;
+        }
+        if (tokens % TOKENS != 0) {
+            return "FP8 with scales of blocks takes tokens in multiples of 4, found " + tokens;
         }
         boolean aligned = x.alignment >= UNIT && w.alignment >= UNIT && y.alignment >= UNIT;
         return !aligned || x.pitch % UNIT != 0 || w.pitch % UNIT != 0 || y.pitch % UNIT != 0

@@ -1,8 +1,9 @@
 package dev.weft.backend.cuda;
 
 import static dev.weft.backend.cuda.CublasLtConstants.*;
+import static dev.weft.backend.cuda.DriverConstants.CUDA_ERROR_OUT_OF_MEMORY;
 
-import dev.weft.NativeCallException;
+import dev.weft.DeviceMemoryException;
 import dev.weft.spi.support.DeviceThread;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
@@ -11,13 +12,11 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Map;
 import java.util.concurrent.ConcurrentHashMap;
-import org.slf4j.Logger;
-import org.slf4j.LoggerFactory;
 
 /**
  * cuBLASLt on a device: its handle, and for each product what it was found to do. Descriptors stay until the device closes: a step
  * that is recorded as a graph meets those that the same step made before, and makes none. They are host memory, about a kilobyte for
- * each number of rows of each matrix.
+ * each number of rows of each matrix, of which a model has as many as rows in its largest step.
  *
  * <p>The library knows columns only. What is row-major here is column-major and transposed there: A is w, transposed, B is x, and
  * D is y.
@@ -25,8 +24,6 @@ import org.slf4j.LoggerFactory;
 final class CublasProducts {
     /** Scratch memory that algorithms may ask for, what NVIDIA recommends for Hopper. */
     static final long WORKSPACE_BYTES = 32L << 20;
-
-    private static final Logger LOG = LoggerFactory.getLogger(CublasProducts.class);
 
     // cublasLtMatmulHeuristicResult_t: the algorithm, its scratch memory, a status, and more
     static final long RESULT_BYTES = 96;
@@ -85,20 +82,24 @@ final class CublasProducts {
 
     /** Begins to use the library in the current context; on the device's thread, as are the others but {@link #answer}. */
     void open() {
-        handle = create(lt::cublasLtCreate, "cublasLtCreate");
+        try {
+            handle = create(lt::cublasLtCreate, "cublasLtCreate");
+        } catch (RuntimeException | Error e) {
+            arena.close();
+            throw e;
+        }
     }
 
-    /** What the library answers for a product; asked once. From any thread. */
+    /** What the library answers for a product; asked once, and not where its documentation has the answer. From any thread. */
     Answer answer(CublasProduct product) {
+        if (!product.refusal().isEmpty()) {
+            return new Refused(product.refusal());
+        }
         Answer known = answers.get(product);
         if (known == null) {
-            known = thread.call(() -> answers.computeIfAbsent(product, this::ask));
+            known = thread.call(() -> answers.computeIfAbsent(product, this::choose));
         }
         return known;
-    }
-
-    private Answer ask(CublasProduct p) {
-        return p.refusal().isEmpty() ? choose(p) : new Refused(p.refusal());
     }
 
     private Answer choose(CublasProduct p) {
@@ -174,7 +175,8 @@ final class CublasProducts {
             prefer(preference, CUBLASLT_MATMUL_PREF_MIN_ALIGNMENT_D_BYTES, p.y().alignment(), Integer.BYTES);
             int status = lt.cublasLtMatmulAlgoGetHeuristic(
                     handle, descriptor, layouts[0], layouts[1], layouts[2], layouts[2], preference, 1, result, value);
-            if (status == CUBLAS_STATUS_NOT_SUPPORTED) {
+            // it answers either for what it does not take
+            if (status == CUBLAS_STATUS_NOT_SUPPORTED || status == CUBLAS_STATUS_INVALID_VALUE) {
                 return status;
             }
             require(status, "cublasLtMatmulAlgoGetHeuristic(" + p + ")");
@@ -228,9 +230,15 @@ final class CublasProducts {
     }
 
     private void require(int status, String call) {
-        if (status != CUBLAS_STATUS_SUCCESS) {
-            throw new NativeCallException(subject + ": " + library.describe(call, status));
+        if (status == CUBLAS_STATUS_SUCCESS) {
+            return;
         }
+        String text = library.describe(call, status);
+        if (status == CUBLAS_STATUS_ALLOC_FAILED) {
+            throw new DeviceMemoryException(subject + ": " + text + "; " + CudaErrors.remedy(CUDA_ERROR_OUT_OF_MEMORY));
+        }
+        throw health.failureOfLibrary(
+                text, "CUBLASLT_LOG_LEVEL=1 makes the library say more; without its variant the device does not use it");
     }
 
     /** Destroys descriptors and handle, when no stream works. On a device that is stuck the library might wait for ever. */
@@ -262,7 +270,7 @@ final class CublasProducts {
     private void release(Releaser releaser, long what, String call) {
         int status = releaser.release(what);
         if (status != CUBLAS_STATUS_SUCCESS) {
-            LOG.warn("{}: {}", subject, library.describe(call, status));
+            health.note(library.describe(call, status));
         }
     }
 

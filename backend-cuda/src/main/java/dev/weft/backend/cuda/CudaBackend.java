@@ -23,6 +23,7 @@ final class CudaBackend implements Backend {
     static final String SIMPLE = "simple";
     static final String CUBLASLT = "cublaslt";
 
+    /** All there may be; {@link #devices()} lists those that open. */
     private static final List<String> VARIANTS = List.of(SIMPLE, CUBLASLT);
 
     private final DriverLibrary library;
@@ -53,12 +54,19 @@ final class CudaBackend implements Backend {
                 description,
                 library.isEmulator() ? DeviceInfo.EMULATOR : "hardware",
                 p.memoryBytes(),
-                VARIANTS);
+                List.of(SIMPLE));
     }
 
+    /** The library is large, so it is looked for only where it is asked about. */
     @Override
     public List<DeviceInfo> devices() {
-        return devices;
+        return CublasLtLibrary.open(library, Details.folders()) instanceof CublasLtLibrary.Opened
+                ? devices.stream().map(CudaBackend::withAllVariants).toList()
+                : devices;
+    }
+
+    private static DeviceInfo withAllVariants(DeviceInfo d) {
+        return new DeviceInfo(d.id(), d.description(), d.tier(), d.memoryBytes(), VARIANTS);
     }
 
     @Override

@@ -262,9 +262,15 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
 
     @Override
     public Optional<String> rowsDependOnOthers(OpInstance op) {
-        return kernels.way(op).kind() == Way.Kind.LIBRARY
-                ? Optional.of("cuBLASLt chooses an algorithm by the number of rows and does not promise equal bits")
-                : Optional.empty();
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.isByLibrary(op)
+                    ? Optional.of("cuBLASLt chooses an algorithm by the number of rows and does not promise equal bits")
+                    : Optional.empty();
+        } finally {
+            lifetime.exit();
+        }
     }
 
     @Override
@@ -274,7 +280,13 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
 
     @Override
     public Optional<String> family(NodeGroup group) {
-        return kernels.isSimple() ? Optional.empty() : Fusions.family(group, kernels.ways(group));
+        lifetime.enter();
+        try {
+            health.check();
+            return kernels.isSimple() ? Optional.empty() : Fusions.family(group, kernels.ways(group));
+        } finally {
+            lifetime.exit();
+        }
     }
 
     @Override

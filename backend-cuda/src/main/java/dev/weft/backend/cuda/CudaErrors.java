@@ -42,7 +42,10 @@ final class CudaErrors {
             case CUDA_ERROR_INVALID_IMAGE,
                     CUDA_ERROR_NO_BINARY_FOR_GPU,
                     CUDA_ERROR_INVALID_PTX,
+                    CUDA_ERROR_JIT_COMPILER_NOT_FOUND,
                     CUDA_ERROR_UNSUPPORTED_PTX_VERSION,
+                    CUDA_ERROR_JIT_COMPILATION_DISABLED,
+                    CUDA_ERROR_INVALID_SOURCE,
                     CUDA_ERROR_NOT_FOUND,
                     CUDA_ERROR_NOT_SUPPORTED -> Kind.REFUSED;
             default -> Kind.CALL;
@@ -68,6 +71,14 @@ final class CudaErrors {
                 "the device's memory or link is faulty; see nvidia-smi -q -d ECC";
             case CUDA_ERROR_INVALID_PTX -> "the PTX does not compile; build the kernels again";
             case CUDA_ERROR_UNSUPPORTED_PTX_VERSION -> "the PTX is newer than the driver; update the driver";
+            case CUDA_ERROR_JIT_COMPILER_NOT_FOUND ->
+                "the driver's compiler libnvidia-ptxjitcompiler is not there; install it with the driver, or kernels that"
+                        + " are built for this device";
+            case CUDA_ERROR_JIT_COMPILATION_DISABLED ->
+                "CUDA_DISABLE_PTX_JIT forbids the driver to compile; unset it, or install kernels that are built for this"
+                        + " device";
+            case CUDA_ERROR_INVALID_SOURCE ->
+                "the driver takes the image for none of its kinds; install the kernels again";
             case CUDA_ERROR_NOT_FOUND -> "image and library are of different versions; build them together";
             case CUDA_ERROR_ILLEGAL_ADDRESS, CUDA_ERROR_MISALIGNED_ADDRESS ->
                 "a kernel read or wrote outside its operands";

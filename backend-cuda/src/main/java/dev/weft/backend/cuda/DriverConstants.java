@@ -15,8 +15,11 @@ final class DriverConstants {
     static final int CUDA_ERROR_ECC_UNCORRECTABLE = 214;
     static final int CUDA_ERROR_INVALID_PTX = 218;
     static final int CUDA_ERROR_NVLINK_UNCORRECTABLE = 220;
+    static final int CUDA_ERROR_JIT_COMPILER_NOT_FOUND = 221;
     static final int CUDA_ERROR_UNSUPPORTED_PTX_VERSION = 222;
+    static final int CUDA_ERROR_JIT_COMPILATION_DISABLED = 223;
     static final int CUDA_ERROR_CONTAINED = 226;
+    static final int CUDA_ERROR_INVALID_SOURCE = 300;
     static final int CUDA_ERROR_NOT_FOUND = 500;
     static final int CUDA_ERROR_NOT_READY = 600;
     static final int CUDA_ERROR_ILLEGAL_ADDRESS = 700;

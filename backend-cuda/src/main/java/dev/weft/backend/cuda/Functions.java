@@ -117,7 +117,7 @@ final class Functions {
                 return new Module(context.loadModule(bytes, image.origin()), image);
             } catch (UnsupportedOpException e) {
                 String reason = String.valueOf(e.getMessage());
-                LOG.warn("{}", reason);
+                LOG.warn("{}; the next best image is used instead, if there is one", reason);
                 images.refuse(image, reason);
             }
         }

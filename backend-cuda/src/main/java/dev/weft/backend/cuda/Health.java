@@ -68,12 +68,29 @@ final class Health {
         };
     }
 
+    /**
+     * The exception for a failed call of another library in the device's context, which does not say whether the device was
+     * lost: the driver does, with any call. On the device's thread.
+     */
+    WeftException failureOfLibrary(String text, String remedy) {
+        try (Arena arena = Arena.ofConfined()) {
+            MemorySegment out = arena.allocate(2 * Long.BYTES, Long.BYTES);
+            int code = driver.cuMemGetInfo(out, out.asSlice(Long.BYTES));
+            return CudaErrors.kind(code) == CudaErrors.Kind.LOST
+                    ? failure(code, text + "; then cuMemGetInfo")
+                    : new NativeCallException(subject + ": " + text + "; " + remedy);
+        }
+    }
+
     /** A failure while closing, where nothing can be done: it is logged only, silently on a lost device. */
     void note(int code, String call) {
-        if (code == CUDA_SUCCESS) {
-            return;
+        if (code != CUDA_SUCCESS) {
+            note(describe(driver, code, call));
         }
-        String text = describe(driver, code, call);
+    }
+
+    /** As {@link #note(int, String)}, in the words of another library. */
+    void note(String text) {
         if (isLost()) {
             LOG.debug("{}: {}", subject, text);
         } else {

@@ -97,6 +97,11 @@ final class Kernels {
         }
     }
 
+    /** Whether another library computes it. */
+    boolean isByLibrary(OpInstance op) {
+        return choose(op) instanceof Chosen(Way way, _) && way.kind() == Way.Kind.LIBRARY;
+    }
+
     boolean isSimple() {
         return simple;
     }

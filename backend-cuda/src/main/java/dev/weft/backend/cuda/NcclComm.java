@@ -100,8 +100,13 @@ final class NcclComm {
         if (start != NcclLibrary.OK) {
             return start;
         }
-        int code = calls.getAsInt();
-        int end = library.nccl().ncclGroupEnd();
+        int code;
+        int end;
+        try {
+            code = calls.getAsInt();
+        } finally {
+            end = library.nccl().ncclGroupEnd(); // an open group would take in what the device's thread calls next
+        }
         return isFailure(code) ? code : end;
     }
 
@@ -147,7 +152,7 @@ final class NcclComm {
                 + "; look at the first message of the other ranks, and set NCCL_DEBUG=WARN to hear more");
     }
 
-    /** The world ends the communicator. Returns NCCL's answer; on the device's thread. */
+    /** The world ends the communicator. Returns NCCL's answer; while the device's thread waits or calls. */
     int abortHere() {
         ended = true;
         world.remove(this);

@@ -41,6 +41,12 @@ record NcclLibrary(Nccl nccl, MethodHandle initRankConfig, String library, int v
     /** The first version whose communicators need not block. */
     private static final int OLDEST = 21400;
 
+    /**
+     * The first version that is taken to end all communicators of a group together, on threads of its own. 2.14 ends one after the
+     * other whether they are in a group or not; when that changed no release note says, so this is a late one.
+     */
+    private static final int ABORTS_IN_GROUPS = 22200;
+
     // ncclConfig_t as of 2.14, which later versions accept: size, magic number, version, blocking, and padding
     private static final long CONFIG_BYTES = 24;
     private static final int CONFIG_MAGIC = 0xcafebeef;
@@ -103,6 +109,11 @@ record NcclLibrary(Nccl nccl, MethodHandle initRankConfig, String library, int v
                                 ValueLayout.ADDRESS));
         boolean emulator = found.symbols().find(EMULATOR).isPresent();
         return new Opened(new NcclLibrary(nccl, init, found.library(), version, emulator));
+    }
+
+    /** Whether a group ends its communicators together. */
+    boolean abortsInGroups() {
+        return version >= ABORTS_IN_GROUPS;
     }
 
     /** A version as people write it, {@code 2.27.3}. */

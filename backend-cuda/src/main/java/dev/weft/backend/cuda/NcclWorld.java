@@ -3,7 +3,9 @@ package dev.weft.backend.cuda;
 import dev.weft.CommunicatorException;
 import java.time.Duration;
 import java.util.List;
+import java.util.concurrent.CompletableFuture;
 import java.util.concurrent.CopyOnWriteArrayList;
+import java.util.concurrent.Executor;
 import java.util.concurrent.atomic.AtomicReference;
 import org.jspecify.annotations.Nullable;
 import org.slf4j.Logger;
@@ -81,17 +83,32 @@ final class NcclWorld {
 
     /**
      * Ends all communicators without waiting for other ranks; on the device's thread. The end of one frees memory, which waits
-     * for the device and so for the work of the others, and for graphs that hold its calls: NCCL is told of all of them,
-     * in a group, before it ends the first.
+     * for the device and so for the work of the others, and for graphs that hold its calls: NCCL is told of all of them before
+     * one is waited for, in a group, or by a thread for each where groups do not hold for ends.
      */
     private void endHere() {
         if (comms.isEmpty() || device.health().isStuck()) {
             return;
         }
         device.dropSharedGraphs();
+        if (!library.abortsInGroups()) {
+            Executor ofItsOwn = task -> Thread.ofPlatform().name(subject + ", end").start(task);
+            CompletableFuture.allOf(comms.stream()
+                            .map(comm -> CompletableFuture.runAsync(() -> abort(comm), ofItsOwn))
+                            .toArray(CompletableFuture<?>[]::new))
+                    .join();
+            return;
+        }
         warn("ncclGroupStart", library.nccl().ncclGroupStart());
-        comms.forEach(comm -> warn("ncclCommAbort", comm.abortHere()));
-        warn("ncclGroupEnd", library.nccl().ncclGroupEnd());
+        try {
+            comms.forEach(this::abort);
+        } finally {
+            warn("ncclGroupEnd", library.nccl().ncclGroupEnd());
+        }
+    }
+
+    private void abort(NcclComm comm) {
+        warn("ncclCommAbort", comm.abortHere());
     }
 
     private void warn(String function, int code) {

@@ -222,6 +222,29 @@ class CublasLtFaultsTest {
         expectFault("layout");
     }
 
+    /** With scales of blocks, M and N come in multiples of 4; without them any number does. */
+    @Test
+    void tokensOfScaledProductsComeInFours() {
+        for (int type : new int[] {CUDA_R_16BF, CUDA_R_8F_E4M3}) {
+            for (int tokens : new int[] {1, 2, 5, 130}) {
+                Product product = new Product(type, tokens);
+                if (type == CUDA_R_8F_E4M3) {
+                    scale(product, memory.address() + 49152);
+                }
+                assertThat(product.choose()).isEqualTo(type == CUDA_R_8F_E4M3 ? INVALID_VALUE : 0);
+            }
+        }
+    }
+
+    private void scale(Product product, long scales) {
+        int ofBlocks = CUBLASLT_MATMUL_MATRIX_SCALE_BLK128x128_32F;
+        int ofTokens = CUBLASLT_MATMUL_MATRIX_SCALE_VEC128_32F;
+        set(product.operation, CUBLASLT_MATMUL_DESC_A_SCALE_MODE, ofBlocks, Integer.BYTES);
+        set(product.operation, CUBLASLT_MATMUL_DESC_B_SCALE_MODE, ofTokens, Integer.BYTES);
+        set(product.operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, scales, Long.BYTES);
+        set(product.operation, CUBLASLT_MATMUL_DESC_B_SCALE_POINTER, scales, Long.BYTES);
+    }
+
     /** Scales without which there is no product; padding behind them that holds no number; scales past the end of memory. */
     @Test
     void scalesOfBlocksAreThereWithTheirPadding() {
@@ -247,8 +270,12 @@ class CublasLtFaultsTest {
                 scales + 256); // one block of K, filled up to four
         assertThat(product.multiply()).isZero();
         expectFault("scale-padding");
-        long lastWord = memory.address() + (1 << 16) - 4;
-        set(product.operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, lastWord, Long.BYTES);
+        long end = memory.address() + (1 << 16);
+        set(product.operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, end - 8, Long.BYTES);
+        assertThat(product.choose()).isEqualTo(INVALID_VALUE);
+        assertThat(product.multiply()).isEqualTo(INVALID_VALUE);
+        expectFault("misaligned");
+        set(product.operation, CUBLASLT_MATMUL_DESC_A_SCALE_POINTER, end, Long.BYTES);
         assertThat(product.multiply()).isZero();
         expectFault("illegal-address");
     }

@@ -126,7 +126,7 @@ class FailureTest {
 
     /** Images that cannot be had are reasons before anything runs. */
     @ParameterizedTest
-    @ValueSource(ints = {200, 209, 222})
+    @ValueSource(ints = {200, 209, 221, 222, 223, 300})
     void imagesThatDoNotLoadAreReasons(int code) {
         emulator.with("fail", "cuModuleLoadDataEx:1:" + code);
         try (Weft weft = weft()) {

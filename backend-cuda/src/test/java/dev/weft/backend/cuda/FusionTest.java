@@ -39,6 +39,7 @@ import java.util.Map;
 import java.util.stream.IntStream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
+import org.junit.jupiter.api.Test;
 import org.junit.jupiter.params.ParameterizedTest;
 import org.junit.jupiter.params.provider.CsvSource;
 import org.junit.jupiter.params.provider.EnumSource;
@@ -186,6 +187,33 @@ class FusionTest {
         g.output("a", g.gemm(codes, g.weight("a", fp8(300, width)), flow));
         g.output("b", g.gemm(codes, g.weight("b", fp8(70, width)), DType.F32));
         assertThat(kernels(rows)).isEqualTo(1);
+    }
+
+    /** Tokens are the product of all axes but the last, with a norm before the product and without. */
+    @ParameterizedTest
+    @CsvSource({
+        "1, 9, 1152, true",
+        "1, 16, 256, true",
+        "2, 8, 256, true",
+        "2, 2, 256, true",
+        "1, 9, 256, false",
+        "3, 6, 256, false"
+    })
+    void tokensInTwoAxes(long rows, long each, long width, boolean isNormed) {
+        Value x = input("x", DType.BF16, each, width);
+        Value codes = quantised(isNormed ? norm("norm", x) : x);
+        g.output("y", g.gemm(codes, g.weight("y", fp8(33, width)), DType.BF16));
+        assertThat(kernels(rows)).isEqualTo(1);
+    }
+
+    /** Blocks that have no memory for the token beside what their kernel has of its own leave norm and quantiser to others. */
+    @Test
+    void productsOfANormTooDeepForABlock() {
+        emulator.with("static", "1024");
+        long width = 34_176;
+        Value codes = quantised(norm("norm", input("x", DType.BF16, width)));
+        g.output("y", g.gemm(codes, g.weight("y", fp8(33, width)), DType.BF16));
+        assertThat(kernels(1)).isEqualTo(1);
     }
 
     /** A norm or codes that others want, or in other rows, are stored. */

@@ -31,7 +31,7 @@ final class NcclEmulator implements AutoCloseable {
     }
 
     private void reset() {
-        with("delay", "0").with("fail", "").with("hang", "");
+        with("delay", "0").with("fail", "").with("hang", "").with("version", "22703");
     }
 
     /** Changes a setting. */

@@ -153,15 +153,16 @@ class OwnImagesTest {
     void whatTheDriverDoesNotLoadIsPassedOver() throws IOException {
         BackendConfig config = only("sm_90a");
         only("compute_80");
-        emulator.with("fail", "cuModuleLoadDataEx:1:200,cuModuleLoadDataEx:2:222");
+        emulator.with("fail", "cuModuleLoadDataEx:1:300,cuModuleLoadDataEx:2:223");
         try (CudaBackend backend = emulator.open(config);
                 CudaDevice device = (CudaDevice) backend.open(DeviceId.parse("cuda:0"))) {
             assertThatThrownBy(() -> device.functions().of("plain", "add", 0, 1))
                     .isInstanceOf(UnsupportedOpException.class)
                     .hasMessageContainingAll(
-                            "plain.sm_90a.cubin) returned 200",
-                            "or newer than the driver",
-                            "plain.compute_80.ptx) returned 222");
+                            "plain.sm_90a.cubin) returned 300",
+                            "for none of its kinds",
+                            "plain.compute_80.ptx) returned 223",
+                            "CUDA_DISABLE_PTX_JIT");
             emulator.with("fail", "cuModuleLoadDataEx:1:200");
             assertThat(OpRunner.run(device, product())).isEqualTo(new Outcome.Passed());
             assertThat(device.functions().hasOwnFeatures("gemm_wgmma")).isFalse();

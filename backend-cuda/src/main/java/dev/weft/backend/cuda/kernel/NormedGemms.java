@@ -9,16 +9,18 @@ import dev.weft.spi.NodeGroup;
 import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
+import java.util.OptionalInt;
 import java.util.stream.IntStream;
 
 /**
  * Products with the same few tokens, whose blocks norm and quantise them themselves: RmsNorm, Quantize, then one or more Gemm
  * with weights in E4M3. With more tokens norm and quantiser have a launch of their own.
  *
- * <p>A block does so while its weights are on their way; where K is not above 1024 they all are. It reads 2 K (1 + tokens) bytes
- * from the cache beside its 32 K of weights from memory, and takes some 20 instructions for each value of a token where a
- * weight takes 2: for the queries of Flash with 4 tokens about a third of the time in which memory delivers the weights, for which
- * the multiprocessors wait anyway. With 8 tokens both would take as long, and a launch would no longer be saved.
+ * <p>A block does so while its weights are on their way; where K is not above 1024 they all are. From the cache it reads
+ * 2 K (1 + 2 tokens) bytes in BF16, the norm's weights once and the tokens twice, beside its 32 K of weights from memory.
+ * It takes some 20 instructions for each value of a token where a weight takes 2: for the queries of Flash with 4 tokens
+ * about a third of the time in which memory delivers the weights, for which the multiprocessors wait anyway. With 8 tokens
+ * both would take as long, and a launch would no longer be saved.
  *
  * @param size members
  */
@@ -29,6 +31,9 @@ record NormedGemms(int size) {
 
     /** Most tokens that blocks norm and quantise themselves; the kernel takes as many as {@link TensorCoreGemm#DECODE_TOKENS}. */
     private static final int MOST_TOKENS = 4;
+
+    /** Shared memory that the kernels have of their own, up to where what is launched with begins. */
+    static final int STATIC_BYTES = 1024;
 
     /** The chain that a group is; empty if it is none, or others want what is handed on. */
     static Optional<NormedGemms> of(NodeGroup group) {
@@ -77,19 +82,18 @@ record NormedGemms(int size) {
         return IntStream.range(FIRST, size);
     }
 
-    /** All in one launch; false if the tokens are too many, or rows at odd addresses. */
+    /** All in one launch; false if the tokens are too many, blocks lack memory, or rows are at odd addresses. */
     private boolean together(GroupEmit e) {
         boolean few = products()
                 .mapToObj(e::member)
-                .allMatch(p -> p.arguments().dim(0, 0) <= MOST_TOKENS
+                .allMatch(p -> TensorCoreGemm.tokens(p.arguments()) <= MOST_TOKENS
                         && TensorCoreGemm.few(p, TensorCoreGemm.Product.SINGLE, false)
                                 .isPresent());
-        if (!few) {
+        OptionalInt fitting = few ? rows(e) : OptionalInt.empty();
+        if (fitting.isEmpty()) {
             return false;
         }
-        int most = TensorCoreGemm.DECODE_MOST_ROWS;
-        long blocks = products().mapToLong(m -> height(e, m, most)).sum();
-        int rows = blocks < 2L * e.member(NORM).chip().multiprocessors() ? most / 2 : most;
+        int rows = fitting.getAsInt();
         List<Part> parts = new ArrayList<>(List.of(Part.whole(NORM)));
         long end = 0;
         for (int m : products().toArray()) {
@@ -98,12 +102,26 @@ record NormedGemms(int size) {
             long[] words = {TensorCoreGemm.Product.SINGLE.ordinal()};
             parts.add(new Part(m, words, 1, end - first, first, end, 1));
         }
-        int bytes = TensorCoreGemm.ownCodesBytes(e.member(FIRST).arguments(), rows);
-        if (bytes > e.member(NORM).chip().sharedBytes()) {
-            return false;
-        }
-        e.launch("gemm_normed", "gemm_normed" + rows, Grid.of(end), RowsTogether.THREADS, bytes, parts);
+        e.launch("gemm_normed", "gemm_normed" + rows, Grid.of(end), RowsTogether.THREADS, bytes(e, rows), parts);
         return true;
+    }
+
+    /**
+     * Rows of weights of a block, as far as they fit: fewer where many multiprocessors would not have a second block; empty if
+     * none fit.
+     */
+    private OptionalInt rows(GroupEmit e) {
+        Chip chip = e.member(NORM).chip();
+        int most = TensorCoreGemm.DECODE_MOST_ROWS;
+        long blocks = products().mapToLong(m -> height(e, m, most)).sum();
+        return IntStream.of(most, most / 2)
+                .filter(rows -> rows < most || blocks >= 2L * chip.multiprocessors())
+                .filter(rows -> bytes(e, rows) + STATIC_BYTES <= chip.sharedBytes())
+                .findFirst();
+    }
+
+    private static int bytes(GroupEmit e, int rows) {
+        return TensorCoreGemm.ownCodesBytes(e.member(FIRST).arguments(), rows);
     }
 
     /** Blocks of a product. */

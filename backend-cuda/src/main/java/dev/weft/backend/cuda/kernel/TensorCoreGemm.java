@@ -10,10 +10,11 @@ import java.util.Locale;
 import java.util.Optional;
 
 /**
- * Matrix products on BF16 tensor cores, to which FP8 and FP4 are decoded exactly: {@code gemm_decode} while reading the
- * weights is what takes the time, {@code gemm_tile} for many rows, {@code gemm_wgmma} in its place on Hopper. All add the
- * same products in the same order, so that a row's bits need not depend on the choice: the emulator shows it;
- * whether wgmma aligns and truncates within an instruction as mma.sync does is for hardware to show.
+ * Matrix products on tensor cores: {@code gemm_decode} while reading the weights is what takes the time, {@code gemm_tile} for
+ * many rows, {@code gemm_wgmma} in its place on Hopper. FP8 and FP4 are decoded exactly to BF16; E4M3 times E4M3 to binary16
+ * where the chip converts it, from compute capability 8.9 on, except for {@code gemm_wgmma}. All add the same products in the
+ * same order, so that a row's bits need not depend on the choice: the emulator shows it; whether wgmma aligns and truncates
+ * within an instruction as mma.sync does is for hardware to show.
  */
 final class TensorCoreGemm {
     /** How rows find their matrix; ordinals are known to the kernels. */
@@ -191,7 +192,7 @@ final class TensorCoreGemm {
     }
 
     /** Rows of x, over all groups. */
-    private static long tokens(KernelArguments a) {
+    static long tokens(KernelArguments a) {
         return a.elements(0) / a.dim(0, -1);
     }
 
@@ -226,8 +227,16 @@ final class TensorCoreGemm {
                 rows / 8 + (ownCodes ? 0 : Math.ceilDiv(laneValues * a.dtype(0).bits(), VECTOR_BITS));
         int queue = THREADS * DECODE_STAGES * slots * VECTOR_BITS / Byte.SIZE;
         int sums = blocks * DECODE_TOKENS * (rows + 4) * Float.BYTES;
-        int scales = DECODE_TOKENS * blocks + Math.toIntExact(rows * (Math.ceilDiv(inputs, MX_BLOCK) + SCALE_GAP));
-        return queue + sums + scales;
+        return queue + sums + DECODE_TOKENS * blocks + weightScaleBytes(a.dtype(1), inputs, rows);
+    }
+
+    /** E4M3: the rows are in one block of scales; MXFP4: each has its own. */
+    private static int weightScaleBytes(DType weights, long inputs, int rows) {
+        return switch (weights) {
+            case F8_E4M3 -> Math.toIntExact(Math.ceilDiv(inputs, K_BLOCK));
+            case F4_E2M1 -> Math.toIntExact(rows * (Math.ceilDiv(inputs, MX_BLOCK) + SCALE_GAP));
+            default -> 0;
+        };
     }
 
     /** Alignment, copies of weights under way, tokens as they are and decoded, exponents. */

@@ -104,9 +104,23 @@ class GemmOpsTest {
     /** Sums of 32 rows over so many blocks of K exceed the shared memory, those of 16 do not. */
     @Test
     void fewerRowsOfWeightsWhereMoreDoNotFit() {
-        Launched deep = launch(instance(new Gemm(DType.BF16), bf16(1, 18_432), bf16(32_768, 18_432)));
+        Launched deep = launch(instance(new Gemm(DType.BF16), bf16(1, 20_480), bf16(32_768, 20_480)));
         assertThat(deep.function()).isEqualTo("gemm_decode16_bf16_bf16");
         assertThat(deep.sharedBytes()).isLessThanOrEqualTo(H200.sharedBytes());
+    }
+
+    /** Copies under way, sums of 32 blocks of K, scales of 8 tokens; scales of weights as they come: none, by block, by row. */
+    @Test
+    void blocksHaveTheScalesOfTheirWeights() {
+        int sums = 32 * 8 * 20 * Float.BYTES;
+        int copies = 256 * 3 * 16;
+        TensorType fp4 = new TensorType(DType.F4_E2M1, Shape.of(256, 4096), Scaling.MXFP4);
+        assertThat(launch(instance(new Gemm(DType.F32), bf16(1, 4096), bf16(256, 4096))))
+                .returns(3 * copies + sums + 8 * 32, Launched::sharedBytes);
+        assertThat(launch(instance(new Gemm(DType.F32), x(1, 4096), w(256, 4096))))
+                .returns(3 * copies + sums + 8 * 32 + 32, Launched::sharedBytes);
+        assertThat(launch(instance(new Gemm(DType.F32), x(1, 4096), fp4)))
+                .returns(4 * copies + sums + 8 * 32 + 16 * (128 + 4), Launched::sharedBytes);
     }
 
     @Test

@@ -44,8 +44,8 @@ function title(   kind) {
 }
 function tail() { return suffix == "" ? "" : " " suffix }
 function remark(   text) {
-  text = sprintf("%.0f GB/s, %.1f TFLOP/s, limit %s %.1f G/s, %s clock", field("gbps"), field("gflops") / 1e3,
-    field("limit.kind"), field("limit.value") / 1e9, field("clock"))
+  text = sprintf("%.0f GB/s, %.1f TFLOP/s, %s clock", field("gbps"), field("gflops") / 1e3, field("clock"))
+  if (field("limit.kind") != "") text = text sprintf(", limit %s %.1f G/s", field("limit.kind"), field("limit.value") / 1e9)
   if (field("timesFloor") != "") text = text sprintf(", %.2f times the sum of floors", field("timesFloor"))
   if (field("hostSeconds") != "") text = text sprintf(", host %.1f us", field("hostSeconds") * 1e6)
   if (field("launches") != "") text = text ", " field("launches") " launches"

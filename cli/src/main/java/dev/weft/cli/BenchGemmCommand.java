@@ -110,11 +110,10 @@ final class BenchGemmCommand extends WeftCommand {
         if (a == Format.FP8 && k % 128 != 0) {
             throw new UsageException("--k: found " + k + ", expected a multiple of 128, the block of fp8 activations");
         }
-        GemmBench bench =
-                new GemmBench(w, a, m, k, n, weightBytes == null ? GemmBench.BEYOND_CACHES : weightBytes);
+        GemmBench bench = new GemmBench(w, a, m, k, n, weightBytes == null ? GemmBench.BEYOND_CACHES : weightBytes);
         if (weightBytes != null && weightBytes > bench.mostBytes()) {
-            throw new UsageException("--weight-bytes: found " + weightBytes + ", expected at most "
-                    + bench.mostBytes() + " of this shape");
+            throw new UsageException("--weight-bytes: found " + weightBytes + ", expected at most " + bench.mostBytes()
+                    + " of this shape");
         }
         return bench;
     }

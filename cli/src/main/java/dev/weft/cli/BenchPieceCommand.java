@@ -33,8 +33,9 @@ final class BenchPieceCommand extends WeftCommand {
             paramLabel = "NAME",
             split = ",",
             arity = "1",
-            description = "experts, attention, prefill (attention of all rows of one sequence), index (scores and picks),"
-                    + " topk or hyper (exit, entry and norm of a hyper-connection).")
+            description =
+                    "experts, attention, prefill (attention of all rows of one sequence), index (scores and picks),"
+                            + " topk or hyper (exit, entry and norm of a hyper-connection).")
     private List<String> names = List.of();
 
     @Option(

@@ -99,7 +99,8 @@ final class BenchReport {
         List<ObjectNode> own = rows.stream().map(ObjectNode::deepCopy).toList();
         for (String field : SHARED) {
             JsonNode value = own.getFirst().path(field);
-            if (!value.isMissingNode() && own.stream().allMatch(r -> r.path(field).equals(value))) {
+            if (!value.isMissingNode()
+                    && own.stream().allMatch(r -> r.path(field).equals(value))) {
                 root.set(field, value);
                 own.forEach(r -> r.remove(field));
             }

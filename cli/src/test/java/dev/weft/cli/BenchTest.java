@@ -183,7 +183,8 @@ class BenchTest {
     void anOperatorThatAnotherComputesIsNoResult() {
         Run run = Run.of("bench", "op", "swiGlu", "--model", "tiny", "--rounds", 2);
         assertThat(run.code()).isEqualTo(1);
-        assertThat(run.err()).contains("NAME: found swiGlu, which on cpu:0 is computed by the kernel of another operator");
+        assertThat(run.err())
+                .contains("NAME: found swiGlu, which on cpu:0 is computed by the kernel of another operator");
     }
 
     /** Shapes that no machine holds are refused before anything is made of them. */
@@ -207,13 +208,14 @@ class BenchTest {
         BenchOptions options = CommandLine.populateCommand(new BenchOptions(), "-o", "jsonl");
         ByteArrayOutputStream out = new ByteArrayOutputStream();
         PrintStream screen = new PrintStream(out, false, StandardCharsets.UTF_8);
-        BenchReport report =
-                new BenchReport("gemm", options, Json.object(), new Terminal(screen, screen, false));
+        BenchReport report = new BenchReport("gemm", options, Json.object(), new Terminal(screen, screen, false));
         try (Weft weft = Weft.open()) {
             Work work = new Work(8, 2, HardwareLimit.READ);
             report.add(weft.best(), new Result("one", work, new double[] {2}, Optional.empty()), Json.object());
         }
-        assertThat(out.toString(StandardCharsets.UTF_8)).contains("\"work\":\"one\"", "\"gbps\":4.0E-9").endsWith("}\n");
+        assertThat(out.toString(StandardCharsets.UTF_8))
+                .contains("\"work\":\"one\"", "\"gbps\":4.0E-9")
+                .endsWith("}\n");
         int printed = out.size();
         report.write();
         assertThat(out.size()).isEqualTo(printed);

@@ -72,8 +72,7 @@ class NormedGemmsTest {
         }
 
         @Override
-        public void launch(
-                String module, String function, Grid grid, int threads, int sharedBytes, List<Part> parts) {
+        public void launch(String module, String function, Grid grid, int threads, int sharedBytes, List<Part> parts) {
             launches.add(new Launched(function, grid.x(), sharedBytes));
         }
     }

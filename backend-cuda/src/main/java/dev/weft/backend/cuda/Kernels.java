@@ -99,7 +99,7 @@ final class Kernels {
 
     /** Whether another library computes it. */
     boolean isByLibrary(OpInstance op) {
-        return choose(op) instanceof Chosen(Way way, _) && way.kind() == Way.Kind.LIBRARY;
+        return choose(op) instanceof Chosen chosen && chosen.way().kind() == Way.Kind.LIBRARY;
     }
 
     boolean isSimple() {

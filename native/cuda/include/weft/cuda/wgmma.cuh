@@ -124,7 +124,19 @@ __device__ __forceinline__ void wgmma_bf16(FragmentSums<2> (&d)[16], const u32 (
         : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<u32>(accumulate)));
 }
 
-// d += or = A[64, 32] B[32, 128]; sums have fewer bits than F32
+// d += or = A[64, 32] B[32, 8 * fragments]; sums have fewer bits than F32
+__device__ __forceinline__ void wgmma_e4m3(FragmentSums<2> (&d)[8], const u32 (&a)[4], u64 b, bool accumulate) {
+    asm volatile(
+        "{.reg .pred p; setp.ne.b32 p, %37, 0; "
+        "wgmma.mma_async.sync.aligned.m64n64k32.f32.e4m3.e4m3 "
+        "{%0, %1, %2, %3, %4, %5, %6, %7, %8, %9, %10, %11, %12, %13, %14, %15, "
+        "%16, %17, %18, %19, %20, %21, %22, %23, %24, %25, %26, %27, %28, %29, %30, %31}, "
+        "{%32, %33, %34, %35}, %36, p, 1, 1;}"
+        : WEFT_SUMS(0), WEFT_SUMS(1), WEFT_SUMS(2), WEFT_SUMS(3),
+          WEFT_SUMS(4), WEFT_SUMS(5), WEFT_SUMS(6), WEFT_SUMS(7)
+        : "r"(a[0]), "r"(a[1]), "r"(a[2]), "r"(a[3]), "l"(b), "r"(static_cast<u32>(accumulate)));
+}
+
 __device__ __forceinline__ void wgmma_e4m3(FragmentSums<2> (&d)[16], const u32 (&a)[4], u64 b, bool accumulate) {
     asm volatile(
         "{.reg .pred p; setp.ne.b32 p, %69, 0; "

@@ -3,6 +3,7 @@ package dev.weft.backend.cuda;
 import dev.weft.BackendUnavailableException;
 import dev.weft.ClosedException;
 import dev.weft.DeviceId;
+import dev.weft.backend.cuda.kernel.Chip;
 import dev.weft.spi.Backend;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
@@ -12,19 +13,18 @@ import java.util.ArrayList;
 import java.util.List;
 import java.util.Optional;
 import java.util.stream.IntStream;
+import java.util.stream.Stream;
 
 /**
  * The devices that the CUDA driver sees. A device opened without a variant uses fast kernels where its chip has what they
  * need; the variant {@value #SIMPLE} uses only those that fast ones are held against, {@value #CUBLASLT} leaves linear layers to
- * NVIDIA's library.
+ * NVIDIA's library, {@value #FP8} multiplies many tokens on FP8 units, which keep fewer bits of a sum.
  */
 final class CudaBackend implements Backend {
     static final String NAME = "cuda";
     static final String SIMPLE = "simple";
     static final String CUBLASLT = "cublaslt";
-
-    /** All there may be; {@link #devices()} lists those that open. */
-    private static final List<String> VARIANTS = List.of(SIMPLE, CUBLASLT);
+    static final String FP8 = "fp8";
 
     private final DriverLibrary library;
     private final CudaOptions options;
@@ -54,19 +54,21 @@ final class CudaBackend implements Backend {
                 description,
                 library.isEmulator() ? DeviceInfo.EMULATOR : "hardware",
                 p.memoryBytes(),
-                List.of(SIMPLE));
+                Chip.ownModules(p.chip().sm()).isEmpty() ? List.of(SIMPLE) : List.of(SIMPLE, FP8));
     }
 
     /** The library is large, so it is looked for only where it is asked about. */
     @Override
     public List<DeviceInfo> devices() {
         return CublasLtLibrary.open(library, Details.folders()) instanceof CublasLtLibrary.Opened
-                ? devices.stream().map(CudaBackend::withAllVariants).toList()
+                ? devices.stream().map(CudaBackend::withLibrary).toList()
                 : devices;
     }
 
-    private static DeviceInfo withAllVariants(DeviceInfo d) {
-        return new DeviceInfo(d.id(), d.description(), d.tier(), d.memoryBytes(), VARIANTS);
+    private static DeviceInfo withLibrary(DeviceInfo d) {
+        List<String> variants =
+                Stream.concat(d.variants().stream(), Stream.of(CUBLASLT)).toList();
+        return new DeviceInfo(d.id(), d.description(), d.tier(), d.memoryBytes(), variants);
     }
 
     @Override
@@ -84,9 +86,9 @@ final class CudaBackend implements Backend {
                 .findFirst()
                 .orElseThrow(() -> new BackendUnavailableException("device " + id + ": found only "
                         + devices.stream().map(DeviceInfo::id).toList()));
-        if (!id.variant().isEmpty() && !VARIANTS.contains(id.variant())) {
-            throw new BackendUnavailableException(
-                    "device " + id + ": no variant '" + id.variant() + "' here, expected none or one of " + VARIANTS);
+        if (!id.variant().isEmpty() && !withLibrary(base).variants().contains(id.variant())) {
+            throw new BackendUnavailableException("device " + id + ": no variant '" + id.variant()
+                    + "' here, expected none or one of " + withLibrary(base).variants());
         }
         DeviceInfo info = new DeviceInfo(id, base.description(), base.tier(), base.memoryBytes(), base.variants());
         CudaDevice device =

@@ -2,6 +2,7 @@ package dev.weft.backend.cuda;
 
 import dev.weft.CommunicatorException;
 import dev.weft.backend.cuda.kernel.Chip;
+import dev.weft.backend.cuda.kernel.Fp8Gemm;
 import dev.weft.backend.cuda.kernel.Fusions;
 import dev.weft.backend.cuda.kernel.Way;
 import dev.weft.op.Gemm;
@@ -90,9 +91,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         this.functions =
                 new Functions(context, thread, options.images(chip.sm(), library.version()), chip.sharedBytes());
         this.products = cublasLt.map(l -> new CublasProducts(l, thread, health, subject));
-        Map<Class<? extends Op>, Way> preferred =
-                products.isPresent() ? Map.of(Gemm.class, new CublasGemm(products.get()).way()) : Map.of();
-        this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE), preferred);
+        this.kernels = new Kernels(this, info.id().variant().equals(CudaBackend.SIMPLE), preferred());
         this.limits = new CudaLimits(this);
         this.lifetime = new Lifetime(subject, this::release);
         try {
@@ -101,6 +100,13 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
             thread.close();
             throw e;
         }
+    }
+
+    private Map<Class<? extends Op>, Way> preferred() {
+        if (info.id().variant().equals(CudaBackend.FP8)) {
+            return Fp8Gemm.WAYS;
+        }
+        return products.isPresent() ? Map.of(Gemm.class, new CublasGemm(products.get()).way()) : Map.of();
     }
 
     private void enter() {
@@ -265,9 +271,15 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         lifetime.enter();
         try {
             health.check();
-            return kernels.isByLibrary(op)
-                    ? Optional.of("cuBLASLt chooses an algorithm by the number of rows and does not promise equal bits")
-                    : Optional.empty();
+            return kernels.kind(op).flatMap(kind -> switch (kind) {
+                case SIMPLE, FAST -> Optional.empty();
+                case FEWER_BITS ->
+                    Optional.of("FP8 units, which multiply many tokens, keep fewer bits of a sum than the kernels"
+                            + " for few");
+                case LIBRARY ->
+                    Optional.of(
+                            "cuBLASLt chooses an algorithm by the number of rows and does not promise equal" + " bits");
+            });
         } finally {
             lifetime.exit();
         }

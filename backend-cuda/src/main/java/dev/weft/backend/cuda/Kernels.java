@@ -97,9 +97,9 @@ final class Kernels {
         }
     }
 
-    /** Whether another library computes it. */
-    boolean isByLibrary(OpInstance op) {
-        return choose(op) instanceof Chosen chosen && chosen.way().kind() == Way.Kind.LIBRARY;
+    /** Of the kernels that compute it; empty if none do. */
+    Optional<Way.Kind> kind(OpInstance op) {
+        return choose(op) instanceof Chosen chosen ? Optional.of(chosen.way().kind()) : Optional.empty();
     }
 
     boolean isSimple() {

@@ -266,10 +266,10 @@ class CublasLtTest {
             assertThat(backend.details())
                     .anyMatch(line -> line.startsWith("optional cublaslt: none, not needed; ")
                             && line.contains(empty.toString()));
-            assertThat(backend.devices().getFirst().variants()).containsExactly("simple");
+            assertThat(backend.devices().getFirst().variants()).containsExactly("simple", "fp8");
             backend.open(VARIANT.base()).close();
             System.setProperty(PATH, Emulator.library().getParent().toString());
-            assertThat(backend.devices().getFirst().variants()).containsExactly("simple", "cublaslt");
+            assertThat(backend.devices().getFirst().variants()).containsExactly("simple", "fp8", "cublaslt");
         }
     }
 

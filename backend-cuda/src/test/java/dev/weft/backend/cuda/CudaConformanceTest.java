@@ -2,6 +2,8 @@ package dev.weft.backend.cuda;
 
 import dev.weft.conformance.BackendConformance;
 import dev.weft.spi.Backends;
+import java.util.Map;
+import java.util.Set;
 import java.util.stream.Stream;
 import org.jspecify.annotations.Nullable;
 import org.junit.jupiter.api.AfterAll;
@@ -10,17 +12,22 @@ import org.junit.jupiter.api.DynamicNode;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.TestFactory;
 
-/** The conformance suite on the emulator: with the fast kernels, with the simple ones alone, and what cuBLASLt computes. */
+/**
+ * The conformance suite on the emulator: with the fast kernels, with the simple ones alone, and what cuBLASLt or FP8 units
+ * compute.
+ */
 @Tag("long")
 class CudaConformanceTest {
-    private static final String CUBLASLT = "cuda:0/cublaslt";
+    private static final Map<String, Set<String>> COMPUTED =
+            Map.of("cuda:0/cublaslt", Set.of("gemm"), "cuda:0/fp8", Set.of("gemm", "expertGemm"));
 
     private static @Nullable Emulator emulator;
 
     @TestFactory
     Stream<DynamicNode> devices() {
         emulator = Emulator.start();
-        return Stream.of("cuda:0", "cuda:0/simple", CUBLASLT).map(CudaConformanceTest::suite);
+        return Stream.of("cuda:0", "cuda:0/simple", "cuda:0/cublaslt", "cuda:0/fp8")
+                .map(CudaConformanceTest::suite);
     }
 
     private static DynamicNode suite(String device) {
@@ -49,7 +56,8 @@ class CudaConformanceTest {
 
         @Override
         protected boolean includes(String operator) {
-            return super.includes(operator) && (!device.equals(CUBLASLT) || operator.equals("gemm"));
+            return super.includes(operator)
+                    && COMPUTED.getOrDefault(device, Set.of(operator)).contains(operator);
         }
 
         @Override

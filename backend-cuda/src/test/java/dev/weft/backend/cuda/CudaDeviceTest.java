@@ -65,7 +65,7 @@ class CudaDeviceTest {
                 assertThat(d.tier()).isEqualTo("emulator");
                 assertThat(d.description()).contains("EMULATOR", "sm_90");
                 assertThat(d.memoryBytes()).isPositive();
-                assertThat(d.variants()).contains("simple");
+                assertThat(d.variants()).contains("simple", "fp8");
             });
             try (BackendDevice device = backend.open(DeviceId.parse("cuda:0/simple"))) {
                 assertThat(device.info().tier()).isEqualTo("emulator");

@@ -61,8 +61,8 @@ class ImagesTest {
     @ParameterizedTest
     @CsvSource(delimiter = ';', textBlock = """
         90;  sm_90a;     ''
-        90;  sm_90;      slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, gemm_wgmma_quantized, limits lack
-        90;  compute_80; slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, gemm_wgmma_quantized, limits lack
+        90;  sm_90;      slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, gemm_wgmma_quantized, gemm_fp8, limits lack
+        90;  compute_80; slower kernels multiply many tokens: products of warpgroups need images for sm_90a, which gemm_wgmma, gemm_together_wgmma, gemm_wgmma_quantized, gemm_fp8, limits lack
         80;  compute_80; ''
         89;  sm_80;      ''
         100; compute_80; ''
@@ -70,7 +70,8 @@ class ImagesTest {
         """)
     void whatRunsSlowerForWantOfAnImageIsSaid(int sm, String target, String lacking) throws IOException {
         for (String module :
-                new String[] {"plain", "gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", "limits"}) {
+                new String[] {"plain", "gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", "gemm_fp8", "limits"
+                }) {
             put(module, target, "");
         }
         assertThat(images(sm).lacking()).isEqualTo(lacking);
@@ -82,6 +83,7 @@ class ImagesTest {
         put("gemm_wgmma", "sm_90a", "");
         put("gemm_together_wgmma", "compute_80", "");
         put("gemm_wgmma_quantized", "sm_90a", "");
+        put("gemm_fp8", "sm_90a", "");
         put("limits", "sm_90a", "");
         assertThat(images(90).lacking()).endsWith("for sm_90a, which gemm_together_wgmma lacks");
     }

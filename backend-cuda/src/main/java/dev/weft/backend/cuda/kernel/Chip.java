@@ -26,7 +26,7 @@ public record Chip(int sm, int multiprocessors, int sharedBytes, long cacheBytes
     /** Kernel files with code that is compiled for exactly a chip of this kind and for no other. */
     public static List<String> ownModules(int sm) {
         return sm == HOPPER
-                ? List.of("gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", "limits")
+                ? List.of("gemm_wgmma", "gemm_together_wgmma", "gemm_wgmma_quantized", Fp8Gemm.MODULE, "limits")
                 : List.of();
     }
 }

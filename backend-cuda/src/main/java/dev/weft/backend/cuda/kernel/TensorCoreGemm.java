@@ -6,6 +6,7 @@ import dev.weft.op.GroupedGemm;
 import dev.weft.op.Op;
 import dev.weft.op.OpInstance;
 import dev.weft.spi.KernelArguments;
+import java.util.Arrays;
 import java.util.Locale;
 import java.util.Optional;
 
@@ -182,9 +183,22 @@ final class TensorCoreGemm {
     }
 
     private static boolean isFew(KernelArguments a, Product product, boolean besideExperts) {
+        return tokens(a) <= matrices(a, product) * mostFew(product, besideExperts);
+    }
+
+    private static int mostFew(Product product, boolean besideExperts) {
         // experts share their rows unevenly; where many fall to one, its tiles find the weights in the cache
-        int most = product == Product.EXPERTS ? DECODE_TOKENS : besideExperts ? FEW_BESIDE_EXPERTS : FEW;
-        return tokens(a) <= matrices(a, product) * most;
+        return product == Product.EXPERTS ? DECODE_TOKENS : besideExperts ? FEW_BESIDE_EXPERTS : FEW;
+    }
+
+    /** Whether no call of an instance has many tokens. */
+    static boolean isAlwaysFew(OpInstance op, Product product) {
+        long[] x = op.inputs().getFirst().shape().maximum();
+        long tokens = Arrays.stream(x, 0, x.length - 1).reduce(1, Math::multiplyExact);
+        long matrices = product == Product.SINGLE
+                ? 1
+                : op.inputs().get(1).shape().dim(0).maximum();
+        return tokens <= matrices * mostFew(product, false);
     }
 
     private static long matrices(KernelArguments a, Product product) {
@@ -207,7 +221,7 @@ final class TensorCoreGemm {
         };
     }
 
-    private static void launch(Emit e, Product product, String module, String kernel, Grid grid, int sharedBytes) {
+    static void launch(Emit e, Product product, String module, String kernel, Grid grid, int sharedBytes) {
         KernelArguments a = e.arguments();
         String function = kernel + "_" + name(a.dtype(0)) + "_" + name(a.dtype(1));
         e.launch(module, function, grid, THREADS, sharedBytes, product.ordinal());

@@ -28,6 +28,8 @@ public record Way(
         SIMPLE,
         /** A fast one of ours, which {@link Fusions} may join with others. */
         FAST,
+        /** Fast ones of ours that keep fewer bits of a sum than the others, which {@link Fusions} leaves alone. */
+        FEWER_BITS,
         /** Those of another library. */
         LIBRARY
     }
@@ -55,6 +57,11 @@ public record Way(
     /** A fast kernel. */
     public static Way fast(String name, Body body) {
         return of(name, Kind.FAST, body);
+    }
+
+    /** A fast kernel that keeps fewer bits of a sum. */
+    public static Way fewerBits(String name, Body body) {
+        return of(name, Kind.FEWER_BITS, body);
     }
 
     /** Kernels of another library. */

@@ -15,7 +15,7 @@ import java.util.Arrays;
 final class TranslatePtx {
     private TranslatePtx() {}
 
-    public static void main(String[] args) throws IOException {
+    public static void main(String[] args) {
         if (args.length < 2) {
             System.err.println("usage: TranslatePtx.java FOLDER PTX...; got: " + String.join(" ", args));
             System.exit(2);
@@ -28,6 +28,9 @@ final class TranslatePtx {
                 Files.writeString(Path.of(args[0], name), text(module));
             } catch (PtxException e) {
                 System.err.println(ptx + ", " + e.getMessage());
+                isWhole = false;
+            } catch (IOException e) {
+                System.err.println(ptx + ": cannot be translated to " + args[0] + "/" + name + ": " + e);
                 isWhole = false;
             }
         }

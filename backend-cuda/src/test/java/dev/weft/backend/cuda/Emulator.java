@@ -4,12 +4,6 @@ import static org.assertj.core.api.Assertions.assertThat;
 
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.Backends;
-import java.lang.foreign.Arena;
-import java.lang.foreign.FunctionDescriptor;
-import java.lang.foreign.Linker;
-import java.lang.foreign.MemorySegment;
-import java.lang.foreign.SymbolLookup;
-import java.lang.foreign.ValueLayout;
 import java.lang.invoke.MethodHandle;
 import java.nio.file.Files;
 import java.nio.file.Path;
@@ -33,23 +27,12 @@ final class Emulator implements AutoCloseable {
             "stub", "0",
             "static", "0");
 
-    private final MethodHandle configure;
-    private final MethodHandle faults;
+    private final EmulatedLibrary library;
     private final MethodHandle bytesToHost;
 
-    private Emulator(Path library) {
-        SymbolLookup symbols = SymbolLookup.libraryLookup(library, Arena.global());
-        this.configure = Linker.nativeLinker()
-                .downcallHandle(
-                        symbols.find("weftEmulatorConfigure").orElseThrow(),
-                        FunctionDescriptor.of(ValueLayout.JAVA_INT, ValueLayout.ADDRESS, ValueLayout.ADDRESS));
-        this.faults = Linker.nativeLinker()
-                .downcallHandle(
-                        symbols.find("weftEmulatorFaults").orElseThrow(), FunctionDescriptor.of(ValueLayout.ADDRESS));
-        this.bytesToHost = Linker.nativeLinker()
-                .downcallHandle(
-                        symbols.find("weftEmulatorBytesToHost").orElseThrow(),
-                        FunctionDescriptor.of(ValueLayout.JAVA_LONG));
+    private Emulator(Path file) {
+        this.library = new EmulatedLibrary(file, "weftEmulator");
+        this.bytesToHost = library.number("weftEmulatorBytesToHost");
     }
 
     /** Its library; the test is skipped where it was not built. */
@@ -64,26 +47,15 @@ final class Emulator implements AutoCloseable {
     /** The emulator with its default settings; the test is skipped where it was not built. */
     static Emulator start() {
         Emulator emulator = new Emulator(library());
-        DEFAULTS.forEach(emulator::configure);
+        DEFAULTS.forEach(emulator.library::configure);
         emulator.faults();
         return emulator;
     }
 
     /** Changes a setting. */
     Emulator with(String key, String value) {
-        configure(key, value);
+        library.configure(key, value);
         return this;
-    }
-
-    private void configure(String key, String value) {
-        try (Arena arena = Arena.ofConfined()) {
-            int code = (int) configure.invokeExact(arena.allocateFrom(key), arena.allocateFrom(value));
-            assertThat(code).as("setting " + key + " to '" + value + "'").isZero();
-        } catch (RuntimeException | Error e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new AssertionError(e);
-        }
     }
 
     /** A backend on the emulator. */
@@ -102,14 +74,7 @@ final class Emulator implements AutoCloseable {
 
     /** Faults since the last call, one a line; empty if there were none. */
     String faults() {
-        try {
-            MemorySegment text = (MemorySegment) faults.invokeExact();
-            return text.reinterpret(1 << 20).getString(0);
-        } catch (RuntimeException | Error e) {
-            throw e;
-        } catch (Throwable e) {
-            throw new AssertionError(e);
-        }
+        return library.faults();
     }
 
     /** Bytes that streams have copied from devices to the host since the last call. */
@@ -126,7 +91,7 @@ final class Emulator implements AutoCloseable {
     /** Restores default settings. @throws AssertionError if there were faults nobody asked for */
     @Override
     public void close() {
-        DEFAULTS.forEach(this::configure);
+        DEFAULTS.forEach(library::configure);
         assertThat(faults()).as("faults that the emulator found").isEmpty();
     }
 }

@@ -179,9 +179,15 @@ class BenchTest {
         return result.path(field).asDouble() / result.path("copies").asInt();
     }
 
+    /** Native kernels of experts compute their activation as well; the others launch it by itself. */
     @Test
     void anOperatorThatAnotherComputesIsNoResult() {
         Run run = Run.of("bench", "op", "swiGlu", "--model", "tiny", "--rounds", 2);
+        if (!PlanTest.hasNativeKernels()) {
+            assertThat(run.code()).as(run.err()).isZero();
+            assertThat(run.out()).contains("swiGlu");
+            return;
+        }
         assertThat(run.code()).isEqualTo(1);
         assertThat(run.err())
                 .contains("NAME: found swiGlu, which on cpu:0 is computed by the kernel of another operator");

@@ -240,7 +240,7 @@ class PlanTest {
         assertThat(plan.path("roofline").path("tpotMs").asDouble()).isPositive();
     }
 
-    private static boolean hasNativeKernels() {
+    static boolean hasNativeKernels() {
         try (Weft weft = Weft.open()) {
             String best = weft.device("cpu:0").info().variants().getFirst();
             return !best.equals("vector") && !best.equals("scalar");

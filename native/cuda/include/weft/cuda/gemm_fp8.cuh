@@ -285,20 +285,19 @@ __device__ __forceinline__ void multiply_tile(const Call &call, const uint3 &at)
         wait_copies<STAGES - 2>();
         fence_async_proxy();
         __syncthreads();
-        u32 a[STEPS][4];  // each its own registers until the wait
-#pragma unroll
-        for (int s = 0; s < STEPS; s++) {
-            read_weights(a[s], shared, stage, s, scales);
-        }
 #pragma unroll
         for (int part = 0; part < PARTS; part++) {
             hold(sums[part]);
         }
-        wgmma_fence();
+        u32 a[STEPS][4];  // each its own registers until the wait
 #pragma unroll
         for (int part = 0; part < PARTS; part++) {
 #pragma unroll
             for (int s = 0; s < STEPS; s++) {
+                if (part == 0) {  // while products of the steps before are formed
+                    read_weights(a[s], shared, stage, s, scales);
+                    wgmma_fence();
+                }
                 wgmma_e4m3(sums[part], a[s], wgmma_descriptor(stage.tokens[part * PART_TOKENS], s), s > 0);
             }
             wgmma_commit();

@@ -77,8 +77,7 @@ final class AcceptancePack {
 
     /** Runs accept.sh. */
     Ended accept(String... options) throws IOException, InterruptedException {
-        List<String> command =
-                new ArrayList<>(List.of("bash", file("accept.sh").toString()));
+        List<String> command = new ArrayList<>(List.of("bash", file("accept.sh").toString()));
         command.addAll(List.of(options));
         command.addAll(List.of("--out", results().toString()));
         return run(command);

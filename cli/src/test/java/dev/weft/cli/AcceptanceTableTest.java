@@ -40,7 +40,8 @@ class AcceptanceTableTest {
                 {"benchmark":"piece","clock":"device","device":"cuda:0/fp8","work":"experts","kernel":"expertGemm/fp8, quantize","m":4096,\
                 "seconds.median":1.0E-3}
                 """);
-        Path sticks = Files.writeString(pack.file("sticks.tsv"), "experts m=1\t50.0\ta loop\nexperts m=4096\t70.0\ta loop\n");
+        Path sticks =
+                Files.writeString(pack.file("sticks.tsv"), "experts m=1\t50.0\ta loop\nexperts m=4096\t70.0\ta loop\n");
         Path facts = pack.file("facts.tsv");
         Ended table = pack.run(List.of(
                 "awk",

@@ -40,7 +40,8 @@ class AcceptanceTest {
         assertThat(ended.code()).as(ended.printed()).isZero();
         List<JsonNode> rows = pack.rows();
         assertThat(ended.printed())
-                .contains("0 bars met, 0 missed, " + AcceptancePack.bars().size() + " not measured: " + AcceptancePack.bars().getFirst()[0] + ";")
+                .contains("0 bars met, 0 missed, " + AcceptancePack.bars().size() + " not measured: "
+                        + AcceptancePack.bars().getFirst()[0] + ";")
                 .endsWith(rows.size() + " rows, 0 failed\n");
         assertThat(rows.stream()
                         .filter(r -> !r.path("phase").asString().equals("bar"))
@@ -80,7 +81,9 @@ class AcceptanceTest {
                         .toList());
         assertThat(rows)
                 .filteredOn(r -> r.path("verdict").asString().matches("met|MISSED"))
-                .hasSize((int) AcceptancePack.bars().stream().filter(bar -> !needsDevice(bar)).count())
+                .hasSize((int) AcceptancePack.bars().stream()
+                        .filter(bar -> !needsDevice(bar))
+                        .count())
                 .allSatisfy(r -> assertThat(r.path("remark").asString()).matches("[0-9].*"));
         assertThat(rows)
                 .filteredOn(r -> r.path("ours_us").asString().matches("[0-9]+\\.[0-9]"))

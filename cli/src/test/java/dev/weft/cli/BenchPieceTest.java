@@ -41,7 +41,9 @@ class BenchPieceTest {
         Object[] line = "bench piece prefill,attention,attention --model tiny --m 40 --context 255 --rounds 2 --json"
                 .split(" ");
         JsonNode results = Run.of(line).json().path("results");
-        assertThat(results).hasSize(2).allSatisfy(BenchNumbers::requireConsistent); // what is named twice is measured once
+        assertThat(results)
+                .hasSize(2)
+                .allSatisfy(BenchNumbers::requireConsistent); // what is named twice is measured once
         JsonNode prompt = results.path(0);
         JsonNode decode = results.path(1);
         assertThat(prompt.path("work").asString()).isEqualTo("prefill");
@@ -78,8 +80,7 @@ class BenchPieceTest {
     /** Entries of ratio 128 are all read, with the window: behind 511 tokens 4 of them. */
     @Test
     void heavyCompressionReadsAllEntries() {
-        Object[] line =
-                "bench piece hca,attention --model tiny --m 2 --context 511 --rounds 1 --json".split(" ");
+        Object[] line = "bench piece hca,attention --model tiny --m 2 --context 511 --rounds 1 --json".split(" ");
         JsonNode results = Run.of(line).json().path("results");
         double window = 64;
         double perKey = perCopy(results.path(1), "flops") / (window + 16); // 16 are picked

@@ -102,9 +102,7 @@ final class LinearPiece implements Piece {
 
     private TensorType x() {
         long in = matrix.shape().last().maximum();
-        return groups == 0
-                ? TensorType.of(DType.BF16, rows, in)
-                : TensorType.of(DType.BF16, rows, groups, in);
+        return groups == 0 ? TensorType.of(DType.BF16, rows, in) : TensorType.of(DType.BF16, rows, groups, in);
     }
 
     @Override

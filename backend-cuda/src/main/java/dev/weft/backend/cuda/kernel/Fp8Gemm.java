@@ -67,7 +67,8 @@ public final class Fp8Gemm {
      */
     private static void emit(Emit e, Product product) {
         if (!e.hasOwnFeatures(MODULE)) {
-            throw new UnsupportedOpException("image of the kernels '" + MODULE + "': found none for sm_" + e.chip().sm()
+            throw new UnsupportedOpException("image of the kernels '" + MODULE + "': found none for sm_"
+                    + e.chip().sm()
                     + "a, expected one, since no other holds products of warpgroups; build this library where nvcc is on"
                     + " the PATH");
         }

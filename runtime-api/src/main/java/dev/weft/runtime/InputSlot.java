@@ -4,10 +4,11 @@ import dev.weft.DType;
 import dev.weft.GraphException;
 import dev.weft.TensorType;
 import dev.weft.graph.Value;
-import dev.weft.spi.DeviceStream;
+import dev.weft.spi.HostCopy;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * An input of one execution with its host copy, which stays: the planner may give the device memory of an input to later
@@ -22,8 +23,8 @@ final class InputSlot {
     private final long capacity;
     private final MemorySegment staging;
     private long filled = NOTHING;
-    /** What is filled of the host copy. */
-    private MemorySegment source;
+    /** Of what is filled of the host copy. */
+    private HostCopy copy;
 
     InputSlot(Value value, Extents extents, long address, Arena arena) {
         this.value = value;
@@ -31,7 +32,7 @@ final class InputSlot {
         this.address = address;
         this.capacity = value.type().maxDataBytes();
         this.staging = arena.allocate(Math.max(1, capacity), 64);
-        this.source = staging;
+        this.copy = new HostCopy(staging, address);
     }
 
     /** Takes over bytes in the input's format. */
@@ -65,12 +66,12 @@ final class InputSlot {
     private void filled(long bytes) {
         if (bytes != filled) {
             filled = bytes;
-            source = staging.asSlice(0, bytes);
+            copy = new HostCopy(staging.asSlice(0, bytes), address);
         }
     }
 
-    /** Appends the copy to the device. @throws GraphException if the bytes given do not fit the bound dimensions */
-    void feed(DeviceStream stream) {
+    /** Appends the copy to the device, if any. @throws GraphException if the bytes given do not fit the bound dimensions */
+    void feed(List<HostCopy> copies) {
         TensorType type = bound.type();
         if (!type.scaling().isNone()) {
             throw new GraphException("input '" + value.name() + "' " + type
@@ -82,7 +83,7 @@ final class InputSlot {
                             + ", expected " + bound.dataBytes() + " bytes for " + type);
         }
         if (filled > 0) {
-            stream.copyIn(source, address);
+            copies.add(copy);
         }
     }
 }

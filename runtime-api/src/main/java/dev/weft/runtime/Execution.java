@@ -83,7 +83,7 @@ public final class Execution implements AutoCloseable {
             arguments.add(arguments(step));
         }
         for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
-            InputSlot slot = new InputSlot(v, extents, address(v), arena);
+            InputSlot slot = new InputSlot(v, extents, address(v), compiled.plan().isKept(v), arena);
             inputs.add(slot);
             inputsByName.put(v.name(), slot);
         }
@@ -376,6 +376,7 @@ public final class Execution implements AutoCloseable {
      * would wait for this one: their group ends, unless they have all refused the same or it has ended.
      */
     private void drain(Throwable failure) {
+        inputs.forEach(InputSlot::forget);
         Communicator group = compiled.options().group();
         if (group != null && !(failure instanceof RequestException || failure instanceof CommunicatorException)) {
             group.abort(subject + " on rank " + group.rank() + ": " + failure);

@@ -126,6 +126,35 @@ class ResultsTest {
         }
     }
 
+    /** An input that is an output has its memory for itself: what the device has of it is not copied again. */
+    @Test
+    void anInputThatIsKeptIsCopiedOnce() {
+        var g = Graph.builder("kept");
+        var rows = Dim.named("rows", 0, 5);
+        var x = g.input("x", TensorType.of(DType.F32, Shape.of(rows)));
+        var passing = g.input("passing", TensorType.of(DType.F32, Shape.of(rows)));
+        var sum = g.add(x, passing);
+        try (ToyFixture f = new ToyFixture()) {
+            var compiled = f.device.compile(
+                    g.output("x", x).output("sum", g.add(sum, x)).build());
+            var weights = compiled.loadWeights(new RandomWeights(1));
+            var run = compiled.newExecution(weights, compiled.newStates());
+            run.bind("rows", 2).set("x", 1f, 2f).set("passing", 10f, 20f).run();
+            f.toy().copiesIn();
+            run.run();
+            assertThat(f.toy().copiesIn()).isEqualTo(1);
+            assertThat(run.floats("sum")).containsExactly(12, 24);
+            run.set("x", 3f, 4f).run();
+            assertThat(f.toy().copiesIn()).isEqualTo(2);
+            assertThat(run.floats("sum")).containsExactly(16, 28);
+            run.bind("rows", 1);
+            assertThatThrownBy(run::run).isInstanceOf(GraphException.class).hasMessageContaining("'x'");
+            run.bind("rows", 2).run();
+            assertThat(f.toy().copiesIn()).as("after a failure").isEqualTo(2);
+            assertThat(run.floats("sum")).containsExactly(16, 28);
+        }
+    }
+
     @Test
     void scaledOutputsAreReadWithTheirScalesAndScaledInputsRefused() {
         var g = Graph.builder("quantised");

@@ -18,12 +18,10 @@ import org.jspecify.annotations.Nullable;
  */
 public final class DeviceThread implements AutoCloseable {
     /**
-     * How long both sides look again before they sleep. To be woken takes longer than most calls, and a step hands over more
-     * than one; where processors are few the side that looks would keep the other from running.
+     * How long both sides look again before they sleep, since to be woken takes longer than most calls. They yield
+     * meanwhile: where processors are few, the side that looks would keep the other from running.
      */
     private static final long LOOK_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
-
-    private static final int MANY_PROCESSORS = 4;
 
     private final String subject;
     private final long lookNanos;
@@ -33,7 +31,7 @@ public final class DeviceThread implements AutoCloseable {
 
     /** Starts the thread. @param subject what it serves, for its name and messages */
     public DeviceThread(String subject) {
-        this(subject, Runtime.getRuntime().availableProcessors() >= MANY_PROCESSORS ? LOOK_NANOS : 0);
+        this(subject, LOOK_NANOS);
     }
 
     /** @param lookNanos how long both sides look again before they sleep */
@@ -71,7 +69,7 @@ public final class DeviceThread implements AutoCloseable {
                 if (done.getCount() == 0) {
                     return true;
                 }
-                Thread.onSpinWait();
+                Thread.yield();
             }
             long end = start + nanos;
             boolean interrupted = false;
@@ -117,7 +115,7 @@ public final class DeviceThread implements AutoCloseable {
     }
 
     private Task<?> next() throws InterruptedException {
-        for (long start = System.nanoTime(); System.nanoTime() - start < lookNanos; Thread.onSpinWait()) {
+        for (long start = System.nanoTime(); System.nanoTime() - start < lookNanos; Thread.yield()) {
             Task<?> task = queue.poll();
             if (task != null) {
                 return task;

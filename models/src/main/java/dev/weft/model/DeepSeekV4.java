@@ -257,8 +257,9 @@ public final class DeepSeekV4 implements AutoCloseable {
     private int roomFor(long rows) {
         long floats = rows * config.vocabSize();
         if (floats > Integer.MAX_VALUE) {
-            throw new RequestException("logits: found " + rows + " wanted rows of the vocabulary's " + config.vocabSize()
-                    + ", expected at most " + Integer.MAX_VALUE / config.vocabSize() + "; split them over steps");
+            throw new RequestException("logits: found " + rows + " wanted rows of the vocabulary's "
+                    + config.vocabSize() + ", expected at most " + Integer.MAX_VALUE / config.vocabSize()
+                    + "; split them over steps");
         }
         return (int) floats;
     }

@@ -83,13 +83,15 @@ public final class Execution implements AutoCloseable {
             arguments.add(arguments(step));
         }
         for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
-            InputSlot slot = new InputSlot(v, extents, address(v), compiled.plan().isKept(v), arena);
+            InputSlot slot =
+                    new InputSlot(v, extents, address(v), compiled.plan().isKept(v), arena);
             inputs.add(slot);
             inputsByName.put(v.name(), slot);
         }
         compiled.graph()
                 .outputs()
-                .forEach((name, v) -> outputs.put(name, new Output(name, v, new BoundType(v.type(), extents), address(v))));
+                .forEach((name, v) ->
+                        outputs.put(name, new Output(name, v, new BoundType(v.type(), extents), address(v))));
         this.launches = new Launches(compiled, arguments, memory, extents);
         this.lifetime = new Lifetime(subject, this::release);
         compiled.device().own(this);

@@ -115,7 +115,8 @@ class ResultsTest {
 
             assertThatThrownBy(() -> run.run("hidden", new float[hidden.length - 1]))
                     .isInstanceOf(GraphException.class)
-                    .hasMessageContainingAll("'hidden'", 4 * (hidden.length - 1) + " bytes", "expected " + 4 * hidden.length);
+                    .hasMessageContainingAll(
+                            "'hidden'", 4 * (hidden.length - 1) + " bytes", "expected " + 4 * hidden.length);
             assertThat(run.floats("hidden")).as("nothing has run").isEqualTo(hidden);
             assertThatThrownBy(() -> run.run("missing", found))
                     .isInstanceOf(GraphException.class)

@@ -3,12 +3,21 @@
 
 using namespace weft;
 
-#define WEFT_DECODE(x, w, X, W)                       \
-    WEFT_KERNEL(gemm_decode16_##x##_##w, few::THREADS) { \
-        few::decode<X, W, 2>(call, blockIdx);         \
-    }                                                 \
-    WEFT_KERNEL(gemm_decode32_##x##_##w, few::THREADS) { \
-        few::decode<X, W, 4>(call, blockIdx);         \
+namespace {
+
+template <DType W, int ROWS>
+__device__ __forceinline__ void ahead(const Call &call) {
+    few::prefetch_weights<W>(call, blockIdx, ROWS * ROW_STEP);
+}
+
+}  // namespace
+
+#define WEFT_DECODE(x, w, X, W)                                                  \
+    WEFT_KERNEL_AHEAD(gemm_decode16_##x##_##w, (ahead<W, 2>), few::THREADS) {    \
+        few::decode<X, W, 2>(call, blockIdx);                                    \
+    }                                                                            \
+    WEFT_KERNEL_AHEAD(gemm_decode32_##x##_##w, (ahead<W, 4>), few::THREADS, 3) { \
+        few::decode<X, W, 4>(call, blockIdx);                                    \
     }
 
 // Launch word: which product.

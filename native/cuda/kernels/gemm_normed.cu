@@ -67,13 +67,22 @@ __device__ __forceinline__ void decode(const Calls &calls) {
     });
 }
 
+template <int ROWS>
+__device__ __forceinline__ void ahead(const Calls &calls) {
+    uint3 block;
+    const Call *product = part_of(calls, block);
+    if (product != nullptr) {
+        few::prefetch_weights<F8_E4M3>(*product, block, ROWS * ROW_STEP);
+    }
+}
+
 }  // namespace
 
 // Parts: RmsNorm, then products with weights in E4M3 of what it makes, quantised to E4M3 in blocks of 128. Launch word as
 // gemm_decode; blocks of a product lie along x first. Shared memory as gemm_quantized.
-WEFT_KERNEL_OF_CALLS(gemm_normed16, few::THREADS, 3) {
+WEFT_KERNEL_OF_CALLS_AHEAD(gemm_normed16, ahead<2>, few::THREADS, 3) {
     decode<2>(calls);
 }
-WEFT_KERNEL_OF_CALLS(gemm_normed32, few::THREADS, 2) {
+WEFT_KERNEL_OF_CALLS_AHEAD(gemm_normed32, ahead<4>, few::THREADS, 2) {
     decode<4>(calls);
 }

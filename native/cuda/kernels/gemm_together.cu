@@ -28,10 +28,29 @@ __device__ __forceinline__ void decode(const Call &call, bool tall, const uint3 
 
 enum Kind : i64 { NONE, SHORT, TALL };
 
+__device__ __forceinline__ void ahead(const Calls &calls) {
+    uint3 block;
+    const Call *call = part_of(calls, block);
+    if (call == nullptr) {
+        return;
+    }
+    const int height = (call->attribute[PART_KIND] == TALL ? 4 : 2) * ROW_STEP;
+    switch (call->at[1].dtype) {
+        case BF16:
+            few::prefetch_weights<BF16>(*call, block, height);
+            return;
+        case F8_E4M3:
+            few::prefetch_weights<F8_E4M3>(*call, block, height);
+            return;
+        default:
+            few::prefetch_weights<F4_E2M1>(*call, block, height);
+    }
+}
+
 }  // namespace
 
 // Attributes: launch word of gemm_decode, then those of a part; blocks of a part lie along x first.
-WEFT_KERNEL_OF_CALLS(gemm_together, few::THREADS) {
+WEFT_KERNEL_OF_CALLS_AHEAD(gemm_together, ahead, few::THREADS) {
     uint3 block;
     const Call *call = part_of(calls, block);
     if (call != nullptr) {

@@ -7,7 +7,7 @@ namespace {
 
 template <DType W, int ROWS>
 __device__ __forceinline__ void ahead(const Call &call) {
-    few::prefetch_weights<W>(call, blockIdx, ROWS * ROW_STEP);
+    prefetch_weights<W>(call, blockIdx, ROWS * ROW_STEP);
 }
 
 }  // namespace

@@ -50,13 +50,13 @@ template <int ROWS>
 __device__ __forceinline__ void decode(const Calls &calls) {
     __shared__ float factors[few::TOKENS];
     uint3 block;
-    const Call *product = part_of(calls, block);
-    if (product == nullptr) {
+    const int product = part_of(calls, block);
+    if (product < 0) {
         return;
     }
     const Call &norm = calls.part[NORM];
     const bool wide = norm.at[1].dtype == F32;
-    few::decode_own<F8_E4M3, ROWS>(*product, block, [&](const Tile &tile, int inputs, u8 *codes, u8 *scales) {
+    few::decode_own<F8_E4M3, ROWS>(calls.part[product], block, [&](const Tile &tile, int inputs, u8 *codes, u8 *scales) {
         if (norm.at[0].dtype == F32) {
             wide ? quantise<float, float>(norm, tile, inputs, codes, scales, factors)
                  : quantise<float, bf16>(norm, tile, inputs, codes, scales, factors);
@@ -70,9 +70,9 @@ __device__ __forceinline__ void decode(const Calls &calls) {
 template <int ROWS>
 __device__ __forceinline__ void ahead(const Calls &calls) {
     uint3 block;
-    const Call *product = part_of(calls, block);
-    if (product != nullptr) {
-        few::prefetch_weights<F8_E4M3>(*product, block, ROWS * ROW_STEP);
+    const int product = part_of(calls, block);
+    if (product >= 0) {
+        prefetch_weights<F8_E4M3>(calls.part[product], block, ROWS * ROW_STEP);
     }
 }
 

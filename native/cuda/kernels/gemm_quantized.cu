@@ -38,7 +38,7 @@ __device__ __forceinline__ void decode(const Calls &calls) {
 
 template <DType W, int ROWS>
 __device__ __forceinline__ void ahead(const Calls &calls) {
-    few::prefetch_weights<W>(calls.part[GEMM], blockIdx, ROWS * ROW_STEP);
+    prefetch_weights<W>(calls.part[GEMM], blockIdx, ROWS * ROW_STEP);
 }
 
 }  // namespace

@@ -30,20 +30,10 @@ enum Kind : i64 { NONE, SHORT, TALL };
 
 __device__ __forceinline__ void ahead(const Calls &calls) {
     uint3 block;
-    const Call *call = part_of(calls, block);
-    if (call == nullptr) {
-        return;
-    }
-    const int height = (call->attribute[PART_KIND] == TALL ? 4 : 2) * ROW_STEP;
-    switch (call->at[1].dtype) {
-        case BF16:
-            few::prefetch_weights<BF16>(*call, block, height);
-            return;
-        case F8_E4M3:
-            few::prefetch_weights<F8_E4M3>(*call, block, height);
-            return;
-        default:
-            few::prefetch_weights<F4_E2M1>(*call, block, height);
+    const int part = part_of(calls, block);
+    if (part >= 0) {
+        const Call &call = calls.part[part];
+        prefetch_weights(call, block, (call.attribute[PART_KIND] == TALL ? 4 : 2) * ROW_STEP);
     }
 }
 
@@ -52,9 +42,10 @@ __device__ __forceinline__ void ahead(const Calls &calls) {
 // Attributes: launch word of gemm_decode, then those of a part; blocks of a part lie along x first.
 WEFT_KERNEL_OF_CALLS_AHEAD(gemm_together, ahead, few::THREADS) {
     uint3 block;
-    const Call *call = part_of(calls, block);
-    if (call != nullptr) {
-        const bool tall = call->attribute[PART_KIND] == TALL;
-        call->at[0].dtype == BF16 ? decode<BF16>(*call, tall, block) : decode<F8_E4M3>(*call, tall, block);
+    const int part = part_of(calls, block);
+    if (part >= 0) {
+        const Call &call = calls.part[part];
+        const bool tall = call.attribute[PART_KIND] == TALL;
+        call.at[0].dtype == BF16 ? decode<BF16>(call, tall, block) : decode<F8_E4M3>(call, tall, block);
     }
 }

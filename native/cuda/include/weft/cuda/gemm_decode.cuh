@@ -3,7 +3,7 @@
 #ifndef WEFT_CUDA_GEMM_DECODE_CUH
 #define WEFT_CUDA_GEMM_DECODE_CUH
 
-#include "weft/cuda/gemm.cuh"
+#include "weft/cuda/gemm_ahead.cuh"
 
 namespace weft {
 
@@ -77,57 +77,6 @@ __device__ __forceinline__ void copy_scales(u8 *to, int pitch, const u8 *from, i
         for (int c = lane_id(); c < pitch; c += WARP) {
             to[row * pitch + c] = c < bytes ? from[row * stride + c] : 0;
         }
-    }
-}
-
-// ---- the weights of a block
-
-__device__ __forceinline__ int first_row(const uint3 &block, int height) {
-    return static_cast<int>(block.y) * height;
-}
-
-// The scale bytes of rows `row` .. row + height - 1, which lie one after the other.
-struct ScaleBytes {
-    const u8 *first;
-    int of_row;
-    int count;
-};
-
-template <DType W>
-__device__ __forceinline__ ScaleBytes scale_bytes(const Matrix &w, int row, int height) {
-    if constexpr (W == F4_E2M1) {
-        const int of_row = w.inputs / MX_BLOCK;
-        return {w.scale + static_cast<i64>(row) * of_row, of_row, min(w.outputs - row, height) * of_row};
-    } else if constexpr (W == F8_E4M3) {
-        return {w.scale + static_cast<i64>(row / 128) * w.blocks(), w.blocks(), w.blocks()};
-    } else {
-        return {nullptr, 0, 0};
-    }
-}
-
-// Bytes of weights that a block prefetches, the first of each row, which are its first copies. Blocks that are there early, three or
-// four on a multiprocessor, prefetch 13 to 17 MB together: what memory delivers in 3 to 4 us, and a third of Hopper's second level
-// cache, where they wait behind what the kernel ahead has read. Memory delivers nothing twice for it: what is taken from the kernel ahead is gained here.
-constexpr int AHEAD_BYTES = 32 << 10;
-
-// Before the kernels ahead have ended. Not of experts: those kernels say which. Blocks of other tokens read the same rows.
-template <DType W>
-__device__ __forceinline__ void prefetch_weights(const Call &call, const uint3 &block, int height) {
-    if (call.attribute[0] == EXPERTS || block.x != 0) {
-        return;
-    }
-    const Matrix w = matrix_of<W>(call.at[1], block.z);
-    const int row = first_row(block, height);
-    const int bytes = min(w.inputs * bits_in<W> / 8, AHEAD_BYTES / height);
-    const int each = height / WARPS;  // rows of a warp
-    const int mine = row + warp_id() * each + lane_id();
-    if (lane_id() < each && mine < w.outputs) {
-        prefetch_run(w.data + static_cast<i64>(mine) * w.row_bytes, static_cast<u32>(bytes));
-    }
-    const ScaleBytes scales = scale_bytes<W>(w, row, height);
-#pragma unroll 1
-    for (int i = static_cast<int>(threadIdx.x) * SECTOR; i < scales.count; i += THREADS * SECTOR) {
-        prefetch_sector(scales.first + i);
     }
 }
 

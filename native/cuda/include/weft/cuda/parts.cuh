@@ -6,8 +6,9 @@
 
 namespace weft {
 
-// The call whose part of the grid, along x, this block is in, and its place in a grid of that call alone; null for none.
-__device__ __forceinline__ const Call *part_of(const Calls &calls, uint3 &block) {
+// Number of the call whose part of the grid, along x, this block is in, and its place in a grid of that call alone; -1 for none. No
+// pointer that may be null: the compiler would take it for one to any memory and read every word of the call from there.
+__device__ __forceinline__ int part_of(const Calls &calls, uint3 &block) {
     const i64 at = blockIdx.x;
     for (int i = 0; i < MOST_CALLS; i++) {
         const i64 *word = calls.part[i].attribute;
@@ -17,10 +18,10 @@ __device__ __forceinline__ const Call *part_of(const Calls &calls, uint3 &block)
             const u32 columns = static_cast<u32>(word[PART_COLUMNS]);
             const u32 height = static_cast<u32>(word[PART_HEIGHT]);
             block = {own % columns, own / columns % height, own / columns / height};
-            return &calls.part[i];
+            return i;
         }
     }
-    return nullptr;
+    return -1;
 }
 
 }  // namespace weft

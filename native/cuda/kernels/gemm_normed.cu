@@ -69,6 +69,9 @@ __device__ __forceinline__ void decode(const Calls &calls) {
 
 template <int ROWS>
 __device__ __forceinline__ void ahead(const Calls &calls) {
+    if (blockIdx.x == 0) {  // for all blocks
+        prefetch_norm(calls.part[NORM]);
+    }
     uint3 block;
     const int product = part_of(calls, block);
     if (product >= 0) {

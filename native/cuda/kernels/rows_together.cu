@@ -198,10 +198,41 @@ __device__ __forceinline__ void compute(const Call &call, const Span &span, void
     }
 }
 
+// Whether the block is one of a part's.
+__device__ __forceinline__ bool has_part(const i64 *word) {
+    const i64 block = blockIdx.x;
+    return block >= word[PART_FIRST] && block < word[PART_END];
+}
+
+// Small operands that rows would wait for, one after the other.
+__device__ __forceinline__ void ahead(const Calls &calls) {
+#pragma unroll 1
+    for (int i = 0; i < MOST_CALLS && calls.part[i].attribute[PART_KIND] != NONE; i++) {
+        const Call &call = calls.part[i];
+        if (!has_part(call.attribute)) {
+            continue;
+        }
+        switch (call.attribute[PART_KIND]) {
+            case RMS_NORM:
+                prefetch_norm(call);
+                break;
+            case GATE:
+                prefetch_gate(call);
+                break;
+            case HYPER_ROW:
+            case HYPER_COEFFICIENTS:
+                prefetch_finish(call, call.attribute[PART_KIND] == HYPER_COEFFICIENTS);
+                break;
+            default:
+                break;
+        }
+    }
+}
+
 }  // namespace
 
 // Attributes: those of each operator, then those of its part: rows in all, rows of a block, and which blocks.
-WEFT_KERNEL_OF_CALLS(rows_together, THREADS) {
+WEFT_KERNEL_OF_CALLS_AHEAD(rows_together, ahead, THREADS) {
     WEFT_SHARED_MEMORY(u64, memory);
     for (int i = 0; i < MOST_CALLS; i++) {
         const Call &call = calls.part[i];
@@ -209,11 +240,10 @@ WEFT_KERNEL_OF_CALLS(rows_together, THREADS) {
         if (word[PART_KIND] == NONE) {
             return;
         }
-        const i64 own = static_cast<i64>(blockIdx.x) - word[PART_FIRST];
-        if (own < 0 || blockIdx.x >= word[PART_END]) {
+        if (!has_part(word)) {
             continue;
         }
-        const i64 first = own * word[PART_HEIGHT];
+        const i64 first = (blockIdx.x - word[PART_FIRST]) * word[PART_HEIGHT];
         compute(call, {first, min(first + word[PART_HEIGHT], word[PART_COLUMNS])}, memory);
         __syncthreads();  // the next part reads what this one wrote
     }

@@ -111,6 +111,15 @@ WEFT_COPY(8, "ca")
 WEFT_COPY(16, "cg")
 #undef WEFT_COPY
 
+// Prefetches some bytes at any address, by all threads of a block.
+__device__ __forceinline__ void prefetch_bytes(const void *from, i64 bytes) {
+    const u8 *first = static_cast<const u8 *>(from);
+#pragma unroll 1
+    for (i64 i = static_cast<i64>(threadIdx.x) * SECTOR; i < bytes; i += static_cast<i64>(blockDim.x) * SECTOR) {
+        prefetch_sector(first + i);
+    }
+}
+
 }  // namespace weft
 
 #endif

@@ -51,10 +51,7 @@ __device__ __forceinline__ void prefetch_weights(const Call &call, const uint3 &
                      static_cast<u32>(min(w.inputs * bits_in<W> / 8, AHEAD_BYTES / height)));
     }
     const ScaleBytes scales = scale_bytes<W>(w, row, height);
-#pragma unroll 1
-    for (int i = static_cast<int>(threadIdx.x) * SECTOR; i < scales.count; i += static_cast<int>(blockDim.x) * SECTOR) {
-        prefetch_sector(scales.first + i);
-    }
+    prefetch_bytes(scales.first, scales.count);
 }
 
 // Of a part of a launch, whose formats are not known before.

@@ -209,7 +209,7 @@ __device__ __forceinline__ void ahead(const Calls &calls) {
 #pragma unroll 1
     for (int i = 0; i < MOST_CALLS && calls.part[i].attribute[PART_KIND] != NONE; i++) {
         const Call &call = calls.part[i];
-        if (!has_part(call.attribute)) {
+        if (!has_part(call.attribute) || call.attribute[PART_COLUMNS] == 0) {
             continue;
         }
         switch (call.attribute[PART_KIND]) {

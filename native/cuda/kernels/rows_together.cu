@@ -6,6 +6,7 @@
 #include "weft/cuda/gate_row.cuh"
 #include "weft/cuda/hyper_finish.cuh"
 #include "weft/cuda/norm_rows.cuh"
+#include "weft/cuda/parts.cuh"
 #include "weft/cuda/quantize_runs.cuh"
 #include "weft/cuda/ring.cuh"
 #include "weft/cuda/rotary.cuh"
@@ -198,18 +199,12 @@ __device__ __forceinline__ void compute(const Call &call, const Span &span, void
     }
 }
 
-// Whether the block is one of a part's.
-__device__ __forceinline__ bool has_part(const i64 *word) {
-    const i64 block = blockIdx.x;
-    return block >= word[PART_FIRST] && block < word[PART_END];
-}
-
 // Small operands that rows would wait for, one after the other.
 __device__ __forceinline__ void ahead(const Calls &calls) {
 #pragma unroll 1
-    for (int i = 0; i < MOST_CALLS && calls.part[i].attribute[PART_KIND] != NONE; i++) {
-        const Call &call = calls.part[i];
-        if (!has_part(call.attribute) || call.attribute[PART_COLUMNS] == 0) {
+    for (u32 parts = parts_of(calls); parts != 0; parts &= parts - 1) {
+        const Call &call = calls.part[first_part(parts)];
+        if (call.attribute[PART_COLUMNS] == 0) {
             continue;
         }
         switch (call.attribute[PART_KIND]) {
@@ -234,15 +229,10 @@ __device__ __forceinline__ void ahead(const Calls &calls) {
 // Attributes: those of each operator, then those of its part: rows in all, rows of a block, and which blocks.
 WEFT_KERNEL_OF_CALLS_AHEAD(rows_together, ahead, THREADS) {
     WEFT_SHARED_MEMORY(u64, memory);
-    for (int i = 0; i < MOST_CALLS; i++) {
-        const Call &call = calls.part[i];
+#pragma unroll 1
+    for (u32 parts = parts_of(calls); parts != 0; parts &= parts - 1) {
+        const Call &call = calls.part[first_part(parts)];
         const i64 *word = call.attribute;
-        if (word[PART_KIND] == NONE) {
-            return;
-        }
-        if (!has_part(word)) {
-            continue;
-        }
         const i64 first = (blockIdx.x - word[PART_FIRST]) * word[PART_HEIGHT];
         compute(call, {first, min(first + word[PART_HEIGHT], word[PART_COLUMNS])}, memory);
         __syncthreads();  // the next part reads what this one wrote

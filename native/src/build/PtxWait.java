@@ -49,7 +49,8 @@ final class PtxWait {
                 if (family.equals("bra")) {
                     left.push(labels.get(((PtxModule.Name) i.operands().getFirst()).text()));
                 }
-                goesOn = !i.guard().isEmpty() || !Set.of("bra", "ret", "exit", "trap").contains(family);
+                goesOn = !i.guard().isEmpty()
+                        || !Set.of("bra", "ret", "exit", "trap").contains(family);
                 goesOn &= !i.name().equals(WAIT);
             }
             if (goesOn) {
@@ -61,7 +62,8 @@ final class PtxWait {
     /** Of global memory, or of generic addresses, which may be there. */
     private static boolean isAccess(PtxModule.Instruction i) {
         return switch (i.opcode().getFirst()) {
-            case "ld", "st", "atom", "red" -> !i.opcode().contains("shared") && !i.opcode().contains("param");
+            case "ld", "st", "atom", "red" ->
+                !i.opcode().contains("shared") && !i.opcode().contains("param");
             case "cp" -> i.operands().size() > 1 && !i.opcode().contains("prefetch");
             default -> false;
         };

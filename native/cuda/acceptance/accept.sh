@@ -36,7 +36,7 @@ while [ $# -gt 0 ]; do
     *) refuse "found '$1', expected --dry EMULATOR, --rehearse, --plan, --only PHASE,... or --out FOLDER" ;;
   esac
 done
-phases=(verify verify-overlap model-overlap-false model-overlap-true verify-cublaslt verify-fp8 graph yardstick gemm piece layer
+phases=(verify verify-apart model model-apart verify-cublaslt verify-fp8 graph yardstick gemm piece layer
   verify-simple memcheck racecheck)
 while IFS= read -r name; do
   case " ${phases[*]} " in *" $name "*) ;; *) refuse "--only: found '$name', expected some of ${phases[*]}, with commas" ;; esac
@@ -110,13 +110,11 @@ if [ -n "$emulator$rehearsal" ]; then
   prompt=(--prompt 2 --decode 1)
 fi
 check verify 90 "$weft" verify --device "$device" --rounds 1 "${part[@]}"
-export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=true"
-check verify-overlap 25 "$weft" verify --device "$device" "${part[@]}"
-for overlap in false true; do
-  export WEFT_JAVA_OPTS="$emulated -Dweft.cuda.overlap=$overlap"
-  check "model-overlap-$overlap" 20 "$weft" compare "$model" --devices "$device" --rounds 1 "${prompt[@]}"
-done
-export WEFT_JAVA_OPTS=$emulated
+check model 20 "$weft" compare "$model" --devices "$device" --rounds 1 "${prompt[@]}"
+# kernels one after another: what passes so, and fails above, fails since kernels overlap
+apart="$emulated -Dweft.cuda.overlap=false"
+WEFT_JAVA_OPTS=$apart check verify-apart 25 "$weft" verify --device "$device" "${part[@]}"
+WEFT_JAVA_OPTS=$apart check model-apart 20 "$weft" compare "$model" --devices "$device" --rounds 1 "${prompt[@]}"
 [ -z "$cublaslt" ] || check verify-cublaslt 20 "$weft" verify --device "$device/cublaslt" --ops gemm
 [ -z "$fp8" ] || check verify-fp8 20 "$weft" verify --device "$device/fp8" --ops gemm
 flash=flash
@@ -188,8 +186,8 @@ else
   bench gemm.fp4 square 8 "$device" gemm --weights mxfp4 --m 1,32,128,4096 --k "$side" --n "$side" "${small[@]}"
   bench gemm.head head 12 "$both" gemm --weights bf16 --m 1,32 --k "$(size 4096 128)" --n "$(size 129280 1024)" "${small[@]}"
   bench gemm.narrow narrow 6 "$both" gemm --weights fp8 --m 16 --k "$(size 8192 256)" --n "$(size 4096 128)" "${small[@]}"
-  WEFT_JAVA_OPTS=-Dweft.cuda.overlap=true \
-    bench layer.overlap overlap 15 "$device" layer --kind "$kinds" --batch 1 --context "$decode" "${shapes[@]}"
+  WEFT_JAVA_OPTS=$apart \
+    bench layer.apart apart 15 "$device" layer --kind "$kinds" --batch 1 --context "$decode" "${shapes[@]}"
 fi
 
 # ---- the simple kernels: should an operator fail above and pass here, its fast kernel is the suspect

@@ -91,6 +91,10 @@ WEFT_DRIVER cuInit(unsigned flags) {
             Lock lock(world().mutex);
             return describe(address);
         };
+        weft::simt::reach_address = [](uintptr_t address, size_t bytes) {
+            Lock lock(world().mutex);
+            return reinterpret_cast<uintptr_t>(reach_either(address, bytes));
+        };
         return SUCCESS;
     });
 }

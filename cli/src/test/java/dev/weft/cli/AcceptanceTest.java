@@ -90,14 +90,14 @@ class AcceptanceTest {
                 .filteredOn(r -> !r.path("case").asString().startsWith("topk")) // reads what caches hold
                 .allSatisfy(r -> assertThat(r.path("of_limit").asString()).matches("[0-9]+\\.[0-9][0-9]"))
                 .extracting(r -> r.path("case").asString())
-                .contains("square mxfp4 m=4096", "experts m=1", "prefill m=4096", "stack b=128", "stack overlap b=1");
+                .contains("square mxfp4 m=4096", "experts m=1", "prefill m=4096", "stack b=128", "stack apart b=1");
     }
 
     @ParameterizedTest
     @CsvSource(
             delimiter = '|',
             value = {
-                "--only 'verify, gemm' | --only: found ' gemm', expected some of verify verify-overlap ",
+                "--only 'verify, gemm' | --only: found ' gemm', expected some of verify verify-apart ",
                 "--only nothing        | --only: found 'nothing'",
                 "--only                | --only: found ''",
                 "--dry --rehearse      | --dry: found '--rehearse', expected its value",

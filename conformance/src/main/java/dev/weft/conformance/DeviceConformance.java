@@ -14,6 +14,7 @@ import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.HostCopy;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
@@ -108,6 +109,35 @@ public abstract class DeviceConformance {
             stream.copyOut(buffer.address(), MemorySegment.ofArray(back));
             stream.synchronize();
             assertArrayEquals(data, back);
+        }
+    }
+
+    /** Of any length and at any address, and nothing between them is touched. */
+    @Test
+    public void copiesAreHandedOverTogether() {
+        int[] sizes = {4, 0, 1, 7, 64, 1023, 4096, 2, 3, 16, 5, 12, 8, 20, 28, 65536, 65537, 40, 6};
+        byte[] expected = random(200_000, 3);
+        byte[] back = new byte[expected.length];
+        try (Backend backend = open();
+                BackendDevice device = backend.open(device(0));
+                DeviceBuffer buffer = device.allocate(expected.length, 256);
+                DeviceStream stream = device.createStream()) {
+            device.copyIn(MemorySegment.ofArray(expected), buffer.address());
+            for (int count : new int[] {0, 1, sizes.length}) {
+                List<HostCopy> copies = new ArrayList<>();
+                int at = 1;
+                for (int i = 0; i < count; i++) {
+                    at = i % 3 == 2 ? at + 3 : (at + 9) / 4 * 4; // some where words begin, some not
+                    byte[] data = random(sizes[i], count + i);
+                    System.arraycopy(data, 0, expected, at, data.length);
+                    copies.add(new HostCopy(MemorySegment.ofArray(data), buffer.address() + at));
+                    at += data.length;
+                }
+                stream.copyIn(copies);
+                stream.copyOut(buffer.address(), MemorySegment.ofArray(back));
+                stream.synchronize();
+                assertArrayEquals(expected, back, count + " copies");
+            }
         }
     }
 

@@ -176,17 +176,18 @@ public final class DeepSeekV4 implements AutoCloseable {
         if (isSpread(feeds)) {
             return List.<float[][]>of(lead(feeds.getFirst(), event));
         }
-        compute(feeds, event);
-        if (feeds.isEmpty()) {
-            return List.of();
-        }
-        float[][] logits = stepper.last().logits();
+        admit(feeds);
+        float[] logits = new float[roomFor(rows(feeds))];
+        compute(feeds, logits, event);
         stepper.advance(feeds);
         List<float[][]> out = new ArrayList<>();
         int at = 0;
         for (Feed f : feeds) {
-            out.add(Arrays.copyOfRange(logits, at, at + f.wanted()));
-            at += f.wanted();
+            float[][] rows = new float[f.wanted()][];
+            for (int i = 0; i < rows.length; i++, at += config.vocabSize()) {
+                rows[i] = Arrays.copyOfRange(logits, at, at + config.vocabSize());
+            }
+            out.add(rows);
         }
         return out;
     }
@@ -202,8 +203,7 @@ public final class DeepSeekV4 implements AutoCloseable {
     }
 
     private void step(List<Feed> feeds, float[] logits, StepEvent event) {
-        long wanted = feeds.stream().mapToLong(Feed::wanted).sum();
-        requireRoom(logits, wanted);
+        requireRoom(logits, rows(feeds));
         if (isSpread(feeds)) {
             float[][] rows = lead(feeds.getFirst(), event);
             for (int i = 0; i < rows.length; i++) {
@@ -211,11 +211,18 @@ public final class DeepSeekV4 implements AutoCloseable {
             }
             return;
         }
-        compute(feeds, event);
-        if (wanted > 0) {
-            stepper.last().logits(logits);
-        }
+        admit(feeds);
+        compute(feeds, logits, event);
         stepper.advance(feeds);
+    }
+
+    /** Rows of logits that are wanted. */
+    private static long rows(List<Feed> feeds) {
+        long rows = 0;
+        for (int i = 0; i < feeds.size(); i++) {
+            rows += feeds.get(i).wanted();
+        }
+        return rows;
     }
 
     /**
@@ -247,6 +254,16 @@ public final class DeepSeekV4 implements AutoCloseable {
         step(feeds, logits, StepEvent.startedWarmUp());
     }
 
+    private int roomFor(long rows) {
+        long floats = rows * config.vocabSize();
+        if (floats > Integer.MAX_VALUE) {
+            throw new RequestException("logits: found " + rows + " wanted rows of the vocabulary's "
+                    + config.vocabSize() + ", expected at most " + Integer.MAX_VALUE / config.vocabSize()
+                    + "; split them over steps");
+        }
+        return (int) floats;
+    }
+
     private void requireRoom(float[] logits, long rows) {
         long needed = rows * config.vocabSize();
         if (logits.length < needed) {
@@ -255,13 +272,17 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
     }
 
-    private void compute(List<Feed> feeds, StepEvent event) {
+    /** Refuses what cannot be asked for. */
+    private void admit(List<Feed> feeds) {
         requireOpen();
         if (!stepper.isRanked() || !feeds.isEmpty()) {
             rules.check(this, feeds, options.maxTokens());
         }
+    }
+
+    private void compute(List<Feed> feeds, float[] logits, StepEvent event) {
         prepare(feeds);
-        stepper.step(feeds);
+        stepper.step(feeds, logits);
         event.end(backbone.compiled().device(), feeds);
     }
 
@@ -377,8 +398,9 @@ public final class DeepSeekV4 implements AutoCloseable {
     synchronized void append(Session session, int token, float[] logits) {
         requireRoom(logits, 1);
         List<Feed> feed = session.feedOf(token);
-        compute(feed, StepEvent.started());
-        stepper.last().logits(logits);
+        StepEvent event = StepEvent.started();
+        admit(feed);
+        compute(feed, logits, event);
         stepper.advance(feed);
     }
 

@@ -90,8 +90,7 @@ final class MtpRunner implements AutoCloseable {
             next[0] = tokens[i];
             runner.add(session, p, next, 1, 1);
         }
-        runner.run(in);
-        runner.logits(logits);
+        runner.run(in, logits);
     }
 
     /** Bytes of the residual streams of one row. */

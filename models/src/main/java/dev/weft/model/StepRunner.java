@@ -134,6 +134,21 @@ final class StepRunner implements AutoCloseable {
 
     /** Runs the step. @param hidden streams of all rows for an MTP graph, else {@link MemorySegment#NULL} */
     void run(MemorySegment hidden) {
+        set(hidden);
+        execution.run();
+    }
+
+    /** As {@link #run(MemorySegment)}. @param logits receives those of the wanted rows, one after another */
+    void run(MemorySegment hidden, float[] logits) {
+        set(hidden);
+        if (wanted > 0) {
+            execution.run(V4Graphs.LOGITS, logits);
+        } else {
+            execution.run();
+        }
+    }
+
+    private void set(MemorySegment hidden) {
         execution
                 .bind(V4Inputs.TOKENS, tokens)
                 .bind(V4Inputs.SEQUENCES, sequences)
@@ -148,7 +163,6 @@ final class StepRunner implements AutoCloseable {
         if (takesStreams) {
             execution.set(V4Graphs.HIDDEN, hidden);
         }
-        execution.run();
     }
 
     /** Logits of the wanted rows of the last step, one array each. */
@@ -160,11 +174,6 @@ final class StepRunner implements AutoCloseable {
             rows[i] = Arrays.copyOfRange(flat, i * vocabulary, (i + 1) * vocabulary);
         }
         return rows;
-    }
-
-    /** Logits of the wanted rows of the last step, one after another into {@code target}. */
-    void logits(float[] target) {
-        execution.floats(V4Graphs.LOGITS, target);
     }
 
     /** Bytes of the residual streams of all rows of the last step. */

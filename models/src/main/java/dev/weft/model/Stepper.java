@@ -26,6 +26,8 @@ final class Stepper implements AutoCloseable {
     /** Tokens before a stretch whose cache entries cost about as much to give to others as one token to compute. */
     private static final int HISTORY = 64;
 
+    private static final float[] NO_LOGITS = {};
+
     private final StepRunner backbone;
     private final @Nullable StepRunner fixed;
     private final @Nullable MtpRunner mtp;
@@ -66,8 +68,13 @@ final class Stepper implements AutoCloseable {
         return ranks != null;
     }
 
-    /** Runs the rows of a step; without any, takes part in one of the others. @return whether there was one */
-    boolean step(List<Feed> feeds) {
+    /**
+     * Runs the rows of a step; without any, takes part in one of the others.
+     *
+     * @param logits receives those of the wanted rows, one after another
+     * @return whether there was one
+     */
+    boolean step(List<Feed> feeds, float[] logits) {
         if (feeds.isEmpty()) {
             return takePart();
         }
@@ -76,7 +83,7 @@ final class Stepper implements AutoCloseable {
             most = meetFor(Meeting.step(most, feeds.size(), wanted(feeds))).tokens();
         }
         try { // without a lambda: a step allocates nothing
-            runBackbone(feeds, most);
+            runBackbone(feeds, most, logits);
         } catch (RuntimeException | Error e) {
             throw failed(e);
         }
@@ -132,7 +139,7 @@ final class Stepper implements AutoCloseable {
                 case NONE, IDLE -> {}
                 case DRAFT -> draftNothing();
                 case STEP -> {
-                    runBackbone(List.of(), agreed.tokens());
+                    runBackbone(List.of(), agreed.tokens(), NO_LOGITS);
                     advanceMtp(List.of());
                 }
                 case CONTEXT, CONTEXT_NEXT -> follow(agreed);
@@ -190,7 +197,7 @@ final class Stepper implements AutoCloseable {
     }
 
     /** @param most tokens that a rank has at most */
-    private void runBackbone(List<Feed> feeds, int most) {
+    private void runBackbone(List<Feed> feeds, int most, float[] logits) {
         StepRunner runner = fixed != null && most <= fixed.mostTokens() ? fixed : backbone;
         last = runner;
         runner.begin();
@@ -202,7 +209,7 @@ final class Stepper implements AutoCloseable {
         if (runner == fixed) {
             runner.bindMost(most);
         }
-        runner.run(MemorySegment.NULL);
+        runner.run(MemorySegment.NULL, logits);
     }
 
     /** Appends the tokens of a step that has run to its sessions, to all or none. */

@@ -155,6 +155,7 @@ public final class V4Graphs {
         V4Inputs in = V4Inputs.declare(g, o);
         Shape streams = Shape.of(V4Inputs.tokens(o), Dim.fixed(c.hcMult()), Dim.fixed(c.hiddenSize()));
         Value x = g.input(HIDDEN, TensorType.of(o.mode().flow(), streams));
+        g.output(HIDDEN, x); // kept, so that layers are run again without copying it, as they run behind others
         for (int layer : layers) {
             V4Layer owner = new V4Layer(g, c, o, in, layer, "layers." + layer);
             x = owner.build(x);

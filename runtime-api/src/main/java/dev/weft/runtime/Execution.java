@@ -12,6 +12,7 @@ import dev.weft.spi.Communicator;
 import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceClock;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.HostCopy;
 import dev.weft.spi.KernelArguments;
 import dev.weft.spi.Lifetime;
 import java.lang.foreign.Arena;
@@ -45,6 +46,7 @@ public final class Execution implements AutoCloseable {
     private final Launches launches;
     private final List<InputSlot> inputs = new ArrayList<>();
     private final Map<String, InputSlot> inputsByName = new LinkedHashMap<>();
+    private final List<HostCopy> feeds = new ArrayList<>();
     private final Map<String, Output> outputs = new LinkedHashMap<>();
     private final AtomicBoolean busy = new AtomicBoolean();
     private final Lifetime lifetime;
@@ -56,7 +58,7 @@ public final class Execution implements AutoCloseable {
      *
      * @param address of its elements; its scales are behind them
      */
-    private record Output(Value value, BoundType bound, long address) {}
+    private record Output(String name, Value value, BoundType bound, long address) {}
 
     /** An array that outputs were copied to, with its segment. */
     private record Target(float[] array, MemorySegment segment) {}
@@ -81,13 +83,15 @@ public final class Execution implements AutoCloseable {
             arguments.add(arguments(step));
         }
         for (Value v : compiled.graph().values(Value.Kind.INPUT)) {
-            InputSlot slot = new InputSlot(v, extents, address(v), arena);
+            InputSlot slot =
+                    new InputSlot(v, extents, address(v), compiled.plan().isKept(v), arena);
             inputs.add(slot);
             inputsByName.put(v.name(), slot);
         }
         compiled.graph()
                 .outputs()
-                .forEach((name, v) -> outputs.put(name, new Output(v, new BoundType(v.type(), extents), address(v))));
+                .forEach((name, v) ->
+                        outputs.put(name, new Output(name, v, new BoundType(v.type(), extents), address(v))));
         this.launches = new Launches(compiled, arguments, memory, extents);
         this.lifetime = new Lifetime(subject, this::release);
         compiled.device().own(this);
@@ -221,13 +225,36 @@ public final class Execution implements AutoCloseable {
      *     same states
      */
     public void run() {
+        runAndCopy(null, MemorySegment.NULL);
+    }
+
+    /**
+     * Runs all nodes once and copies an output to the host, as {@link #run} and {@link #floats(String, float[])} do one after
+     * the other, but waits only once.
+     *
+     * @param output widened to F32 with scales applied
+     * @param target receives it in its beginning
+     * @throws GraphException if {@code target} is too short, and as {@link #run}
+     */
+    public void run(String output, float[] target) {
+        Output wanted = output(output);
+        if (wanted.value().type().dtype() == DType.F32) {
+            runAndCopy(wanted, segment(target));
+        } else {
+            run();
+            floats(output, target);
+        }
+    }
+
+    private void runAndCopy(@Nullable Output wanted, MemorySegment target) {
         acquire();
         try {
             states.claim(subject);
             try {
                 extents.requireAll();
+                MemorySegment room = wanted == null ? target : room(wanted, false, target);
                 ran = false; // a run that fails leaves outputs half written
-                enqueue();
+                enqueue(wanted, room);
                 ran = true;
             } finally {
                 states.unclaim();
@@ -237,14 +264,14 @@ public final class Execution implements AutoCloseable {
         }
     }
 
-    private void enqueue() {
+    private void enqueue(@Nullable Output wanted, MemorySegment target) {
         if (!RunEvent.NONE.isEnabled()) {
-            work();
+            work(wanted, target);
             return;
         }
         RunEvent event = new RunEvent();
         event.begin();
-        work();
+        work(wanted, target);
         if (event.shouldCommit()) {
             event.graph = compiled.graph().name();
             event.device = compiled.device().label();
@@ -253,13 +280,16 @@ public final class Execution implements AutoCloseable {
         }
     }
 
-    private void work() {
+    private void work(@Nullable Output wanted, MemorySegment target) {
         try {
             feedAll();
             if (KernelEvent.NONE.isEnabled()) {
                 launches.record(stream);
             } else {
                 launches.enqueue(stream);
+            }
+            if (wanted != null && target.byteSize() > 0) {
+                stream.copyOut(wanted.address(), target);
             }
             stream.synchronize();
         } catch (RuntimeException | Error e) {
@@ -269,9 +299,11 @@ public final class Execution implements AutoCloseable {
     }
 
     private void feedAll() {
+        feeds.clear();
         for (int i = 0; i < inputs.size(); i++) {
-            inputs.get(i).feed(stream);
+            inputs.get(i).feed(feeds);
         }
+        stream.copyIn(feeds);
     }
 
     /**
@@ -346,6 +378,7 @@ public final class Execution implements AutoCloseable {
      * would wait for this one: their group ends, unless they have all refused the same or it has ended.
      */
     private void drain(Throwable failure) {
+        inputs.forEach(InputSlot::forget);
         Communicator group = compiled.options().group();
         if (group != null && !(failure instanceof RequestException || failure instanceof CommunicatorException)) {
             group.abort(subject + " on rank " + group.rank() + ": " + failure);
@@ -446,19 +479,24 @@ public final class Execution implements AutoCloseable {
             if (!ran) {
                 throw new GraphException("output '" + name + "': nothing has run yet");
             }
-            BoundType bound = output.bound();
-            long bytes = scales ? bound.scaleBytes() : bound.dataBytes();
+            MemorySegment room = room(output, scales, target);
             long offset = scales ? MemoryPlan.scaleOffset(output.value().type()) : 0;
-            if (target.byteSize() < bytes) {
-                throw tooSmall(name, bound.type(), target.byteSize(), bytes);
-            }
-            if (bytes > 0) {
-                MemorySegment exact = target.byteSize() == bytes ? target : target.asSlice(0, bytes);
-                compiled.device().spi().copyOut(output.address() + offset, exact);
+            if (room.byteSize() > 0) {
+                compiled.device().spi().copyOut(output.address() + offset, room);
             }
         } finally {
             relinquish();
         }
+    }
+
+    /** The beginning of {@code target} that an output fills. @throws GraphException if it is too small */
+    private static MemorySegment room(Output output, boolean scales, MemorySegment target) {
+        BoundType bound = output.bound();
+        long bytes = scales ? bound.scaleBytes() : bound.dataBytes();
+        if (target.byteSize() < bytes) {
+            throw tooSmall(output.name(), bound.type(), target.byteSize(), bytes);
+        }
+        return target.byteSize() == bytes ? target : target.asSlice(0, bytes);
     }
 
     private static GraphException tooSmall(String output, TensorType type, long found, long expected) {

@@ -4,10 +4,11 @@ import dev.weft.DType;
 import dev.weft.GraphException;
 import dev.weft.TensorType;
 import dev.weft.graph.Value;
-import dev.weft.spi.DeviceStream;
+import dev.weft.spi.HostCopy;
 import java.lang.foreign.Arena;
 import java.lang.foreign.MemorySegment;
 import java.lang.foreign.ValueLayout;
+import java.util.List;
 
 /**
  * An input of one execution with its host copy, which stays: the planner may give the device memory of an input to later
@@ -20,18 +21,23 @@ final class InputSlot {
     private final BoundType bound;
     private final long address;
     private final long capacity;
+    private final boolean isKept;
     private final MemorySegment staging;
     private long filled = NOTHING;
-    /** What is filled of the host copy. */
-    private MemorySegment source;
+    /** Of what is filled of the host copy. */
+    private HostCopy copy;
+    /** Whether the device has it. */
+    private boolean isFed;
 
-    InputSlot(Value value, Extents extents, long address, Arena arena) {
+    /** @param isKept whether no other value gets the device memory, so that an old value need not be copied again */
+    InputSlot(Value value, Extents extents, long address, boolean isKept, Arena arena) {
         this.value = value;
         this.bound = new BoundType(value.type(), extents);
         this.address = address;
+        this.isKept = isKept;
         this.capacity = value.type().maxDataBytes();
         this.staging = arena.allocate(Math.max(1, capacity), 64);
-        this.source = staging;
+        this.copy = new HostCopy(staging, address);
     }
 
     /** Takes over bytes in the input's format. */
@@ -63,14 +69,20 @@ final class InputSlot {
     }
 
     private void filled(long bytes) {
+        isFed = false;
         if (bytes != filled) {
             filled = bytes;
-            source = staging.asSlice(0, bytes);
+            copy = new HostCopy(staging.asSlice(0, bytes), address);
         }
     }
 
-    /** Appends the copy to the device. @throws GraphException if the bytes given do not fit the bound dimensions */
-    void feed(DeviceStream stream) {
+    /** The device may not have it, as a run has failed. */
+    void forget() {
+        isFed = false;
+    }
+
+    /** Appends the copy to the device, if one is needed. @throws GraphException if the bytes given do not fit the bound dimensions */
+    void feed(List<HostCopy> copies) {
         TensorType type = bound.type();
         if (!type.scaling().isNone()) {
             throw new GraphException("input '" + value.name() + "' " + type
@@ -81,8 +93,9 @@ final class InputSlot {
                     "input '" + value.name() + "': found " + (filled == NOTHING ? "nothing" : filled + " bytes")
                             + ", expected " + bound.dataBytes() + " bytes for " + type);
         }
-        if (filled > 0) {
-            stream.copyIn(source, address);
+        if (filled > 0 && !isFed) {
+            copies.add(copy);
+            isFed = isKept;
         }
     }
 }

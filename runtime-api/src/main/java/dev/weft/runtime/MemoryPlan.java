@@ -5,6 +5,7 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.Value;
 import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.BitSet;
 import java.util.Comparator;
 import java.util.List;
 
@@ -19,11 +20,13 @@ final class MemoryPlan {
     private static final long ABSENT = -1;
 
     private final long[] offsets;
+    private final BitSet kept;
     private final long valueBytes;
     private final long workspaceBytes;
 
-    private MemoryPlan(long[] offsets, long valueBytes, long workspaceBytes) {
+    private MemoryPlan(long[] offsets, BitSet kept, long valueBytes, long workspaceBytes) {
         this.offsets = offsets;
+        this.kept = kept;
         this.valueBytes = valueBytes;
         this.workspaceBytes = workspaceBytes;
     }
@@ -77,8 +80,12 @@ final class MemoryPlan {
         long total = place(live);
         long[] offsets = new long[intervals.length];
         Arrays.fill(offsets, ABSENT);
-        live.forEach(i -> offsets[i.value] = i.offset);
-        return new MemoryPlan(offsets, total, align(workspace));
+        BitSet kept = new BitSet();
+        for (Interval i : live) {
+            offsets[i.value] = i.offset;
+            kept.set(i.value, i.to == steps.size());
+        }
+        return new MemoryPlan(offsets, kept, total, align(workspace));
     }
 
     /** Largest first, each at the lowest gap among those alive at the same time. Returns the bytes needed. */
@@ -127,6 +134,11 @@ final class MemoryPlan {
             throw new AssertionError(v + " has no place in the plan");
         }
         return offsets[v.root()];
+    }
+
+    /** Whether a value is still there after a run, as outputs are. */
+    boolean isKept(Value v) {
+        return kept.get(v.root());
     }
 
     long valueBytes() {

@@ -1,6 +1,7 @@
 package dev.weft.spi;
 
 import java.lang.foreign.MemorySegment;
+import java.util.List;
 
 /**
  * Ordered queue of work on a device. Used by one thread at a time. Work may run before {@link #synchronize}, at the
@@ -9,6 +10,16 @@ import java.lang.foreign.MemorySegment;
 public interface DeviceStream extends AutoCloseable {
     /** Appends a host-to-device copy. The source must stay unchanged until the stream has passed it. */
     void copyIn(MemorySegment source, long target);
+
+    /**
+     * Appends several host-to-device copies whose targets do not overlap, as the inputs of a step. Devices on which each copy
+     * costs a call do them with one. The sources, not the list, must stay unchanged until the stream has passed them.
+     */
+    default void copyIn(List<HostCopy> copies) {
+        for (int i = 0; i < copies.size(); i++) {
+            copyIn(copies.get(i).source(), copies.get(i).target());
+        }
+    }
 
     /** Appends a device-to-host copy. The target holds the bytes once the stream has passed it. */
     void copyOut(long source, MemorySegment target);

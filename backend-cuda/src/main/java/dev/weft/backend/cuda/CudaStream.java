@@ -4,6 +4,7 @@ import dev.weft.ClosedException;
 import dev.weft.WeftException;
 import dev.weft.backend.cuda.kernel.StreamCall;
 import dev.weft.spi.DeviceStream;
+import dev.weft.spi.HostCopy;
 import dev.weft.spi.support.PinnedPool;
 import dev.weft.spi.support.Staging;
 import java.lang.foreign.Arena;
@@ -190,11 +191,55 @@ final class CudaStream implements DeviceStream, Emission.Sink {
 
     @Override
     public void copyIn(MemorySegment source, long target) {
-        append(() -> pieces(source.byteSize(), (at, bytes) -> {
-            MemorySegment piece = staging.piece(bytes);
-            MemorySegment.copy(source, at, piece, 0, bytes);
+        append(() -> copyInHere(source, target));
+    }
+
+    private void copyInHere(MemorySegment source, long target) {
+        pieces(source.byteSize(), (at, bytes) -> {
+            MemorySegment piece = stage(source, at, bytes);
             add(() -> device.context().copyIn(piece, target + at, bytes, handle));
-        }));
+        });
+    }
+
+    private MemorySegment stage(MemorySegment source, long at, long bytes) {
+        MemorySegment piece = staging.piece(bytes);
+        MemorySegment.copy(source, at, piece, 0, bytes);
+        return piece;
+    }
+
+    /** Those that are short and follow one another by one launch. */
+    @Override
+    public void copyIn(List<HostCopy> copies) {
+        append(() -> {
+            int from = 0;
+            while (from < copies.size()) {
+                int to = from;
+                while (to < copies.size() && to - from < Feed.MOST && Feed.takes(copies.get(to))) {
+                    to++;
+                }
+                if (to - from > 1) {
+                    feed(copies, from, to);
+                    from = to;
+                } else {
+                    copyInHere(copies.get(from).source(), copies.get(from).target());
+                    from++;
+                }
+            }
+        });
+    }
+
+    private void feed(List<HostCopy> copies, int from, int to) {
+        if (staging.bytes() >= MOST_STAGING) {
+            drain();
+        }
+        Feed feed = new Feed(device.functions(), calls(1));
+        for (int i = from; i < to; i++) {
+            HostCopy copy = copies.get(i);
+            long bytes = copy.source().byteSize();
+            feed.add(stage(copy.source(), 0, bytes), copy.target());
+            copyBytes += bytes;
+        }
+        add(feed.launch());
     }
 
     @Override

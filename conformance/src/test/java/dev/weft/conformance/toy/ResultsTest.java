@@ -15,6 +15,7 @@ import dev.weft.op.Dequantize;
 import dev.weft.op.Quantize;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.RandomWeights;
+import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
 
@@ -96,6 +97,66 @@ class ResultsTest {
     }
 
     @Test
+    void aRunBringsAnOutputAlong() {
+        try (ToyFixture f = new ToyFixture()) {
+            var compiled = f.device.compile(ToyFixture.network());
+            var weights = compiled.loadWeights(new RandomWeights(7));
+            var run = compiled.newExecution(weights, compiled.newStates());
+            ToyFixture.feed(run, 4, 0);
+            run.run();
+            float[] hidden = run.floats("hidden");
+            float[] found = new float[hidden.length + 2];
+            found[hidden.length] = 7;
+            ToyFixture.feed(run, 4, 0); // the ring gets the same rows again
+            run.run("hidden", found);
+            assertThat(Arrays.copyOf(found, hidden.length)).isEqualTo(hidden);
+            assertThat(found[hidden.length]).as("behind the output").isEqualTo(7);
+            assertThat(run.floats("hidden")).isEqualTo(hidden);
+
+            assertThatThrownBy(() -> run.run("hidden", new float[hidden.length - 1]))
+                    .isInstanceOf(GraphException.class)
+                    .hasMessageContainingAll(
+                            "'hidden'", 4 * (hidden.length - 1) + " bytes", "expected " + 4 * hidden.length);
+            assertThat(run.floats("hidden")).as("nothing has run").isEqualTo(hidden);
+            assertThatThrownBy(() -> run.run("missing", found))
+                    .isInstanceOf(GraphException.class)
+                    .hasMessageContaining("'missing'");
+            ToyFixture.feed(run, 0, 4);
+            run.run("hidden", found);
+            assertThat(found[0]).as("of an empty output").isEqualTo(hidden[0]);
+        }
+    }
+
+    /** An input that is an output has its memory for itself: what the device has of it is not copied again. */
+    @Test
+    void anInputThatIsKeptIsCopiedOnce() {
+        var g = Graph.builder("kept");
+        var rows = Dim.named("rows", 0, 5);
+        var x = g.input("x", TensorType.of(DType.F32, Shape.of(rows)));
+        var passing = g.input("passing", TensorType.of(DType.F32, Shape.of(rows)));
+        var sum = g.add(x, passing);
+        try (ToyFixture f = new ToyFixture()) {
+            var compiled = f.device.compile(
+                    g.output("x", x).output("sum", g.add(sum, x)).build());
+            var weights = compiled.loadWeights(new RandomWeights(1));
+            var run = compiled.newExecution(weights, compiled.newStates());
+            run.bind("rows", 2).set("x", 1f, 2f).set("passing", 10f, 20f).run();
+            f.toy().copiesIn();
+            run.run();
+            assertThat(f.toy().copiesIn()).isEqualTo(1);
+            assertThat(run.floats("sum")).containsExactly(12, 24);
+            run.set("x", 3f, 4f).run();
+            assertThat(f.toy().copiesIn()).isEqualTo(2);
+            assertThat(run.floats("sum")).containsExactly(16, 28);
+            run.bind("rows", 1);
+            assertThatThrownBy(run::run).isInstanceOf(GraphException.class).hasMessageContaining("'x'");
+            run.bind("rows", 2).run();
+            assertThat(f.toy().copiesIn()).as("after a failure").isEqualTo(2);
+            assertThat(run.floats("sum")).containsExactly(16, 28);
+        }
+    }
+
+    @Test
     void scaledOutputsAreReadWithTheirScalesAndScaledInputsRefused() {
         var g = Graph.builder("quantised");
         var rows = Dim.named("rows", 0, 5);
@@ -111,6 +172,9 @@ class ResultsTest {
             }
             run.bind("rows", 3).set("x", values).run();
             assertThat(run.floats("q")).isEqualTo(values);
+            float[] decoded = new float[values.length];
+            run.run("q", decoded);
+            assertThat(decoded).isEqualTo(values);
 
             var scaled = Graph.builder("scaled input");
             var in = scaled.input("codes", q.type());

@@ -23,6 +23,7 @@ import java.util.Optional;
 import java.util.Set;
 import java.util.concurrent.ConcurrentHashMap;
 import java.util.concurrent.atomic.AtomicBoolean;
+import java.util.concurrent.atomic.AtomicInteger;
 import java.util.concurrent.atomic.AtomicReference;
 
 /** The toy accelerator: memory, streams, kernels. The first failure of asynchronous work loses it for good. */
@@ -33,11 +34,21 @@ final class ToyDevice implements BackendDevice, Fusing, WeightLayout {
     private final Set<ToyStream> streams = ConcurrentHashMap.newKeySet();
     private final AtomicReference<Throwable> firstCause = new AtomicReference<>();
     private final AtomicBoolean closed = new AtomicBoolean();
+    private final AtomicInteger copiesIn = new AtomicInteger();
 
     ToyDevice(DeviceInfo info, ToyFaults faults) {
         this.info = info;
         this.faults = faults;
         this.memory = new ToyMemory(info.id().toString(), info.id().ordinal(), info.memoryBytes());
+    }
+
+    void countCopyIn() {
+        copiesIn.incrementAndGet();
+    }
+
+    /** Copies from the host that streams were given since the last call. */
+    int copiesIn() {
+        return copiesIn.getAndSet(0);
     }
 
     @Override

@@ -91,6 +91,7 @@ final class ToyStream implements DeviceStream {
     @Override
     public void copyIn(MemorySegment source, long target) {
         MemorySegment bytes = fromAnyThread(source);
+        device.countCopyIn();
         append(
                 "copy in",
                 false,

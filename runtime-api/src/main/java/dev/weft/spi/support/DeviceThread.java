@@ -17,14 +17,27 @@ import org.jspecify.annotations.Nullable;
  * afterwards.
  */
 public final class DeviceThread implements AutoCloseable {
+    /**
+     * How long both sides look again before they sleep, since to be woken takes longer than most calls. They yield
+     * meanwhile: where processors are few, the side that looks would keep the other from running.
+     */
+    private static final long LOOK_NANOS = TimeUnit.MICROSECONDS.toNanos(50);
+
     private final String subject;
+    private final long lookNanos;
     private final BlockingQueue<Task<?>> queue = new LinkedBlockingQueue<>();
     private final Thread thread;
     private boolean closed;
 
     /** Starts the thread. @param subject what it serves, for its name and messages */
     public DeviceThread(String subject) {
+        this(subject, LOOK_NANOS);
+    }
+
+    /** @param lookNanos how long both sides look again before they sleep */
+    DeviceThread(String subject, long lookNanos) {
         this.subject = subject;
+        this.lookNanos = lookNanos;
         this.thread = Thread.ofPlatform().daemon().name("weft-" + subject).start(this::work);
     }
 
@@ -49,9 +62,16 @@ public final class DeviceThread implements AutoCloseable {
             }
         }
 
-        /** Whether it ended within so many nanoseconds. */
-        boolean ends(long nanos) {
-            long end = System.nanoTime() + nanos;
+        /** Whether it ended within so many nanoseconds. @param look how long to look again before sleeping */
+        boolean ends(long nanos, long look) {
+            long start = System.nanoTime();
+            while (System.nanoTime() - start < Math.min(look, nanos)) {
+                if (done.getCount() == 0) {
+                    return true;
+                }
+                Thread.yield();
+            }
+            long end = start + nanos;
             boolean interrupted = false;
             try {
                 while (true) {
@@ -83,7 +103,7 @@ public final class DeviceThread implements AutoCloseable {
     private void work() {
         while (true) {
             try {
-                Task<?> task = queue.take();
+                Task<?> task = next();
                 if (task.body == null) {
                     return;
                 }
@@ -94,13 +114,23 @@ public final class DeviceThread implements AutoCloseable {
         }
     }
 
+    private Task<?> next() throws InterruptedException {
+        for (long start = System.nanoTime(); System.nanoTime() - start < lookNanos; Thread.yield()) {
+            Task<?> task = queue.poll();
+            if (task != null) {
+                return task;
+            }
+        }
+        return queue.take();
+    }
+
     /** Runs {@code body} on the thread and waits; at once if this is the thread. */
     public <T> T call(Supplier<T> body) {
         if (Thread.currentThread() == thread) {
             return body.get();
         }
         Task<T> task = enqueue(body);
-        while (!task.ends(Long.MAX_VALUE / 2)) {
+        while (!task.ends(Long.MAX_VALUE / 2, lookNanos)) {
             // for as long as it takes
         }
         return task.outcome();
@@ -117,7 +147,7 @@ public final class DeviceThread implements AutoCloseable {
             return body.get();
         }
         Task<T> task = enqueue(body);
-        if (!task.ends(limit.toNanos())) {
+        if (!task.ends(limit.toNanos(), lookNanos)) {
             throw new TimeoutException();
         }
         return task.outcome();

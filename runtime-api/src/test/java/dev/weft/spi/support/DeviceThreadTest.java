@@ -16,13 +16,17 @@ import java.util.concurrent.TimeUnit;
 import java.util.concurrent.TimeoutException;
 import java.util.concurrent.atomic.AtomicBoolean;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.ValueSource;
 
 /** Whoever calls, one platform thread works, in order, and nobody's interrupt stops it. */
 class DeviceThreadTest {
-    @Test
-    void virtualThreadsMeetOnOnePlatformThread() throws Exception {
+    /** However long both sides look before they sleep. */
+    @ParameterizedTest
+    @ValueSource(longs = {0, 50_000, 1_000_000_000})
+    void virtualThreadsMeetOnOnePlatformThread(long lookNanos) throws Exception {
         Set<Thread> seen = ConcurrentHashMap.newKeySet();
-        try (DeviceThread thread = new DeviceThread("test");
+        try (DeviceThread thread = new DeviceThread("test", lookNanos);
                 var callers = Executors.newVirtualThreadPerTaskExecutor()) {
             List<Callable<Boolean>> calls = new ArrayList<>();
             for (int i = 0; i < 200; i++) {

@@ -186,6 +186,7 @@ void ahead(long long reads, long long from, long long bytes, int code, const cha
     FAULT(fault);
     if (code == 0) {
         CHECK(out.floats()[127] == 127);
+        EQUAL(static_cast<long long>(weftEmulatorPrefetched()), 32 * bytes);
     }
 }
 

@@ -1,10 +1,14 @@
 #include "prefetches.h"
 
+#include <atomic>
+
 namespace weft::simt {
 
 namespace {
 
 constexpr uintptr_t unit = 16;
+
+std::atomic<uint64_t> prefetched;
 
 }  // namespace
 
@@ -17,6 +21,11 @@ void Prefetches::clear(bool watches) {
 
 void Prefetches::expect_loads() {
     watches_ = sees_loads_ = true;
+}
+
+void Prefetches::run(uintptr_t from, size_t bytes) {
+    asked_.push_back({from, bytes, true});
+    prefetched += bytes;
 }
 
 void Prefetches::read(const void *from, size_t bytes) {
@@ -40,6 +49,10 @@ uintptr_t Prefetches::unread() const {
         }
     }
     return 0;
+}
+
+uint64_t take_prefetched() {
+    return prefetched.exchange(0);
 }
 
 }  // namespace weft::simt

@@ -15,7 +15,7 @@ public:
     void clear(bool watches);
     /** From now on in this block, whose loads are all noted. */
     void expect_loads();
-    void run(uintptr_t from, size_t bytes) { asked_.push_back({from, bytes, true}); }
+    void run(uintptr_t from, size_t bytes);
     void sector(uintptr_t from) { asked_.push_back({from, 1, false}); }
     void read(const void *from, size_t bytes);
     /** Address of something prefetched that was not read; 0 if all was. */
@@ -32,5 +32,8 @@ private:
     std::vector<Asked> asked_;
     std::unordered_set<uintptr_t> read_;  // numbers of 16 bytes
 };
+
+/** Bytes of the runs that all blocks have prefetched since the last call. */
+uint64_t take_prefetched();
 
 }  // namespace weft::simt

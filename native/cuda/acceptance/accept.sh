@@ -69,7 +69,7 @@ export WEFT_JAVA_OPTS=$emulated
 
 # ---- what is here
 
-if ! check devices 10 "$weft" devices --verbose || ! grep -q "$device" "$out/devices.log" 2>/dev/null && [ -z "$plan" ]; then
+if ! check devices 30 "$weft" devices --verbose || ! grep -q "$device" "$out/devices.log" 2>/dev/null && [ -z "$plan" ]; then
   cat "$out/devices.log"
   row devices "$device" FAIL "" "" "" "" "" "no such device"
   finish

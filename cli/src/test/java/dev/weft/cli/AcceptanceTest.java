@@ -84,7 +84,8 @@ class AcceptanceTest {
                 .hasSize((int) AcceptancePack.bars().stream()
                         .filter(bar -> !needsDevice(bar))
                         .count())
-                .allSatisfy(r -> assertThat(r.path("remark").asString()).matches("-?[0-9].*")); // below a floor in caches
+                .allSatisfy(
+                        r -> assertThat(r.path("remark").asString()).matches("-?[0-9].*")); // below a floor in caches
         assertThat(rows)
                 .filteredOn(r -> r.path("ours_us").asString().matches("[0-9]+\\.[0-9]"))
                 .filteredOn(r -> !r.path("case").asString().startsWith("topk")) // reads what caches hold

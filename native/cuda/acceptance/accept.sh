@@ -5,8 +5,9 @@
 #   accept.sh [--dry EMULATOR | --rehearse | --plan] [--only PHASE,...] [--out FOLDER]
 #
 # Phases follow each other, what matters most first, with a limit each, all together within ten minutes; one that dies leaves its
-# row, and time that one does not take belongs to the next ones. FOLDER (results) receives table.csv, results.json and a log of each phase; the table is printed last, with the bars of bars.tsv and whether they
-# are met. Exit code: number of failed rows, at most 100; a bar that is missed is no failed row.
+# row, and time that one does not take belongs to the next ones. FOLDER (results) receives table.csv, results.json and a log of
+# each phase; the table is printed last, with the bars of bars.tsv and whether they are met. Exit code: number of failed rows,
+# at most 100; a bar that is missed is no failed row.
 #
 # --only leaves out all but the phases named, as the first column names them, and devices. Two runs with the same FOLDER share
 # the times of torch. --dry runs the recipe on the emulator built in the folder EMULATOR; no speed is measured then. --rehearse

@@ -38,6 +38,12 @@ interface Piece {
     /** Fills inputs and states. */
     void fill(Execution execution, StateStore states, QuickWeights values, SplittableRandom random);
 
+    /** Bytes of a copy that takes long enough by itself. */
+    double LARGE = 512 << 20;
+
+    /** Copies of what is smaller. */
+    int FEWEST_COPIES = 4;
+
     /**
      * Copies that no cache holds together, and enough of them that the beginning and the end of a measurement do not count.
      *
@@ -47,7 +53,7 @@ interface Piece {
     static int copies(double bytes, int least) {
         double beyond = Math.ceil(BEYOND_CACHES / Math.max(1, bytes));
         if (beyond <= least) {
-            return least;
+            return bytes < LARGE ? Math.max(least, FEWEST_COPIES) : least;
         }
         return beyond > MOST_COPIES ? COPIES_OF_SMALL : (int) Math.max(beyond, 16);
     }

@@ -102,7 +102,7 @@ final class CompileCommand extends WeftCommand {
                 .maxSequences(sequences);
         try (Weft weft = Weft.open()) {
             Device target = device == null ? weft.best() : weft.device(device);
-            CompiledGraph compiled = target.compile(V4Graphs.backbone(config, options));
+            CompiledGraph compiled = target.compile(V4Graphs.backbone(config, options, target));
             Optional<LaunchCount> launches =
                     LaunchCount.of(compiled, config.numHiddenLayers(), V4Graphs.extents(tokens, 1, 1));
             if (json) {

@@ -2,6 +2,7 @@ package dev.weft.generate;
 
 import dev.weft.DeviceMemoryException;
 import dev.weft.model.DeepSeekV4;
+import dev.weft.model.Draws;
 import dev.weft.model.Feed;
 import dev.weft.model.Prefill;
 import dev.weft.model.PrefixCache;
@@ -30,6 +31,9 @@ final class Batch {
 
     private @Nullable Member lastAlone;
 
+    private final Draws draws = new Draws();
+
+    /** Of proposals. */
     private float[] logits = new float[0];
 
     /** A sequence and who wants it. */
@@ -102,10 +106,12 @@ final class Batch {
         if (feeds.isEmpty()) {
             return;
         }
-        int wanted = feeds.stream().mapToInt(Feed::wanted).sum();
-        makeRoom(wanted);
+        draws.clear();
+        for (int i = 0; i < fed.size(); i++) {
+            fed.get(i).continuation().ask(feeds.get(i), draws);
+        }
         try {
-            model.step(feeds, logits);
+            model.step(feeds, draws);
         } catch (DeviceMemoryException e) {
             // the pages of all together are used up: the youngest gives way, the others go on
             fail(fed.getLast(), e);
@@ -193,18 +199,18 @@ final class Batch {
     }
 
     private void take() {
-        int at = 0;
+        int row = 0;
         for (int i = 0; i < fed.size(); i++) {
             Member m = fed.get(i);
             try {
-                m.continuation().take(feeds.get(i), logits, at, vocabulary);
+                m.continuation().take(feeds.get(i), draws, row, vocabulary);
                 if (m.continuation().reason() != null) {
                     leave(m, m.continuation().reason());
                 }
             } catch (RuntimeException e) {
                 fail(m, e); // of the request's own receiver or test
             }
-            at += feeds.get(i).wanted() * vocabulary;
+            row += feeds.get(i).wanted();
         }
         // whoever had no turn because the step was full comes first next time
         members.removeAll(fed);

@@ -1,5 +1,6 @@
 package dev.weft.generate;
 
+import dev.weft.model.Draws;
 import dev.weft.model.Feed;
 import dev.weft.model.Prefill;
 import dev.weft.model.Sampling;
@@ -17,6 +18,7 @@ import org.jspecify.annotations.Nullable;
  */
 final class Continuation {
     private static final int NONE = -1;
+    private static final float[] NO_LOGITS = {};
 
     private final Session session;
     private final @Nullable Prefill prefill;
@@ -28,6 +30,9 @@ final class Continuation {
     private final @Nullable TokenConstraint constraint;
     private final int context;
     private final Progress progress;
+
+    /** Whether steps draw the tokens, and nobody needs the logits. */
+    private final boolean isDrawn;
 
     /** Chosen and not appended yet. */
     private int pending = NONE;
@@ -63,6 +68,7 @@ final class Continuation {
                 request.constraint() == null ? null : request.constraint().copy();
         this.context = context;
         this.progress = progress;
+        this.isDrawn = sampler.isPlain() && constraint == null && !speculative && sampling.logprobs() < 0;
         sampler.prompt(prompt);
         if (sampling.maxTokens() == 0) {
             reason = FinishReason.LENGTH;
@@ -122,15 +128,33 @@ final class Continuation {
         return new Feed(session, tokens, Feed.Want.ALL);
     }
 
-    /** Takes the logits of the step of {@code feed}: {@code feed.wanted()} rows from {@code at} on. */
-    void take(Feed feed, float[] logits, int at, int vocabulary) {
+    /** Asks for what {@link #take} needs of the rows that {@code feed} wants: tokens, or logits to choose from. */
+    void ask(Feed feed, Draws draws) {
+        for (int i = 0; i < feed.wanted(); i++) {
+            if (isDrawn) {
+                sampler.ask(draws);
+            } else {
+                draws.skip();
+            }
+        }
+    }
+
+    /** Takes what the step of {@code feed} brought: {@code feed.wanted()} rows from {@code row} on. */
+    void take(Feed feed, Draws draws, int row, int vocabulary) {
         if (pending == NONE && prefill != null) {
             prefill.stepped();
         }
-        if (draft != NONE) {
-            check(logits, at, vocabulary);
-        } else if (feed.wanted() > 0) {
-            choose(logits, at, vocabulary);
+        if (feed.wanted() == 0) {
+            return;
+        }
+        if (isDrawn) {
+            int token = draws.token(row);
+            sampler.accept(token);
+            emit(token, NO_LOGITS, 0, 0);
+        } else if (draft != NONE) {
+            check(draws.logits(), row * vocabulary, vocabulary);
+        } else {
+            choose(draws.logits(), row * vocabulary, vocabulary);
         }
     }
 

@@ -39,6 +39,9 @@ public final class DeepSeekV4 implements AutoCloseable {
     private final SequenceStates states;
     private final SessionFormat sessionFormat;
     private final List<Session> sessions = new ArrayList<>();
+    /** Of steps whose logits are wanted. */
+    private final Draws plain = new Draws();
+
     private boolean closed;
 
     private @Nullable Leading leading;
@@ -178,7 +181,7 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
         admit(feeds);
         float[] logits = new float[roomFor(rows(feeds))];
-        compute(feeds, logits, event);
+        compute(feeds, allLogits(feeds, logits), event);
         stepper.advance(feeds);
         List<float[][]> out = new ArrayList<>();
         int at = 0;
@@ -204,16 +207,45 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     private void step(List<Feed> feeds, float[] logits, StepEvent event) {
         requireRoom(logits, rows(feeds));
+        step(feeds, allLogits(feeds, logits), event);
+    }
+
+    /**
+     * Runs one step like {@link #step(List)} and chooses from the logits of the wanted rows what {@code draws} asks for. Where
+     * the device has {@link dev.weft.op.Sample}, it is the device that draws, and logits leave it only if a row is skipped;
+     * elsewhere the host draws, by the same rule.
+     *
+     * @throws RequestException if {@code draws} has not as many rows as the feeds want, and as {@link #step(List)}
+     */
+    public synchronized void step(List<Feed> feeds, Draws draws) {
+        step(feeds, draws, StepEvent.started());
+    }
+
+    private void step(List<Feed> feeds, Draws draws, StepEvent event) {
+        long wanted = rows(feeds);
+        if (draws.rows() != wanted) {
+            throw new RequestException("draws: found " + draws.rows() + " rows, expected the " + wanted
+                    + " that the feeds want; add or skip one for each");
+        }
+        roomFor(wanted);
         if (isSpread(feeds)) {
             float[][] rows = lead(feeds.getFirst(), event);
+            float[] logits = draws.roomForLogits(config.vocabSize());
             for (int i = 0; i < rows.length; i++) {
                 System.arraycopy(rows[i], 0, logits, i * rows[i].length, rows[i].length);
             }
+            draws.drawOnHost(config.vocabSize());
             return;
         }
         admit(feeds);
-        compute(feeds, logits, event);
+        compute(feeds, draws, event);
         stepper.advance(feeds);
+    }
+
+    /** Draws nothing. */
+    private Draws allLogits(List<Feed> feeds, float[] logits) {
+        plain.skipAll((int) rows(feeds), logits);
+        return plain;
     }
 
     /** Rows of logits that are wanted. */
@@ -280,9 +312,9 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
     }
 
-    private void compute(List<Feed> feeds, float[] logits, StepEvent event) {
+    private void compute(List<Feed> feeds, Draws draws, StepEvent event) {
         prepare(feeds);
-        stepper.step(feeds, logits);
+        stepper.step(feeds, draws);
         event.end(backbone.compiled().device(), feeds);
     }
 
@@ -397,11 +429,12 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     synchronized void append(Session session, int token, float[] logits) {
         requireRoom(logits, 1);
-        List<Feed> feed = session.feedOf(token);
-        StepEvent event = StepEvent.started();
-        admit(feed);
-        compute(feed, logits, event);
-        stepper.advance(feed);
+        plain.skipAll(1, logits);
+        append(session, token, plain);
+    }
+
+    synchronized void append(Session session, int token, Draws draws) {
+        step(session.feedOf(token), draws, StepEvent.started());
     }
 
     /**

@@ -72,9 +72,14 @@ public final class Generator {
         checkCancelled(cancelled, n);
         float[] logits = session.append(prompt, cancelled);
         TokenMask mask = new TokenMask(logits.length);
+        boolean isDrawn = constraint == null && sampler.isPlain();
+        Draws draws = new Draws();
         while (n < sampling.maxTokens()) {
             int token;
-            if (constraint == null) {
+            if (isDrawn && n > 0) {
+                token = draws.token(0);
+                sampler.accept(token);
+            } else if (constraint == null) {
                 token = sampler.next(logits);
             } else {
                 constraint.allowed(mask, sampling.maxTokens() - n);
@@ -91,7 +96,13 @@ public final class Generator {
                 break;
             }
             checkCancelled(cancelled, n);
-            session.append(token, logits);
+            if (isDrawn) {
+                draws.clear();
+                sampler.ask(draws);
+                session.append(token, draws);
+            } else {
+                session.append(token, logits);
+            }
         }
         return Arrays.copyOf(out, n);
     }

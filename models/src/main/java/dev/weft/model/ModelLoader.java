@@ -120,7 +120,7 @@ final class ModelLoader {
             compile = compile.withGroups(ranks.split(plan.blocks()));
         }
         int rank = compile.group() == null ? 0 : compile.group().rank();
-        shares.add(plan.share(V4Graphs.backbone(config, stateOptions), config, rank));
+        shares.add(plan.share(V4Graphs.backbone(config, stateOptions, device), config, rank));
         if (options.mtp()) {
             shares.add(plan.share(V4Graphs.mtp(config, stateOptions), config, rank));
         }
@@ -140,7 +140,7 @@ final class ModelLoader {
         }
         if (fixed > 0) {
             LoadOptions few = stateOptions.maxTokens(Math.min(fixed, options.maxTokens()));
-            shares.add(plan.shareFixed(V4Graphs.backbone(config, few), config, rank));
+            shares.add(plan.shareFixed(V4Graphs.backbone(config, few, device), config, rank));
             graphs.add(device.compile(shares.getLast().graph(), used));
         }
         if (plan.context()) {

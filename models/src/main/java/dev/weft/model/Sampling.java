@@ -63,7 +63,7 @@ public record Sampling(
         });
     }
 
-    private static void require(boolean ok, String what, Number found, String expected) {
+    static void require(boolean ok, String what, Number found, String expected) {
         if (!ok) {
             throw new RequestException("sampling: found " + what + " " + found + ", expected " + expected);
         }

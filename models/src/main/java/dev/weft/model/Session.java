@@ -82,6 +82,16 @@ public final class Session implements AutoCloseable {
         model.append(this, token, logits);
     }
 
+    /**
+     * Appends one token and chooses from its logits what the one row of {@code draws} asks for, on the device where that can
+     * draw: {@link DeepSeekV4#step(List, Draws)}.
+     *
+     * @throws RequestException if the context is full, the token outside the vocabulary, or the rows are more or fewer
+     */
+    public void append(int token, Draws draws) {
+        model.append(this, token, draws);
+    }
+
     /** Appends tokens and returns the logits of all of them, {@code [tokens][vocabulary]}. */
     public float[][] appendAll(int... ids) {
         return model.append(this, ids, Feed.Want.ALL, () -> false);

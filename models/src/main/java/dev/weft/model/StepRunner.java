@@ -24,6 +24,8 @@ final class StepRunner implements AutoCloseable {
     private final StateStore states;
     private final boolean ownsStates;
     private final boolean takesStreams;
+    private final boolean draws;
+    private final int vocabulary;
     private final Execution execution;
     private final int pagesPerSequence;
     private final StatePlan plan;
@@ -53,8 +55,15 @@ final class StepRunner implements AutoCloseable {
         this.pagesPerSequence = options.pagesPerSequence();
         this.states = states;
         this.ownsStates = ownsStates;
-        this.takesStreams = compiled.graph().values(Value.Kind.INPUT).stream()
-                .anyMatch(v -> v.name().equals(V4Graphs.HIDDEN));
+        this.takesStreams = hasInput(compiled, V4Graphs.HIDDEN);
+        this.draws = hasInput(compiled, V4Graphs.UNIFORM);
+        this.vocabulary = (int) compiled.graph()
+                .outputs()
+                .get(V4Graphs.LOGITS)
+                .type()
+                .shape()
+                .dim(-1)
+                .maximum();
         this.execution = compiled.newExecution(weights, states);
         this.ids = new int[options.maxTokens()];
         this.positions = new int[options.maxTokens()];
@@ -63,6 +72,11 @@ final class StepRunner implements AutoCloseable {
         this.slots = new int[options.maxSequences()];
         this.pages = new int[options.maxSequences() * pagesPerSequence];
         this.plan = StatePlan.of(compiled.graph());
+    }
+
+    private static boolean hasInput(CompiledGraph compiled, String name) {
+        return compiled.graph().values(Value.Kind.INPUT).stream()
+                .anyMatch(v -> v.name().equals(name));
     }
 
     /** Starts an empty step. */
@@ -145,6 +159,28 @@ final class StepRunner implements AutoCloseable {
             execution.run(V4Graphs.LOGITS, logits);
         } else {
             execution.run();
+        }
+    }
+
+    /** Runs the step of a backbone. @param asked a row for each of the wanted rows */
+    void run(Draws asked) {
+        set(MemorySegment.NULL);
+        if (draws) {
+            execution
+                    .set(V4Graphs.TEMPERATURE, asked.temperatures(), wanted)
+                    .set(V4Graphs.TOP_P, asked.topPs(), wanted)
+                    .set(V4Graphs.UNIFORM, asked.uniforms(), wanted);
+        }
+        if (wanted == 0) {
+            execution.run();
+        } else if (draws && asked.hasDrawn()) {
+            execution.run(V4Graphs.DRAWN, asked.tokens());
+            if (asked.hasSkipped()) {
+                execution.floats(V4Graphs.LOGITS, asked.roomForLogits(vocabulary));
+            }
+        } else {
+            execution.run(V4Graphs.LOGITS, asked.roomForLogits(vocabulary));
+            asked.drawOnHost(vocabulary);
         }
     }
 

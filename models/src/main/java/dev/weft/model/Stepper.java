@@ -26,14 +26,15 @@ final class Stepper implements AutoCloseable {
     /** Tokens before a stretch whose cache entries cost about as much to give to others as one token to compute. */
     private static final int HISTORY = 64;
 
-    private static final float[] NO_LOGITS = {};
-
     private final StepRunner backbone;
     private final @Nullable StepRunner fixed;
     private final @Nullable MtpRunner mtp;
     private final @Nullable RankSteps ranks;
     private final @Nullable ContextPrefill context;
     private final HostScratch hidden = new HostScratch();
+    /** Of steps in which this rank wants nothing. */
+    private final Draws none = new Draws();
+
     /** Whose stretch the ranks computed last, and how far: the others have its cache pages. */
     private @Nullable Session led;
 
@@ -71,10 +72,10 @@ final class Stepper implements AutoCloseable {
     /**
      * Runs the rows of a step; without any, takes part in one of the others.
      *
-     * @param logits receives those of the wanted rows, one after another
+     * @param draws what is wanted of the wanted rows, and receives it
      * @return whether there was one
      */
-    boolean step(List<Feed> feeds, float[] logits) {
+    boolean step(List<Feed> feeds, Draws draws) {
         if (feeds.isEmpty()) {
             return takePart();
         }
@@ -83,7 +84,7 @@ final class Stepper implements AutoCloseable {
             most = meetFor(Meeting.step(most, feeds.size(), wanted(feeds))).tokens();
         }
         try { // without a lambda: a step allocates nothing
-            runBackbone(feeds, most, logits);
+            runBackbone(feeds, most, draws);
         } catch (RuntimeException | Error e) {
             throw failed(e);
         }
@@ -139,7 +140,7 @@ final class Stepper implements AutoCloseable {
                 case NONE, IDLE -> {}
                 case DRAFT -> draftNothing();
                 case STEP -> {
-                    runBackbone(List.of(), agreed.tokens(), NO_LOGITS);
+                    runBackbone(List.of(), agreed.tokens(), none);
                     advanceMtp(List.of());
                 }
                 case CONTEXT, CONTEXT_NEXT -> follow(agreed);
@@ -197,7 +198,7 @@ final class Stepper implements AutoCloseable {
     }
 
     /** @param most tokens that a rank has at most */
-    private void runBackbone(List<Feed> feeds, int most, float[] logits) {
+    private void runBackbone(List<Feed> feeds, int most, Draws draws) {
         StepRunner runner = fixed != null && most <= fixed.mostTokens() ? fixed : backbone;
         last = runner;
         runner.begin();
@@ -209,7 +210,7 @@ final class Stepper implements AutoCloseable {
         if (runner == fixed) {
             runner.bindMost(most);
         }
-        runner.run(MemorySegment.NULL, logits);
+        runner.run(draws);
     }
 
     /** Appends the tokens of a step that has run to its sessions, to all or none. */

@@ -18,24 +18,29 @@ final class TokenDistribution {
 
     /** Takes over logits of one row. */
     void set(float[] logits, int at, int count, Sampling sampling) {
+        set(logits, at, count, sampling.temperature(), sampling.topP(), sampling.topK(), sampling.minP());
+    }
+
+    /** The same with the four settings by themselves. */
+    void set(float[] logits, int at, int count, float temperature, float topP, int topK, float minP) {
         if (weights.length != count) {
             weights = new double[count];
             ids = new int[count];
         }
         int best = TokenSampler.argmax(logits, at, count);
         float max = logits[at + best];
-        if (sampling.temperature() == 0 || !Float.isFinite(max)) {
+        if (temperature == 0 || !Float.isFinite(max)) {
             only(best);
             return;
         }
         double sum = 0;
         for (int i = 0; i < count; i++) {
             float z = logits[at + i];
-            weights[i] = Float.isNaN(z) ? 0 : Math.exp(((double) z - max) / sampling.temperature());
+            weights[i] = Float.isNaN(z) ? 0 : Math.exp(((double) z - max) / temperature);
             sum += weights[i];
         }
         heapify();
-        cut(sampling, sum);
+        cut(topP, topK, minP, sum);
     }
 
     private void only(int id) {
@@ -47,16 +52,16 @@ final class TokenDistribution {
         mass = 1;
     }
 
-    private void cut(Sampling s, double sum) {
+    private void cut(float topP, int topK, float minP, double sum) {
         kept = weights.length;
         mass = sum;
-        if (s.topK() == 0 && s.topP() == 1 && s.minP() == 0) {
+        if (topK == 0 && topP == 1 && minP == 0) {
             return;
         }
-        int most = s.topK() == 0 ? weights.length : Math.min(s.topK(), weights.length);
+        int most = topK == 0 ? weights.length : Math.min(topK, weights.length);
         kept = 0;
         mass = 0;
-        while (kept < most && (kept == 0 || (mass < s.topP() * sum && weights[id(kept)] >= s.minP()))) {
+        while (kept < most && (kept == 0 || (mass < topP * sum && weights[id(kept)] >= minP))) {
             mass += weights[id(kept++)];
         }
     }

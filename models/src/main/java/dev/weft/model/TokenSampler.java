@@ -16,6 +16,9 @@ public final class TokenSampler {
     private final TokenDistribution proposals = new TokenDistribution();
     private int proposed;
 
+    /** The random number of the next token, NaN until it is needed. */
+    private float uniform = Float.NaN;
+
     /** Logits after penalties and bias, where there are any. */
     private float[] adjusted = new float[0];
 
@@ -31,6 +34,36 @@ public final class TokenSampler {
                 prompt.add(id, 1);
             }
         }
+    }
+
+    /** Whether the rule of {@link dev.weft.op.Sample} alone decides, so that a step can draw: {@link #ask}. */
+    public boolean isPlain() {
+        return sampling.leavesLogits() && sampling.topK() == 0 && sampling.minP() == 0;
+    }
+
+    /**
+     * Asks a step for the next token, as {@link #next} would choose it. Asked again, as after a step that failed, it is the same
+     * draw, until {@link #accept} is told a token. Only for a sampler that {@link #isPlain}.
+     */
+    public void ask(Draws draws) {
+        draws.add(sampling.temperature(), sampling.topP(), sampling.temperature() == 0 ? 0 : uniform());
+    }
+
+    /** Takes the token that a step drew. */
+    public void accept(int token) {
+        accept(token, null);
+    }
+
+    private float uniform() {
+        if (Float.isNaN(uniform)) {
+            uniform = fresh();
+        }
+        return uniform;
+    }
+
+    /** As devices take it: a multiple of 2^-24. */
+    private float fresh() {
+        return (random.nextLong() >>> 40) * 0x1p-24f;
     }
 
     /** The next token for the logits of one row, which then counts as part of the answer. */
@@ -50,7 +83,7 @@ public final class TokenSampler {
             token = argmax(logits, at, count);
         } else {
             distribute(logits, at, count, allowed, distribution);
-            token = draw(distribution);
+            token = distribution.draw(sampling.temperature() == 0 ? 0 : uniform());
         }
         return accept(token, allowed);
     }
@@ -63,7 +96,7 @@ public final class TokenSampler {
      */
     public int propose(float[] logits, int at, int count, @Nullable TokenMask allowed) {
         distribute(logits, at, count, allowed, proposals);
-        proposed = draw(proposals);
+        proposed = proposals.draw(sampling.temperature() == 0 ? 0 : fresh());
         return proposed;
     }
 
@@ -117,13 +150,10 @@ public final class TokenSampler {
         return logit > 0 ? logit / penalty : logit * penalty;
     }
 
-    private int draw(TokenDistribution from) {
-        return sampling.temperature() == 0 ? from.draw(0) : from.draw(random.nextDouble());
-    }
-
     /** Makes a token part of the answer; where no allowed token has a finite logit, the first of them. */
     private int accept(int drawn, @Nullable TokenMask allowed) {
         int token = allowed == null || allowed.isAllowed(drawn) ? drawn : allowed.first();
+        uniform = Float.NaN;
         if (!sampling.leavesLogits()) {
             answer.add(token, 1);
         }

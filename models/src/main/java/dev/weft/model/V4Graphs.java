@@ -13,6 +13,9 @@ import dev.weft.op.Add;
 import dev.weft.op.Expand;
 import dev.weft.op.Gather;
 import dev.weft.op.HyperHead;
+import dev.weft.op.OpInstance;
+import dev.weft.op.Sample;
+import dev.weft.runtime.Device;
 import dev.weft.spi.WeightSource;
 import java.util.List;
 import java.util.Map;
@@ -31,10 +34,36 @@ public final class V4Graphs {
     /** Output with the logits of the wanted rows. */
     static final String LOGITS = "logits";
 
+    /** Output with the tokens drawn from the wanted rows, and what they are drawn by. */
+    static final String DRAWN = "drawn";
+
+    static final String TEMPERATURE = "temperature";
+    static final String TOP_P = "topP";
+    static final String UNIFORM = "uniform";
+
     private V4Graphs() {}
 
     /** Embedding, all layers, output head. */
     public static Graph backbone(ModelConfig c, LoadOptions o) {
+        return backbone(c, o, false);
+    }
+
+    /**
+     * The same as a device runs it: where logits are not in the host's memory and the device has {@link Sample}, it draws the next
+     * tokens too.
+     */
+    public static Graph backbone(ModelConfig c, LoadOptions o, Device device) {
+        return backbone(c, o, !device.spi().isHostMemory() && draws(c, o, device));
+    }
+
+    private static boolean draws(ModelConfig c, LoadOptions o, Device device) {
+        TensorType perRow = TensorType.of(DType.F32, Shape.of(V4Inputs.logits(o)));
+        TensorType logits = TensorType.of(DType.F32, Shape.of(V4Inputs.logits(o), Dim.fixed(c.vocabSize())));
+        OpInstance sample = OpInstance.of(new Sample(), List.of(logits, perRow, perRow, perRow));
+        return device.spi().supports(sample).isSupported();
+    }
+
+    private static Graph backbone(ModelConfig c, LoadOptions o, boolean draws) {
         GraphBuilder g = Graph.builder("deepseek-v4");
         V4Inputs in = V4Inputs.declare(g, o);
         Value streams = g.node(new Expand(c.hcMult()), embed(g, c, o, in));
@@ -44,7 +73,14 @@ public final class V4Graphs {
         if (o.mtp()) {
             g.output(HIDDEN, streams);
         }
-        head(g, c, o, in, streams, "", g.weight("norm.weight", TensorType.of(DType.BF16, c.hiddenSize())));
+        Value norm = g.weight("norm.weight", TensorType.of(DType.BF16, c.hiddenSize()));
+        Value logits = head(g, c, o, in, streams, "", norm);
+        if (draws) {
+            TensorType perRow = TensorType.of(DType.F32, Shape.of(V4Inputs.logits(o)));
+            Value temperature = g.input(TEMPERATURE, perRow);
+            Value topP = g.input(TOP_P, perRow);
+            g.output(DRAWN, g.node(new Sample(), logits, temperature, topP, g.input(UNIFORM, perRow)));
+        }
         return g.build();
     }
 
@@ -169,7 +205,7 @@ public final class V4Graphs {
         return g.node(new Gather(o.mode().flow()), table, in.ids());
     }
 
-    private static void head(
+    private static Value head(
             GraphBuilder g, ModelConfig c, LoadOptions o, V4Inputs in, Value streams, String prefix, Value norm) {
         int h = c.hcMult();
         Value rows = g.node(new Gather(o.mode().flow()), streams, in.logitRows());
@@ -184,6 +220,8 @@ public final class V4Graphs {
             g.output("at_pos.final_norm", normed);
         }
         Value table = g.weight("head.weight", TensorType.of(DType.BF16, c.vocabSize(), c.hiddenSize()));
-        g.output(LOGITS, g.gemm(normed, table, DType.F32));
+        Value logits = g.gemm(normed, table, DType.F32);
+        g.output(LOGITS, logits);
+        return logits;
     }
 }

@@ -31,11 +31,15 @@ record V4Inputs(Value ids, Value positions, Value starts, Value slots, Value pag
                 g.input("starts", list(sequences.plus(1))),
                 g.input("slots", list(sequences)),
                 g.input("pages", TensorType.of(DType.I32, Shape.of(sequences, Dim.fixed(o.pagesPerSequence())))),
-                g.input("logitRows", list(Dim.named(LOGITS, 0, o.maxTokens()))));
+                g.input("logitRows", list(logits(o))));
     }
 
     static Dim tokens(LoadOptions o) {
         return Dim.named(TOKENS, 1, o.maxTokens());
+    }
+
+    static Dim logits(LoadOptions o) {
+        return Dim.named(LOGITS, 0, o.maxTokens());
     }
 
     private static TensorType list(Dim d) {

@@ -187,10 +187,15 @@ public final class Execution implements AutoCloseable {
 
     /** Fills an F32 input. */
     public Execution set(String input, float... data) {
+        return set(input, data, data.length);
+    }
+
+    /** Fills an F32 input with the first {@code count} numbers of {@code data}. */
+    public Execution set(String input, float[] data, int count) {
         InputSlot slot = input(input);
         begin();
         try {
-            slot.fill(data);
+            slot.fill(data, count);
         } finally {
             end();
         }
@@ -244,6 +249,18 @@ public final class Execution implements AutoCloseable {
             run();
             floats(output, target);
         }
+    }
+
+    /**
+     * Runs all nodes once and copies an output to the host, as {@link #run} and {@link #read} do one after the other, but waits
+     * only once.
+     *
+     * @param output in its own format, without its scales
+     * @param target receives it in its beginning
+     * @throws GraphException if {@code target} is too small, and as {@link #run}
+     */
+    public void run(String output, MemorySegment target) {
+        runAndCopy(output(output), target);
     }
 
     private void runAndCopy(@Nullable Output wanted, MemorySegment target) {

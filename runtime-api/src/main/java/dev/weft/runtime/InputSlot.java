@@ -47,11 +47,11 @@ final class InputSlot {
         filled(data.byteSize());
     }
 
-    /** Takes over numbers. */
-    void fill(float[] data) {
-        check(DType.F32, 4L * data.length);
-        MemorySegment.copy(data, 0, staging, ValueLayout.JAVA_FLOAT, 0, data.length);
-        filled(4L * data.length);
+    /** Takes over the first {@code count} numbers. */
+    void fill(float[] data, int count) {
+        check(DType.F32, 4L * count);
+        MemorySegment.copy(data, 0, staging, ValueLayout.JAVA_FLOAT, 0, count);
+        filled(4L * count);
     }
 
     /** Takes over the first {@code count} numbers. */

@@ -1,0 +1,149 @@
+package dev.weft.model;
+
+import java.lang.foreign.MemorySegment;
+import java.util.Arrays;
+
+/**
+ * What a step is to choose from the logits of its wanted rows, one after another in the order of the feeds, and what it chose: a
+ * token by the rule of {@link dev.weft.op.Sample}, or nothing, for whoever wants the logits themselves. Reused from step to step;
+ * used by one thread.
+ */
+public final class Draws {
+    private float[] temperatures = new float[1];
+    private float[] topPs = new float[1];
+    private float[] uniforms = new float[1];
+    private boolean[] skipped = new boolean[1];
+    private int rows;
+    private int drawn;
+
+    private int[] tokens = new int[0];
+    private MemorySegment tokenBytes = MemorySegment.ofArray(tokens);
+    private float[] logits = new float[0];
+    private final TokenDistribution distribution = new TokenDistribution();
+
+    /** Forgets all rows. */
+    public void clear() {
+        rows = 0;
+        drawn = 0;
+    }
+
+    /**
+     * Appends a row from which a token is drawn.
+     *
+     * @param temperature 0 for the most likely token, else the divisor of the logits
+     * @param topP share of probability kept, in (0, 1]
+     * @param uniform the random number, in [0, 1); of no meaning at temperature 0
+     * @throws dev.weft.RequestException if a number is none of these
+     */
+    public void add(float temperature, float topP, float uniform) {
+        Sampling.require(temperature >= 0 && Float.isFinite(temperature), "temperature", temperature, "0 or more");
+        Sampling.require(topP > 0 && topP <= 1, "topP", topP, "more than 0 and at most 1");
+        Sampling.require(uniform >= 0 && uniform < 1, "uniform", uniform, "0 or more and less than 1");
+        append(temperature, topP, uniform, false);
+        drawn++;
+    }
+
+    /** Appends a row whose logits are wanted. */
+    public void skip() {
+        append(0, 1, 0, true);
+    }
+
+    private void append(float temperature, float topP, float uniform, boolean skip) {
+        if (rows == skipped.length) {
+            int most = 2 * rows;
+            temperatures = Arrays.copyOf(temperatures, most);
+            topPs = Arrays.copyOf(topPs, most);
+            uniforms = Arrays.copyOf(uniforms, most);
+            skipped = Arrays.copyOf(skipped, most);
+        }
+        temperatures[rows] = temperature;
+        topPs[rows] = topP;
+        uniforms[rows] = uniform;
+        skipped[rows++] = skip;
+    }
+
+    /** How many rows there are. */
+    public int rows() {
+        return rows;
+    }
+
+    /** The token that the last step drew from a row that was not skipped. */
+    public int token(int row) {
+        return tokens[row];
+    }
+
+    /** Logits of all rows of the last step, one after another; there if any row was skipped. */
+    public float[] logits() {
+        return logits;
+    }
+
+    // what follows is for those who run the step
+
+    boolean hasDrawn() {
+        return drawn > 0;
+    }
+
+    boolean hasSkipped() {
+        return drawn < rows;
+    }
+
+    float[] temperatures() {
+        return temperatures;
+    }
+
+    float[] topPs() {
+        return topPs;
+    }
+
+    float[] uniforms() {
+        return uniforms;
+    }
+
+    /** Room for the tokens of all rows, exactly. */
+    MemorySegment tokens() {
+        if (tokens.length != rows) {
+            tokens = new int[rows];
+            tokenBytes = MemorySegment.ofArray(tokens);
+        }
+        return tokenBytes;
+    }
+
+    /** All rows are skipped. @param target receives their logits */
+    void skipAll(int count, float[] target) {
+        clear();
+        for (int i = 0; i < count; i++) {
+            skip();
+        }
+        logits = target;
+    }
+
+    /** Room for the logits of all rows. */
+    float[] roomForLogits(int vocabulary) {
+        int needed = Math.multiplyExact(rows, vocabulary);
+        if (logits.length < needed) {
+            logits = new float[needed];
+        }
+        return logits;
+    }
+
+    /** Draws from the logits that are there. */
+    void drawOnHost(int vocabulary) {
+        if (drawn == 0) {
+            return;
+        }
+        tokens();
+        for (int i = 0; i < rows; i++) {
+            if (!skipped[i]) {
+                tokens[i] = draw(i, i * vocabulary, vocabulary);
+            }
+        }
+    }
+
+    private int draw(int row, int at, int vocabulary) {
+        if (temperatures[row] == 0) {
+            return TokenSampler.argmax(logits, at, vocabulary);
+        }
+        distribution.set(logits, at, vocabulary, temperatures[row], topPs[row], 0, 0);
+        return distribution.draw(uniforms[row]);
+    }
+}

@@ -1,0 +1,98 @@
+package dev.weft.model;
+
+import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
+
+import dev.weft.RequestException;
+import java.util.Arrays;
+import java.util.SplittableRandom;
+import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
+
+/** What steps are asked to draw, by the host. */
+class DrawsTest {
+    private static final int VOCABULARY = 97;
+
+    private static float[] logits(int rows) {
+        SplittableRandom random = new SplittableRandom(rows);
+        float[] logits = new float[rows * VOCABULARY];
+        for (int i = 0; i < logits.length; i++) {
+            logits[i] = (float) (4 * random.nextDouble() - 2);
+        }
+        return logits;
+    }
+
+    @ParameterizedTest
+    @CsvSource({"0, 1", "1, 1", "0.7, 0.8"})
+    void aStepDrawsWhatTheSamplerWouldChoose(float temperature, float topP) {
+        int rows = 40;
+        float[] logits = logits(rows);
+        Sampling sampling = Sampling.random(temperature, topP, rows, 5);
+        TokenSampler chooses = new TokenSampler(sampling);
+        TokenSampler asks = new TokenSampler(sampling);
+        assertThat(asks.isPlain()).isTrue();
+        Draws draws = new Draws();
+        int[] chosen = new int[rows];
+        int[] drawn = new int[rows];
+        for (int row = 0; row < rows; row++) {
+            float[] one = Arrays.copyOfRange(logits, row * VOCABULARY, (row + 1) * VOCABULARY);
+            chosen[row] = chooses.next(one);
+            draws.skipAll(1, one);
+            draws.clear();
+            asks.ask(draws);
+            draws.drawOnHost(VOCABULARY);
+            drawn[row] = draws.token(0);
+            asks.accept(drawn[row]);
+        }
+        assertThat(drawn).containsExactly(chosen);
+    }
+
+    @Test
+    void aDrawIsTheSameUntilItsTokenIsTaken() {
+        TokenSampler sampler = new TokenSampler(Sampling.random(1, 1, 3, 5));
+        Draws draws = new Draws();
+        sampler.ask(draws);
+        sampler.ask(draws);
+        sampler.accept(3);
+        sampler.ask(draws);
+        assertThat(draws.uniforms()[0]).isEqualTo(draws.uniforms()[1]).isNotEqualTo(draws.uniforms()[2]);
+        assertThat(draws.uniforms()[2] * 0x1p24f).as("24 bits").isEqualTo(Math.rint(draws.uniforms()[2] * 0x1p24f));
+    }
+
+    @Test
+    void skippedRowsKeepTheirPlace() {
+        float[] logits = logits(3);
+        Draws draws = new Draws();
+        draws.skipAll(3, logits);
+        draws.clear();
+        draws.skip();
+        draws.add(0, 1, 0);
+        draws.skip();
+        assertThat(draws.hasDrawn()).isTrue();
+        assertThat(draws.hasSkipped()).isTrue();
+        draws.drawOnHost(VOCABULARY);
+        assertThat(draws.token(1)).isEqualTo(TokenSampler.argmax(logits, VOCABULARY, VOCABULARY));
+        assertThat(draws.roomForLogits(VOCABULARY)).isSameAs(logits);
+    }
+
+    @Test
+    void furtherSettingsNeedTheLogits() {
+        Sampling plain = Sampling.random(1, 0.9f, 1, 1);
+        assertThat(new TokenSampler(plain.keeping(5, 0)).isPlain()).isFalse();
+        assertThat(new TokenSampler(plain.keeping(0, 0.1f)).isPlain()).isFalse();
+        assertThat(new TokenSampler(plain.penalising(1, 0.5f, 0)).isPlain()).isFalse();
+    }
+
+    @Test
+    void whatIsNoDrawIsRefused() {
+        Draws draws = new Draws();
+        assertThatThrownBy(() -> draws.add(-1, 1, 0))
+                .isInstanceOf(RequestException.class)
+                .hasMessage("sampling: found temperature -1.0, expected 0 or more");
+        assertThatThrownBy(() -> draws.add(1, 0, 0)).hasMessageContaining("topP 0.0");
+        assertThatThrownBy(() -> draws.add(1, 1, 1)).hasMessageContaining("uniform 1.0");
+        assertThatThrownBy(() -> draws.add(1, 1, Float.NaN)).hasMessageContaining("uniform NaN");
+        assertThat(draws.rows()).isZero();
+    }
+}

@@ -12,7 +12,7 @@ import java.util.Optional;
 
 /**
  * Matrix products on tensor cores: {@code gemm_decode} while reading the weights is what takes the time, {@code gemm_tile} for
- * many rows, {@code gemm_wgmma} in its place on Hopper. FP8 and FP4 are decoded exactly to BF16; E4M3 times E4M3 to binary16
+ * many rows, {@code gemm_wgmma} in its place on Hopper, {@code gemm_rounds} where either would leave most of the device idle. FP8 and FP4 are decoded exactly to BF16; E4M3 times E4M3 to binary16
  * where the chip converts it, from compute capability 8.9 on, except for {@code gemm_wgmma}. All add the same products in the
  * same order, so that a row's bits need not depend on the choice: the emulator shows it; whether wgmma aligns and truncates
  * within an instruction as mma.sync does is for hardware to show.
@@ -60,6 +60,10 @@ final class TensorCoreGemm {
 
     private static final int WGMMA_MANY = 128;
 
+    private static final String ROUNDS = "gemm_rounds";
+    private static final int ROUNDS_ROWS = 32;
+    private static final int ROUNDS_TOKENS = 32;
+
     private TensorCoreGemm() {}
 
     /** How rows of an operator find their matrix. */
@@ -96,6 +100,10 @@ final class TensorCoreGemm {
         if (few.isPresent()) {
             Few f = few.get();
             launch(e, product, "gemm_decode", "gemm_decode" + f.rows(), f.grid(), f.sharedBytes());
+            return;
+        }
+        if (isForRounds(e, product)) {
+            launch(e, product, ROUNDS, ROUNDS, grid(a, product, ROUNDS_ROWS, ROUNDS_TOKENS), roundsBytes(a));
             return;
         }
         many(e, product, WGMMA)
@@ -177,6 +185,16 @@ final class TensorCoreGemm {
                 : DECODE_MOST_ROWS;
     }
 
+    /** Whether tiles would leave three quarters of the multiprocessors idle: then four times as many blocks, or more, are faster. */
+    private static boolean isForRounds(Emit e, Product product) {
+        KernelArguments a = e.arguments();
+        Grid tiles = grid(a, product, e.chip().hasWgmma() ? WGMMA_ROWS : TILE_ROWS, TILE_TOKENS);
+        return product != Product.EXPERTS
+                && a.dtype(1) == DType.F8_E4M3
+                && 4 * tiles.x() * tiles.y() * tiles.z() <= e.chip().multiprocessors()
+                && roundsBytes(a) <= e.chip().sharedBytes();
+    }
+
     private static boolean isAligned(KernelArguments a, int i) {
         return a.address(i) * Byte.SIZE % VECTOR_BITS == 0
                 && a.pitch(i) * a.dtype(i).bits() % VECTOR_BITS == 0;
@@ -251,6 +269,17 @@ final class TensorCoreGemm {
             case F4_E2M1 -> Math.toIntExact(rows * (Math.ceilDiv(inputs, MX_BLOCK) + SCALE_GAP));
             default -> 0;
         };
+    }
+
+    /** Copies of weights and tokens under way, sums of two rounds, scale bytes. */
+    private static int roundsBytes(KernelArguments a) {
+        int blocks = Math.toIntExact(Math.ceilDiv(a.dim(1, -1), K_BLOCK));
+        int tokenBytes = a.dtype(0).bits() / Byte.SIZE;
+        int stages = a.dtype(0) == DType.BF16 ? 3 : 4;
+        int slots = (ROUNDS_ROWS + ROUNDS_TOKENS * tokenBytes) / 8;
+        int queue = THREADS * stages * slots * VECTOR_BITS / Byte.SIZE;
+        int sums = 2 * THREADS / 32 * ROUNDS_TOKENS * ROUNDS_ROWS * Float.BYTES;
+        return queue + sums + (ROUNDS_TOKENS + 1) * blocks;
     }
 
     /** Alignment, copies of weights under way, tokens as they are and decoded, exponents. */

@@ -19,6 +19,7 @@ import dev.weft.op.GroupedGemm;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
 import java.util.List;
+import java.util.Set;
 import java.util.function.BiFunction;
 import java.util.function.Function;
 import java.util.stream.Stream;
@@ -88,8 +89,23 @@ class MatrixProductTest {
         });
     }
 
+    /** More than a round of blocks of K, the last not whole, with one group of 32 tokens and a part of another. */
+    static Stream<OpCase> rounds() {
+        return Stream.of(DType.BF16, DType.F8_E4M3)
+                .map(x -> OpCase.of(
+                        new Gemm(DType.F32), activations(x, 35, 1184), weights(DType.F8_E4M3, 70, 1184)));
+    }
+
+    /** Enough rows of weights for tiles of 64 tokens, and of 128, on the emulated device. */
+    static Stream<OpCase> manyTiles() {
+        return Stream.of(DType.BF16, DType.F8_E4M3)
+                .flatMap(x -> Stream.of(
+                        OpCase.of(new Gemm(DType.F32), activations(x, 40, 160), weights(DType.F8_E4M3, 6500, 160)),
+                        OpCase.of(new Gemm(DType.F32), activations(x, 70, 160), weights(DType.F8_E4M3, 7100, 160))));
+    }
+
     @ParameterizedTest
-    @MethodSource({"manyOutputs", "manyExperts"})
+    @MethodSource({"manyOutputs", "manyExperts", "rounds", "manyTiles"})
     void equalsTheReference(OpCase product) {
         check(product);
     }
@@ -115,6 +131,21 @@ class MatrixProductTest {
     @MethodSource("rowsAlone")
     void rowsAloneEqualRowsTogetherOnAmpere(BatchInvariance.Case rows) {
         emulator.with("sm", "80");
+        onDevice(device -> BatchInvariance.run(device, rows));
+    }
+
+    /** As at the suite's sizes, with more than a round of blocks of K, and with enough rows of weights for tiles. */
+    static Stream<BatchInvariance.Case> rowsAloneOnHopper() {
+        return Stream.of(DType.BF16, DType.F8_E4M3)
+                .flatMap(x -> Stream.of(
+                        OpCase.of(new Gemm(DType.F32), activations(x, 130, 1184), weights(DType.F8_E4M3, 33, 1184)),
+                        OpCase.of(new Gemm(DType.F32), activations(x, 130, 160), weights(DType.F8_E4M3, 4300, 160))))
+                .map(many -> new BatchInvariance.Case(many, Set.of(0), Set.of(), Set.of()));
+    }
+
+    @ParameterizedTest
+    @MethodSource("rowsAloneOnHopper")
+    void rowsAloneEqualRowsTogether(BatchInvariance.Case rows) {
         onDevice(device -> BatchInvariance.run(device, rows));
     }
 

@@ -185,14 +185,29 @@ final class TensorCoreGemm {
                 : DECODE_MOST_ROWS;
     }
 
-    /** Whether tiles would leave three quarters of the multiprocessors idle: then four times as many blocks, or more, are faster. */
+    /**
+     * Whether blocks of {@code gemm_rounds} are estimated to be done before tiles are: those leave multiprocessors idle that have
+     * few rows and tokens, these read weights and tokens more often.
+     */
     private static boolean isForRounds(Emit e, Product product) {
         KernelArguments a = e.arguments();
-        Grid tiles = grid(a, product, e.chip().hasWgmma() ? WGMMA_ROWS : TILE_ROWS, TILE_TOKENS);
-        return product != Product.EXPERTS
-                && a.dtype(1) == DType.F8_E4M3
-                && 4 * tiles.x() * tiles.y() * tiles.z() <= e.chip().multiprocessors()
-                && roundsBytes(a) <= e.chip().sharedBytes();
+        if (product == Product.EXPERTS || a.dtype(1) != DType.F8_E4M3 || roundsBytes(a) > e.chip().sharedBytes()) {
+            return false;
+        }
+        boolean isBf16 = a.dtype(0) == DType.BF16;
+        boolean isWide = e.chip().hasWgmma() && tokens(a) > WGMMA_FEW * matrices(a, product);
+        Grid tiles = e.chip().hasWgmma()
+                ? grid(a, product, WGMMA_ROWS, isWide ? WGMMA_MANY : WGMMA_FEW)
+                : grid(a, product, TILE_ROWS, TILE_TOKENS);
+        // Estimates for H200, in microseconds for K 8192 with a block on every multiprocessor: tiles by their instructions (two
+        // warps a scheduler, 404 to 931 a block of K), rounds by the bytes they read through the second-level cache.
+        int perRounds = isBf16 ? 19 : 12;
+        int perTiles = isBf16 ? isWide ? 38 : 29 : isWide ? 68 : 44;
+        return waves(e, grid(a, product, ROUNDS_ROWS, ROUNDS_TOKENS)) * perRounds < waves(e, tiles) * perTiles;
+    }
+
+    private static long waves(Emit e, Grid grid) {
+        return Math.ceilDiv(grid.x() * grid.y() * grid.z(), e.chip().multiprocessors());
     }
 
     private static boolean isAligned(KernelArguments a, int i) {

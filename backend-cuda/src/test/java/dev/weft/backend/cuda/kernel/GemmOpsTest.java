@@ -136,7 +136,7 @@ class GemmOpsTest {
         assertThat(launch(grouped, A100, 0).grid()).isEqualTo(new Grid(3, 4, 8));
     }
 
-    /** Tiles of 128 rows and 64 tokens: 32 blocks for 132 multiprocessors, but 64 with more tokens or twice the rows. */
+    /** Where tiles would be few, up to the number of tokens from which reading the weights anew for 32 takes longer. */
     @Test
     void tilesThatWouldLeaveMostOfTheDeviceIdleAreCutSmaller() {
         Launched some = launch(instance(new Gemm(DType.BF16), x(17, 8192), w(4096, 8192)));
@@ -147,10 +147,14 @@ class GemmOpsTest {
         assertThat(floats.function()).isEqualTo("gemm_rounds_bf16_f8_e4m3");
         assertThat(floats.grid()).isEqualTo(new Grid(2, 32, 2));
         assertThat(floats.sharedBytes()).isEqualTo(8 * (3 * 12 * 512 + 2 * 32 * 32 * Float.BYTES) + 33 * 32);
-        assertThat(launch(instance(new Gemm(DType.BF16), x(64, 8192), w(8192, 8192))).function())
-                .isEqualTo("gemm_wgmma64_f8_e4m3_f8_e4m3");
-        assertThat(launch(instance(new Gemm(DType.BF16), x(65, 8192), w(4096, 8192))).function())
+        assertThat(launch(instance(new Gemm(DType.BF16), x(128, 8192), w(4096, 8192))).function())
+                .isEqualTo("gemm_rounds_f8_e4m3_f8_e4m3");
+        assertThat(launch(instance(new Gemm(DType.BF16), x(256, 8192), w(4096, 8192))).function())
                 .isEqualTo("gemm_wgmma128_f8_e4m3_f8_e4m3");
+        assertThat(launch(instance(new GroupedGemm(DType.BF16), bf16(32, 8, 4096), w(8, 1024, 4096))).function())
+                .isEqualTo("gemm_wgmma64_bf16_f8_e4m3");
+        assertThat(launch(instance(new Gemm(DType.BF16), x(40, 160), w(6500, 160))).function())
+                .isEqualTo("gemm_wgmma64_f8_e4m3_f8_e4m3");
         assertThat(launch(instance(new Gemm(DType.BF16), bf16(17, 4096), bf16(256, 4096))).function())
                 .isEqualTo("gemm_wgmma64_bf16_bf16");
     }

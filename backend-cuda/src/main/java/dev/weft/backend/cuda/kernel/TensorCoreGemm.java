@@ -64,6 +64,9 @@ final class TensorCoreGemm {
     private static final int ROUNDS_ROWS = 32;
     private static final int ROUNDS_TOKENS = 32;
 
+    /** Tokens of a matrix up to which its weights may be read once per {@link #ROUNDS_TOKENS}. */
+    private static final int ROUNDS_MOST = 4 * ROUNDS_TOKENS;
+
     private TensorCoreGemm() {}
 
     /** How rows of an operator find their matrix. */
@@ -191,7 +194,10 @@ final class TensorCoreGemm {
      */
     private static boolean isForRounds(Emit e, Product product) {
         KernelArguments a = e.arguments();
-        if (product == Product.EXPERTS || a.dtype(1) != DType.F8_E4M3 || roundsBytes(a) > e.chip().sharedBytes()) {
+        if (product == Product.EXPERTS
+                || a.dtype(1) != DType.F8_E4M3
+                || tokens(a) > ROUNDS_MOST * matrices(a, product)
+                || roundsBytes(a) > e.chip().sharedBytes()) {
             return false;
         }
         boolean isBf16 = a.dtype(0) == DType.BF16;

@@ -23,6 +23,7 @@ struct CUlaunchConfig {
 
 int weftEmulatorConfigure(const char *key, const char *value);
 const char *weftEmulatorFaults();
+uint64_t weftEmulatorPrefetched();
 
 int cuInit(unsigned);
 int cuDriverGetVersion(int *);

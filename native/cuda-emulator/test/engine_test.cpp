@@ -173,6 +173,38 @@ TEST(copies_of_nothing_are_aligned_too, [] {
     FAULT("copy-arguments");
 });
 
+namespace {
+
+/** What comes of a kernel that does this before it waits, and copies bytes 0 to 511 then. */
+void ahead(long long reads, long long from, long long bytes, int code, const char *fault) {
+    Bench b;
+    Memory in(counted(256)), out(512);
+    Launch launch = one({in.address, out.address}, 32, 512, reads);
+    launch.call.attribute[1] = from;
+    launch.call.attribute[2] = bytes;
+    EQUAL(b.run("prefetch_and_copy", launch), code);
+    FAULT(fault);
+    if (code == 0) {
+        CHECK(out.floats()[127] == 127);
+        EQUAL(static_cast<long long>(weftEmulatorPrefetched()), 32 * bytes);
+    }
+}
+
+}  // namespace
+
+TEST(prefetches_before_the_wait, [] {
+    ahead(0, 0, 512, 0, "");
+    ahead(0, 240, 256, 0, "");
+    ahead(0, 8, 16, 716, "prefetch-arguments");
+    ahead(0, 0, 24, 716, "prefetch-arguments");
+    ahead(0, 0, 0, 716, "prefetch-arguments");
+    ahead(0, 768, 512, 700, "illegal-address");
+    ahead(0, -16, 32, 700, "illegal-address");
+    ahead(0, 496, 32, 719, "prefetch-not-read");
+    ahead(1, 0, 0, 719, "read-before-wait");
+    ahead(1, 100000, 0, 700, "illegal-address");
+});
+
 TEST(missing_barrier_shows_for_some_order, [] {
     Bench b;
     Memory out(64 * 4);

@@ -140,6 +140,30 @@ WEFT_KERNEL(copy_through_shared, 32) {
     }
 }
 
+// Before it waits: prefetches `attribute 2` bytes from byte `attribute 1` of operand 0, or reads there, as attribute 0 says.
+namespace {
+
+void prefetch_or_read(const Call &call) {
+    u8 *at = operand<u8>(call, 0) + call.attribute[1];
+    if (call.attribute[0] == 0) {
+        prefetch_run(at, static_cast<u32>(call.attribute[2]));
+        prefetch_sector(at);
+    } else {
+        *static_cast<volatile u8 *>(at);
+    }
+}
+
+}  // namespace
+
+// Copies 512 bytes of operand 0 to operand 1.
+WEFT_KERNEL_AHEAD(prefetch_and_copy, prefetch_or_read, 32) {
+    WEFT_SHARED_MEMORY(float4, shared);
+    copy_async_16(shared + thread(), operand<float4>(call, 0) + thread());
+    commit_copies();
+    wait_copies<0>();
+    operand<float4>(call, 1)[thread()] = shared[thread()];
+}
+
 // ---- wrong
 
 // a copy of no bytes from the middle of a vector

@@ -106,3 +106,30 @@ TEST(product_of_a_warp, [] {
     }
     CHECK(d.floats() == expected);
 });
+
+TEST(prefetches_are_within_what_is_loaded, [] {
+    struct Row {
+        long long from;
+        int bytes, code;
+        const char *fault;
+    };
+    for (const Row &row : std::vector<Row>{{0, 128, 0, ""},
+                                           {112, 16, 0, ""},
+                                           {8, 16, 716, "prefetch-arguments"},
+                                           {0, 8, 716, "prefetch-arguments"},
+                                           {0, 0, 716, "prefetch-arguments"},
+                                           {256, 16, 700, "illegal-address"},
+                                           {112, 32, 719, "prefetch-not-read"}}) {
+        Bench b;
+        Memory in(std::vector<float>(64, 3)), out(128);
+        Launch launch({in.address, out.address});
+        launch.call.attribute[0] = row.from;
+        launch.call.attribute[1] = row.bytes;
+        OK(launch.on(b.device.stream, b.kernels.function("prefetch")));
+        EQUAL(cuStreamSynchronize(b.device.stream), row.code);
+        FAULT(row.fault);
+        if (row.code == 0) {
+            CHECK(out.floats() == std::vector<float>(32, 3));
+        }
+    }
+});

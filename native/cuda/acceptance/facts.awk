@@ -9,10 +9,11 @@ BEGIN {
 }
 /computed by a kernel of our own/ { own = 1 }
 /^\{"benchmark":/ {
-  name = title()
-  library = field("device") ~ /\/cublaslt$/
-  if (library && (own || field("kernel") !~ /cublaslt/)) { # the speed of the library is not what was measured
-    print phase, name, "absent", "", "", "", "", "", "not by the library: a kernel of ours computed it, placed as " field("kernel")
+  base = title()
+  variant = field("device") ~ /\// ? substr(field("device"), index(field("device"), "/")) : ""
+  name = base (variant == "" ? "" : " " variant)
+  if (variant != "" && (own || index(field("kernel"), variant) == 0)) { # the speed of the variant is not what was measured
+    print phase, name, "absent", "", "", "", "", "", "not by the variant: the device\047s usual kernel computed it, placed as " field("kernel")
     own = 0
     next
   }
@@ -28,8 +29,8 @@ BEGIN {
   if (field("ofLimit") != "") fact("over_floor_us", us * (1 - field("ofLimit")))
   if (field("ceilings.fp8Dot") != "")
     fact("of_fp8_floor", larger(field("bytes") / read, field("flops") / field("ceilings.fp8Dot")) * 1e6 / copies / us)
-  if (name in stick) fact("of_yardstick", stick[name] / us)
-  print phase, name, "measured", sprintf("%.1f", us), stick[name], short(field("ofLimit")), "", "", remark()
+  if (base in stick) fact("of_yardstick", stick[base] / us)
+  print phase, name, "measured", sprintf("%.1f", us), stick[base], short(field("ofLimit")), "", "", remark()
 }
 function fact(measure, value) {
   if (value != "") print name, measure, value >> facts
@@ -38,7 +39,7 @@ function larger(a, b) { return a > b ? a : b }
 function short(share) { return share == "" ? "" : sprintf("%.2f", share) }
 function title(   kind) {
   kind = field("benchmark")
-  if (kind == "gemm") return suffix " " field("weights") " m=" field("m") (field("device") ~ /\/cublaslt$/ ? " cublaslt" : "")
+  if (kind == "gemm") return suffix " " field("weights") " m=" field("m")
   if (kind == "layer") return "stack" tail() " b=" (field("batch") == "" ? 1 : field("batch"))
   return field("work") tail() " m=" field("m")
 }

@@ -33,7 +33,7 @@ fi
 rm -rf "$out"
 mkdir -p "$out/pack"
 cp -R "$distribution" "$out/pack/weft"
-cp "$here/accept.sh" "$here/bars.tsv" "$here/facts.awk" "$here/judge.awk" "$here/yardstick.py" "$out/pack"
+find "$here" -maxdepth 1 -type f ! -name pack.sh -exec cp {} "$out/pack" \;
 tar -C "$out/pack" -czf "$out/weft-acceptance.tgz" .
 bytes=$(wc -c <"$out/weft-acceptance.tgz")
 echo "$out/weft-acceptance.tgz: $bytes bytes"

@@ -25,6 +25,7 @@ HEADS, WIDTH, KEYS = (2, 32, 40) if REHEARSAL else (64, 512, 640)
 INDEX_HEADS, INDEX_WIDTH, PICKS = (2, 32, 16) if REHEARSAL else (64, 128, 512)
 HIDDEN, INNER, EXPERTS, TOP = (64, 32, 8, 2) if REHEARSAL else (4096, 2048, 256, 6)
 STREAMS = 4
+FP8_LINEARS = {"wq_b", "wo_b", "wq_a+wkv", "shared.w1+w3", "shared.w2", "index.wq_b"}
 
 
 def replayed(body):
@@ -97,6 +98,32 @@ def fp8(m, k, n):
     return us / len(weights), "_scaled_mm, 1 x 128 and 128 x 128 scales"
 
 
+def linears():
+    """Linear layers of a layer, by the names of accept.sh: inputs and outputs."""
+    for name, k, n in (
+        ("wq_b", 1024, HEADS * WIDTH),
+        ("wo_b", 8192, HIDDEN),
+        ("wq_a+wkv", HIDDEN, 1536),
+        ("shared.w1+w3", HIDDEN, 2 * INNER),
+        ("shared.w2", INNER, HIDDEN),
+        ("index.wq_b", 1024, INDEX_HEADS * INDEX_WIDTH),
+        ("gate", HIDDEN, EXPERTS),
+        ("compressor.4", HIDDEN, 4 * WIDTH),
+        ("compressor.128", HIDDEN, 2 * WIDTH),
+        ("index.compressor", HIDDEN, 4 * INDEX_WIDTH),
+    ):
+        yield (name, 128, 128) if REHEARSAL else (name, k, n)
+
+
+def grouped(m):
+    """The output projection by groups of heads."""
+    groups, k, n = (2, 64, 64) if REHEARSAL else (8, 4096, 1024)
+    x = normal(groups, m, k)
+    weights = [normal(groups, k, n) for _ in range(copies(2 * groups * k * n))]
+    us = replayed(lambda: [torch.bmm(x, w) for w in weights])
+    return us / len(weights), "bmm, BF16 weights, which are twice the bytes"
+
+
 def experts(tokens):
     """Three products of every expert that was chosen, on its rows."""
     w1, w3 = (normal(EXPERTS, INNER, HIDDEN) for _ in range(2))
@@ -124,6 +151,15 @@ def attention(rows, all_rows_share_keys=False):
 
     us = replayed(lambda: [one(c) for c in cache])
     return us / n, f"gather of {KEYS} rows each and scaled_dot_product_attention, no sinks"
+
+
+def attention_to_all(rows):
+    """Window and all entries of ratio 128 of a million tokens."""
+    keys = 40 if REHEARSAL else 128 + 8192
+    q = normal(rows, 1, HEADS, WIDTH)
+    cache = [normal(rows, 1, keys, WIDTH) for _ in range(copies(2 * rows * keys * WIDTH))]
+    us = replayed(lambda: [torch.nn.functional.scaled_dot_product_attention(q, c, c) for c in cache])
+    return us / len(cache), f"scaled_dot_product_attention to {keys} rows, no sinks"
 
 
 def topk(rows, columns):
@@ -187,16 +223,20 @@ def cases():
         yield f"head bf16 m={m}", lambda m=m: bf16(m, size(4096, 64), size(129280, 64))
     for m in (1, 32, 128, 4096):
         yield f"square fp8 m={m}", lambda m=m: fp8(m, size(4096, 128), size(4096, 128))
-    for m in (1, 16):
-        yield f"narrow fp8 m={m}", lambda m=m: fp8(m, size(8192, 128), size(4096, 128))
-    for m in (1, 32):
+    yield "narrow fp8 m=16", lambda: fp8(16, size(8192, 128), size(4096, 128))
+    for m in (1, 32, 128):
         yield f"topk 16k m={m}", lambda m=m: topk(m, size(16384, 64))
         yield f"topk 262k m={m}", lambda m=m: topk(m, size(262144, 128))
     for m in (1, 32, 128):
         yield f"attention m={m}", lambda m=m: attention(m)
         yield f"hyper m={m}", lambda m=m: hyper(m)
+        yield f"hca 262k m={m}", lambda m=m: attention_to_all(m)
+        for name, k, n in linears():
+            yield f"{name} m={m}", lambda m=m, k=k, n=n, product=fp8 if name in FP8_LINEARS else bf16: product(m, k, n)
+        yield f"wo_a m={m}", lambda m=m: grouped(m)
     yield "prefill m=4096", lambda: attention(size(4096, 8), all_rows_share_keys=True)
-    for m in (1, 32):
+    for m in (1, 32, 128):
+        yield f"index 4k m={m}", lambda m=m: index(m, size(4096, 64))
         yield f"index 16k m={m}", lambda m=m: index(m, size(16384, 64))
         yield f"index 262k m={m}", lambda m=m: index(m, size(262144, 128))
     for m in (1, 32, 128, 4096):

@@ -50,13 +50,13 @@ template <int ROWS>
 __device__ __forceinline__ void decode(const Calls &calls) {
     __shared__ float factors[few::TOKENS];
     uint3 block;
-    const Call *product = part_of(calls, block);
-    if (product == nullptr) {
+    const int product = part_of(calls, block);
+    if (product < 0) {
         return;
     }
     const Call &norm = calls.part[NORM];
     const bool wide = norm.at[1].dtype == F32;
-    few::decode_own<F8_E4M3, ROWS>(*product, block, [&](const Tile &tile, int inputs, u8 *codes, u8 *scales) {
+    few::decode_own<F8_E4M3, ROWS>(calls.part[product], block, [&](const Tile &tile, int inputs, u8 *codes, u8 *scales) {
         if (norm.at[0].dtype == F32) {
             wide ? quantise<float, float>(norm, tile, inputs, codes, scales, factors)
                  : quantise<float, bf16>(norm, tile, inputs, codes, scales, factors);
@@ -67,13 +67,25 @@ __device__ __forceinline__ void decode(const Calls &calls) {
     });
 }
 
+template <int ROWS>
+__device__ __forceinline__ void ahead(const Calls &calls) {
+    if (blockIdx.x == 0) {  // for all blocks
+        prefetch_norm(calls.part[NORM]);
+    }
+    uint3 block;
+    const int product = part_of(calls, block);
+    if (product >= 0) {
+        prefetch_weights<F8_E4M3>(calls.part[product], block, ROWS * ROW_STEP);
+    }
+}
+
 }  // namespace
 
 // Parts: RmsNorm, then products with weights in E4M3 of what it makes, quantised to E4M3 in blocks of 128. Launch word as
 // gemm_decode; blocks of a product lie along x first. Shared memory as gemm_quantized.
-WEFT_KERNEL_OF_CALLS(gemm_normed16, few::THREADS, 3) {
+WEFT_KERNEL_OF_CALLS_AHEAD(gemm_normed16, ahead<2>, few::THREADS, 3) {
     decode<2>(calls);
 }
-WEFT_KERNEL_OF_CALLS(gemm_normed32, few::THREADS, 2) {
+WEFT_KERNEL_OF_CALLS_AHEAD(gemm_normed32, ahead<4>, few::THREADS, 2) {
     decode<4>(calls);
 }

@@ -36,16 +36,21 @@ __device__ __forceinline__ void decode(const Calls &calls) {
     });
 }
 
+template <DType W, int ROWS>
+__device__ __forceinline__ void ahead(const Calls &calls) {
+    prefetch_weights<W>(calls.part[GEMM], blockIdx, ROWS * ROW_STEP);
+}
+
 }  // namespace
 
 // Parts: the product, Quantize to E4M3 in blocks of 128, and SwiGlu, of kind 0 if it is not among them. Grid and launch word as
 // gemm_decode; shared memory has the tokens' codes, of at most 8, in place of their copies under way.
-#define WEFT_QUANTIZED(w, W)                                              \
-    WEFT_KERNEL_OF_CALLS(gemm_quantized16_##w, few::THREADS) {            \
-        decode<W, 2>(calls);                                              \
-    }                                                                     \
-    WEFT_KERNEL_OF_CALLS(gemm_quantized32_##w, few::THREADS, 2) {            \
-        decode<W, 4>(calls);                                              \
+#define WEFT_QUANTIZED(w, W)                                                               \
+    WEFT_KERNEL_OF_CALLS_AHEAD(gemm_quantized16_##w, (ahead<W, 2>), few::THREADS) {        \
+        decode<W, 2>(calls);                                                               \
+    }                                                                                      \
+    WEFT_KERNEL_OF_CALLS_AHEAD(gemm_quantized32_##w, (ahead<W, 4>), few::THREADS, 2) {     \
+        decode<W, 4>(calls);                                                               \
     }
 
 WEFT_QUANTIZED(f8_e4m3, F8_E4M3)

@@ -28,14 +28,24 @@ __device__ __forceinline__ void decode(const Call &call, bool tall, const uint3 
 
 enum Kind : i64 { NONE, SHORT, TALL };
 
+__device__ __forceinline__ void ahead(const Calls &calls) {
+    uint3 block;
+    const int part = part_of(calls, block);
+    if (part >= 0) {
+        const Call &call = calls.part[part];
+        prefetch_weights(call, block, (call.attribute[PART_KIND] == TALL ? 4 : 2) * ROW_STEP);
+    }
+}
+
 }  // namespace
 
 // Attributes: launch word of gemm_decode, then those of a part; blocks of a part lie along x first.
-WEFT_KERNEL_OF_CALLS(gemm_together, few::THREADS) {
+WEFT_KERNEL_OF_CALLS_AHEAD(gemm_together, ahead, few::THREADS) {
     uint3 block;
-    const Call *call = part_of(calls, block);
-    if (call != nullptr) {
-        const bool tall = call->attribute[PART_KIND] == TALL;
-        call->at[0].dtype == BF16 ? decode<BF16>(*call, tall, block) : decode<F8_E4M3>(*call, tall, block);
+    const int part = part_of(calls, block);
+    if (part >= 0) {
+        const Call &call = calls.part[part];
+        const bool tall = call.attribute[PART_KIND] == TALL;
+        call.at[0].dtype == BF16 ? decode<BF16>(call, tall, block) : decode<F8_E4M3>(call, tall, block);
     }
 }

@@ -30,16 +30,25 @@ __device__ __forceinline__ void multiply(const Call &call, bool wide, const uint
 
 [[maybe_unused]] __device__ __forceinline__ void multiply_part(const Calls &calls) {
     uint3 block;
-    const Call *call = part_of(calls, block);
-    if (call != nullptr) {
-        const bool wide = call->attribute[PART_KIND] == TOKENS_128;
-        call->at[0].dtype == BF16 ? multiply<BF16>(*call, wide, block) : multiply<F8_E4M3>(*call, wide, block);
+    const int part = part_of(calls, block);
+    if (part >= 0) {
+        const Call &call = calls.part[part];
+        const bool wide = call.attribute[PART_KIND] == TOKENS_128;
+        call.at[0].dtype == BF16 ? multiply<BF16>(call, wide, block) : multiply<F8_E4M3>(call, wide, block);
+    }
+}
+
+__device__ __forceinline__ void ahead(const Calls &calls) {
+    uint3 block;
+    const int part = part_of(calls, block);
+    if (part >= 0) {
+        prefetch_weights(calls.part[part], block, many::BLOCK_ROWS);
     }
 }
 
 }  // namespace
 
 // Attributes: launch word of gemm_wgmma, then those of a part; blocks of a part lie along x first.
-WEFT_KERNEL_OF_CALLS(gemm_together_wgmma, many::THREADS) {
+WEFT_KERNEL_OF_CALLS_AHEAD(gemm_together_wgmma, ahead, many::THREADS) {
     WEFT_ON_HOPPER(multiply_part(calls));
 }

@@ -3,11 +3,20 @@
 
 using namespace weft;
 
+namespace {
+
+template <DType W>
+__device__ __forceinline__ void ahead(const Call &call) {
+    prefetch_weights<W>(call, blockIdx, many::BLOCK_ROWS);
+}
+
+}  // namespace
+
 #define WEFT_WGMMA(x, w, X, W)                                                 \
-    WEFT_KERNEL(gemm_wgmma64_##x##_##w, many::THREADS) {                       \
+    WEFT_KERNEL_AHEAD(gemm_wgmma64_##x##_##w, ahead<W>, many::THREADS) {       \
         WEFT_ON_HOPPER(many::multiply_tile<X, W, 64>(call, blockIdx));         \
     }                                                                          \
-    WEFT_KERNEL(gemm_wgmma128_##x##_##w, many::THREADS) {                      \
+    WEFT_KERNEL_AHEAD(gemm_wgmma128_##x##_##w, ahead<W>, many::THREADS) {      \
         WEFT_ON_HOPPER(many::multiply_tile<X, W, 128>(call, blockIdx));        \
     }
 

@@ -10,7 +10,7 @@ namespace {
 
 enum Part { GEMM, QUANTIZE };
 
-constexpr int OUTPUTS = WARPS * ROWS * ROW_STEP;  // of a block
+constexpr int OUTPUTS = BLOCK_ROWS;  // of a block
 static_assert(OUTPUTS == K_BLOCK);
 
 template <int TOKENS>
@@ -108,16 +108,21 @@ template <DType W, int TOKENS>
         });
 }
 
+template <DType W>
+__device__ __forceinline__ void ahead(const Calls &calls) {
+    prefetch_weights<W>(calls.part[GEMM], blockIdx, BLOCK_ROWS);
+}
+
 }  // namespace
 
 // Parts: the grouped product, whose outputs are whole scale blocks, and Quantize to E4M3 in blocks of 128. Grid and launch word as
 // gemm_wgmma.
-#define WEFT_QUANTIZED(w, W)                                                      \
-    WEFT_KERNEL_OF_CALLS(gemm_wgmma_quantized64_##w, many::THREADS) {             \
-        WEFT_ON_HOPPER(multiply<W, 64>(calls));                                   \
-    }                                                                             \
-    WEFT_KERNEL_OF_CALLS(gemm_wgmma_quantized128_##w, many::THREADS) {            \
-        WEFT_ON_HOPPER(multiply<W, 128>(calls));                                  \
+#define WEFT_QUANTIZED(w, W)                                                                \
+    WEFT_KERNEL_OF_CALLS_AHEAD(gemm_wgmma_quantized64_##w, ahead<W>, many::THREADS) {       \
+        WEFT_ON_HOPPER(multiply<W, 64>(calls));                                             \
+    }                                                                                       \
+    WEFT_KERNEL_OF_CALLS_AHEAD(gemm_wgmma_quantized128_##w, ahead<W>, many::THREADS) {      \
+        WEFT_ON_HOPPER(multiply<W, 128>(calls));                                            \
     }
 
 WEFT_QUANTIZED(bf16, BF16)

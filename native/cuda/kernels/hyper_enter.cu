@@ -20,6 +20,38 @@ enum Part { COMBINE, POST, PRE, GATHER };
 // the first stores it.
 enum Word { ROWS, GROUPS };
 
+// The part of the exit and of the projection behind it that a block computes.
+struct Share {
+    u32 group;
+    u32 chunk;
+    i64 first;  // row
+    int begin;  // first coefficient
+    int end;
+
+    __device__ __forceinline__ explicit Share(const Calls &calls) {
+        const Call &post = calls.part[POST];
+        const u32 chunks = (STREAMS * static_cast<u32>(post.at[1].dims[2]) + CHUNK - 1) / CHUNK;
+        const u32 groups = static_cast<u32>(post.attribute[GROUPS]);
+        group = blockIdx.x % groups;
+        chunk = blockIdx.x / groups % chunks;
+        first = blockIdx.x / groups / chunks * post.attribute[ROWS];
+        const int sums = static_cast<int>(calls.part[PRE].at[1].dims[0]) + 1;
+        const int each = (sums + static_cast<int>(groups) - 1) / static_cast<int>(groups);
+        begin = static_cast<int>(group) * each;
+        end = min(sums, begin + each);
+    }
+};
+
+__device__ __forceinline__ void ahead(const Calls &calls) {
+    const Share share(calls);
+    if (calls.part[PRE].attribute[PART_KIND] != 0 && share.first == 0) {  // for all rows
+#pragma unroll 1
+        for (int mix = share.begin + warp_id(); mix < share.end; mix += THREADS / WARP) {
+            prefetch_chunk(calls.part[PRE], share.chunk, mix);
+        }
+    }
+}
+
 // What enters the exit: a run of columns, as the sum over experts would have been stored, or as it is.
 template <class T>
 __device__ __forceinline__ void entering(const Calls &calls, bool combines, i64 row, i64 choices, i64 c, i64 left,
@@ -65,11 +97,9 @@ __device__ __forceinline__ void enter(const Calls &calls, T *streams) {
     const bool combines = calls.part[COMBINE].attribute[PART_KIND] != 0;
     const u32 width = static_cast<u32>(post.at[1].dims[2]);
     const u32 length = STREAMS * width;
-    const u32 chunks = (length + CHUNK - 1) / CHUNK;
-    const u32 groups = static_cast<u32>(post.attribute[GROUPS]);
-    const u32 group = blockIdx.x % groups;
-    const u32 chunk = blockIdx.x / groups % chunks;
-    const i64 first = blockIdx.x / groups / chunks * post.attribute[ROWS];
+    const Share share(calls);
+    const u32 chunk = share.chunk;
+    const i64 first = share.first;
     const int rows = static_cast<int>(min(post.attribute[ROWS], post.at[1].dims[0] - first));
     const i64 choices =
         combines ? static_cast<u32>(calls.part[COMBINE].at[1].dims[0]) / static_cast<u32>(post.at[1].dims[0]) : 0;
@@ -110,7 +140,7 @@ __device__ __forceinline__ void enter(const Calls &calls, T *streams) {
         float sum[RUN];
         exit_run(at_index<const float>(post.at[2], row)[stream], y, column, residual, sum);
         store_run(streams + at, RUN, true, sum);
-        if (group == 0) {
+        if (share.group == 0) {
             T *to = at_index<T>(post.at[4], row) + stream * width + c;
             store_run(to, RUN, is_aligned(to, 16), sum);
         }
@@ -122,10 +152,7 @@ __device__ __forceinline__ void enter(const Calls &calls, T *streams) {
         return;
     }
     __syncthreads();
-    const int sums = static_cast<int>(pre.at[1].dims[0]) + 1;
-    const int share = (sums + static_cast<int>(groups) - 1) / static_cast<int>(groups);
-    const int begin = static_cast<int>(group) * share;
-    for (int mix = begin + warp_id(); mix < min(sums, begin + share); mix += THREADS / WARP) {
+    for (int mix = share.begin + warp_id(); mix < share.end; mix += THREADS / WARP) {
         project_chunk<T>(pre, {streams, CHUNK, first, rows}, chunk, mix);
     }
 }
@@ -141,7 +168,7 @@ __device__ __forceinline__ void enter(const Calls &calls) {
 
 // Parts: MoeCombine, HyperPost, HyperPre; the first and the last of kind 0 if they are not among them. Grid: groups, chunks, tiles
 // of rows along x. Streams are a multiple of eight wide.
-WEFT_KERNEL_OF_CALLS(hyper_enter, THREADS) {
+WEFT_KERNEL_OF_CALLS_AHEAD(hyper_enter, ahead, THREADS) {
     enter<false>(calls);
 }
 

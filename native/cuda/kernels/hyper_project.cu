@@ -1,7 +1,6 @@
 // The projection of hyper-connections, for few rows and for many. Both kernels add in the same order, so that the bits of a row
 // do not depend on which of them ran: a lane owns four columns of every 128, its sum runs over them, then lanes are added as
 // in warp_sum.
-#include "weft/cuda/async.cuh"
 #include "weft/cuda/hyper_project.cuh"
 
 using namespace weft;
@@ -10,16 +9,35 @@ namespace {
 
 // ---- few rows: a warp per coefficient
 
+// What a warp computes.
+struct Share {
+    i64 mix;
+    i64 chunk;
+    i64 row;
+
+    __device__ __forceinline__ explicit Share(const Call &call) {
+        const i64 sums = call.at[1].dims[0] + 1;
+        const i64 chunks = ceil_div(call.at[1].dims[1], CHUNK);
+        const i64 warp = global_thread() / WARP;
+        mix = warp % sums;
+        chunk = warp / sums % chunks;
+        row = warp / sums / chunks;
+    }
+};
+
+__device__ __forceinline__ void ahead_of_few(const Call &call) {
+    const Share share(call);
+    if (share.row == 0) {  // for all rows
+        prefetch_chunk(call, share.chunk, share.mix);
+    }
+}
+
 template <class T>
 __device__ __forceinline__ void project_few(const Call &call) {
-    const i64 sums = call.at[1].dims[0] + 1;
-    const i64 chunks = ceil_div(call.at[1].dims[1], CHUNK);
-    const i64 warp = global_thread() / WARP;
-    const i64 chunk = warp / sums % chunks;
-    const i64 row = warp / sums / chunks;
-    if (row < call.at[0].dims[0]) {
-        const ChunkRows<T> alone = {at_index<const T>(call.at[0], row) + chunk * CHUNK, 0, row, 1};
-        project_chunk(call, alone, chunk, warp % sums);
+    const Share share(call);
+    if (share.row < call.at[0].dims[0]) {
+        const T *u = at_index<const T>(call.at[0], share.row) + share.chunk * CHUNK;
+        project_chunk<T>(call, {u, 0, share.row, 1}, share.chunk, share.mix);
     }
 }
 
@@ -172,7 +190,7 @@ constexpr int MANY_THREADS = 256;
 
 }  // namespace
 
-WEFT_KERNEL(hyper_project_few, 128) {
+WEFT_KERNEL_AHEAD(hyper_project_few, ahead_of_few, 128) {
     call.at[0].dtype == F32 ? project_few<float>(call) : project_few<bf16>(call);
 }
 

@@ -6,6 +6,7 @@
 #include "weft/cuda/gate_row.cuh"
 #include "weft/cuda/hyper_finish.cuh"
 #include "weft/cuda/norm_rows.cuh"
+#include "weft/cuda/parts.cuh"
 #include "weft/cuda/quantize_runs.cuh"
 #include "weft/cuda/ring.cuh"
 #include "weft/cuda/rotary.cuh"
@@ -198,22 +199,41 @@ __device__ __forceinline__ void compute(const Call &call, const Span &span, void
     }
 }
 
+// Small operands that rows would wait for, one after the other.
+__device__ __forceinline__ void ahead(const Calls &calls) {
+#pragma unroll 1
+    for (u32 parts = parts_of(calls); parts != 0; parts &= parts - 1) {
+        const Call &call = calls.part[first_part(parts)];
+        if (call.attribute[PART_COLUMNS] == 0) {
+            continue;
+        }
+        switch (call.attribute[PART_KIND]) {
+            case RMS_NORM:
+                prefetch_norm(call);
+                break;
+            case GATE:
+                prefetch_gate(call);
+                break;
+            case HYPER_ROW:
+            case HYPER_COEFFICIENTS:
+                prefetch_finish(call, call.attribute[PART_KIND] == HYPER_COEFFICIENTS);
+                break;
+            default:
+                break;
+        }
+    }
+}
+
 }  // namespace
 
 // Attributes: those of each operator, then those of its part: rows in all, rows of a block, and which blocks.
-WEFT_KERNEL_OF_CALLS(rows_together, THREADS) {
+WEFT_KERNEL_OF_CALLS_AHEAD(rows_together, ahead, THREADS) {
     WEFT_SHARED_MEMORY(u64, memory);
-    for (int i = 0; i < MOST_CALLS; i++) {
-        const Call &call = calls.part[i];
+#pragma unroll 1
+    for (u32 parts = parts_of(calls); parts != 0; parts &= parts - 1) {
+        const Call &call = calls.part[first_part(parts)];
         const i64 *word = call.attribute;
-        if (word[PART_KIND] == NONE) {
-            return;
-        }
-        const i64 own = static_cast<i64>(blockIdx.x) - word[PART_FIRST];
-        if (own < 0 || blockIdx.x >= word[PART_END]) {
-            continue;
-        }
-        const i64 first = own * word[PART_HEIGHT];
+        const i64 first = (blockIdx.x - word[PART_FIRST]) * word[PART_HEIGHT];
         compute(call, {first, min(first + word[PART_HEIGHT], word[PART_COLUMNS])}, memory);
         __syncthreads();  // the next part reads what this one wrote
     }

@@ -22,6 +22,7 @@ final class PtxFunction {
 
     private final Map<String, Integer> heldFactors = new LinkedHashMap<>();
     private int staticBytes;
+    private boolean hasPrefetches;
 
     private PtxFunction(PtxModule module, PtxModule.Entry entry) {
         this.entry = entry;
@@ -59,7 +60,7 @@ final class PtxFunction {
         staticBytes += variable.bytes();
     }
 
-    /** Gives shared variables of the module that the entry uses their places, and finds the registers of products. */
+    /** Gives shared variables of the module that the entry uses their places, and finds prefetches and the registers of products. */
     private void look(PtxModule.Instruction i) {
         for (PtxModule.Operand operand : i.operands()) {
             PtxModule.Operand inner = operand instanceof PtxModule.Address a ? a.base() : operand;
@@ -71,6 +72,7 @@ final class PtxFunction {
                 place(v);
             }
         }
+        hasPrefetches |= i.opcode().contains("prefetch");
         if (i.opcode().getFirst().equals("wgmma") && i.opcode().contains("mma_async")) {
             hold(heldSums, "f32", i.operands().get(0), i);
             hold(heldFactors, "b32", i.operands().get(1), i);
@@ -94,6 +96,11 @@ final class PtxFunction {
         return !heldSums.isEmpty();
     }
 
+    /** Whether the entry prefetches, so that what it loads is noted. */
+    boolean hasPrefetches() {
+        return hasPrefetches;
+    }
+
     private static int roundUp(int value, int multiple) {
         return (value + multiple - 1) / multiple * multiple;
     }
@@ -114,6 +121,7 @@ final class PtxFunction {
         }
         declareLocals(out);
         out.append(hasProducts() ? "    simt::expect_products();\n" : "");
+        out.append(hasPrefetches ? "    simt::expect_prefetches();\n" : "");
         for (PtxModule.Statement statement : entry.body()) {
             switch (statement) {
                 case PtxModule.Label l -> out.append(l.name()).append(":;\n");

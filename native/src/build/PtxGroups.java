@@ -35,7 +35,7 @@ final class PtxGroups {
             case "bar.warp.sync" -> "sync_warp(" + f.value(i, operands.getFirst(), "u32") + ");";
             case "bar.sync", "barrier.sync" -> barrier(f, i);
             case "bar.red.or.pred" -> f.assign(i, operands.get(0), "pred", reduction(f, i));
-            // a launch begins when the one ahead has ended
+            // a launch begins when the one ahead has ended; PtxWait looks at what comes before
             case "griddepcontrol.wait", "griddepcontrol.launch_dependents" -> ";";
             // blocks are threads of the host, whose processor's order this is
             case "membar.gl" -> "__atomic_thread_fence(__ATOMIC_SEQ_CST);";

@@ -3,7 +3,7 @@ import java.util.List;
 import java.util.Map;
 import java.util.Set;
 
-/** Loads, stores, atomic operations, copies and addresses. */
+/** Loads, stores, atomic operations, copies, prefetches and addresses. */
 final class PtxMemory {
     private static final Set<String> SPACES = Set.of("global", "shared", "param");
     /** That change where data is kept, or promise that it does not change. */
@@ -19,7 +19,7 @@ final class PtxMemory {
             case "ld", "st" -> access(f, i);
             case "atom" -> atomic(f, i);
             case "cvta" -> converted(f, i);
-            case "cp" -> copy(f, i);
+            case "cp", "prefetch" -> copy(f, i);
             default -> null;
         };
     }
@@ -41,10 +41,11 @@ final class PtxMemory {
         boolean isLoad = i.opcode().getFirst().equals("ld");
         PtxModule.Operand data = i.operands().get(isLoad ? 0 : 1);
         String place = f.place(i, i.operands().get(isLoad ? 1 : 0), space);
+        String load = f.hasPrefetches() && (space.isEmpty() || space.equals("global")) ? "load_noted" : "load";
         String store = space.equals("shared") && f.hasProducts() ? "store_for_products" : "store";
         if (count == 1) {
             return isLoad
-                    ? f.assign(i, data, type, "load<" + element + ">(" + place + ")")
+                    ? f.assign(i, data, type, load + "<" + element + ">(" + place + ")")
                     : store + "<" + element + ">(" + place + ", " + f.value(i, data, type) + ");";
         }
         List<PtxModule.Operand> parts = ((PtxModule.Group) data).parts();
@@ -54,7 +55,7 @@ final class PtxMemory {
         String vector = "Vector<" + element + ", " + count + ">";
         StringBuilder out = new StringBuilder("{ ");
         if (isLoad) {
-            out.append("const auto v = load<" + vector + ">(" + place + ");");
+            out.append("const auto v = " + load + "<" + vector + ">(" + place + ");");
             for (int n = 0; n < count; n++) {
                 out.append(" " + f.assign(i, parts.get(n), type, "v.at[" + n + "]"));
             }
@@ -101,6 +102,13 @@ final class PtxMemory {
                 yield "copy_async(" + f.place(i, i.operands().get(0), "shared") + ", "
                         + f.place(i, i.operands().get(1), "global") + ", " + bytes + ", " + valid + ");";
             }
+            case "cp.async.bulk.prefetch.L2.global" ->
+                "simt::prefetch_run(reinterpret_cast<const void *>("
+                        + f.place(i, i.operands().get(0), "global") + "), "
+                        + f.value(i, i.operands().get(1), "u32") + ");";
+            case "prefetch.global.L2" ->
+                "simt::prefetch_sector(reinterpret_cast<const void *>("
+                        + f.place(i, i.operands().getFirst(), "global") + "));";
             case "cp.async.commit_group" -> "simt::commit_copies();";
             case "cp.async.wait_group" ->
                 "simt::wait_copies(" + f.value(i, i.operands().getFirst(), "s32") + ");";

@@ -46,6 +46,7 @@ final class TranslatePtx {
         }
         for (PtxModule.Entry entry : module.entries()) {
             PtxHazards.check(entry);
+            PtxWait.check(entry);
             out.append(PtxFunction.translate(module, entry));
         }
         return out.append("}  // namespace weft::ptx\n").toString();

@@ -75,7 +75,7 @@ int run(const KernelLaunch &launch) {
     }
     const Function &function = *launch.function;
     simt::Failure failure = simt::run({function.module + "/" + function.kernel.name, function.kernel.body, calls.data(),
-                                       launch.grid, launch.block, launch.shared_bytes, settings().seed,
+                                       function.kernel.ahead, launch.calls.data(), launch.grid, launch.block, launch.shared_bytes, settings().seed,
                                        function.own_features, function.kernel.static_bytes});
     if (failure.code != 0) {
         fault(failure.rule, failure.detail);

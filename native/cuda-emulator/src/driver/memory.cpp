@@ -226,6 +226,10 @@ void *reach(uint64_t address, uint64_t bytes) {
     return a != nullptr && bytes <= a->end() - address ? real_memory(address) : nullptr;
 }
 
+void *reach_either(uint64_t address, uint64_t bytes) {
+    return reach(address - memory().real < range_bytes ? address - range_bytes : address, bytes);
+}
+
 uint64_t translate(uint64_t pointer) {
     return is_device_address(pointer) && find_allocation(pointer) != nullptr ? pointer + range_bytes : pointer;
 }

@@ -40,7 +40,9 @@ void release_all_pinned();
 
 /** Where the host finds these bytes of a device or of pinned memory; nullptr if they are not all allocated. */
 void *reach(uint64_t address, uint64_t bytes);
-/** The same for a pointer of which it is not known how far it is followed; unchanged unless it lies in an allocation. */
+/** The same by an address that callers or kernels have. */
+void *reach_either(uint64_t address, uint64_t bytes);
+/** As reach for a pointer of which it is not known how far it is followed; unchanged unless it lies in an allocation. */
 uint64_t translate(uint64_t pointer);
 bool is_device_address(uint64_t address);
 /** What is or was at an address that could not be followed. */

@@ -6,6 +6,7 @@
 
 #include "driver/memory.h"
 #include "entry.h"
+#include "simt/prefetches.h"
 #include "simt/trap.h"
 
 using namespace weft::driver;
@@ -91,6 +92,10 @@ WEFT_DRIVER cuInit(unsigned flags) {
             Lock lock(world().mutex);
             return describe(address);
         };
+        weft::simt::reach_address = [](uintptr_t address, size_t bytes) {
+            Lock lock(world().mutex);
+            return reinterpret_cast<uintptr_t>(reach_either(address, bytes));
+        };
         return SUCCESS;
     });
 }
@@ -139,4 +144,9 @@ extern "C" __attribute__((visibility("default"))) const char *weftEmulatorFaults
     static thread_local std::string faults;
     faults = take_faults();
     return faults.c_str();
+}
+
+/** Bytes of the runs that kernels have prefetched since the last call. */
+extern "C" __attribute__((visibility("default"))) uint64_t weftEmulatorPrefetched() {
+    return weft::simt::take_prefetched();
 }

@@ -9,6 +9,7 @@
 #include <new>
 
 #include "statics.h"
+#include "trap.h"
 
 namespace weft::simt {
 
@@ -62,6 +63,7 @@ Failure Block::run(const Launch &launch, uint3 index, uint64_t number) {
     unsigned statics = (launch.static_bytes + 1023) & ~1023u;
     std::memset(shared_ - statics, 0xFF, statics + room);
     store_marks_.clear();
+    prefetches_.clear(launch.ahead != nullptr);
     poison_statics(launch.body);
 
     current_ = &scheduler_;
@@ -74,6 +76,9 @@ Failure Block::run(const Launch &launch, uint3 index, uint64_t number) {
     if (failure_.code == 0 && !warpgroups_agree()) {
         failure_ = {719, "wgmma-arguments", launch.name + ", block " + coordinates(index) +
                                                 ": the four warps of a group had different products"};
+    }
+    if (uintptr_t at = failure_.code == 0 ? prefetches_.unread() : 0) {
+        failure_ = {719, "prefetch-not-read", launch.name + ", block " + coordinates(index) + ": " + describe_address(at)};
     }
     if (failure_.code == 0 && std::any_of(shared_ + launch.shared_bytes, shared_end_,
                                           [](char c) { return c != static_cast<char>(0xFF); })) {
@@ -111,6 +116,10 @@ void Block::fiber_main() {
 void Block::take_threads() {
     while (true) {
         if (start_next()) {
+            if (launch_->ahead != nullptr) {
+                launch_->ahead(*launch_->ahead_call);
+                running_->is_ahead = false;
+            }
             launch_->body(*launch_->call);
             finish_thread();
         }
@@ -135,6 +144,7 @@ bool Block::start_next() {
         thread.waits_for = nullptr;
         thread.copies.clear();
         thread.products.clear();
+        thread.is_ahead = launch_->ahead != nullptr;
         thread.may_begin_products = false;
         thread.stores = 0;
         running_ = &thread;

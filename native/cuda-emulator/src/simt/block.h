@@ -12,6 +12,7 @@
 
 #include "copies.h"
 #include "fiber.h"
+#include "prefetches.h"
 #include "products.h"
 #include "weft/cuda/simt.h"
 
@@ -27,6 +28,8 @@ struct Launch {
     std::string name;
     Body body = nullptr;
     const Call *call = nullptr;
+    Body ahead = nullptr;  // that every thread calls first; nullptr for nothing
+    const Call *ahead_call = nullptr;
     dim3 grid, block;
     unsigned shared_bytes = 0;
     uint64_t seed = 0;
@@ -46,6 +49,7 @@ struct Thread {
     unsigned detail;       // line of the barrier, mask of the collective
     Copies copies;
     Products products;
+    bool is_ahead;         // has not come to the wait for the kernels ahead
     bool may_begin_products;  // since its last wgmma.fence
     unsigned stores;          // counts its fences between stores and products
 };
@@ -86,6 +90,7 @@ public:
     char *shared() { return shared_; }
     unsigned shared_bytes() const { return launch_->shared_bytes; }
     StoreMarks &store_marks() { return store_marks_; }
+    Prefetches &prefetches() { return prefetches_; }
     const Thread &thread(unsigned number) const { return threads_[number]; }
     /** The running warp has carried out this product of a warpgroup. */
     void note_product(uint64_t descriptor);
@@ -129,6 +134,7 @@ private:
     Failure failure_;
     char *shared_end_ = nullptr, *shared_ = nullptr;
     StoreMarks store_marks_;
+    Prefetches prefetches_;
 };
 
 /** The block that this host thread runs. */

@@ -14,6 +14,7 @@ struct Kernel {
     Body body;
     int calls;  // in its parameter
     unsigned static_bytes;  // of shared memory, before the dynamic
+    Body ahead;  // before the body; nullptr for nothing
 };
 
 /** Called by the constructors of a library that is being loaded. */

@@ -7,11 +7,13 @@
 
 #include "block.h"
 #include "registry.h"
+#include "trap.h"
 
 namespace weft::simt {
 
-Registration::Registration(const char *name, int threads, Body body, int calls, unsigned static_bytes) {
-    add_kernel({name, threads, body, calls, static_bytes});
+Registration::Registration(const char *name, int threads, Body body, int calls, unsigned static_bytes,
+                           Body ahead) {
+    add_kernel({name, threads, body, calls, static_bytes, ahead});
 }
 
 void *shared_memory() {
@@ -76,6 +78,7 @@ void begin_copy(void *to, const void *from, unsigned bytes, unsigned valid) {
                                                     std::to_string(bytes) + ", or an address that is no multiple of it");
     }
     this_block->running().copies.begin(to, from, bytes, valid);
+    this_block->prefetches().read(from, valid);
 }
 
 void commit_copies() {
@@ -84,6 +87,41 @@ void commit_copies() {
 
 void wait_copies(int pending) {
     this_block->running().copies.wait(static_cast<unsigned>(pending));
+}
+
+namespace {
+
+/** Where the host finds what is prefetched. */
+uintptr_t prefetched(const void *from, unsigned bytes) {
+    auto address = reinterpret_cast<uintptr_t>(from);
+    uintptr_t found = reach_address(address, bytes);
+    if (found == 0) {
+        this_block->fail(700, "illegal-address",
+                         "prefetch of " + std::to_string(bytes) + " bytes: " + describe_address(address));
+    }
+    return found;
+}
+
+}  // namespace
+
+void prefetch_run(const void *from, unsigned bytes) {
+    if (reinterpret_cast<uintptr_t>(from) % 16 != 0 || bytes % 16 != 0 || bytes == 0) {
+        this_block->fail(716, "prefetch-arguments", "prefetch of " + std::to_string(bytes) +
+                                                        " bytes, or from an address, that is no multiple of 16");
+    }
+    this_block->prefetches().run(prefetched(from, bytes), bytes);
+}
+
+void prefetch_sector(const void *from) {
+    this_block->prefetches().sector(prefetched(from, 1));
+}
+
+void expect_prefetches() {
+    this_block->prefetches().expect_loads();
+}
+
+void note_load(const void *from, unsigned bytes) {
+    this_block->prefetches().read(from, bytes);
 }
 
 unsigned long long nanoseconds() {

@@ -13,6 +13,7 @@
 namespace weft::simt {
 
 std::string (*describe_address)(uintptr_t) = nullptr;
+uintptr_t (*reach_address)(uintptr_t, size_t) = nullptr;
 
 namespace {
 
@@ -58,6 +59,11 @@ std::string place_in_library(uintptr_t at) {
             }
             if (trap.address - block.stack_guard() < stack_guard_bytes) {
                 block.fail(719, "stack-overflow", "more than " + std::to_string(stack_bytes) + " bytes of stack" + place);
+            }
+            // before it waits, a kernel has the addresses of callers, where nothing is mapped
+            if (block.running().is_ahead && reach_address(trap.address, 1) != 0) {
+                block.fail(719, "read-before-wait",
+                           "global memory while kernels ahead may write it, " + describe_address(trap.address) + place);
             }
             block.fail(700, "illegal-address",
                        std::string(address) + (describe_address ? ": " + describe_address(trap.address) : "") + place);

@@ -2,6 +2,7 @@
 // and of the process's own code, go to whoever handled them before.
 #pragma once
 
+#include <cstddef>
 #include <cstdint>
 #include <string>
 
@@ -9,6 +10,9 @@ namespace weft::simt {
 
 /** Says what is known of an address outside shared memory, for the text of a fault. */
 extern std::string (*describe_address)(uintptr_t address);
+
+/** Where the host finds these bytes, by a device's address or by the host's own; 0 if they are not all allocated. */
+extern uintptr_t (*reach_address)(uintptr_t address, size_t bytes);
 
 /** Installs the handlers; once a process. */
 void install_traps();

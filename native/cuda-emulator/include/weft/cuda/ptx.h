@@ -39,6 +39,13 @@ inline T load(u64 address) {
     return *place<const T>(address);
 }
 
+/** Of global memory, in a kernel with prefetches. */
+template <class T>
+inline T load_noted(u64 address) {
+    simt::note_load(place<const T>(address), sizeof(T));
+    return load<T>(address);
+}
+
 template <class T>
 inline void store(u64 address, T value) {
     *place<T>(address) = value;

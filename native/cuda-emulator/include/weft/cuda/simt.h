@@ -18,18 +18,27 @@
 // A block runs on one thread of the host, so its static shared memory is that thread's.
 #define __shared__ static thread_local
 
-// The constructor makes the kernel known to whoever is loading its library.
-#define WEFT_KERNEL(name, threads, ...)                                                        \
-    static void name(const weft::Call &call);                                                  \
-    static const weft::simt::Registration name##_registration(#name, threads, name);           \
-    static void name([[maybe_unused]] const weft::Call &call)
-#define WEFT_KERNEL_OF_CALLS(name, threads, ...)                                                                   \
-    static void name##_body(const weft::Calls &calls);                                                             \
+// The constructor makes the kernel known to whoever is loading its library. What it does ahead of the wait for the kernels ahead
+// is called by the engine, before the body.
+#define WEFT_KERNEL(name, threads, ...) WEFT_KERNEL_TEXT(name, nullptr, Call, call, 1, threads)
+#define WEFT_KERNEL_AHEAD(name, ahead, threads, ...) \
+    WEFT_KERNEL_TEXT_AHEAD(name, ahead, Call, call, 1, threads)
+#define WEFT_KERNEL_OF_CALLS(name, threads, ...) WEFT_KERNEL_TEXT(name, nullptr, Calls, calls, weft::MOST_CALLS, threads)
+#define WEFT_KERNEL_OF_CALLS_AHEAD(name, ahead, threads, ...) \
+    WEFT_KERNEL_TEXT_AHEAD(name, ahead, Calls, calls, weft::MOST_CALLS, threads)
+
+#define WEFT_KERNEL_TEXT(name, before, Type, parameter, count, threads)                                            \
+    static void name##_body(const weft::Type &parameter);                                                          \
     static void name(const weft::Call &first) {                                                                    \
-        name##_body(reinterpret_cast<const weft::Calls &>(first));                                                 \
+        name##_body(reinterpret_cast<const weft::Type &>(first));                                                  \
     }                                                                                                              \
-    static const weft::simt::Registration name##_registration(#name, threads, name, weft::MOST_CALLS);             \
-    static void name##_body(const weft::Calls &calls)
+    static const weft::simt::Registration name##_registration(#name, threads, name, count, 0, before);             \
+    static void name##_body([[maybe_unused]] const weft::Type &parameter)
+#define WEFT_KERNEL_TEXT_AHEAD(name, ahead, Type, parameter, count, threads)                                       \
+    static void name##_ahead(const weft::Call &first) {                                                            \
+        ahead(reinterpret_cast<const weft::Type &>(first));                                                        \
+    }                                                                                                              \
+    WEFT_KERNEL_TEXT(name, name##_ahead, Type, parameter, count, threads)
 #define WEFT_SHARED_MEMORY(type, name) type *name = reinterpret_cast<type *>(weft::simt::shared_memory())
 
 #define threadIdx (weft::simt::position.thread)
@@ -57,8 +66,9 @@ struct Registration {
     /**
      * @param calls how many weft::Call the parameter of the kernel consists of
      * @param static_bytes shared memory before the dynamic one, of kernels whose static memory is not thread-local
+     * @param ahead what every thread does before it waits for the kernels ahead; nullptr for nothing
      */
-    Registration(const char *name, int threads, Body body, int calls = 1, unsigned static_bytes = 0);
+    Registration(const char *name, int threads, Body body, int calls = 1, unsigned static_bytes = 0, Body ahead = nullptr);
 };
 
 /** Dynamic shared memory of the block, 1024-byte aligned, filled with 0xFF when the block starts. */
@@ -115,6 +125,16 @@ void load_matrices(unsigned *out, int count, bool transposed, const void *row);
 void begin_copy(void *to, const void *from, unsigned bytes, unsigned valid);
 void commit_copies();
 void wait_copies(int pending);
+
+// ---- prefetches to the second level cache: nothing is copied, but the block must read what it prefetches
+
+/** cp.async.bulk.prefetch.L2: address and bytes are multiples of 16, in one allocation. */
+void prefetch_run(const void *from, unsigned bytes);
+/** prefetch.global.L2 */
+void prefetch_sector(const void *from);
+/** A kernel with prefetches begins whose loads are all noted. */
+void expect_prefetches();
+void note_load(const void *from, unsigned bytes);
 
 /** Of a clock that only goes forward. */
 unsigned long long nanoseconds();

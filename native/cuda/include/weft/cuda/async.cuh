@@ -1,5 +1,5 @@
-// Copies from global to shared memory that the thread does not wait for, loads of data that is read once, barriers of parts of
-// a block, and the device's clock.
+// Copies from global to shared memory that the thread does not wait for, prefetches, loads of data that is read once, barriers of
+// parts of a block, and the device's clock.
 #ifndef WEFT_CUDA_ASYNC_CUH
 #define WEFT_CUDA_ASYNC_CUH
 
@@ -21,6 +21,14 @@ __device__ __forceinline__ void commit_copies() {
 template <int PENDING>
 __device__ __forceinline__ void wait_copies() {
     simt::wait_copies(PENDING);
+}
+
+__device__ __forceinline__ void prefetch_run(const void *from, u32 bytes) {
+    simt::prefetch_run(from, bytes);
+}
+
+__device__ __forceinline__ void prefetch_sector(const void *from) {
+    simt::prefetch_sector(from);
 }
 
 __device__ __forceinline__ uint4 load_once(const uint4 *from) {
@@ -56,6 +64,21 @@ __device__ __forceinline__ void wait_copies() {
     asm volatile("cp.async.wait_group %0;" ::"n"(PENDING) : "memory");
 }
 
+// Begins to bring a run to the second level cache: address and bytes are multiples of 16, and there are some. For kernels that are
+// launched early, so only where those are (sm_90 on).
+__device__ __forceinline__ void prefetch_run([[maybe_unused]] const void *from, [[maybe_unused]] u32 bytes) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("cp.async.bulk.prefetch.L2.global [%0], %1;" ::"l"(from), "r"(bytes) : "memory");
+#endif
+}
+
+// The same for the part of memory that holds this byte.
+__device__ __forceinline__ void prefetch_sector([[maybe_unused]] const void *from) {
+#if __CUDA_ARCH__ >= 900
+    asm volatile("prefetch.global.L2 [%0];" ::"l"(from) : "memory");
+#endif
+}
+
 // Past the first level cache. The data must not change during the kernel.
 __device__ __forceinline__ uint4 load_once(const uint4 *from) {
     uint4 v;
@@ -79,11 +102,23 @@ __device__ __forceinline__ i64 nanoseconds() {
 
 #endif
 
+// Bytes that come from memory at once.
+constexpr int SECTOR = 32;
+
 // Begins a copy: both addresses are multiples of its size. Bytes from `valid` on become zero and are not read.
 WEFT_COPY(4, "ca")
 WEFT_COPY(8, "ca")
 WEFT_COPY(16, "cg")
 #undef WEFT_COPY
+
+// Prefetches some bytes at any address, by all threads of a block.
+__device__ __forceinline__ void prefetch_bytes(const void *from, i64 bytes) {
+    const u8 *first = static_cast<const u8 *>(from);
+#pragma unroll 1
+    for (i64 i = static_cast<i64>(threadIdx.x) * SECTOR; i < bytes; i += static_cast<i64>(blockDim.x) * SECTOR) {
+        prefetch_sector(first + i);
+    }
+}
 
 }  // namespace weft
 

@@ -9,23 +9,23 @@
 // A kernel: its name as the driver looks it up, the largest number of threads of a block, and, where registers matter, how many
 // blocks a multiprocessor shall hold. Every thread first waits for the kernels ahead to end, so that each kernel may be launched
 // before the one ahead has ended (programmatic dependent launch): then the next one is told that it may be launched.
-#define WEFT_KERNEL(name, ...)                                                                                        \
-    static __device__ __forceinline__ void name##_body(const weft::Call &call);                                       \
-    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ weft::Call call) {         \
-        weft::wait_for_kernels_ahead();                                                                               \
-        weft::let_next_kernel_start();                                                                                \
-        name##_body(call);                                                                                            \
-    }                                                                                                                 \
-    static __device__ __forceinline__ void name##_body([[maybe_unused]] const weft::Call &call)
-// A kernel that computes several calls.
-#define WEFT_KERNEL_OF_CALLS(name, ...)                                                                                \
-    static __device__ __forceinline__ void name##_body(const weft::Calls &calls);                                      \
-    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ weft::Calls calls) {        \
-        weft::wait_for_kernels_ahead();                                                                                \
-        weft::let_next_kernel_start();                                                                                 \
-        name##_body(calls);                                                                                            \
-    }                                                                                                                  \
-    static __device__ __forceinline__ void name##_body(const weft::Calls &calls)
+#define WEFT_KERNEL(name, ...) WEFT_KERNEL_TEXT(name, weft::nothing_ahead, Call, call, __VA_ARGS__)
+// A kernel that calls ahead(call) before it waits. Memory may not hold what the kernels ahead write then: `ahead` reads nothing but
+// the parameter. It prefetches what the block will read, which gives no value that a result could depend on.
+#define WEFT_KERNEL_AHEAD(name, ahead, ...) WEFT_KERNEL_TEXT(name, ahead, Call, call, __VA_ARGS__)
+// The same for kernels that compute several calls.
+#define WEFT_KERNEL_OF_CALLS(name, ...) WEFT_KERNEL_TEXT(name, weft::nothing_ahead, Calls, calls, __VA_ARGS__)
+#define WEFT_KERNEL_OF_CALLS_AHEAD(name, ahead, ...) WEFT_KERNEL_TEXT(name, ahead, Calls, calls, __VA_ARGS__)
+
+#define WEFT_KERNEL_TEXT(name, ahead, Type, parameter, ...)                                                                \
+    static __device__ __forceinline__ void name##_body(const weft::Type &parameter);                                       \
+    extern "C" __global__ void __launch_bounds__(__VA_ARGS__) name(const __grid_constant__ weft::Type parameter) {         \
+        ahead(parameter);                                                                                                  \
+        weft::wait_for_kernels_ahead();                                                                                    \
+        weft::let_next_kernel_start();                                                                                     \
+        name##_body(parameter);                                                                                            \
+    }                                                                                                                      \
+    static __device__ __forceinline__ void name##_body([[maybe_unused]] const weft::Type &parameter)
 // Dynamic shared memory of the block, aligned for every access: WEFT_SHARED_MEMORY(float, row) declares float *row.
 #define WEFT_SHARED_MEMORY(type, name)                          \
     extern __shared__ __align__(1024) unsigned char weft_smem[]; \
@@ -109,6 +109,13 @@ enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART
 struct Calls {
     Call part[MOST_CALLS];
 };
+
+#ifdef __CUDACC__
+
+template <class T>
+__device__ __forceinline__ void nothing_ahead(const T &) {}
+
+#endif
 
 }  // namespace weft
 

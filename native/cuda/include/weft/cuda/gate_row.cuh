@@ -2,6 +2,7 @@
 #ifndef WEFT_CUDA_GATE_ROW_CUH
 #define WEFT_CUDA_GATE_ROW_CUH
 
+#include "weft/cuda/async.cuh"
 #include "weft/cuda/gate.cuh"
 
 namespace weft {
@@ -69,6 +70,13 @@ public:
         }
     }
 };
+
+// Prefetches the bias, by a block before the kernels ahead have ended. What hashed choices read depends on them.
+__device__ __forceinline__ void prefetch_gate(const Call &call) {
+    if (call.attribute[2] == 0) {
+        prefetch_bytes(call.at[1].data, call.at[1].dims[0] * sizeof(float));
+    }
+}
 
 // The choices of rows, no more than the block has warps. Shared memory: GateRow::bytes for each.
 __device__ __forceinline__ void gate_rows(const Call &call, i64 first, i64 end, void *memory) {

@@ -3,7 +3,7 @@
 #ifndef WEFT_CUDA_GEMM_DECODE_CUH
 #define WEFT_CUDA_GEMM_DECODE_CUH
 
-#include "weft/cuda/gemm.cuh"
+#include "weft/cuda/gemm_ahead.cuh"
 
 namespace weft {
 
@@ -85,14 +85,14 @@ __device__ __forceinline__ void load_scales(const Matrix &w, const Tile &tile, i
                                             const Layout<X, W, ROWS, OWN> &shared) {
     constexpr int WARP_ROWS = Shape<X, W, ROWS, OWN>::WARP_ROWS;
     const int blocks = w.blocks();
+    const ScaleBytes scales = scale_bytes<W>(w, row, WARP_ROWS);
     if constexpr (W == F4_E2M1) {
-        const int of_row = w.inputs / MX_BLOCK;
-        copy_scales<WARP_ROWS>(shared.w_scale, of_row + SCALE_GAP, w.scale + static_cast<i64>(row) * of_row, of_row, warp_id(),
-                               min(w.outputs - row, WARP_ROWS), of_row);
+        copy_scales<WARP_ROWS>(shared.w_scale, scales.of_row + SCALE_GAP, scales.first, scales.of_row, warp_id(),
+                               min(w.outputs - row, WARP_ROWS), scales.of_row);
     }
     if constexpr (W == F8_E4M3) {
         // by the last warp, which has no token's where there are few
-        copy_scales<1>(shared.w_scale, blocks, w.scale + static_cast<i64>(row / 128) * blocks, 0, WARPS - 1 - warp_id(), 1, blocks);
+        copy_scales<1>(shared.w_scale, blocks, scales.first, 0, WARPS - 1 - warp_id(), 1, blocks);
     }
     if constexpr (X == F8_E4M3 && !OWN) {
         copy_scales<TOKENS>(shared.x_scale, blocks, tile.scales(0), tile.x_scales, warp_id(), tile.tokens, blocks);
@@ -369,7 +369,7 @@ __device__ __forceinline__ void decode(const Call &call, const uint3 &block) {
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int row = static_cast<int>(block.y) * Shape<X, W, ROWS, false>::WARP_ROWS;
+    const int row = first_row(block, Shape<X, W, ROWS, false>::WARP_ROWS);
     const Layout<X, W, ROWS, false> shared(memory, w.blocks());
     const Share<X, W, ROWS, NoCodes> share(w, tile, row, shared, {});
     share.start();

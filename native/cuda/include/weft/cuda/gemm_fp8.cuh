@@ -261,45 +261,56 @@ __device__ __forceinline__ void multiply_tile(const Call &call, const uint3 &at)
     token.load(0);
     Scales<W, ROWS> next(w, W == F8_E4M3 ? first_row : row);  // 128 rows of E4M3 have one
     next.load(0);
+    // Stores what a block of K takes out of the sums of a token, and begins to load that of the next one.
+    const auto put_exponents = [&](int block) {
+        if (threadIdx.x < TOKENS) {
+            shared.exponents[block % 2][threadIdx.x] =
+                token.exponent() + (W == F8_E4M3 ? scale_exponent(next.byte[0]) : 0);
+        }
+        token.load(block + 1);
+        if constexpr (W == F8_E4M3) {
+            next.load(block + 1);
+        }
+    };
+    put_exponents(0);
     FragmentSums<ROWS> totals[TOKENS / FRAGMENT_TOKENS] = {};
     FragmentSums<ROWS> sums[PARTS][PART_FRAGMENTS] = {};
     for (int block = 0; block < blocks; block++) {
         const Stage<W, TOKENS> &stage = shared.stage[block % STAGES];
-        i32 *exponents = shared.exponents[block % 2];
-        if (threadIdx.x < TOKENS) {
-            exponents[threadIdx.x] = token.exponent() + (W == F8_E4M3 ? scale_exponent(next.byte[0]) : 0);
-        }
+        const i32 *exponents = shared.exponents[block % 2];
         const RowScales<W> scales(next.byte);
-        token.load(block + 1);
-        next.load(block + 1);
+        if constexpr (W == F4_E2M1) {
+            next.load(block + 1);
+        }
         wait_copies<STAGES - 2>();
         fence_async_proxy();
         __syncthreads();
+#pragma unroll
+        for (int part = 0; part < PARTS; part++) {
+            hold(sums[part]);
+        }
+        u32 a[STEPS][4];  // each its own registers until the wait
+#pragma unroll
+        for (int part = 0; part < PARTS; part++) {
+#pragma unroll
+            for (int s = 0; s < STEPS; s++) {
+                if (part == 0) {  // while products of the steps before are formed
+                    read_weights(a[s], shared, stage, s, scales);
+                    wgmma_fence();
+                }
+                wgmma_e4m3(sums[part], a[s], wgmma_descriptor(stage.tokens[part * PART_TOKENS], s), s > 0);
+            }
+            wgmma_commit();
+        }
+        // what does not wait for the products is done while they are formed
         fetch.begin(shared.stage[(block + STAGES - 1) % STAGES], block + STAGES - 1);
+        put_exponents(block + 1);
         bool plain = scales.are_plain();
 #pragma unroll
         for (int i = 0; i < TOKENS; i += WARP) {
             plain = plain && is_plain(exponents[i + lane_id()]);
         }
         plain = __all_sync(ALL_LANES, plain);
-        u32 a[STEPS][4];  // each its own registers until the wait
-#pragma unroll
-        for (int s = 0; s < STEPS; s++) {
-            read_weights(a[s], shared, stage, s, scales);
-        }
-#pragma unroll
-        for (int part = 0; part < PARTS; part++) {
-            hold(sums[part]);
-        }
-        wgmma_fence();
-#pragma unroll
-        for (int part = 0; part < PARTS; part++) {
-#pragma unroll
-            for (int s = 0; s < STEPS; s++) {
-                wgmma_e4m3(sums[part], a[s], wgmma_descriptor(stage.tokens[part * PART_TOKENS], s), s > 0);
-            }
-            wgmma_commit();
-        }
         const auto finish = [&](int part) {
             hold(sums[part]);
             FragmentSums<ROWS> *to = totals + part * PART_FRAGMENTS;

@@ -45,7 +45,7 @@ __device__ __forceinline__ void decode_own(const Call &call, const uint3 &block,
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int row = static_cast<int>(block.y) * Shape<F8_E4M3, W, ROWS, true>::WARP_ROWS;
+    const int row = first_row(block, Shape<F8_E4M3, W, ROWS, true>::WARP_ROWS);
     u8 *codes = reinterpret_cast<u8 *>(memory);
     const int rows = static_cast<int>(min(tile.x.count, static_cast<i64>(TOKENS)));  // of codes, for which there is memory
     const Layout<F8_E4M3, W, ROWS, true> shared(memory + rows * (w.inputs + GAP) / 16, w.blocks());

@@ -3,6 +3,7 @@
 #ifndef WEFT_CUDA_GEMM_WGMMA_CUH
 #define WEFT_CUDA_GEMM_WGMMA_CUH
 
+#include "weft/cuda/gemm_ahead.cuh"
 #include "weft/cuda/gemm_totals.cuh"
 #include "weft/cuda/wgmma.cuh"
 
@@ -12,6 +13,8 @@ namespace weft::many {
 constexpr int THREADS = 256;
 constexpr int WARPS = THREADS / WARP;
 constexpr int ROWS = 2;  // of weights, a lane
+constexpr int WARP_ROWS = ROWS * ROW_STEP;
+constexpr int BLOCK_ROWS = WARPS * WARP_ROWS;
 constexpr int STAGES = 4;                  // copies of weights under way
 constexpr int STEPS = K_BLOCK / 16;        // products in a block of K
 constexpr int TILES = K_BLOCK / WGMMA_TILE_VALUES;
@@ -119,7 +122,7 @@ __device__ __forceinline__ void multiply_tile(const Call &call, const uint3 &at,
         return;
     }
     const Matrix w = matrix_of<W>(call.at[1], tile.matrix);
-    const int row = (static_cast<int>(at.y) * WARPS + warp_id()) * ROWS * ROW_STEP;
+    const int row = first_row(at, BLOCK_ROWS) + warp_id() * WARP_ROWS;
     const int blocks = w.blocks();
     const LaneRows<W, ROWS> rows(w, row);
     // copies of weights and tokens end in one group

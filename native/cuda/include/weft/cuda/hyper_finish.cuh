@@ -2,6 +2,7 @@
 #ifndef WEFT_CUDA_HYPER_FINISH_CUH
 #define WEFT_CUDA_HYPER_FINISH_CUH
 
+#include "weft/cuda/async.cuh"
 #include "weft/cuda/hyper.cuh"
 #include "weft/cuda/vectors.cuh"
 
@@ -87,6 +88,14 @@ __device__ __forceinline__ void sinkhorn(float (&row)[STREAMS], int iterations, 
             row[k] *= 1.0f / (column + eps);
         }
     }
+}
+
+// Prefetches what finish_row reads of scale and base, or finish_coefficients, by a block before the kernels ahead have ended.
+__device__ __forceinline__ void prefetch_finish(const Call &call, bool coefficients) {
+    const float *scale = static_cast<const float *>(call.at[2].data);
+    const float *base = static_cast<const float *>(call.at[3].data);
+    prefetch_bytes(scale + coefficients, sizeof(float));
+    prefetch_bytes(base + (coefficients ? STREAMS : 0), (coefficients ? MIXES - STREAMS : STREAMS) * sizeof(float));
 }
 
 constexpr int SUM_THREADS = 256;

@@ -3,6 +3,7 @@
 #ifndef WEFT_CUDA_HYPER_PROJECT_CUH
 #define WEFT_CUDA_HYPER_PROJECT_CUH
 
+#include "weft/cuda/async.cuh"
 #include "weft/cuda/hyper.cuh"
 #include "weft/cuda/vectors.cuh"
 
@@ -86,12 +87,25 @@ __device__ __forceinline__ void project_rows(const Call &call, const ChunkRows<T
     }
 }
 
+// The weights of a coefficient in a chunk of columns; behind the last coefficient those of the first, which nobody uses.
+__device__ __forceinline__ const float *chunk_weights(const Call &call, i64 chunk, i64 mix) {
+    const Rows fn = rows_of(call.at[1]);
+    return fn.row<const float>(mix < fn.count ? mix : 0) + chunk * CHUNK;
+}
+
+// Prefetches them, by a warp, before the kernels ahead have ended. A matrix has 1.5 MB.
+__device__ __forceinline__ void prefetch_chunk(const Call &call, i64 chunk, i64 mix) {
+    const float *w = chunk_weights(call, chunk, mix);
+    if (lane_id() == 0 && mix < call.at[1].dims[0] && (chunk + 1) * CHUNK <= call.at[1].dims[1] && is_aligned(w, 16)) {
+        prefetch_run(w, CHUNK * sizeof(float));
+    }
+}
+
 // The sums of a coefficient over a chunk of rows, or, behind the last coefficient, those of the squares; by a warp.
 template <class T>
 __device__ __forceinline__ void project_chunk(const Call &call, const ChunkRows<T> &rows, i64 chunk, i64 mix) {
-    const Rows fn = rows_of(call.at[1]);
-    const float *w = fn.row<const float>(mix < fn.count ? mix : 0) + chunk * CHUNK;
-    const i64 left = fn.columns - chunk * CHUNK;
+    const float *w = chunk_weights(call, chunk, mix);
+    const i64 left = call.at[1].dims[1] - chunk * CHUNK;
     const bool aligned = is_aligned(rows.u, 16) && is_aligned(w, 16) && rows.pitch * sizeof(T) % 16 == 0;
     left >= CHUNK && aligned ? project_rows<true>(call, rows, chunk, mix, w, left)
                              : project_rows<false>(call, rows, chunk, mix, w, left);

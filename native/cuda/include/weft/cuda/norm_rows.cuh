@@ -2,6 +2,7 @@
 #ifndef WEFT_CUDA_NORM_ROWS_CUH
 #define WEFT_CUDA_NORM_ROWS_CUH
 
+#include "weft/cuda/async.cuh"
 #include "weft/cuda/vectors.cuh"
 
 namespace weft {
@@ -67,6 +68,11 @@ __device__ __forceinline__ float norm_factor(const Call &call, i64 row) {
     const Rows x = rows_of(call.at[0]);
     const float squares = Team<BLOCK>(row).row_sum(x.row<const T>(row), x.columns, [](float v) { return v * v; });
     return inverse_root(squares / static_cast<float>(x.columns) + static_cast<float>(real(call.attribute[0])));
+}
+
+// Prefetches the weights, by a block before the kernels ahead have ended: a row would wait for them when its sum is known.
+__device__ __forceinline__ void prefetch_norm(const Call &call) {
+    prefetch_bytes(call.at[1].data, call.at[1].dims[0] * bytes_of(call.at[1].dtype));
 }
 
 template <bool BLOCK, class T, class W>

@@ -55,7 +55,7 @@ class BenchDiffTest {
         assertThat(root.path("command").asString()).startsWith("weft bench run --synthetic tiny");
         List<String> names = new ArrayList<>();
         root.path("results").forEach(r -> {
-            BenchTest.requireConsistent(r);
+            BenchNumbers.requireConsistent(r);
             assertThat(r.path("seconds").path("samples")).hasSize(2);
             names.add(r.path("work").asString() + " x" + r.path("batch").asInt());
         });

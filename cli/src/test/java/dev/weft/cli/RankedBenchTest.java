@@ -46,7 +46,7 @@ class RankedBenchTest {
         assertThat(results).hasSize(6);
         for (int i = 0; i < 6; i++) {
             JsonNode r = results.path(i);
-            BenchTest.requireConsistent(r);
+            BenchNumbers.requireConsistent(r);
             assertThat(r.path("tokens").asInt()).isEqualTo(i < 3 ? 1 : 40);
             assertThat(r.path("work").asString()).startsWith("tiny, ");
             assertThat(r.path("peer").path("name").asString()).isEqualTo("MPI_Alltoallv");
@@ -85,7 +85,7 @@ class RankedBenchTest {
         double flops = 0;
         for (int i = 1; i < results.size(); i++) {
             JsonNode r = results.path(i);
-            BenchTest.requireConsistent(r);
+            BenchNumbers.requireConsistent(r);
             parts.add(r.path("part").asString());
             flops += r.path("flops").asDouble();
             assertThat(r.path("ofRanks").path("least").asDouble())

@@ -24,6 +24,7 @@ import java.util.SplittableRandom;
  */
 final class ExpertsPiece implements Piece {
     private final ModelConfig model;
+    private final boolean fp4;
     private final int tokens;
     private final int experts;
     private final int top;
@@ -33,8 +34,10 @@ final class ExpertsPiece implements Piece {
     private final int[][] offsets;
     private final double touched;
 
-    ExpertsPiece(ModelConfig model, int tokens, SplittableRandom random) {
+    /** @param fp4 whether weights are FP4, else FP8 */
+    ExpertsPiece(ModelConfig model, boolean fp4, int tokens, SplittableRandom random) {
         this.model = model;
+        this.fp4 = fp4;
         this.tokens = tokens;
         this.experts = model.nRoutedExperts();
         this.top = model.numExpertsPerTok();
@@ -63,7 +66,7 @@ final class ExpertsPiece implements Piece {
 
     private TensorType matrices(long out, long in) {
         Shape shape = Shape.of(experts, out, in);
-        return model.fp4Experts()
+        return fp4
                 ? new TensorType(DType.F4_E2M1, shape, Scaling.MXFP4)
                 : new TensorType(DType.F8_E4M3, shape, Scaling.FP8_BLOCK_128);
     }

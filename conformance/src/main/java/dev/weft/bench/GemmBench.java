@@ -99,10 +99,12 @@ public record GemmBench(Format weights, Format activations, int m, int k, int n,
         }
     }
 
-    /** What a kernel multiplies with at best: ours multiply FP8 exactly, as BF16, NVIDIA's library does not. */
+    /** What a kernel multiplies with at best: ours multiply FP8 exactly, as BF16, but for those on FP8 units; NVIDIA's library does not. */
     HardwareLimit unit(String kernel) {
         boolean fp8 = weights == Format.FP8 && activations == Format.FP8;
-        return fp8 && kernel.endsWith("/cublaslt") ? HardwareLimit.FP8_DOT : work().unit();
+        return fp8 && kernel.endsWith("/cublaslt")
+                ? HardwareLimit.FP8_DOT
+                : work().by(kernel).unit();
     }
 
     private Set<HardwareLimit> units(Device device) {

@@ -56,7 +56,7 @@ final class IndexPiece implements Piece {
         Value positions = paged.positions(g);
         Value starts = paged.starts(g);
         Value pages = paged.pages(g);
-        LightningIndex op = new LightningIndex(model.indexTopk(), Paged.RATIO);
+        LightningIndex op = new LightningIndex(model.indexTopk(), paged.ratio());
         for (int c = 0; c < copies; c++) {
             Value keys = g.state("keys" + c, paged.cache(model.indexHeadDim()));
             g.output("picks" + c, g.node(op, q, w, keys, positions, starts, pages));

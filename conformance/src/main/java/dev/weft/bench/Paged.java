@@ -9,17 +9,19 @@ import dev.weft.runtime.Execution;
 import java.util.stream.IntStream;
 
 /**
- * Sequences with as many rows each and a paged cache of entries of ratio 4, as a model keeps them.
+ * Sequences with as many rows each and a paged cache of entries, as a model keeps them.
  *
  * @param sequences how many
  * @param tokens rows of each
  * @param position tokens of each before its rows
+ * @param ratio tokens of an entry
  */
-record Paged(int sequences, int tokens, int position) {
-    /** Tokens of an entry. */
-    static final int RATIO = 4;
+record Paged(int sequences, int tokens, int position, int ratio) {
+    /** Of entries that are picked. */
+    static final int PICKED_RATIO = 4;
 
-    private static final int PER_PAGE = LoadOptions.PAGE_TOKENS / RATIO;
+    /** Of entries that are all read. */
+    static final int HEAVY_RATIO = 128;
 
     int rows() {
         return sequences * tokens;
@@ -32,7 +34,7 @@ record Paged(int sequences, int tokens, int position) {
 
     /** Entries that a row sees. @param token of its sequence */
     int entries(int token) {
-        return (position + token + 1) / RATIO;
+        return (position + token + 1) / ratio;
     }
 
     private int pagesEach() {
@@ -40,7 +42,7 @@ record Paged(int sequences, int tokens, int position) {
     }
 
     TensorType cache(int width) {
-        return TensorType.of(DType.BF16, (long) sequences * pagesEach(), PER_PAGE, width);
+        return TensorType.of(DType.BF16, (long) sequences * pagesEach(), LoadOptions.PAGE_TOKENS / ratio, width);
     }
 
     Value positions(GraphBuilder g) {

@@ -27,6 +27,11 @@ interface Piece {
         return true;
     }
 
+    /** Whether nodes may be joined in a launch, as they are in a model. */
+    default boolean isFused() {
+        return true;
+    }
+
     /** All copies one after another. */
     Graph graph();
 

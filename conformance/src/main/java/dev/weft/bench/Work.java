@@ -4,6 +4,7 @@ import dev.weft.runtime.Placement;
 import dev.weft.spi.HardwareLimit;
 import java.util.ArrayList;
 import java.util.List;
+import java.util.regex.Pattern;
 
 /**
  * What one run of something has to do at least.
@@ -13,6 +14,14 @@ import java.util.List;
  * @param unit what computes them at best, {@link HardwareLimit#BF16_DOT} for everything of BF16 and narrower
  */
 public record Work(double bytes, double flops, HardwareLimit unit) {
+    /** Ends the name of a kernel on FP8 units, before or without the names of others. */
+    private static final Pattern FP8_UNITS = Pattern.compile("/fp8(,|$)");
+
+    /** This work as kernels of these names do it: products on FP8 units where one of them has those. */
+    Work by(String kernels) {
+        return FP8_UNITS.matcher(kernels).find() ? new Work(bytes, flops, HardwareLimit.FP8_DOT) : this;
+    }
+
     /** Both together, computed by this one's unit. */
     public Work plus(Work other) {
         return new Work(bytes + other.bytes, flops + other.flops, unit);

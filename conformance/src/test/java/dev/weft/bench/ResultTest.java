@@ -94,6 +94,7 @@ class ResultTest {
         GemmBench fp8 = new GemmBench(GemmBench.Format.FP8, GemmBench.Format.FP8, 1, 128, 128, 1);
         GemmBench bf16 = new GemmBench(GemmBench.Format.BF16, GemmBench.Format.BF16, 1, 128, 128, 1);
         assertThat(fp8.unit("gemm/cublaslt")).isEqualTo(HardwareLimit.FP8_DOT);
+        assertThat(fp8.unit("gemm/fp8")).isEqualTo(HardwareLimit.FP8_DOT);
         assertThat(fp8.unit("gemm/mma")).isEqualTo(HardwareLimit.BF16_DOT);
         assertThat(bf16.unit("gemm/cublaslt")).isEqualTo(HardwareLimit.BF16_DOT);
     }

@@ -83,7 +83,8 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         this.isEmulator = library.isEmulator();
         this.thread = new DeviceThread(info.id().toString());
         this.health = new Health(subject, library.driver());
-        this.context = new CudaContext(library.driver(), health, properties.handle(), options.overlap());
+        this.context =
+                new CudaContext(library.driver(), health, properties.handle(), options.overlaps(library.version()));
         this.memory = new DeviceMemory(subject, thread, options.memoryLimit(), context.memory(this::settleStreams));
         this.pinned = new PinnedPool(thread, context);
         this.events = new EventPool(context);

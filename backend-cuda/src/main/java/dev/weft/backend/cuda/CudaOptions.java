@@ -10,7 +10,8 @@ import dev.weft.spi.BackendConfig;
  * @param timeoutSeconds how long a stream may work without finishing before its device counts as lost
  * @param capture whether repeated sequences of kernels are recorded as graphs
  * @param graphs recorded graphs kept per sequence, one per set of extents
- * @param overlap whether a kernel may start while the one before it ends (programmatic dependent launch)
+ * @param overlap whether a kernel may start while the one before it ends (programmatic dependent launch), where driver and
+ *     image can
  * @param images folder with kernel images, empty for those in the library
  * @param cache folder for images compiled on this machine, {@code off} for none, empty for the user's cache
  */
@@ -40,6 +41,9 @@ record CudaOptions(
     /** A folder, {@code off}, or nothing, see {@link #cache}. */
     static final String CACHE = "weft.cuda.cache";
 
+    /** The first driver whose graphs keep such launches, as edges of their own, when a stream is captured. */
+    private static final int PROGRAMMATIC_EDGES = 12030;
+
     /** How sequences of kernels are repeated. */
     enum Capture {
         /** As graphs; a sequence that cannot be recorded runs call by call, with a warning. */
@@ -56,9 +60,14 @@ record CudaOptions(
                 number(config, TIMEOUT, 600),
                 capture(value(config, CAPTURE, "on")),
                 (int) Math.min(number(config, GRAPHS, 8), Integer.MAX_VALUE),
-                flag(value(config, OVERLAP, "false")),
+                flag(value(config, OVERLAP, "true")),
                 value(config, IMAGES, ""),
                 value(config, CACHE, ""));
+    }
+
+    /** Whether kernels are launched early under a driver of that version. */
+    boolean overlaps(int driverVersion) {
+        return overlap && driverVersion >= PROGRAMMATIC_EDGES;
     }
 
     /** The images for a chip, compute capability times ten, under a driver of that version. */

@@ -101,14 +101,21 @@ class CaptureTest {
                 Files.copy(image, folder.resolve(image.getFileName()));
             }
         }
-        BackendConfig config =
-                BackendConfig.DEFAULT.with(CudaOptions.OVERLAP, "true").with(CudaOptions.IMAGES, folder.toString());
+        BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.IMAGES, folder.toString());
         try (Weft weft = Weft.of(Backends.of(config, List.of(new CudaProvider())))) {
             List<float[]> outputs = Network.run(weft.device("cuda:0"), 3, 3, 3);
             for (int step = 0; step < outputs.size(); step++) {
                 assertThat(outputs.get(step)).isEqualTo(Network.expected(Network.input(3, step)));
             }
         }
+    }
+
+    /** Drivers before CUDA 12.3 record such launches, if at all, as ordinary ones. */
+    @ParameterizedTest
+    @CsvSource({"true, 12030, true", "true, 12020, false", "false, 13000, false"})
+    void launchesOverlapWhereGraphsKeepThem(String asked, int driver, boolean overlaps) {
+        BackendConfig config = BackendConfig.DEFAULT.with(CudaOptions.OVERLAP, asked);
+        assertThat(CudaOptions.of(config).overlaps(driver)).isEqualTo(overlaps);
     }
 
     /** The first run with some extents goes call by call, the second is recorded; the least recently used graph gives way. */

@@ -29,10 +29,12 @@ final class Emulator implements AutoCloseable {
 
     private final EmulatedLibrary library;
     private final MethodHandle bytesToHost;
+    private final MethodHandle prefetched;
 
     private Emulator(Path file) {
         this.library = new EmulatedLibrary(file, "weftEmulator");
         this.bytesToHost = library.number("weftEmulatorBytesToHost");
+        this.prefetched = library.number("weftEmulatorPrefetched");
     }
 
     /** Its library; the test is skipped where it was not built. */
@@ -79,8 +81,17 @@ final class Emulator implements AutoCloseable {
 
     /** Bytes that streams have copied from devices to the host since the last call. */
     long bytesToHost() {
+        return take(bytesToHost);
+    }
+
+    /** Bytes of the bulk prefetches of kernels since the last call. */
+    long prefetched() {
+        return take(prefetched);
+    }
+
+    private static long take(MethodHandle number) {
         try {
-            return (long) bytesToHost.invokeExact();
+            return (long) number.invokeExact();
         } catch (RuntimeException | Error e) {
             throw e;
         } catch (Throwable e) {

@@ -25,10 +25,14 @@ import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterEach;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.Arguments;
 import org.junit.jupiter.params.provider.MethodSource;
 
 /** Sizes at which the tensor core kernels do something else than at those of the conformance suite. */
 class MatrixProductTest {
+    /** Of a case by {@link OpRunner}. */
+    private static final int RUNS = 2;
+
     private Emulator emulator;
 
     @BeforeEach
@@ -114,6 +118,29 @@ class MatrixProductTest {
     void equalsTheReferenceOnAmpere(OpCase product) {
         emulator.with("sm", "80");
         check(product);
+    }
+
+    /** The first bytes of each row: 32 KB for a block of 16 or 32 rows, with many tokens of 128; once for all tokens. */
+    static Stream<Arguments> prefetches() {
+        return Stream.of(DType.BF16, DType.F8_E4M3, DType.F4_E2M1)
+                .flatMap(w -> Stream.of(
+                        Arguments.of(w, 12, 40, 160, 40 * bytes(w, 160)),
+                        Arguments.of(w, 1, 40, 8192, 40 * 2048),
+                        Arguments.of(w, 1, 9000, 1024, 9000 * Math.min(1024, bytes(w, 1024))),
+                        Arguments.of(w, 70, 260, 1024, 260 * 256)));
+    }
+
+    private static int bytes(DType format, int values) {
+        return values * format.bits() / 8;
+    }
+
+    @ParameterizedTest
+    @MethodSource("prefetches")
+    void prefetchesItsWeights(DType format, int tokens, int outputs, int inputs, int bytes) {
+        emulator.prefetched();
+        check(OpCase.of(
+                new Gemm(DType.F32), activations(DType.BF16, tokens, inputs), weights(format, outputs, inputs)));
+        assertThat(emulator.prefetched()).isEqualTo(RUNS * bytes);
     }
 
     static Stream<BatchInvariance.Case> rowsAlone() {

@@ -103,7 +103,7 @@ class NcclModelTest {
         }
     }
 
-    /** The third step alike runs from a graph: the driver launches no kernel, and NCCL is called where the ranks meet only. */
+    /** The third step alike runs from a graph: the driver launches only what feeds its inputs, and NCCL is called where the ranks meet only. */
     @Test
     void aStepThatComesAgainIsOneGraphWithTheExchangesInside() throws Exception {
         int[] ids = new SplittableRandom(5).ints(4, 0, 100).toArray();
@@ -118,8 +118,9 @@ class NcclModelTest {
             CyclicBarrier together = new CyclicBarrier(RANKS);
             IntConsumer fromGraphsOnly = i -> {
                 if (i == 2 && await(together) == 0) {
-                    emulator.with("fail", "cuLaunchKernelEx:1:1");
-                    nccl.with("fail", "ncclGroupEnd:" + ((ids.length - i) * RANKS + 1) + ":3");
+                    int firstTooMany = (ids.length - i) * RANKS + 1;
+                    emulator.with("fail", "cuLaunchKernelEx:" + firstTooMany + ":1");
+                    nccl.with("fail", "ncclGroupEnd:" + firstTooMany + ":3");
                 }
                 await(together);
             };

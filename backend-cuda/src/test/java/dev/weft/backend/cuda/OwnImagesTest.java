@@ -19,11 +19,13 @@ import dev.weft.graph.Graph;
 import dev.weft.graph.GraphBuilder;
 import dev.weft.graph.Value;
 import dev.weft.op.Gemm;
+import dev.weft.op.OpInstance;
 import dev.weft.runtime.Weft;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
 import dev.weft.spi.Backends;
 import dev.weft.spi.HardwareLimit;
+import dev.weft.spi.Support;
 import java.io.IOException;
 import java.nio.charset.StandardCharsets;
 import java.nio.file.Files;
@@ -145,6 +147,25 @@ class OwnImagesTest {
                     .anyMatch(line -> line.endsWith(
                             "slower kernels multiply many tokens: products of warpgroups need images for sm_90a,"
                                     + " which gemm_wgmma lacks"));
+        }
+    }
+
+    /** Who asked for FP8 units and does not get them is told: name, reason and the promise of rows are those of what runs. */
+    @Test
+    void fp8UnitsWithoutTheirImage() throws IOException {
+        OpInstance op = OpInstance.of(
+                new Gemm(DType.BF16),
+                List.of(
+                        new TensorType(DType.F8_E4M3, Shape.of(TOKENS, 256), Scaling.FP8_GROUP_128),
+                        new TensorType(DType.F8_E4M3, Shape.of(128, 256), Scaling.FP8_BLOCK_128)));
+        try (CudaBackend backend = emulator.open(only("compute_80"));
+                BackendDevice device = backend.open(DeviceId.parse("cuda:0/fp8"))) {
+            assertThat(device.supports(op)).isInstanceOfSatisfying(Support.Emulated.class, e -> {
+                assertThat(e.kernel()).isEqualTo("gemm/mma");
+                assertThat(e.note()).contains("gemm/fp8: image of the kernels 'gemm_fp8': found none for sm_90a");
+            });
+            assertThat(device.prepare(op).name()).isEqualTo("gemm/mma");
+            assertThat(device.rowsDependOnOthers(op)).isEmpty();
         }
     }
 

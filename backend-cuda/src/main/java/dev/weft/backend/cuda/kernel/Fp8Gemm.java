@@ -1,6 +1,7 @@
 package dev.weft.backend.cuda.kernel;
 
 import dev.weft.DType;
+import dev.weft.UnsupportedOpException;
 import dev.weft.backend.cuda.kernel.TensorCoreGemm.Many;
 import dev.weft.backend.cuda.kernel.TensorCoreGemm.Product;
 import dev.weft.op.ExpertGemm;
@@ -59,8 +60,18 @@ public final class Fp8Gemm {
         return TensorCoreGemm.refusal(op, chip);
     }
 
-    /** Calls with few tokens, or with rows at odd addresses, run as on the device without a variant. */
+    /**
+     * Calls with few tokens, or with rows at odd addresses, run as on the device without a variant.
+     *
+     * @throws UnsupportedOpException without an image for exactly this chip: then no call would run here, and the way is passed over
+     */
     private static void emit(Emit e, Product product) {
+        if (!e.hasOwnFeatures(MODULE)) {
+            throw new UnsupportedOpException("image of the kernels '" + MODULE + "': found none for sm_"
+                    + e.chip().sm()
+                    + "a, expected one, since no other holds products of warpgroups; build this library where nvcc is on"
+                    + " the PATH");
+        }
         Optional<Many> many = TensorCoreGemm.few(e, product, false).isPresent()
                 ? Optional.empty()
                 : TensorCoreGemm.many(e, product, MODULE);

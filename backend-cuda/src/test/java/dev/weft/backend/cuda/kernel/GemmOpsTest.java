@@ -1,11 +1,14 @@
 package dev.weft.backend.cuda.kernel;
 
+import static java.util.Objects.requireNonNull;
 import static org.assertj.core.api.Assertions.assertThat;
+import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.DType;
 import dev.weft.Scaling;
 import dev.weft.Shape;
 import dev.weft.TensorType;
+import dev.weft.UnsupportedOpException;
 import dev.weft.op.ExpertGemm;
 import dev.weft.op.Gemm;
 import dev.weft.op.GroupedGemm;
@@ -17,6 +20,8 @@ import java.util.ArrayList;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.params.ParameterizedTest;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** Which kernels multiply, on how many blocks. */
 class GemmOpsTest {
@@ -75,13 +80,17 @@ class GemmOpsTest {
     }
 
     private static Launched launch(OpInstance op, Chip chip, long offset, boolean hasOwnFeatures) {
+        return launch(fast(op), op, chip, offset, hasOwnFeatures);
+    }
+
+    private static Launched launch(Way way, OpInstance op, Chip chip, long offset, boolean hasOwnFeatures) {
         try (Arena arena = Arena.ofConfined()) {
             KernelArguments arguments = new KernelArguments(op.all(), arena);
             for (int i = 0; i < arguments.count(); i++) {
                 arguments.bind(i, ALIGNED + offset, ALIGNED);
             }
             Recorder recorder = new Recorder(op, arguments, chip, hasOwnFeatures, new ArrayList<>());
-            fast(op).body().emit(recorder);
+            way.body().emit(recorder);
             assertThat(recorder.launches()).hasSize(1);
             return recorder.launches().getFirst();
         }
@@ -182,6 +191,53 @@ class GemmOpsTest {
         Launched many = launch(instance(new ExpertGemm(DType.BF16), x(6 * 4096, 4096), experts, offsets));
         assertThat(many.function()).isEqualTo("gemm_wgmma128_f8_e4m3_f4_e2m1");
         assertThat(many.grid()).isEqualTo(new Grid(192 + 256, 16, 1));
+    }
+
+    /** As on the variant {@code fp8}. */
+    private static Launched fewerBits(OpInstance op, long offset, boolean hasOwnFeatures) {
+        Way way = requireNonNull(Fp8Gemm.WAYS.get(op.op().getClass()));
+        assertThat(way.refusal().of(op, H200)).isEmpty();
+        return launch(way, op, H200, offset, hasOwnFeatures);
+    }
+
+    /** Tokens, scales and weights of four blocks of K, those of FP4 half as long; at most 64 tokens a block leave room for two. */
+    @ParameterizedTest
+    @CsvSource({
+        "17, F8_E4M3, gemm_fp8_64_f8_e4m3_f8_e4m3, 1, 100_008",
+        "64, F4_E2M1, gemm_fp8_64_f8_e4m3_f4_e2m1, 1, 67_240",
+        "65, F8_E4M3, gemm_fp8_128_f8_e4m3_f8_e4m3, 1, 133_288",
+        "4096, F4_E2M1, gemm_fp8_128_f8_e4m3_f4_e2m1, 32, 100_520",
+    })
+    void manyTokensOnFp8Units(int tokens, DType weights, String function, int tiles, int sharedBytes) {
+        Scaling scaling = weights == DType.F4_E2M1 ? Scaling.MXFP4 : Scaling.FP8_BLOCK_128;
+        TensorType w = new TensorType(weights, Shape.of(24_576, 1536), scaling);
+        assertThat(fewerBits(instance(new Gemm(DType.BF16), x(tokens, 1536), w), 0, true))
+                .isEqualTo(new Launched(function, new Grid(tiles, 192, 1), sharedBytes));
+    }
+
+    /** Flash's routed experts: the tile follows the tokens that an expert has on average. */
+    @ParameterizedTest
+    @CsvSource({
+        "2048, gemm_decode32_f8_e4m3_f4_e2m1",
+        "2049, gemm_fp8_64_f8_e4m3_f4_e2m1",
+        "16384, gemm_fp8_64_f8_e4m3_f4_e2m1",
+        "24576, gemm_fp8_128_f8_e4m3_f4_e2m1",
+    })
+    void expertsOnFp8Units(int rows, String function) {
+        TensorType experts = new TensorType(DType.F4_E2M1, Shape.of(256, 2048, 4096), Scaling.MXFP4);
+        OpInstance op = instance(new ExpertGemm(DType.BF16), x(rows, 4096), experts, TensorType.of(DType.I32, 257));
+        Way way = requireNonNull(Fp8Gemm.WAYS.get(ExpertGemm.class));
+        assertThat(launch(way, op, H200, 0, true).function()).isEqualTo(function);
+        assertThat(way.refusal().of(op, H200).isPresent()).isEqualTo(rows == 2048); // nor is it asked for so few
+    }
+
+    @Test
+    void whatFp8UnitsDoNotTakeRunsAsOnTheDevice() {
+        OpInstance op = instance(new Gemm(DType.BF16), x(4096, 1024), w(256, 1024));
+        assertThat(fewerBits(op, 8, true).function()).isEqualTo("gemm_simple");
+        assertThatThrownBy(() -> fewerBits(op, 0, false))
+                .isInstanceOf(UnsupportedOpException.class)
+                .hasMessageContaining("image of the kernels 'gemm_fp8': found none for sm_90a");
     }
 
     @Test

@@ -108,8 +108,13 @@ public final class BatchInvariance {
             }
             List<HostTensor> inputs = c.many().materialise(arena, OpRunner.SUITE);
             List<HostTensor> together = call(device, op, inputs, arena);
-            int rows = Math.toIntExact(
-                    c.many().operands().get(c.perRow().iterator().next()).type().shape().dim(0).maximum());
+            int rows = Math.toIntExact(c.many()
+                    .operands()
+                    .get(c.perRow().iterator().next())
+                    .type()
+                    .shape()
+                    .dim(0)
+                    .maximum());
             int[][] parts = {{0, 1}, {rows / 2, rows / 2 + 1}, {rows - 1, rows}, {0, 3}};
             for (int[] part : parts) {
                 List<HostTensor> some = new ArrayList<>(inputs);

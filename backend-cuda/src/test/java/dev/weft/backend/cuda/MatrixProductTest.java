@@ -95,15 +95,13 @@ class MatrixProductTest {
     /** More than a round of blocks of K, the last not whole, with one group of 32 tokens and a part of another. */
     static Stream<OpCase> rounds() {
         return Stream.of(DType.BF16, DType.F8_E4M3)
-                .map(x -> OpCase.of(
-                        new Gemm(DType.F32), activations(x, 35, 1184), weights(DType.F8_E4M3, 70, 1184)));
+                .map(x -> OpCase.of(new Gemm(DType.F32), activations(x, 35, 1184), weights(DType.F8_E4M3, 70, 1184)));
     }
 
     /** Enough rows of weights for tiles of 64 tokens in place of rounds. */
     static Stream<OpCase> manyTiles() {
         return Stream.of(DType.BF16, DType.F8_E4M3)
-                .map(x -> OpCase.of(
-                        new Gemm(DType.F32), activations(x, 40, 160), weights(DType.F8_E4M3, 6500, 160)));
+                .map(x -> OpCase.of(new Gemm(DType.F32), activations(x, 40, 160), weights(DType.F8_E4M3, 6500, 160)));
     }
 
     @ParameterizedTest

@@ -205,7 +205,8 @@ final class TensorCoreGemm {
         Grid tiles = e.chip().hasWgmma()
                 ? grid(a, product, WGMMA_ROWS, isWide ? WGMMA_MANY : WGMMA_FEW)
                 : grid(a, product, TILE_ROWS, TILE_TOKENS);
-        // Estimates for H200, in microseconds for K 8192 with a block on every multiprocessor: tiles by their instructions (two
+        // Estimates for H200, in microseconds for K 8192 with a block on every multiprocessor: tiles by their
+        // instructions (two
         // warps a scheduler, 404 to 931 a block of K), rounds by the bytes they read through the second-level cache.
         int perRounds = isBf16 ? 19 : 12;
         int perTiles = isBf16 ? isWide ? 38 : 29 : isWide ? 68 : 44;

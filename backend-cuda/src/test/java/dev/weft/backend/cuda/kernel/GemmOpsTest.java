@@ -156,15 +156,20 @@ class GemmOpsTest {
         assertThat(floats.function()).isEqualTo("gemm_rounds_bf16_f8_e4m3");
         assertThat(floats.grid()).isEqualTo(new Grid(2, 32, 2));
         assertThat(floats.sharedBytes()).isEqualTo(8 * (3 * 12 * 512 + 2 * 32 * 32 * Float.BYTES) + 33 * 32);
-        assertThat(launch(instance(new Gemm(DType.BF16), x(128, 8192), w(4096, 8192))).function())
+        assertThat(launch(instance(new Gemm(DType.BF16), x(128, 8192), w(4096, 8192)))
+                        .function())
                 .isEqualTo("gemm_rounds_f8_e4m3_f8_e4m3");
-        assertThat(launch(instance(new Gemm(DType.BF16), x(129, 8192), w(4096, 8192))).function())
+        assertThat(launch(instance(new Gemm(DType.BF16), x(129, 8192), w(4096, 8192)))
+                        .function())
                 .isEqualTo("gemm_wgmma128_f8_e4m3_f8_e4m3");
-        assertThat(launch(instance(new GroupedGemm(DType.BF16), bf16(32, 8, 4096), w(8, 1024, 4096))).function())
+        assertThat(launch(instance(new GroupedGemm(DType.BF16), bf16(32, 8, 4096), w(8, 1024, 4096)))
+                        .function())
                 .isEqualTo("gemm_wgmma64_bf16_f8_e4m3");
-        assertThat(launch(instance(new Gemm(DType.BF16), x(40, 160), w(6500, 160))).function())
+        assertThat(launch(instance(new Gemm(DType.BF16), x(40, 160), w(6500, 160)))
+                        .function())
                 .isEqualTo("gemm_wgmma64_f8_e4m3_f8_e4m3");
-        assertThat(launch(instance(new Gemm(DType.BF16), bf16(17, 4096), bf16(256, 4096))).function())
+        assertThat(launch(instance(new Gemm(DType.BF16), bf16(17, 4096), bf16(256, 4096)))
+                        .function())
                 .isEqualTo("gemm_wgmma64_bf16_bf16");
     }
 

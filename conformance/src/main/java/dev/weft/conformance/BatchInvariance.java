@@ -64,6 +64,11 @@ public final class BatchInvariance {
                 Operand some = Operand.of(f.x(SOME_ROWS, 1184), Data.random());
                 Operand deep = Operand.of(f.w(33, 1184), Data.random());
                 cases.add(new Case(OpCase.of(new Gemm(f.out()), some, deep), Set.of(0)));
+                if (f.isNarrow()) {
+                    Operand shallow = Operand.of(f.x(SOME_ROWS, 160), Data.random());
+                    Operand many = Operand.of(f.w(GemmCases.MANY_OUTPUTS, 160), Data.random());
+                    cases.add(new Case(OpCase.of(new Gemm(f.out()), shallow, many), Set.of(0)));
+                }
                 Operand grouped = Operand.of(f.x(ROWS, 2, 160), Data.random());
                 Operand w = Operand.of(f.w(2, 17, 160), Data.random());
                 cases.add(new Case(OpCase.of(new GroupedGemm(f.out()), grouped, w), Set.of(0)));

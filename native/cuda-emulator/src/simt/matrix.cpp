@@ -4,6 +4,7 @@
 #include <cstring>
 
 #include "block.h"
+#include "weft/cuda/ptx_floats.h"
 
 namespace weft::simt {
 
@@ -100,7 +101,7 @@ void multiply_all(Meeting &m) {
         }
         for (int column = 0; column < columns; column++) {
             unsigned &word = m.word[row % 8 * 4 + column / 2][row / 8 * 2 + column % 2];
-            auto result = static_cast<float>(sum[column] + static_cast<double>(as_float(word)));
+            const float result = ptx::canonical(static_cast<float>(sum[column] + static_cast<double>(as_float(word))));
             std::memcpy(&word, &result, sizeof word);
         }
     }

@@ -26,6 +26,9 @@ public final class BatchInvariance {
     /** Rows of the large call: more than any tile that the small call could hide in. */
     private static final int ROWS = 130;
 
+    /** Rows of calls for which devices may have other kernels than for few and for many. */
+    private static final int SOME_ROWS = 70;
+
     private BatchInvariance() {}
 
     /**
@@ -58,6 +61,14 @@ public final class BatchInvariance {
             Operand x = Operand.of(f.x(ROWS, 256), Data.random());
             cases.add(new Case(OpCase.of(new Gemm(f.out()), x, Operand.of(f.w(33, 256), Data.random())), Set.of(0)));
             if (f.out() == DType.BF16) {
+                Operand some = Operand.of(f.x(SOME_ROWS, 1184), Data.random());
+                Operand deep = Operand.of(f.w(33, 1184), Data.random());
+                cases.add(new Case(OpCase.of(new Gemm(f.out()), some, deep), Set.of(0)));
+                if (f.isNarrow()) {
+                    Operand shallow = Operand.of(f.x(SOME_ROWS, 160), Data.random());
+                    Operand many = Operand.of(f.w(GemmCases.MANY_OUTPUTS, 160), Data.random());
+                    cases.add(new Case(OpCase.of(new Gemm(f.out()), shallow, many), Set.of(0)));
+                }
                 Operand grouped = Operand.of(f.x(ROWS, 2, 160), Data.random());
                 Operand w = Operand.of(f.w(2, 17, 160), Data.random());
                 cases.add(new Case(OpCase.of(new GroupedGemm(f.out()), grouped, w), Set.of(0)));
@@ -102,7 +113,14 @@ public final class BatchInvariance {
             }
             List<HostTensor> inputs = c.many().materialise(arena, OpRunner.SUITE);
             List<HostTensor> together = call(device, op, inputs, arena);
-            int[][] parts = {{0, 1}, {ROWS / 2, ROWS / 2 + 1}, {ROWS - 1, ROWS}, {0, 3}};
+            int rows = Math.toIntExact(c.many()
+                    .operands()
+                    .get(c.perRow().iterator().next())
+                    .type()
+                    .shape()
+                    .dim(0)
+                    .maximum());
+            int[][] parts = {{0, 1}, {rows / 2, rows / 2 + 1}, {rows - 1, rows}, {0, 3}};
             for (int[] part : parts) {
                 List<HostTensor> some = new ArrayList<>(inputs);
                 for (int i : c.perRow()) {

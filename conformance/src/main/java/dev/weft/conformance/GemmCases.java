@@ -20,6 +20,11 @@ final class GemmCases {
         TensorType w(long... extents) {
             return w.shaped(dev.weft.Shape.of(extents));
         }
+
+        /** Whether devices have matrix units for them. */
+        boolean isNarrow() {
+            return x.dtype() != DType.F32 && w.dtype() != DType.F32 && out != DType.F32;
+        }
     }
 
     private static final List<TensorType> ACTIVATIONS = List.of(
@@ -35,6 +40,9 @@ final class GemmCases {
 
     /** Inputs that share a scale of MXFP4 weights. */
     private static final int MX_BLOCK = 32;
+
+    /** Outputs of which whole tiles are more than a device has processors for: only then it takes tiles of many tokens. */
+    static final int MANY_OUTPUTS = 8500;
 
     /** Rows, outputs, inputs, for F32 and for BF16 results; whole MX blocks. */
     private static final int[][][] SHAPES = {
@@ -88,6 +96,10 @@ final class GemmCases {
         }
         if (f.w().dtype() != DType.F4_E2M1 && !f32) {
             cases.add(OpCase.of(op, Operand.of(f.x(7, 33), Data.random()), Operand.of(f.w(17, 33), Data.random())));
+        }
+        if (f.isNarrow()) {
+            Operand many = Operand.of(f.w(MANY_OUTPUTS, 160), Data.random());
+            cases.add(OpCase.of(op, Operand.of(f.x(65, 160), Data.random().withNan()), many));
         }
         if (f32) {
             cases.add(OpCase.of(op, Operand.of(f.x(0, 32), Data.random()), Operand.of(f.w(17, 32), Data.random())));

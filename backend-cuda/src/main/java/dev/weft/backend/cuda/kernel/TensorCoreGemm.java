@@ -12,10 +12,10 @@ import java.util.Optional;
 
 /**
  * Matrix products on tensor cores: {@code gemm_decode} while reading the weights is what takes the time, {@code gemm_tile} for
- * many rows, {@code gemm_wgmma} in its place on Hopper. FP8 and FP4 are decoded exactly to BF16; E4M3 times E4M3 to binary16
- * where the chip converts it, from compute capability 8.9 on, except for {@code gemm_wgmma}. All add the same products in the
- * same order, so that a row's bits need not depend on the choice: the emulator shows it; whether wgmma aligns and truncates
- * within an instruction as mma.sync does is for hardware to show.
+ * many rows, {@code gemm_wgmma} in its place on Hopper, {@code gemm_rounds} where either would leave most of the device idle. FP8
+ * and FP4 are decoded exactly to BF16; E4M3 times E4M3 to binary16 where the chip converts it, from compute capability 8.9 on,
+ * except for {@code gemm_wgmma}. All add the same products in the same order, so that a row's bits need not depend on the choice:
+ * the emulator shows it; whether wgmma aligns and truncates within an instruction as mma.sync does is for hardware to show.
  */
 final class TensorCoreGemm {
     /** How rows find their matrix; ordinals are known to the kernels. */
@@ -60,6 +60,13 @@ final class TensorCoreGemm {
 
     private static final int WGMMA_MANY = 128;
 
+    private static final String ROUNDS = "gemm_rounds";
+    private static final int ROUNDS_ROWS = 32;
+    private static final int ROUNDS_TOKENS = 32;
+
+    /** Tokens of a matrix up to which its weights may be read once per {@link #ROUNDS_TOKENS}. */
+    private static final int ROUNDS_MOST = 4 * ROUNDS_TOKENS;
+
     private TensorCoreGemm() {}
 
     /** How rows of an operator find their matrix. */
@@ -98,16 +105,15 @@ final class TensorCoreGemm {
             launch(e, product, "gemm_decode", "gemm_decode" + f.rows(), f.grid(), f.sharedBytes());
             return;
         }
-        many(e, product, WGMMA)
-                .ifPresentOrElse(
-                        m -> launch(e, product, WGMMA, "gemm_wgmma" + m.tokens(), m.grid(), m.sharedBytes()),
-                        () -> launch(
-                                e,
-                                product,
-                                "gemm_tile",
-                                "gemm_tile",
-                                grid(a, product, TILE_ROWS, TILE_TOKENS),
-                                TILE_BYTES));
+        Optional<Many> many = many(e, product, WGMMA);
+        Grid tiles = many.map(Many::grid).orElseGet(() -> grid(a, product, TILE_ROWS, TILE_TOKENS));
+        if (isForRounds(e, product, tiles, many.map(Many::isWide).orElse(false))) {
+            launch(e, product, ROUNDS, ROUNDS, grid(a, product, ROUNDS_ROWS, ROUNDS_TOKENS), roundsBytes(a));
+            return;
+        }
+        many.ifPresentOrElse(
+                m -> launch(e, product, WGMMA, WGMMA + m.tokens(), tiles, m.sharedBytes()),
+                () -> launch(e, product, "gemm_tile", "gemm_tile", tiles, TILE_BYTES));
     }
 
     /**
@@ -132,7 +138,7 @@ final class TensorCoreGemm {
         if (!e.chip().hasWgmma() || !isAligned(a, 0) || !isAligned(a, 1) || !e.hasOwnFeatures(module)) {
             return Optional.empty();
         }
-        int tokens = tokens(a) <= WGMMA_FEW * matrices(a, product) ? WGMMA_FEW : WGMMA_MANY;
+        int tokens = isForWideTiles(e, product) ? WGMMA_MANY : WGMMA_FEW;
         return Optional.of(new Many(tokens, grid(a, product, WGMMA_ROWS, tokens), wgmmaBytes(a, tokens)));
     }
 
@@ -175,6 +181,41 @@ final class TensorCoreGemm {
         return 2 * grid.x() * grid.y() * grid.z() < 3L * e.chip().multiprocessors()
                 ? DECODE_MOST_ROWS / 2
                 : DECODE_MOST_ROWS;
+    }
+
+    /** Whether tiles of many tokens are filled, and are done before those of few that would have multiprocessors of their own. */
+    private static boolean isForWideTiles(Emit e, Product product) {
+        KernelArguments a = e.arguments();
+        return tokens(a) > WGMMA_FEW * matrices(a, product)
+                && (product == Product.EXPERTS
+                        || waves(e, grid(a, product, WGMMA_ROWS, WGMMA_FEW))
+                                > waves(e, grid(a, product, WGMMA_ROWS, WGMMA_MANY)));
+    }
+
+    /**
+     * Whether blocks of {@code gemm_rounds} are estimated to be done before tiles are: those leave multiprocessors idle that have
+     * few rows and tokens, these read weights and tokens more often.
+     */
+    private static boolean isForRounds(Emit e, Product product, Grid tiles, boolean isWide) {
+        KernelArguments a = e.arguments();
+        if (product == Product.EXPERTS
+                || a.dtype(1) != DType.F8_E4M3
+                || tokens(a) > ROUNDS_MOST * matrices(a, product)
+                || roundsBytes(a) > e.chip().sharedBytes()) {
+            return false;
+        }
+        // Estimates for H200, in microseconds for K 8192 with a block on every multiprocessor: tiles by their
+        // instructions (404 to
+        // 931 a block of K, two warps a scheduler), rounds by the bytes that they read through the second-level cache.
+        boolean isBf16 = a.dtype(0) == DType.BF16;
+        int perRounds = isBf16 ? 19 : 12;
+        int perTiles = isBf16 ? isWide ? 38 : 29 : isWide ? 68 : 44;
+        return waves(e, grid(a, product, ROUNDS_ROWS, ROUNDS_TOKENS)) * perRounds < waves(e, tiles) * perTiles;
+    }
+
+    /** How often all multiprocessors have a block, one each. */
+    private static long waves(Emit e, Grid grid) {
+        return Math.ceilDiv(grid.x() * grid.y() * grid.z(), e.chip().multiprocessors());
     }
 
     private static boolean isAligned(KernelArguments a, int i) {
@@ -251,6 +292,17 @@ final class TensorCoreGemm {
             case F4_E2M1 -> Math.toIntExact(rows * (Math.ceilDiv(inputs, MX_BLOCK) + SCALE_GAP));
             default -> 0;
         };
+    }
+
+    /** Copies of weights and tokens under way, sums of two rounds, scale bytes. */
+    private static int roundsBytes(KernelArguments a) {
+        int blocks = Math.toIntExact(Math.ceilDiv(a.dim(1, -1), K_BLOCK));
+        int tokenBytes = a.dtype(0).bits() / Byte.SIZE;
+        int stages = a.dtype(0) == DType.BF16 ? 3 : 4;
+        int slots = (ROUNDS_ROWS + ROUNDS_TOKENS * tokenBytes) / 8;
+        int queue = THREADS * stages * slots * VECTOR_BITS / Byte.SIZE;
+        int sums = 2 * THREADS / 32 * ROUNDS_TOKENS * ROUNDS_ROWS * Float.BYTES;
+        return queue + sums + (ROUNDS_TOKENS + 1) * blocks;
     }
 
     /** Alignment, copies of weights under way, tokens as they are and decoded, exponents. */

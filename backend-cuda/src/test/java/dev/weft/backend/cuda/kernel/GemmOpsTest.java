@@ -145,6 +145,44 @@ class GemmOpsTest {
         assertThat(launch(grouped, A100, 0).grid()).isEqualTo(new Grid(3, 4, 8));
     }
 
+    /** Where tiles would be few, up to the number of tokens from which reading the weights anew for 32 takes longer. */
+    @Test
+    void tilesThatWouldLeaveMostOfTheDeviceIdleAreCutSmaller() {
+        Launched some = launch(instance(new Gemm(DType.BF16), x(17, 8192), w(4096, 8192)));
+        assertThat(some.function()).isEqualTo("gemm_rounds_f8_e4m3_f8_e4m3");
+        assertThat(some.grid()).isEqualTo(new Grid(1, 128, 1));
+        assertThat(some.sharedBytes()).isEqualTo(8 * (4 * 8 * 512 + 2 * 32 * 32 * Float.BYTES) + 33 * 64);
+        Launched floats = launch(instance(new GroupedGemm(DType.BF16), bf16(64, 2, 4096), w(2, 1024, 4096)));
+        assertThat(floats.function()).isEqualTo("gemm_rounds_bf16_f8_e4m3");
+        assertThat(floats.grid()).isEqualTo(new Grid(2, 32, 2));
+        assertThat(floats.sharedBytes()).isEqualTo(8 * (3 * 12 * 512 + 2 * 32 * 32 * Float.BYTES) + 33 * 32);
+        assertThat(launch(instance(new Gemm(DType.BF16), x(96, 8192), w(4096, 8192)))
+                        .function())
+                .isEqualTo("gemm_rounds_f8_e4m3_f8_e4m3");
+        assertThat(launch(instance(new GroupedGemm(DType.BF16), bf16(32, 8, 4096), w(8, 1024, 4096)))
+                        .function())
+                .isEqualTo("gemm_wgmma64_bf16_f8_e4m3");
+        assertThat(launch(instance(new Gemm(DType.BF16), x(40, 160), w(6500, 160)))
+                        .function())
+                .isEqualTo("gemm_wgmma64_f8_e4m3_f8_e4m3");
+        assertThat(launch(instance(new Gemm(DType.BF16), bf16(17, 4096), bf16(256, 4096)))
+                        .function())
+                .isEqualTo("gemm_wgmma64_bf16_bf16");
+    }
+
+    /** Tiles of 64 tokens, until they would take turns on multiprocessors. */
+    @Test
+    void tilesAreWideWhereNarrowOnesWouldNotAllRunAtOnce() {
+        for (int tokens : new int[] {97, 256}) {
+            Launched narrow = launch(instance(new Gemm(DType.BF16), x(tokens, 8192), w(4096, 8192)));
+            assertThat(narrow.function()).isEqualTo("gemm_wgmma64_f8_e4m3_f8_e4m3");
+            assertThat(narrow.grid()).isEqualTo(new Grid(Math.ceilDiv(tokens, 64), 32, 1));
+        }
+        Launched wide = launch(instance(new Gemm(DType.BF16), x(257, 8192), w(4096, 8192)));
+        assertThat(wide.function()).isEqualTo("gemm_wgmma128_f8_e4m3_f8_e4m3");
+        assertThat(wide.grid()).isEqualTo(new Grid(3, 32, 1));
+    }
+
     /** An image for all chips of compute capability 9.0, or PTX, has a trap in the place of products of warpgroups. */
     @Test
     void imagesWithoutProductsOfWarpgroupsAreNotAskedForThem() {

@@ -118,7 +118,9 @@ class DrawnTokensTest {
             draws.add(0, 1, 0);
             draws.add(1, 1, 0.5f);
             draws.add(0, 1, 0);
+            emulator.bytesToHost();
             model.step(feeds, draws);
+            assertThat(emulator.bytesToHost()).as("three tokens").isEqualTo(3L * Integer.BYTES);
             assertThat(draws.logits()).isEmpty();
             assertThat(draws.token(0)).isEqualTo(chosen(sampling(0, 1, 0))[0]).isEqualTo(draws.token(2));
 

@@ -8,8 +8,10 @@ import dev.weft.conformance.model.GoldenModel;
 import dev.weft.io.Checkpoint;
 import dev.weft.io.SyntheticCheckpoint;
 import dev.weft.model.DeepSeekV4;
+import dev.weft.model.Generator;
 import dev.weft.model.LoadOptions;
 import dev.weft.model.NumericMode;
+import dev.weft.model.Sampling;
 import dev.weft.model.Session;
 import dev.weft.model.config.ModelConfig;
 import dev.weft.parallel.ParallelPlan;
@@ -100,6 +102,43 @@ class NcclModelTest {
             assertThat(emulator.bytesToHost() - logits)
                     .as("bytes but logits that come to the host: counts, of twice as many ranks")
                     .isLessThan((throughHost - logits) / 2);
+        }
+    }
+
+    /** From logits whose parts come from all ranks. */
+    @Test
+    void ranksDrawTheTokensOfOneDevice() throws Exception {
+        try (Emulator emulator = Emulator.start().with("devices", "" + RANKS);
+                NcclEmulator nccl = new NcclEmulator()) {
+            int[][] alone = new int[RANKS][];
+            try (Weft weft = Weft.of(Emulator.backends());
+                    Checkpoint files = Checkpoint.open(checkpoint);
+                    DeepSeekV4 model = DeepSeekV4.load(files, weft.device("cuda:0"), options())) {
+                for (int r = 0; r < RANKS; r++) {
+                    alone[r] = generated(model, r);
+                }
+            }
+            int[][] together = new int[RANKS][];
+            List<Future<float[][]>> results = ranks(
+                    (local, device) -> CudaRanks.join(local, device.spi(), DEADLINE),
+                    options(),
+                    ParallelPlan.experts(RANKS).withHead(),
+                    (model, rank) -> {
+                        together[rank] = generated(model, rank);
+                        model.follow();
+                        return new float[0][];
+                    });
+            for (Future<float[][]> result : results) {
+                result.get();
+            }
+            assertThat(together).isDeepEqualTo(alone);
+        }
+    }
+
+    private static int[] generated(DeepSeekV4 model, int rank) {
+        int[] prompt = new SplittableRandom(rank).ints(PROMPTS[rank], 0, 100).toArray();
+        try (Session s = model.newSession()) {
+            return new Generator(s).generate(prompt, Sampling.random(1, 0.9f, 5 - rank, rank));
         }
     }
 

@@ -33,9 +33,6 @@ final class Batch {
 
     private final Draws draws = new Draws();
 
-    /** Of proposals. */
-    private float[] logits = new float[0];
-
     /** A sequence and who wants it. */
     private record Member(Generation generation, Continuation continuation) {
         boolean isReady() {
@@ -130,13 +127,14 @@ final class Batch {
         if (wanting.isEmpty()) {
             return;
         }
-        makeRoom(wanting.size());
+        draws.clear();
+        wanting.forEach(c -> c.askProposal(draws));
         model.draft(
                 wanting.stream().map(Continuation::session).toList(),
                 wanting.stream().mapToInt(Continuation::pending).toArray(),
-                logits);
+                draws);
         for (int i = 0; i < wanting.size(); i++) {
-            wanting.get(i).propose(logits, i * vocabulary, vocabulary);
+            wanting.get(i).propose(draws, i, vocabulary);
         }
     }
 
@@ -216,13 +214,6 @@ final class Batch {
         members.removeAll(fed);
         fed.removeIf(m -> m.generation().reason() != null);
         members.addAll(fed);
-    }
-
-    private void makeRoom(int rows) {
-        int needed = Math.multiplyExact(rows, vocabulary);
-        if (logits.length < needed) {
-            logits = new float[needed];
-        }
     }
 
     private void leave(Member member, FinishReason reason) {

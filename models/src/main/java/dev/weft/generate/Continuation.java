@@ -68,7 +68,9 @@ final class Continuation {
                 request.constraint() == null ? null : request.constraint().copy();
         this.context = context;
         this.progress = progress;
-        this.isDrawn = sampler.isPlain() && constraint == null && !speculative && sampling.logprobs() < 0;
+        // a proposal's probability is in the logits, unless there is no chance in it
+        boolean needsProbabilities = sampling.logprobs() >= 0 || (speculative && sampling.temperature() > 0);
+        this.isDrawn = sampler.isPlain() && constraint == null && !needsProbabilities;
         sampler.prompt(prompt);
         if (sampling.maxTokens() == 0) {
             reason = FinishReason.LENGTH;
@@ -99,9 +101,20 @@ final class Continuation {
         return pending;
     }
 
-    /** Draws the proposal from the logits of the MTP block. */
-    void propose(float[] logits, int at, int vocabulary) {
-        draft = sampler.propose(logits, at, vocabulary, allowed(vocabulary));
+    /** Asks for what {@link #propose} needs. */
+    void askProposal(Draws draws) {
+        if (isDrawn) {
+            sampler.ask(draws);
+        } else {
+            draws.skip();
+        }
+    }
+
+    /** Takes the proposal of the MTP block, or draws it from its logits. */
+    void propose(Draws draws, int row, int vocabulary) {
+        draft = isDrawn
+                ? draws.token(row)
+                : sampler.propose(draws.logits(), row * vocabulary, vocabulary, allowed(vocabulary));
     }
 
     /** How many tokens the next step needs at least. */
@@ -147,10 +160,10 @@ final class Continuation {
         if (feed.wanted() == 0) {
             return;
         }
-        if (isDrawn) {
-            int token = draws.token(row);
-            sampler.accept(token);
-            emit(token, NO_LOGITS, 0, 0);
+        if (isDrawn && draft != NONE) {
+            checkDrawn(draws.token(row), draws.token(row + 1));
+        } else if (isDrawn) {
+            emitDrawn(draws.token(row));
         } else if (draft != NONE) {
             check(draws.logits(), row * vocabulary, vocabulary);
         } else {
@@ -175,6 +188,24 @@ final class Continuation {
         } else {
             session.truncate(session.position() - 1); // wrong, or last: the last token is never appended
         }
+    }
+
+    /** The same where both rows' tokens have been drawn: the most likely ones. */
+    private void checkDrawn(int token, int next) {
+        boolean accepted = token == draft;
+        draft = NONE;
+        progress.draft(accepted);
+        emitDrawn(token);
+        if (accepted && reason == null) {
+            emitDrawn(next);
+        } else {
+            session.truncate(session.position() - 1);
+        }
+    }
+
+    private void emitDrawn(int token) {
+        sampler.accept(token);
+        emit(token, NO_LOGITS, 0, 0);
     }
 
     /** The tokens that may come next, null for all. */

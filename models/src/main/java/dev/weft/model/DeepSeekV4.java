@@ -223,10 +223,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     private void step(List<Feed> feeds, Draws draws, StepEvent event) {
         long wanted = rows(feeds);
-        if (draws.rows() != wanted) {
-            throw new RequestException("draws: found " + draws.rows() + " rows, expected the " + wanted
-                    + " that the feeds want; add or skip one for each");
-        }
+        requireRows(draws, wanted);
         roomFor(wanted);
         if (isSpread(feeds)) {
             float[][] rows = lead(feeds.getFirst(), event);
@@ -240,6 +237,13 @@ public final class DeepSeekV4 implements AutoCloseable {
         admit(feeds);
         compute(feeds, draws, event);
         stepper.advance(feeds);
+    }
+
+    private static void requireRows(Draws draws, long wanted) {
+        if (draws.rows() != wanted) {
+            throw new RequestException("draws: found " + draws.rows() + " rows, expected the " + wanted
+                    + " that are wanted; add or skip one for each");
+        }
     }
 
     /** Draws nothing. */
@@ -448,7 +452,21 @@ public final class DeepSeekV4 implements AutoCloseable {
      *     or the array is too short
      */
     public synchronized void draft(List<Session> sessions, int[] next, float[] logits) {
+        requireRoom(logits, sessions.size());
+        plain.skipAll(sessions.size(), logits);
+        draft(sessions, next, plain);
+    }
+
+    /**
+     * Predicts like {@link #draft(List, int[], float[])} and chooses from the logits what {@code draws} asks for, as
+     * {@link #step(List, Draws)} does.
+     *
+     * @param draws a row for each session
+     * @throws RequestException if there are more rows or fewer, and as {@link #draft(List, int[], float[])}
+     */
+    public synchronized void draft(List<Session> sessions, int[] next, Draws draws) {
         requireOpen();
+        requireRows(draws, sessions.size());
         if (mtp == null) {
             throw new RequestException("draft: the model was loaded without its MTP block; use LoadOptions.withMtp");
         }
@@ -456,7 +474,6 @@ public final class DeepSeekV4 implements AutoCloseable {
             throw new RequestException(
                     "draft: found " + sessions.size() + " sessions, expected 1 to " + options.maxTokens());
         }
-        requireRoom(logits, sessions.size());
         for (int i = 0; i < sessions.size(); i++) {
             Session session = sessions.get(i);
             session.requireOpen();
@@ -467,7 +484,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             mend(session);
             states.makeWritable(session);
         }
-        stepper.draft(sessions, next, logits);
+        stepper.draft(sessions, next, draws);
     }
 
     synchronized float[] draft(Session session, int next) {

@@ -122,7 +122,7 @@ final class ModelLoader {
         int rank = compile.group() == null ? 0 : compile.group().rank();
         shares.add(plan.share(V4Graphs.backbone(config, stateOptions, device), config, rank));
         if (options.mtp()) {
-            shares.add(plan.share(V4Graphs.mtp(config, stateOptions), config, rank));
+            shares.add(plan.share(V4Graphs.mtp(config, stateOptions, device), config, rank));
         }
         CompileOptions used =
                 options.trace() ? compile.withoutFusion() : compile; // what is traced is compared node by node

@@ -79,8 +79,8 @@ final class MtpRunner implements AutoCloseable {
         }
     }
 
-    /** Logits of each session's last row if its token follows, one row after another. */
-    void draft(List<Session> sessions, int[] tokens, float[] logits) {
+    /** Chooses from the logits of each session's last row if its token follows. @param draws a row for each session */
+    void draft(List<Session> sessions, int[] tokens, Draws draws) {
         MemorySegment in = streams.bytes((long) sessions.size() * rowBytes);
         runner.begin();
         for (int i = 0; i < sessions.size(); i++) {
@@ -90,7 +90,7 @@ final class MtpRunner implements AutoCloseable {
             next[0] = tokens[i];
             runner.add(session, p, next, 1, 1);
         }
-        runner.run(in, logits);
+        runner.run(in, draws);
     }
 
     /** Bytes of the residual streams of one row. */

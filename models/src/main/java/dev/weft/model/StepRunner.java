@@ -26,6 +26,7 @@ final class StepRunner implements AutoCloseable {
     private final boolean takesStreams;
     private final boolean draws;
     private final int vocabulary;
+    private final Draws none = new Draws();
     private final Execution execution;
     private final int pagesPerSequence;
     private final StatePlan plan;
@@ -146,31 +147,15 @@ final class StepRunner implements AutoCloseable {
         execution.bind(ParallelPlan.most(V4Inputs.TOKENS), tokens);
     }
 
-    /** Runs the step. @param hidden streams of all rows for an MTP graph, else {@link MemorySegment#NULL} */
+    /** Runs a step of whose rows nothing is drawn. @param hidden streams of all rows for an MTP graph, else {@link MemorySegment#NULL} */
     void run(MemorySegment hidden) {
-        set(hidden);
+        set(hidden, none);
         execution.run();
     }
 
-    /** As {@link #run(MemorySegment)}. @param logits receives those of the wanted rows, one after another */
-    void run(MemorySegment hidden, float[] logits) {
-        set(hidden);
-        if (wanted > 0) {
-            execution.run(V4Graphs.LOGITS, logits);
-        } else {
-            execution.run();
-        }
-    }
-
-    /** Runs the step of a backbone. @param asked a row for each of the wanted rows */
-    void run(Draws asked) {
-        set(MemorySegment.NULL);
-        if (draws) {
-            execution
-                    .set(V4Graphs.TEMPERATURE, asked.temperatures(), wanted)
-                    .set(V4Graphs.TOP_P, asked.topPs(), wanted)
-                    .set(V4Graphs.UNIFORM, asked.uniforms(), wanted);
-        }
+    /** As {@link #run(MemorySegment)}. @param asked a row for each of the wanted rows */
+    void run(MemorySegment hidden, Draws asked) {
+        set(hidden, asked);
         if (wanted == 0) {
             execution.run();
         } else if (draws && asked.hasDrawn()) {
@@ -184,7 +169,7 @@ final class StepRunner implements AutoCloseable {
         }
     }
 
-    private void set(MemorySegment hidden) {
+    private void set(MemorySegment hidden, Draws asked) {
         execution
                 .bind(V4Inputs.TOKENS, tokens)
                 .bind(V4Inputs.SEQUENCES, sequences)
@@ -196,6 +181,12 @@ final class StepRunner implements AutoCloseable {
                 .set("slots", slots, sequences)
                 .set("pages", pages, sequences * pagesPerSequence)
                 .set("logitRows", logitRows, wanted);
+        if (draws) {
+            execution
+                    .set(V4Graphs.TEMPERATURE, asked.temperatures(), wanted)
+                    .set(V4Graphs.TOP_P, asked.topPs(), wanted)
+                    .set(V4Graphs.UNIFORM, asked.uniforms(), wanted);
+        }
         if (takesStreams) {
             execution.set(V4Graphs.HIDDEN, hidden);
         }

@@ -210,7 +210,7 @@ final class Stepper implements AutoCloseable {
         if (runner == fixed) {
             runner.bindMost(most);
         }
-        runner.run(draws);
+        runner.run(MemorySegment.NULL, draws);
     }
 
     /** Appends the tokens of a step that has run to its sessions, to all or none. */
@@ -256,14 +256,14 @@ final class Stepper implements AutoCloseable {
         return streams;
     }
 
-    /** Logits of each session's last row if its token follows, one row after another. */
-    void draft(List<Session> sessions, int[] next, float[] logits) {
+    /** Chooses from the logits of each session's last row if its token follows. */
+    void draft(List<Session> sessions, int[] next, Draws draws) {
         MtpRunner block = requireNonNull(mtp);
         if (ranks != null) {
             meetFor(Meeting.of(Work.DRAFT));
         }
         try {
-            block.draft(sessions, next, logits);
+            block.draft(sessions, next, draws);
         } catch (RuntimeException | Error e) {
             throw failed(e);
         }

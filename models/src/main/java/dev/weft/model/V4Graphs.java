@@ -53,14 +53,14 @@ public final class V4Graphs {
      * tokens too.
      */
     public static Graph backbone(ModelConfig c, LoadOptions o, Device device) {
-        return backbone(c, o, !device.spi().isHostMemory() && draws(c, o, device));
+        return backbone(c, o, draws(c, o, device));
     }
 
     private static boolean draws(ModelConfig c, LoadOptions o, Device device) {
         TensorType perRow = TensorType.of(DType.F32, Shape.of(V4Inputs.logits(o)));
         TensorType logits = TensorType.of(DType.F32, Shape.of(V4Inputs.logits(o), Dim.fixed(c.vocabSize())));
         OpInstance sample = OpInstance.of(new Sample(), List.of(logits, perRow, perRow, perRow));
-        return device.spi().supports(sample).isSupported();
+        return !device.spi().isHostMemory() && device.spi().supports(sample).isSupported();
     }
 
     private static Graph backbone(ModelConfig c, LoadOptions o, boolean draws) {
@@ -76,16 +76,29 @@ public final class V4Graphs {
         Value norm = g.weight("norm.weight", TensorType.of(DType.BF16, c.hiddenSize()));
         Value logits = head(g, c, o, in, streams, "", norm);
         if (draws) {
-            TensorType perRow = TensorType.of(DType.F32, Shape.of(V4Inputs.logits(o)));
-            Value temperature = g.input(TEMPERATURE, perRow);
-            Value topP = g.input(TOP_P, perRow);
-            g.output(DRAWN, g.node(new Sample(), logits, temperature, topP, g.input(UNIFORM, perRow)));
+            draw(g, o, logits);
         }
         return g.build();
     }
 
+    private static void draw(GraphBuilder g, LoadOptions o, Value logits) {
+        TensorType perRow = TensorType.of(DType.F32, Shape.of(V4Inputs.logits(o)));
+        Value temperature = g.input(TEMPERATURE, perRow);
+        Value topP = g.input(TOP_P, perRow);
+        g.output(DRAWN, g.node(new Sample(), logits, temperature, topP, g.input(UNIFORM, perRow)));
+    }
+
     /** The first MTP block: predicts the token after next from the backbone's streams and the next token (7.3). */
     public static Graph mtp(ModelConfig c, LoadOptions o) {
+        return mtp(c, o, false);
+    }
+
+    /** The same as a device runs it, which draws as that of {@link #backbone(ModelConfig, LoadOptions, Device)} does. */
+    public static Graph mtp(ModelConfig c, LoadOptions o, Device device) {
+        return mtp(c, o, draws(c, o, device));
+    }
+
+    private static Graph mtp(ModelConfig c, LoadOptions o, boolean draws) {
         GraphBuilder g = Graph.builder("deepseek-v4-mtp");
         V4Inputs in = V4Inputs.declare(g, o);
         Shape streams = Shape.of(V4Inputs.tokens(o), Dim.fixed(c.hcMult()), Dim.fixed(c.hiddenSize()));
@@ -98,7 +111,10 @@ public final class V4Graphs {
         Value fromStreams = block.linear(block.quantise(h), "h_proj.weight", d, d);
         Value mixed = g.node(new Add(), g.node(new Expand(c.hcMult()), fromToken), fromStreams);
         Value out = block.build(mixed);
-        head(g, c, o, in, out, "mtp.0.", block.bf16("norm.weight", d));
+        Value logits = head(g, c, o, in, out, "mtp.0.", block.bf16("norm.weight", d));
+        if (draws) {
+            draw(g, o, logits);
+        }
         return g.build();
     }
 

@@ -4,12 +4,14 @@ import static org.assertj.core.api.Assertions.assertThat;
 import static org.assertj.core.api.Assertions.assertThatThrownBy;
 
 import dev.weft.RequestException;
+import dev.weft.conformance.model.GoldenModel;
 import dev.weft.generate.Engine;
 import dev.weft.generate.EngineOptions;
 import dev.weft.generate.GeneratedToken;
 import dev.weft.generate.Generation;
 import dev.weft.generate.GenerationRequest;
 import dev.weft.io.Checkpoint;
+import dev.weft.io.SyntheticCheckpoint;
 import dev.weft.model.DeepSeekV4;
 import dev.weft.model.Draws;
 import dev.weft.model.Feed;
@@ -18,15 +20,18 @@ import dev.weft.model.LoadOptions;
 import dev.weft.model.Sampling;
 import dev.weft.model.Session;
 import dev.weft.model.TokenSampler;
+import dev.weft.model.config.ModelConfig;
 import dev.weft.runtime.Weft;
 import java.nio.file.Path;
 import java.util.Arrays;
 import java.util.List;
+import java.util.Map;
 import java.util.stream.Stream;
 import org.junit.jupiter.api.AfterAll;
 import org.junit.jupiter.api.BeforeAll;
 import org.junit.jupiter.api.Tag;
 import org.junit.jupiter.api.Test;
+import org.junit.jupiter.api.io.TempDir;
 
 /** Tokens of the demo model that the device draws itself, on the emulator. */
 @Tag("long")
@@ -135,6 +140,41 @@ class DrawnTokensTest {
         }
     }
 
+    /** Proposals and what they are held against; all that comes to the host are tokens and the streams that the block is fed with. */
+    @Test
+    void mostLikelyTokensNeedNoLogitsWithSpeculationEither(@TempDir Path folder) {
+        ModelConfig config = ModelConfig.read(GoldenModel.micro().directory().resolve("config.json"))
+                .with(Map.of("num_nextn_predict_layers", 1, "compress_ratios", List.of(0, 4, 128, 0)));
+        SyntheticCheckpoint.of(config, 5).write(folder);
+        LoadOptions options = LoadOptions.defaults()
+                .maxContext(128)
+                .maxTokens(32)
+                .maxSequences(4)
+                .withMtp();
+        Sampling greedy = Sampling.greedy(12);
+        try (Checkpoint files = Checkpoint.open(folder);
+                DeepSeekV4 small = DeepSeekV4.load(files, weft.device("cuda:0"), options);
+                Engine engine = new Engine(small, EngineOptions.DEFAULT)) {
+            List<int[]> prompts = List.of(new int[] {1, 2, 3}, new int[] {9}, new int[] {7, 7, 7, 7});
+            List<List<GeneratedToken>> plain = prompts.stream()
+                    .map(p -> engine.submit(GenerationRequest.of(p, greedy)).await())
+                    .toList();
+            emulator.bytesToHost();
+            List<Generation> running = prompts.stream()
+                    .map(p -> engine.submit(GenerationRequest.of(p, greedy).speculating()))
+                    .toList();
+            assertThat(running.stream().map(Generation::await).toList()).isEqualTo(plain);
+            long steps = running.stream().mapToLong(Generation::drafted).sum();
+            assertThat(steps).isPositive();
+            long streams = 2L * 4 * config.hiddenSize() * Short.BYTES;
+            long tokens = 3L * Integer.BYTES;
+            long prompt = 8 * streams;
+            assertThat(emulator.bytesToHost())
+                    .as("%d steps of a sequence", steps)
+                    .isLessThanOrEqualTo((steps + prompts.size()) * (streams + tokens) + prompt);
+        }
+    }
+
     @Test
     void asManyDrawsAsWantedRows() {
         try (Session session = model.newSession()) {
@@ -143,7 +183,7 @@ class DrawnTokensTest {
             draws.skip();
             assertThatThrownBy(() -> model.step(List.of(new Feed(session, PROMPT, Feed.Want.LAST)), draws))
                     .isInstanceOf(RequestException.class)
-                    .hasMessageStartingWith("draws: found 2 rows, expected the 1 that the feeds want");
+                    .hasMessageStartingWith("draws: found 2 rows, expected the 1 that are wanted");
             assertThat(session.position()).isZero();
         }
     }

@@ -18,7 +18,7 @@ WEFT_SPARSE_ATTENTION(192, 1)
 WEFT_SPARSE_ATTENTION(64, 4)
 WEFT_SPARSE_ATTENTION(64, 1)
 
-// Grid: rows, heads.
+// Grid: rows, heads. A thread for every two columns.
 WEFT_KERNEL(sparse_attention_combine, THREADS) {
-    combine_head(call, blockIdx.x, blockIdx.y, static_cast<int>(threadIdx.x), static_cast<int>(blockDim.x));
+    combine_head(call, blockIdx.x, blockIdx.y);
 }

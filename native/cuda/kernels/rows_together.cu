@@ -191,7 +191,7 @@ __device__ __forceinline__ void compute(const Call &call, const Span &span, void
             return;
         case COMBINE_SPLITS: {
             const i64 heads = call.at[0].dims[1];
-            each_by_warp(span, [&](i64 row) { attention::combine_head(call, row / heads, row % heads, lane_id(), WARP); });
+            each_by_block(span, [&](i64 row) { attention::combine_head(call, row / heads, row % heads); });
             return;
         }
         default:

@@ -63,21 +63,58 @@ __device__ __forceinline__ float *split_values(const Call &call, i64 row, i64 sp
     return values + ((row * call.attribute[SPLITS] + split) * heads + head) * call.at[Q].dims[2];
 }
 
-// Merges the splits of a list, in order, for one head; thread number `thread` of `threads`.
-__device__ __forceinline__ void combine_head(const Call &call, i64 row, i64 head, int thread, int threads) {
+// Merges the splits of a list, in order, for one head, by a block that has a thread for every two columns. What a split has comes
+// from the second level cache, and one after the other would be waited for: so the softmax of many is loaded at once, then the
+// values of some. A split without keys has none: that memory was not written.
+__device__ __forceinline__ void combine_head(const Call &call, i64 row, i64 head) {
+    constexpr int LISTED = 256;
+    constexpr int AT_ONCE = 8;
+    __shared__ Softmax listed[LISTED];
+    const int thread = static_cast<int>(threadIdx.x);
+    const i64 heads = call.at[Q].dims[1];
     const i64 width = call.at[Q].dims[2];
+    const int splits = static_cast<int>(call.attribute[SPLITS]);
+    const bool has_columns = 2 * thread < width;
     const float sink = static_cast<const float *>(call.at[SINK].data)[head];
-    bf16 *y = row_of<bf16>(result(call), row, head);
-    for (i64 c = thread; c < width; c += threads) {
-        Softmax all = {-infinity(), 0.0f};
-        float value = 0;
-        for (i64 split = 0; split < call.attribute[SPLITS]; split++) {
-            const Softmax part = split_softmax(call, row, split)[head];
-            if (part.sum != 0) {  // else the split has no keys
-                value = merge(merge(all, part), value, split_values(call, row, split, head)[c]);
+    const Softmax *softmax = split_softmax(call, row, 0) + head;
+    const float *values = split_values(call, row, 0, head) + 2 * thread;
+    Softmax all = {-infinity(), 0.0f};
+    float2 value = make_float2(0, 0);
+#pragma unroll 1
+    for (int begin = 0; begin < splits; begin += LISTED) {
+        const int count = min(splits - begin, LISTED);
+        __syncthreads();  // those before have been read
+#pragma unroll 1
+        for (int i = thread; i < count; i += static_cast<int>(blockDim.x)) {
+            listed[i] = softmax[(begin + i) * heads];
+        }
+        __syncthreads();
+#pragma unroll 1
+        for (int first = 0; first < count; first += AT_ONCE) {
+            const float *from = values + (begin + first) * heads * width;
+            bool has_keys[AT_ONCE];
+            float2 added[AT_ONCE];
+#pragma unroll
+            for (int i = 0; i < AT_ONCE; i++) {
+                const float *pair = from + i * heads * width;
+                has_keys[i] = first + i < count && listed[first + i].sum != 0;
+                added[i] = has_keys[i] && has_columns ? *reinterpret_cast<const float2 *>(pair) : make_float2(0, 0);
+            }
+#pragma unroll
+            for (int i = 0; i < AT_ONCE; i++) {
+                if (has_keys[i]) {
+                    const Merge m = merge(all, listed[first + i]);
+                    value.x = merge(m, value.x, added[i].x);
+                    value.y = merge(m, value.y, added[i].y);
+                }
             }
         }
-        store_to(y + c, value * closing(all, sink));
+    }
+    if (has_columns) {
+        const float factor = closing(all, sink);
+        bf16 *y = row_of<bf16>(result(call), row, head) + 2 * thread;
+        store_to(y, value.x * factor);
+        store_to(y + 1, value.y * factor);
     }
 }
 

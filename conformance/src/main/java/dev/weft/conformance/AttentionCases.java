@@ -162,10 +162,10 @@ final class AttentionCases {
     static List<BatchInvariance.Case> alone(int rows) {
         int[] from = new int[rows];
         Arrays.setAll(from, i -> i * 7 % 50);
-        from[0] = 1203;
+        from[0] = 2203; // with ratio 4 some 620 keys: more blocks of 64 than a device merges at once
         from[1] = 77;
         from[rows / 2] = 900;
-        from[rows - 1] = 1202;
+        from[rows - 1] = 2202;
         int[] counts = new int[rows];
         Arrays.fill(counts, 1);
         Steps steps = new Steps(from, counts);
@@ -178,6 +178,15 @@ final class AttentionCases {
         }
         OpCase picked = attention(DType.BF16, Reach.PICKED, 70, 70, 4, 18, 64, steps, PER_PAGE, 256);
         cases.add(new BatchInvariance.Case(picked, Set.of(0, 1, 4, 6, 8, 9), Set.of(5)));
+        // all keys count alike, and what is left of their sum shows in which order a device adds
+        OpCase ordered = attention(DType.BF16, Reach.ALL, 70, 70, 4, 18, 64, steps);
+        List<Operand> operands = new ArrayList<>(ordered.operands());
+        operands.set(0, Operand.of(operands.getFirst().type(), Data.constant(0)));
+        for (int keys : new int[] {1, 2, 7}) {
+            operands.set(keys, Operand.of(operands.get(keys).type(), Data.cancelling()));
+        }
+        OpCase cancelling = new OpCase(ordered.op(), operands, false, "values that cancel out");
+        cases.add(new BatchInvariance.Case(cancelling, Set.of(0, 1, 4, 6, 8), Set.of(5)));
         return cases;
     }
 

@@ -47,6 +47,15 @@ public interface Data {
         };
     }
 
+    /** Values of size one, and here and there 2^24 or -2^24: what is left where those cancel out depends on the order of the sum. */
+    static Data cancelling() {
+        return (t, r) -> {
+            for (long i = 0; i < t.size(); i++) {
+                t.set(i, r.nextInt(8) > 0 ? r.nextDouble(-2, 2) : r.nextBoolean() ? 0x1p24 : -0x1p24);
+            }
+        };
+    }
+
     /** One value everywhere. */
     static Data constant(double value) {
         return (t, r) -> {

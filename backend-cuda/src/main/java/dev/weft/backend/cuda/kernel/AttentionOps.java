@@ -61,8 +61,7 @@ final class AttentionOps {
         if (plan.splits() > 0) {
             KernelArguments a = e.arguments();
             Grid grid = Grid.of(a.dim(Q, 0), a.dim(Q, 1));
-            int threads = Math.min(THREADS, width(e.op()));
-            e.launch("attention_mma", "sparse_attention_combine", grid, threads, 0, 1, plan.splits());
+            e.launch("attention_mma", "sparse_attention_combine", grid, width(e.op()) / 2, 0, 1, plan.splits());
         }
     }
 

@@ -242,7 +242,9 @@ public final class Fusions {
         }
         AttentionPlan plan = AttentionOps.lists(e.member(0));
         RowsTogether rows = new RowsTogether(e);
-        RowsTogether.Chain chain = rows.chain(RowPart.ROTARY.rows(a), RowsTogether.height(a));
+        // a block merges one head at a time, so it has one: lists are split where rows are few
+        long height = plan.splits() > 0 ? 1 : RowsTogether.height(a);
+        RowsTogether.Chain chain = rows.chain(RowPart.ROTARY.rows(a), height);
         if (plan.splits() > 0) {
             chain.then(0, RowPart.COMBINE_SPLITS, 1, plan.splits());
         }

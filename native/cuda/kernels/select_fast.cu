@@ -152,6 +152,36 @@ struct Drawing {
     u32 id;
 };
 
+// Bins of a digit that lanes count in beside each other, as many as fit on every chip. SelectOps knows it.
+constexpr int COPIES = 4;
+
+// Masses by the highest digit. Most ids share a few digits, and an atomic sum of 64 bits is a loop in which one thread of those that
+// want the same bin succeeds at a time.
+template <class K>
+__device__ __forceinline__ void count_coarse(int n, const K &key, const Masses &masses, u64 *copies, u64 *bins) {
+    for (u32 i = threadIdx.x; i < COPIES * MOST_BINS; i += blockDim.x) {
+        copies[i] = 0;
+    }
+    __syncthreads();
+    u64 *own = copies + lane_id() % COPIES;
+    each_key(n, key, [&](int, u32 k) {
+        const u64 mass = masses(k);
+        if (mass != 0) {
+            atomicAdd(&own[(k >> digit_shift(0)) * COPIES], mass);
+        }
+    });
+    __syncthreads();
+    for (u32 bin = threadIdx.x; bin < MOST_BINS; bin += blockDim.x) {
+        u64 sum = 0;
+#pragma unroll
+        for (int copy = 0; copy < COPIES; copy++) {
+            sum += copies[bin * COPIES + copy];
+        }
+        bins[bin] = sum;
+    }
+    __syncthreads();
+}
+
 // An id and the mass of all ids up to it.
 struct Drawn {
     u32 id;
@@ -185,7 +215,7 @@ __device__ __forceinline__ Drawn reach(int n, u64 target, const K &key, const Ma
     return {shared.id, target - left + ties * each};
 }
 
-__device__ __forceinline__ u32 draw(const Call &call, Drawing &shared) {
+__device__ __forceinline__ u32 draw(const Call &call, Drawing &shared, u64 *copies) {
     const i64 i = blockIdx.x;
     const float *row = at_index<const float>(call.at[0], i);
     const int n = static_cast<int>(call.at[0].dims[1]);
@@ -209,7 +239,7 @@ __device__ __forceinline__ u32 draw(const Call &call, Drawing &shared) {
     }
     Masses masses = {temperature, 0, static_cast<double>(1LL << (__clzll(n) - 2))};
     masses.most = masses.logit(static_cast<u32>(first >> 32)) / masses.temperature;
-    count_digit(n, 0, 0, key, masses, shared.coarse);
+    count_coarse(n, key, masses, copies, shared.coarse);
     u64 sum = 0;
     for (u32 bin = threadIdx.x; bin < MOST_BINS; bin += blockDim.x) {
         sum += shared.coarse[bin];
@@ -248,9 +278,11 @@ WEFT_KERNEL(top_k_pick, WIDE_THREADS) {
     call.at[0].dtype == F32 ? top_k_choose<float>(call, words, shared) : top_k_choose<bf16>(call, words, shared);
 }
 
+// Shared memory: COPIES of the bins of a digit.
 WEFT_KERNEL(sample_rows, WIDE_THREADS) {
+    WEFT_SHARED_MEMORY(u64, copies);
     __shared__ Drawing shared;
-    const u32 id = draw(call, shared);
+    const u32 id = draw(call, shared, copies);
     if (threadIdx.x == 0) {
         static_cast<i32 *>(call.at[4].data)[blockIdx.x] = static_cast<i32>(id);
     }

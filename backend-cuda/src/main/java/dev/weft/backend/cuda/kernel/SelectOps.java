@@ -21,6 +21,9 @@ final class SelectOps {
     /** Entries of a part of a wide row; known to the kernels. */
     static final int PART = 16384;
 
+    /** Four copies of the 2048 bins in which masses are counted. */
+    private static final int SAMPLE_BYTES = 4 * 2048 * Long.BYTES;
+
     static final Map<Class<? extends Op>, List<Way>> WAYS = Map.of(
             Softmax.class,
             List.of(
@@ -36,15 +39,19 @@ final class SelectOps {
                             .attributes(op -> Attributes.of(k(op)))),
             Sample.class,
             List.of(
-                    Way.fast("sample", e -> perRow(e, "select_fast", "sample_rows", WIDE_THREADS)),
+                    Way.fast("sample", e -> perRow(e, "select_fast", "sample_rows", WIDE_THREADS, SAMPLE_BYTES)),
                     Way.simple("sample", e -> perRow(e, "select", "sample_simple", THREADS))));
 
     private SelectOps() {}
 
     /** One block per row of operand 0. */
     private static void perRow(Emit e, String module, String function, int threads) {
+        perRow(e, module, function, threads, 0);
+    }
+
+    private static void perRow(Emit e, String module, String function, int threads, int sharedBytes) {
         long rows = e.arguments().elements(0) / e.arguments().dim(0, -1);
-        e.launch(module, function, Grid.of(rows), threads, 0);
+        e.launch(module, function, Grid.of(rows), threads, sharedBytes);
     }
 
     private static int k(OpInstance op) {

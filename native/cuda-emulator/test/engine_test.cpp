@@ -205,6 +205,32 @@ TEST(prefetches_before_the_wait, [] {
     ahead(1, 100000, 0, 700, "illegal-address");
 });
 
+TEST(blocks_wait_for_one_that_runs, [] {
+    for (int again = 0; again < 20; again++) {
+        Bench b;
+        Memory counts(std::vector<float>(4)), out(std::vector<float>(9));
+        Launch launch = one({counts.address, out.address}, 1, 0, 5);
+        launch.grid = 9;
+        OK(b.run("wait_for_the_first", launch));
+        float sum = 0;
+        for (float value : out.floats()) {
+            sum += value;
+        }
+        EQUAL(static_cast<int>(sum), 8 * 5);
+    }
+});
+
+TEST(blocks_do_not_wait_for_one_that_failed, [] {
+    for (int again = 0; again < 20; again++) {
+        Bench b;
+        Memory counts(std::vector<float>(4)), out(36);
+        Launch launch = one({counts.address, out.address}, 1, 0, -1);
+        launch.grid = 9;
+        EQUAL(b.run("wait_for_the_first", launch), 700);
+        FAULT("illegal-address");
+    }
+});
+
 TEST(missing_barrier_shows_for_some_order, [] {
     Bench b;
     Memory out(64 * 4);

@@ -164,6 +164,22 @@ WEFT_KERNEL_AHEAD(prefetch_and_copy, prefetch_or_read, 32) {
     operand<float4>(call, 1)[thread()] = shared[thread()];
 }
 
+// The block that begins first writes attribute 0 behind the two words of operand 0, which count those that have begun and that it
+// has written; the others read it when it has. With -1 it fails.
+WEFT_KERNEL(wait_for_the_first, 1) {
+    u32 *count = operand<u32>(call, 0);
+    i64 *at = call.attribute[0] < 0 ? nullptr : operand<i64>(call, 0) + 1;
+    if (atomicAdd(count, 1u) == 0) {
+        *at = call.attribute[0];
+        atomicAdd(count + 1, 1u);
+        return;
+    }
+    while (atomicAdd(count + 1, 0u) == 0) {
+        __nanosleep(32);
+    }
+    operand<float>(call, 1)[blockIdx.x] = static_cast<float>(*at);
+}
+
 // ---- wrong
 
 // a copy of no bytes from the middle of a vector

@@ -2,14 +2,13 @@
 // what another wrote for the same rows; parts with other blocks run beside them. What a part does to a row is the code of
 // the operator's own kernel, with the same number of threads, so its bits are the same.
 #include "weft/cuda/compress_row.cuh"
-#include "weft/cuda/dispatch_row.cuh"
-#include "weft/cuda/gate_row.cuh"
 #include "weft/cuda/hyper_finish.cuh"
 #include "weft/cuda/norm_rows.cuh"
 #include "weft/cuda/parts.cuh"
 #include "weft/cuda/quantize_runs.cuh"
 #include "weft/cuda/ring.cuh"
 #include "weft/cuda/rotary.cuh"
+#include "weft/cuda/route_rows.cuh"
 #include "weft/cuda/split_list.cuh"
 #include "weft/cuda/swi_glu.cuh"
 
@@ -34,6 +33,7 @@ enum Kind : i64 {
     COMPRESS,
     GATE,
     DISPATCH,
+    ROUTE,
     HYPER_ROW,
     HYPER_COEFFICIENTS,
     COMBINE_SPLITS
@@ -211,7 +211,7 @@ __device__ __forceinline__ void ahead(const Calls &calls) {
             case RMS_NORM:
                 prefetch_norm(call);
                 break;
-            case GATE:
+            case GATE:  // and not ROUTE: which blocks choose is not known yet
                 prefetch_gate(call);
                 break;
             case HYPER_ROW:
@@ -226,13 +226,19 @@ __device__ __forceinline__ void ahead(const Calls &calls) {
 
 }  // namespace
 
-// Attributes: those of each operator, then those of its part: rows in all, rows of a block, and which blocks.
+// Attributes: those of each operator, then those of its part: rows in all, rows of a block, and which blocks. A route is a gate's
+// call before that of a distribution, and its blocks have no other part.
 WEFT_KERNEL_OF_CALLS_AHEAD(rows_together, ahead, THREADS) {
     WEFT_SHARED_MEMORY(u64, memory);
 #pragma unroll 1
     for (u32 parts = parts_of(calls); parts != 0; parts &= parts - 1) {
-        const Call &call = calls.part[first_part(parts)];
+        const int part = first_part(parts);
+        const Call &call = calls.part[part];
         const i64 *word = call.attribute;
+        if (word[PART_KIND] == ROUTE) {
+            route_rows(call, calls.part[part + 1], memory);
+            return;
+        }
         const i64 first = (blockIdx.x - word[PART_FIRST]) * word[PART_HEIGHT];
         compute(call, {first, min(first + word[PART_HEIGHT], word[PART_COLUMNS])}, memory);
         __syncthreads();  // the next part reads what this one wrote

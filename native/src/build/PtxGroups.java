@@ -39,6 +39,7 @@ final class PtxGroups {
             case "griddepcontrol.wait", "griddepcontrol.launch_dependents" -> ";";
             // blocks are threads of the host, whose processor's order this is
             case "membar.gl" -> "__atomic_thread_fence(__ATOMIC_SEQ_CST);";
+            case "nanosleep.u32" -> "simt::pause();";
             case "fence.proxy.async.shared::cta" -> "simt::fence_products();";
             case "wgmma.fence.sync.aligned" -> "simt::begin_products();";
             case "wgmma.commit_group.sync.aligned" -> "simt::commit_products();";

@@ -7,6 +7,7 @@
 #include <cstdio>
 #include <cstring>
 #include <new>
+#include <thread>
 
 #include "statics.h"
 #include "trap.h"
@@ -42,8 +43,9 @@ Block::Block() : threads_(most_threads), warps_(most_threads / 32), barriers_(na
     store_marks_.cover(static_cast<char *>(at));
 }
 
-Failure Block::run(const Launch &launch, uint3 index, uint64_t number) {
+Failure Block::run(const Launch &launch, uint3 index, uint64_t number, const std::atomic<bool> &failed) {
     launch_ = &launch;
+    failed_ = &failed;
     failure_ = {};
     random_ = launch.seed * 0x9E3779B97F4A7C15u + number * 0xD1B54A32D192ED03u + 1;
     count_ = launch.block.x * launch.block.y * launch.block.z;
@@ -212,6 +214,13 @@ void Block::wake(Thread *thread) {
 Thread *Block::next_ready() {
     ready_count_--;
     return ready_[first_ready_++ % most_threads];
+}
+
+void Block::pause() {
+    if (*failed_) {
+        fail(719, "abandoned", "waits for others, of which one has failed");
+    }
+    std::this_thread::yield();
 }
 
 void Block::fail(int code, const std::string &rule, const std::string &detail) {

@@ -5,6 +5,7 @@
 // that depends on an order sooner or later meets one that breaks it.
 #pragma once
 
+#include <atomic>
 #include <cstdint>
 #include <memory>
 #include <string>
@@ -77,13 +78,14 @@ struct Warp {
 class Block {
 public:
     Block();
-    /** Runs the block with this index; code 0 if all went well. */
-    Failure run(const Launch &launch, uint3 index, uint64_t number);
+    /** Runs the block with this index; code 0 if all went well. @param failed whether another of the launch has not */
+    Failure run(const Launch &launch, uint3 index, uint64_t number, const std::atomic<bool> &failed);
 
     int barrier(Barrier kind, int predicate, int line);
     void named_barrier(int id, unsigned threads);
     OpenMeeting &meet(Collective what, unsigned mask, const unsigned *words, int count, void (*finish)(Meeting &));
     void leave(OpenMeeting &meeting);
+    void pause();
     [[noreturn]] void fail(int code, const std::string &rule, const std::string &detail);
 
     Thread &running() { return *running_; }
@@ -128,6 +130,7 @@ private:
     Fiber scheduler_, *current_ = nullptr;
     Thread *running_ = nullptr;
     const Launch *launch_ = nullptr;
+    const std::atomic<bool> *failed_ = nullptr;
     unsigned count_ = 0, alive_ = 0, started_ = 0, order_ = 0, span_ = 0;
     bool start_first_ = false;
     uint64_t random_ = 0;

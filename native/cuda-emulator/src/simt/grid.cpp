@@ -50,31 +50,37 @@ private:
             Job &job = *jobs_.front();
             job.workers++;
             lock.unlock();
-            Failure failure;
             for (uint64_t number; !job.failed && (number = job.next++) < job.blocks;) {
-                failure = run_block(job.launch, number, job.blocks);
+                Failure failure = run_block(job, number);
                 if (failure.code != 0) {
-                    job.failed = true;
+                    keep(job, failure);
                 }
             }
             lock.lock();
             std::erase(jobs_, &job);  // nothing is left to take
-            if (failure.code != 0 && job.failure.code == 0) {
-                job.failure = failure;
-            }
             if (--job.workers == 0) {
                 finished_.notify_all();
             }
         }
     }
 
-    static Failure run_block(const Launch &launch, uint64_t number, uint64_t blocks) {
+    /** Before others see that the job has failed, which then may fail for that. */
+    void keep(Job &job, const Failure &failure) {
+        std::lock_guard lock(mutex_);
+        if (job.failure.code == 0) {
+            job.failure = failure;
+        }
+        job.failed = true;
+    }
+
+    static Failure run_block(const Job &job, uint64_t number) {
+        const Launch &launch = job.launch;
         // any order of the blocks is possible; two are tried
-        uint64_t at = launch.seed % 2 == 0 ? number : blocks - 1 - number;
+        uint64_t at = launch.seed % 2 == 0 ? number : job.blocks - 1 - number;
         uint3 index{static_cast<unsigned>(at % launch.grid.x),
                     static_cast<unsigned>(at / launch.grid.x % launch.grid.y),
                     static_cast<unsigned>(at / launch.grid.x / launch.grid.y)};
-        return this_block->run(launch, index, at);
+        return this_block->run(launch, index, at, job.failed);
     }
 
     std::mutex mutex_;

@@ -124,6 +124,10 @@ void note_load(const void *from, unsigned bytes) {
     this_block->prefetches().read(from, bytes);
 }
 
+void pause() {
+    this_block->pause();
+}
+
 unsigned long long nanoseconds() {
     return static_cast<unsigned long long>(
         std::chrono::steady_clock::now().time_since_epoch() / std::chrono::nanoseconds(1));

@@ -136,6 +136,9 @@ void prefetch_sector(const void *from);
 void expect_prefetches();
 void note_load(const void *from, unsigned bytes);
 
+/** Lets blocks of other host threads go on. If one of the launch has failed, which a device would end, this one ends too. */
+void pause();
+
 /** Of a clock that only goes forward. */
 unsigned long long nanoseconds();
 
@@ -168,6 +171,9 @@ inline void __threadfence() {
     __atomic_thread_fence(__ATOMIC_SEQ_CST);
 }
 inline void __threadfence_block() {}
+inline void __nanosleep(unsigned) {
+    weft::simt::pause();
+}
 
 inline unsigned __ballot_sync(unsigned mask, int predicate) {
     return weft::simt::vote(mask, predicate != 0);

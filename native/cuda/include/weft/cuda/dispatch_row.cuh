@@ -114,6 +114,41 @@ __device__ __forceinline__ void dispatch_few(const Call &call, i32 *expert_of) {
     }
 }
 
+// One of `rows` rows by a block, a warp for each choice, and its share of the offsets: the same result. Shared memory: the pairs'
+// experts.
+__device__ __forceinline__ void dispatch_row_among(const Call &call, int row, int rows, i32 *expert_of) {
+    const int k = static_cast<int>(call.at[1].dims[1]);
+    const int pairs = rows * k;
+    const int warps = static_cast<int>(blockDim.x) / WARP;
+    for (int pair = static_cast<int>(threadIdx.x); pair < pairs; pair += static_cast<int>(blockDim.x)) {
+        expert_of[pair] = expert_of_pair(call, pair);
+    }
+    __syncthreads();
+    // pairs for which is_before(expert, pair), by a warp
+    const auto count = [&](const auto &is_before) {
+        i32 n = 0;
+        for (int pair = lane_id(); pair < pairs; pair += WARP) {
+            n += is_before(expert_of[pair], pair) ? 1 : 0;
+        }
+        return warp_sum(n);
+    };
+    for (int pair = row * k + warp_id(); pair < (row + 1) * k; pair += warps) {
+        const i32 mine = expert_of[pair];
+        const i32 place = count([&](i32 expert, int other) { return expert < mine || (expert == mine && other < pair); });
+        if (lane_id() == 0) {
+            static_cast<i32 *>(call.at[5].data)[place] = pair;
+            static_cast<float *>(call.at[4].data)[place] = at_index<const float>(call.at[2], row)[pair - row * k];
+        }
+        dispatch_row(Crew::warp(), call, row, place);
+    }
+    for (int e = row + rows * warp_id(); e < call.at[6].dims[0]; e += rows * warps) {
+        const i32 smaller = count([&](i32 expert, int) { return expert < e; });
+        if (lane_id() == 0) {
+            static_cast<i32 *>(call.at[6].data)[e] = smaller;
+        }
+    }
+}
+
 // One pair by a block, which looks for its place among all, and how many pairs have an expert below `pair`: the same result.
 __device__ __forceinline__ void dispatch_pair(const Call &call, int pair) {
     const int k = static_cast<int>(call.at[1].dims[1]);

@@ -38,8 +38,9 @@ public:
         if (!hashed_) {
             const float *bias = static_cast<const float *>(call_.at[1].data);
             for (i64 e = threadIdx.x; e < experts_; e += blockDim.x) {
+                const float b = bias[e];  // on its way while the score is worked out
                 all_[e] = scores_.at(e);
-                preferences_[e] = preference(all_[e], bias[e], e);
+                preferences_[e] = preference(all_[e], b, e);
             }
         }
     }

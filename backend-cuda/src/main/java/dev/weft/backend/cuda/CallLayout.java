@@ -46,11 +46,18 @@ final class CallLayout {
         call.set(ValueLayout.JAVA_LONG, WORKSPACE, arguments.workspace());
     }
 
-    /** Fills {@code call} as {@link #write} does, and its part words. */
+    /** Fills {@code call} as {@link #write} does, its part words and, in place of the last table, the address of counters. */
     static void writePart(
-            MemorySegment call, KernelArguments arguments, List<Long> attributes, Part part, List<Long> tables) {
+            MemorySegment call,
+            KernelArguments arguments,
+            List<Long> attributes,
+            Part part,
+            List<Long> tables,
+            long counters) {
         require("attribute words", attributes.size() + part.words().length, MAX_ATTRIBUTES - PART_WORDS);
+        require("tables", tables.size(), MAX_TABLES - 1);
         write(call, arguments, attributes, part.words(), tables);
+        call.set(ValueLayout.JAVA_LONG, WORKSPACE - 8, counters);
         writePlace(call, part);
     }
 

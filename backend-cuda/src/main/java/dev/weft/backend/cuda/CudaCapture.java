@@ -5,6 +5,7 @@ import dev.weft.WeftException;
 import dev.weft.backend.cuda.kernel.StreamCall;
 import dev.weft.spi.Capturing.Call;
 import dev.weft.spi.Capturing.Capture;
+import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.SharedKernel;
 import dev.weft.spi.support.RecentRuns;
@@ -36,6 +37,9 @@ final class CudaCapture implements Capture {
     private final RecentRuns<LongBuffer, Run> runs;
     private @Nullable Run current;
     private final Optional<SharedKernel> shared;
+    /** Of the graphs, which run one after another, but perhaps beside what their streams are given elsewhere. */
+    private final DeviceBuffer counters;
+
     private long agreed;
     private boolean closed;
 
@@ -48,6 +52,7 @@ final class CudaCapture implements Capture {
                 .filter(SharedKernel.class::isInstance)
                 .map(SharedKernel.class::cast)
                 .findFirst();
+        this.counters = device.memory().allocate(Emission.Sink.COUNTER_BYTES, Emission.Sink.COUNTER_BYTES);
     }
 
     /** What is known about running with some extents: nothing yet, once call by call, a graph, or why there is none. */
@@ -129,6 +134,7 @@ final class CudaCapture implements Capture {
     private long capture(Run run, CudaStream stream) {
         CudaContext context = device.context();
         try (Arena arena = Arena.ofConfined()) {
+            context.zero(counters.address(), counters.bytes(), stream.handle());
             context.beginCapture(stream.handle());
             stream.beginRecording();
             return context.instantiate(graph(
@@ -170,6 +176,11 @@ final class CudaCapture implements Capture {
             public void add(StreamCall call) {
                 call.enqueue(stream);
             }
+
+            @Override
+            public long counters() {
+                return counters.address();
+            }
         };
     }
 
@@ -202,6 +213,7 @@ final class CudaCapture implements Capture {
         }
         closed = true;
         runs.close();
+        counters.close();
         device.forget(this);
     }
 

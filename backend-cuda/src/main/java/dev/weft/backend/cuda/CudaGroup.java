@@ -118,7 +118,8 @@ final class CudaGroup implements Emitting {
                     CallLayout.writePlace(call, part);
                 } else {
                     Emission e = alone.get(part.member());
-                    CallLayout.writePart(call, e.arguments(), e.attributes().words(), part, e.tables());
+                    CallLayout.writePart(
+                            call, e.arguments(), e.attributes().words(), part, e.tables(), sink.counters());
                 }
             }
             sink.add(new Launch(loaded, grid, threads, sharedBytes, calls));

@@ -3,6 +3,7 @@ package dev.weft.backend.cuda;
 import dev.weft.ClosedException;
 import dev.weft.WeftException;
 import dev.weft.backend.cuda.kernel.StreamCall;
+import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import dev.weft.spi.HostCopy;
 import dev.weft.spi.support.PinnedPool;
@@ -43,6 +44,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     private final List<Delivery> deliveries = new ArrayList<>();
     private final Deque<Mark> marks = new ArrayDeque<>();
     private final Watches watches = new Watches();
+    private final DeviceBuffer counters;
 
     /** Commands enqueued so far, how many of them the driver has, and how many the stream is known to have passed. */
     private long enqueued;
@@ -61,12 +63,19 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         this.device = device;
         this.subject = subject;
         this.staging = new Staging(device.pinned());
+        DeviceBuffer made = null;
         try {
+            made = device.memory().allocate(COUNTER_BYTES, COUNTER_BYTES);
             this.handle = device.context().createStream();
+            this.counters = made;
         } catch (RuntimeException | Error e) {
+            if (made != null) {
+                made.close();
+            }
             arena.close();
             throw e;
         }
+        add(() -> device.context().zero(counters.address(), counters.bytes(), handle));
     }
 
     /** The stream behind {@code stream}. @throws WeftException if it belongs to another device */
@@ -125,6 +134,11 @@ final class CudaStream implements DeviceStream, Emission.Sink {
     @Override
     public void add(StreamCall call) {
         add(() -> call.enqueue(handle));
+    }
+
+    @Override
+    public long counters() {
+        return counters.address();
     }
 
     /** Appends the launch of a graph. @param watched what other libraries have in it: the first stands for all */
@@ -439,6 +453,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         closed = true;
         recycle(Long.MAX_VALUE);
         device.context().destroyStream(handle);
+        counters.close();
         staging.close();
         arena.close();
         device.forget(this);

@@ -38,6 +38,9 @@ record Emission(
 
     /** Takes launches. */
     interface Sink {
+        /** Room for counters. */
+        long COUNTER_BYTES = 256;
+
         /** Room for the parameter of the next launch, so many times {@link CallLayout#BYTES}. */
         MemorySegment calls(int count);
 
@@ -46,6 +49,12 @@ record Emission(
 
         /** Takes work of another library. */
         void add(StreamCall call);
+
+        /**
+         * Address of {@link #COUNTER_BYTES} that are zero before each launch of this sink, which run one after another, and that each
+         * must leave so: by them blocks find out how far the others of their launch are.
+         */
+        long counters();
     }
 
     @Override
@@ -112,6 +121,11 @@ record Emission(
         @Override
         public void add(StreamCall call) {
             launches++;
+        }
+
+        @Override
+        public long counters() {
+            return NOWHERE;
         }
     }
 

@@ -62,12 +62,14 @@ class CallLayoutTest {
         assertThat(constant(Files.readString(HEADER), "MOST_CALLS")).isEqualTo(CallLayout.MOST_CALLS);
         assertThat(Files.readString(HEADER))
                 .contains(
-                        "enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART_END, PART_KIND };");
+                        "enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART_END, PART_KIND };")
+                .contains("constexpr int PART_COUNTERS = MAX_TABLES - 1;");
         try (Arena arena = Arena.ofConfined()) {
             TensorType type = TensorType.of(DType.F32, 1);
             MemorySegment call = arena.allocate(CallLayout.BYTES, 8);
             Part part = new Part(0, new long[] {9}, 1, 2, 3, 4, 5);
-            CallLayout.writePart(call, new KernelArguments(List.of(type), arena), List.of(8L), part, List.of());
+            CallLayout.writePart(call, new KernelArguments(List.of(type), arena), List.of(8L), part, List.of(), 6);
+            assertThat(word(call, CallLayout.WORKSPACE - 8)).isEqualTo(6);
             long last = CallLayout.TABLES - 8;
             assertThat(List.of(word(call, CallLayout.ATTRIBUTES), word(call, CallLayout.ATTRIBUTES + 8)))
                     .containsExactly(8L, 9L);
@@ -80,7 +82,7 @@ class CallLayoutTest {
                     .containsExactly(1L, 2L, 3L, 4L, 5L);
             Part wide = new Part(0, new long[12], 1, 2, 3, 4, 5);
             assertThatThrownBy(() -> CallLayout.writePart(
-                            call, new KernelArguments(List.of(type), arena), List.of(), wide, List.of()))
+                            call, new KernelArguments(List.of(type), arena), List.of(), wide, List.of(), 0))
                     .hasMessageContainingAll("12 attribute words", "at most 11");
         }
     }

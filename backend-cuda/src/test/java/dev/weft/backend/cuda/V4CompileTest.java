@@ -37,9 +37,9 @@ class V4CompileTest {
                             1, new Launches(14, 17, 14, 14, 17, 15),
                             5, new Launches(15, 18, 15, 15, 18, 16),
                             8, new Launches(15, 17, 15, 15, 17, 15),
-                            9, new Launches(16, 18, 16, 16, 18, 16),
-                            17, new Launches(16, 18, 16, 16, 18, 16),
-                            128, new Launches(16, 18, 16, 16, 18, 16)),
+                            9, new Launches(15, 17, 15, 15, 17, 15),
+                            17, new Launches(15, 17, 15, 15, 17, 15),
+                            128, new Launches(15, 17, 15, 15, 17, 15)),
             "pro",
                     Map.of(
                             1, new Launches(14, 16, 14, 14, 17, 15),
@@ -47,9 +47,9 @@ class V4CompileTest {
                             3, new Launches(15, 17, 15, 15, 18, 16),
                             5, new Launches(16, 18, 16, 16, 19, 17),
                             8, new Launches(16, 17, 16, 16, 18, 16),
-                            9, new Launches(17, 18, 17, 17, 19, 17),
-                            17, new Launches(16, 18, 16, 16, 19, 16),
-                            128, new Launches(16, 17, 16, 16, 18, 16)));
+                            9, new Launches(16, 17, 16, 16, 18, 16),
+                            17, new Launches(15, 17, 15, 15, 18, 15),
+                            128, new Launches(15, 16, 15, 15, 17, 15)));
 
     /** Of layers with a window, with selection and with heavy compression, then of the same in the longest context. */
     private record Launches(int window, int csa, int hca, int longWindow, int longCsa, int longHca) {

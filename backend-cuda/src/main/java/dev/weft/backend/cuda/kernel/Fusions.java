@@ -205,7 +205,10 @@ public final class Fusions {
         later.forEach(e::alone);
     }
 
-    /** One block for choice and distribution if rows are few; otherwise the distribution has a launch of its own, later. */
+    /**
+     * One block for choice and distribution if rows are few, blocks that wait for one another if they are some more; otherwise the
+     * distribution has a launch of its own, later.
+     */
     private static void routing(GroupEmit e, RowsTogether rows, List<Integer> chain, List<Integer> later) {
         int last = chain.getLast();
         KernelArguments a = e.member(last).arguments();
@@ -215,6 +218,8 @@ public final class Fusions {
         } else if (a.elements(1) <= MOST_PAIRS && isOneBlock(e, chain, a.dim(1, 0))) {
             RowsTogether.Chain parts = rows.inOneBlock(a.dim(1, 0));
             chain.forEach(m -> parts.then(m, RowPart.of(e.member(m).op().op()).orElseThrow()));
+        } else if (chain.size() == 2 && a.elements(1) <= RoutingOps.FEW) {
+            rows.route(chain.getFirst(), last, a.dim(1, 0));
         } else {
             chain.subList(0, chain.size() - 1)
                     .forEach(m -> rows.chain(a.dim(1, 0), 1).then(m, RowPart.GATE));

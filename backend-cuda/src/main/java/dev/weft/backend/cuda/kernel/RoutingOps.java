@@ -21,8 +21,9 @@ final class RoutingOps {
 
     /** Consecutive elements of a thread of the fast kernels. */
     private static final int RUN = 8;
+
     /** Choices of all rows up to which each block of distribution and combination looks for its own among them. */
-    private static final long FEW = 1024;
+    static final long FEW = 1024;
 
     private static final int STATIC_SHARED = 48 << 10;
 

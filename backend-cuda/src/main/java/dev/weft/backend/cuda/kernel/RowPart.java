@@ -36,6 +36,7 @@ enum RowPart {
     COMPRESS(Compress.class),
     GATE(MoeGate.class),
     DISPATCH(MoeDispatch.class),
+    ROUTE(null),
     HYPER_ROW(HyperPre.class),
     HYPER_COEFFICIENTS(null),
     COMBINE_SPLITS(SparseAttention.class);
@@ -57,7 +58,7 @@ enum RowPart {
     long rows(KernelArguments a) {
         return switch (this) {
             case RING_WRITE -> a.dim(1, 0);
-            case COMPRESS, GATE, HYPER_ROW, HYPER_COEFFICIENTS -> a.dim(0, 0);
+            case COMPRESS, GATE, ROUTE, HYPER_ROW, HYPER_COEFFICIENTS -> a.dim(0, 0);
             case DISPATCH -> 1;
             default -> a.elements(0) / a.dim(0, -1);
         };
@@ -81,7 +82,7 @@ enum RowPart {
     int sharedBytes(OpInstance op, KernelArguments a) {
         return switch (this) {
             case COMPRESS -> CacheOps.compressBytes(op);
-            case GATE -> gateBytes(a);
+            case GATE, ROUTE -> gateBytes(a);
             case DISPATCH -> Math.toIntExact(a.elements(1) * Integer.BYTES);
             default -> 0;
         };

@@ -41,6 +41,15 @@ final class RowsTogether {
         return chain(rows, Math.max(1, rows), 1);
     }
 
+    /**
+     * Adds the choices of rows and the distribution of the same rows, in blocks that wait for one another: what one block has no
+     * time for and yet is no launch of its own.
+     */
+    void route(int gate, int dispatch, long rows) {
+        chain(rows, 1, 2 * rows).then(gate, RowPart.ROUTE);
+        chain(rows, 1, 0).then(dispatch, RowPart.DISPATCH);
+    }
+
     private Chain chain(long rows, long height, long count) {
         Chain chain = new Chain(rows, height, blocks, blocks + count);
         blocks = chain.end;

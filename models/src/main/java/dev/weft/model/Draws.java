@@ -36,9 +36,13 @@ public final class Draws {
      * @throws dev.weft.RequestException if a number is none of these
      */
     public void add(float temperature, float topP, float uniform) {
-        Sampling.require(temperature >= 0 && Float.isFinite(temperature), "temperature", temperature, "0 or more");
-        Sampling.require(topP > 0 && topP <= 1, "topP", topP, "more than 0 and at most 1");
-        Sampling.require(uniform >= 0 && uniform < 1, "uniform", uniform, "0 or more and less than 1");
+        boolean isTemperature = temperature >= 0 && Float.isFinite(temperature);
+        boolean isShare = topP > 0 && topP <= 1;
+        if (!isTemperature || !isShare || !(uniform >= 0 && uniform < 1)) { // first, so that a draw allocates nothing
+            Sampling.require(isTemperature, "temperature", temperature, "0 or more");
+            Sampling.require(isShare, "topP", topP, "more than 0 and at most 1");
+            Sampling.require(false, "uniform", uniform, "0 or more and less than 1");
+        }
         append(temperature, topP, uniform, false);
         drawn++;
     }

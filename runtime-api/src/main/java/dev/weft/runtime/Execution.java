@@ -56,9 +56,10 @@ public final class Execution implements AutoCloseable {
     /**
      * Where an output is.
      *
+     * @param isLate whether its extents are known only while a run goes on
      * @param address of its elements; its scales are behind them
      */
-    private record Output(String name, Value value, BoundType bound, long address) {}
+    private record Output(String name, Value value, BoundType bound, boolean isLate, long address) {}
 
     /** An array that outputs were copied to, with its segment. */
     private record Target(float[] array, MemorySegment segment) {}
@@ -90,8 +91,9 @@ public final class Execution implements AutoCloseable {
         }
         compiled.graph()
                 .outputs()
-                .forEach((name, v) ->
-                        outputs.put(name, new Output(name, v, new BoundType(v.type(), extents), address(v))));
+                .forEach((name, v) -> outputs.put(
+                        name,
+                        new Output(name, v, new BoundType(v.type(), extents), extents.areLate(v.type()), address(v))));
         this.launches = new Launches(compiled, arguments, memory, extents);
         this.lifetime = new Lifetime(subject, this::release);
         compiled.device().own(this);
@@ -239,16 +241,25 @@ public final class Execution implements AutoCloseable {
      *
      * @param output widened to F32 with scales applied
      * @param target receives it in its beginning
-     * @throws GraphException if {@code target} is too short, and as {@link #run}
+     * @throws GraphException if {@code target} is too short, before anything has run unless a node binds the output's extents,
+     *     and as {@link #run}
      */
     public void run(String output, float[] target) {
         Output wanted = output(output);
         if (wanted.value().type().dtype() == DType.F32) {
             runAndCopy(wanted, segment(target));
-        } else {
-            run();
-            floats(output, target);
+            return;
         }
+        if (!wanted.isLate()) {
+            begin();
+            try {
+                requireFloats(wanted, target);
+            } finally {
+                end();
+            }
+        }
+        run();
+        floats(output, target);
     }
 
     /**
@@ -257,7 +268,8 @@ public final class Execution implements AutoCloseable {
      *
      * @param output in its own format, without its scales
      * @param target receives it in its beginning
-     * @throws GraphException if {@code target} is too small, and as {@link #run}
+     * @throws GraphException if {@code target} is too small, before anything has run unless a node binds the output's extents,
+     *     and as {@link #run}
      */
     public void run(String output, MemorySegment target) {
         runAndCopy(output(output), target);
@@ -269,10 +281,15 @@ public final class Execution implements AutoCloseable {
             states.claim(subject);
             try {
                 extents.requireAll();
-                MemorySegment room = wanted == null ? target : room(wanted, false, target);
+                if (wanted != null && !wanted.isLate()) {
+                    requireBytes(wanted, false, target);
+                }
                 ran = false; // a run that fails leaves outputs half written
-                enqueue(wanted, room);
+                enqueue(wanted, target);
                 ran = true;
+                if (wanted != null && wanted.isLate()) {
+                    requireBytes(wanted, false, target);
+                }
             } finally {
                 states.unclaim();
             }
@@ -305,13 +322,21 @@ public final class Execution implements AutoCloseable {
             } else {
                 launches.enqueue(stream);
             }
-            if (wanted != null && target.byteSize() > 0) {
-                stream.copyOut(wanted.address(), target);
+            if (wanted != null) {
+                append(wanted, target);
             }
             stream.synchronize();
         } catch (RuntimeException | Error e) {
             drain(e);
             throw e;
+        }
+    }
+
+    /** Copies an output whose extents the run has bound by now; not to a target that is too small, to be refused after the run. */
+    private void append(Output wanted, MemorySegment target) {
+        long bytes = wanted.bound().dataBytes();
+        if (bytes > 0 && bytes <= target.byteSize()) {
+            stream.copyOut(wanted.address(), beginning(target, bytes));
         }
     }
 
@@ -432,9 +457,7 @@ public final class Execution implements AutoCloseable {
             read(output, segment(target));
             return;
         }
-        if (target.length < t.maxElements()) {
-            throw tooSmall(output, t, 4L * target.length, 4 * t.maxElements());
-        }
+        requireFloats(output(output), target);
         try (Arena scratch = Arena.ofConfined()) {
             MemorySegment s = scratch.allocate(Math.max(1, t.maxDataBytes()), 8);
             read(output, s);
@@ -496,24 +519,35 @@ public final class Execution implements AutoCloseable {
             if (!ran) {
                 throw new GraphException("output '" + name + "': nothing has run yet");
             }
-            MemorySegment room = room(output, scales, target);
+            long bytes = requireBytes(output, scales, target);
             long offset = scales ? MemoryPlan.scaleOffset(output.value().type()) : 0;
-            if (room.byteSize() > 0) {
-                compiled.device().spi().copyOut(output.address() + offset, room);
+            if (bytes > 0) {
+                compiled.device().spi().copyOut(output.address() + offset, beginning(target, bytes));
             }
         } finally {
             relinquish();
         }
     }
 
-    /** The beginning of {@code target} that an output fills. @throws GraphException if it is too small */
-    private static MemorySegment room(Output output, boolean scales, MemorySegment target) {
+    private static MemorySegment beginning(MemorySegment target, long bytes) {
+        return target.byteSize() == bytes ? target : target.asSlice(0, bytes);
+    }
+
+    /** How much of {@code target} an output fills. @throws GraphException if it is too small */
+    private static long requireBytes(Output output, boolean scales, MemorySegment target) {
         BoundType bound = output.bound();
         long bytes = scales ? bound.scaleBytes() : bound.dataBytes();
         if (target.byteSize() < bytes) {
             throw tooSmall(output.name(), bound.type(), target.byteSize(), bytes);
         }
-        return target.byteSize() == bytes ? target : target.asSlice(0, bytes);
+        return bytes;
+    }
+
+    private static void requireFloats(Output output, float[] target) {
+        TensorType t = output.bound().type();
+        if (target.length < t.maxElements()) {
+            throw tooSmall(output.name(), t, 4L * target.length, 4 * t.maxElements());
+        }
     }
 
     private static GraphException tooSmall(String output, TensorType type, long found, long expected) {

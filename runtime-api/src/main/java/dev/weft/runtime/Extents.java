@@ -104,6 +104,12 @@ final class Extents {
         return true;
     }
 
+    /** Whether a node binds a dimension of the type, anew in every run. */
+    boolean areLate(TensorType type) {
+        return type.shape().dims().stream()
+                .anyMatch(d -> !d.isFixed() && !dims.get(d.name()).binder.isEmpty());
+    }
+
     /** What a dimension is bound to. @throws GraphException if it is not */
     long at(String name) {
         Bound b = dims.get(name);

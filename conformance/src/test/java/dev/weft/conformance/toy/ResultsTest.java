@@ -11,10 +11,17 @@ import dev.weft.Shape;
 import dev.weft.TensorType;
 import dev.weft.conformance.toy.ToyFaults.Mistake;
 import dev.weft.graph.Graph;
+import dev.weft.op.Cast;
 import dev.weft.op.Dequantize;
+import dev.weft.op.GatherRows;
 import dev.weft.op.Quantize;
+import dev.weft.op.RingWrite;
+import dev.weft.op.RowCounts;
 import dev.weft.runtime.CompileOptions;
 import dev.weft.runtime.RandomWeights;
+import dev.weft.spi.support.LocalGroup;
+import java.lang.foreign.MemorySegment;
+import java.time.Duration;
 import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.Test;
@@ -124,6 +131,70 @@ class ResultsTest {
             ToyFixture.feed(run, 0, 4);
             run.run("hidden", found);
             assertThat(found[0]).as("of an empty output").isEqualTo(hidden[0]);
+        }
+    }
+
+    /** A node binds the output's extent while each run goes on: that of the run before says nothing. */
+    @Test
+    void aRunBringsAnOutputAlongWhoseExtentItBinds() {
+        var g = Graph.builder("late");
+        var rows = Dim.named("rows", 0, 8);
+        var total = Dim.named("total", 0, 8);
+        var x = g.input("x", TensorType.of(DType.F32, Shape.of(rows, Dim.fixed(1))));
+        var all = g.node(new GatherRows(1, total), x, g.node(new RowCounts(1, total), x));
+        var rounded = g.node(new Cast(DType.BF16), all);
+        try (ToyFixture f = new ToyFixture()) {
+            var group = LocalGroup.of(1, Duration.ofSeconds(30)).getFirst();
+            var compiled = f.device.compile(
+                    g.output("all", all).output("rounded", rounded).build(), CompileOptions.DEFAULT.withGroup(group));
+            var run = compiled.newExecution(compiled.loadWeights(new RandomWeights(1)), compiled.newStates());
+            float[] found = new float[8];
+            run.bind("rows", 2).set("x", 1f, 2f).run("all", found);
+            assertThat(found).containsExactly(1, 2, 0, 0, 0, 0, 0, 0);
+            run.bind("rows", 4).set("x", 3f, 4f, 5f, 6f).run("all", MemorySegment.ofArray(found));
+            assertThat(found).containsExactly(3, 4, 5, 6, 0, 0, 0, 0);
+
+            float[] one = new float[1];
+            run.bind("rows", 1).set("x", 7f).run("all", one);
+            assertThat(one).containsExactly(7);
+            run.bind("rows", 2).set("x", 8f, 9f);
+            assertThatThrownBy(() -> run.run("all", one))
+                    .isInstanceOf(GraphException.class)
+                    .hasMessageContainingAll("'all'", "4 bytes", "expected 8");
+            assertThat(one).as("too short").containsExactly(7);
+            assertThat(run.floats("all")).as("of the run").containsExactly(8, 9);
+
+            run.bind("rows", 1).set("x", 7f).run("rounded", one);
+            assertThat(one).containsExactly(7);
+        }
+    }
+
+    /** A ring of BF16 rows: the target is refused before the ring has moved. */
+    @Test
+    void aShortTargetIsRefusedBeforeStatesMove() {
+        var g = Graph.builder("rounded ring");
+        var ring = g.state("ring", TensorType.of(DType.BF16, 1, 2, 1));
+        var x = g.input("x", TensorType.of(DType.BF16, 1, 1));
+        var written = g.node(
+                new RingWrite(),
+                ring,
+                x,
+                g.input("positions", TensorType.of(DType.I32, 1)),
+                g.input("starts", TensorType.of(DType.I32, 2)),
+                g.input("slots", TensorType.of(DType.I32, 1)));
+        try (ToyFixture f = new ToyFixture()) {
+            var compiled = f.device.compile(g.output("ring", written).build());
+            var run = compiled.newExecution(compiled.loadWeights(new RandomWeights(1)), compiled.newStates());
+            run.set("positions", 0).set("starts", 0, 1).set("slots", 0);
+            float[] found = new float[2];
+            run.set("x", MemorySegment.ofArray(new short[] {(short) DType.BF16.encode(3)}))
+                    .run("ring", found);
+            assertThat(found).containsExactly(3, 0);
+            run.set("x", MemorySegment.ofArray(new short[] {(short) DType.BF16.encode(5)}));
+            assertThatThrownBy(() -> run.run("ring", new float[1]))
+                    .isInstanceOf(GraphException.class)
+                    .hasMessageContainingAll("'ring'", "4 bytes", "expected 8");
+            assertThat(run.floats("ring")).as("nothing has run").containsExactly(3, 0);
         }
     }
 

@@ -42,34 +42,34 @@ final class InputSlot {
 
     /** Takes over bytes in the input's format. */
     void fill(MemorySegment data) {
-        check(value.type().dtype(), data.byteSize());
+        begin(value.type().dtype(), data.byteSize());
         MemorySegment.copy(data, 0, staging, 0, data.byteSize());
         filled(data.byteSize());
     }
 
     /** Takes over the first {@code count} numbers. */
     void fill(float[] data, int count) {
-        check(DType.F32, 4L * count);
+        begin(DType.F32, 4L * count);
         MemorySegment.copy(data, 0, staging, ValueLayout.JAVA_FLOAT, 0, count);
         filled(4L * count);
     }
 
     /** Takes over the first {@code count} numbers. */
     void fill(int[] data, int count) {
-        check(DType.I32, 4L * count);
+        begin(DType.I32, 4L * count);
         MemorySegment.copy(data, 0, staging, ValueLayout.JAVA_INT, 0, count);
         filled(4L * count);
     }
 
-    private void check(DType dtype, long bytes) {
+    private void begin(DType dtype, long bytes) {
         if (value.type().dtype() != dtype || bytes > capacity) {
             throw new GraphException("input '" + value.name() + "': found " + bytes + " bytes of " + dtype
                     + ", expected " + value.type());
         }
+        isFed = false; // a copy that fails half-way leaves what the device does not have
     }
 
     private void filled(long bytes) {
-        isFed = false;
         if (bytes != filled) {
             filled = bytes;
             copy = new HostCopy(staging.asSlice(0, bytes), address);

@@ -224,6 +224,11 @@ class ResultsTest {
             run.bind("rows", 2).run();
             assertThat(f.toy().copiesIn()).as("after a failure").isEqualTo(2);
             assertThat(run.floats("sum")).containsExactly(16, 28);
+            assertThatThrownBy(() -> run.set("x", new float[1], 2)).isInstanceOf(IndexOutOfBoundsException.class);
+            run.run();
+            assertThat(f.toy().copiesIn())
+                    .as("after a value that did not arrive")
+                    .isEqualTo(2);
         }
     }
 

@@ -138,6 +138,11 @@ public abstract class DeviceConformance {
                 stream.synchronize();
                 assertArrayEquals(expected, back, count + " copies");
             }
+            HostCopy nothing = new HostCopy(MemorySegment.ofArray(new byte[0]), buffer.address());
+            stream.copyIn(List.of(nothing, nothing));
+            stream.copyOut(buffer.address(), MemorySegment.ofArray(back));
+            stream.synchronize();
+            assertArrayEquals(expected, back, "empty copies");
         }
     }
 

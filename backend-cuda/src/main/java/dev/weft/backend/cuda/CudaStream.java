@@ -250,10 +250,14 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         for (int i = from; i < to; i++) {
             HostCopy copy = copies.get(i);
             long bytes = copy.source().byteSize();
-            feed.add(stage(copy.source(), 0, bytes), copy.target());
-            copyBytes += bytes;
+            if (bytes > 0) {
+                feed.add(stage(copy.source(), 0, bytes), copy.target());
+                copyBytes += bytes;
+            }
         }
-        add(feed.launch());
+        if (!feed.isEmpty()) {
+            add(feed.launch());
+        }
     }
 
     @Override

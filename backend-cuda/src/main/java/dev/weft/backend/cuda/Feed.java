@@ -41,7 +41,7 @@ final class Feed {
         return copy.source().byteSize() <= MOST_BYTES;
     }
 
-    /** Adds an input, one of {@link #MOST}. @param source pinned memory, from where a word may be read */
+    /** Adds an input that is not empty, one of {@link #MOST}. @param source pinned memory, from where a word may be read */
     void add(MemorySegment source, long target) {
         long bytes = source.byteSize();
         long operand = OPERAND * inputs++;
@@ -51,7 +51,11 @@ final class Feed {
         threads = Math.max(threads, target % WORD == 0 ? bytes / WORD + bytes % WORD : bytes);
     }
 
-    /** The launch of what was added. */
+    boolean isEmpty() {
+        return inputs == 0;
+    }
+
+    /** The launch of what was added, which is not nothing. */
     Launch launch() {
         return new Launch(function, Grid.of(Math.ceilDiv(threads, THREADS), inputs), THREADS, 0, call);
     }

@@ -237,10 +237,15 @@ final class AscendStream implements DeviceStream {
 
     private void drain() {
         long position = appended;
-        await("aclrtSynchronizeStreamWithTimeout", () -> {
-            requireOpen();
-            return device.acl().aclrtSynchronizeStreamWithTimeout(handle, SLICE_MILLIS);
-        });
+        try {
+            await("aclrtSynchronizeStreamWithTimeout", () -> {
+                requireOpen();
+                return device.acl().aclrtSynchronizeStreamWithTimeout(handle, SLICE_MILLIS);
+            });
+        } catch (RuntimeException | Error e) {
+            deliveries.clear(); // whoever hears of the failure may give up their targets
+            throw e;
+        }
         pass(position);
         if (passed == appended) {
             staging.reset();

@@ -9,6 +9,7 @@ import dev.weft.DeviceMemoryException;
 import dev.weft.WeftException;
 import dev.weft.spi.BackendConfig;
 import dev.weft.spi.BackendDevice;
+import dev.weft.spi.DeviceBuffer;
 import dev.weft.spi.DeviceStream;
 import java.lang.foreign.MemorySegment;
 import java.util.Random;
@@ -100,6 +101,33 @@ class AscendDeviceTest {
             assertThatThrownBy(() -> AscendStream.of(stream, (AscendDevice) a))
                     .isInstanceOf(WeftException.class)
                     .hasMessageContaining("a stream of its own");
+        }
+    }
+
+    /** Whoever heard of the failure may have given up what it was copied to. */
+    @Test
+    void aFailedWaitDeliversNothingLater() {
+        String wait = "aclrtSynchronizeStreamWithTimeout";
+        emulator.with("fail", wait + ":1:107000," + wait + ":2:107000");
+        byte[] data = random(64, 1);
+        byte[] given = new byte[64];
+        byte[] next = new byte[64];
+        try (AscendBackend backend = emulator.open();
+                BackendDevice device = backend.open(id(0));
+                DeviceBuffer buffer = device.allocate(64, 64);
+                DeviceStream stream = device.createStream()) {
+            device.copyIn(MemorySegment.ofArray(data), buffer.address());
+            stream.copyOut(buffer.address(), MemorySegment.ofArray(given));
+            assertThatThrownBy(stream::synchronize)
+                    .isInstanceOf(WeftException.class)
+                    .hasMessageContaining("107000");
+            assertThatThrownBy(stream::synchronize)
+                    .isInstanceOf(WeftException.class)
+                    .hasMessageContaining("107000");
+            stream.copyOut(buffer.address(), MemorySegment.ofArray(next));
+            stream.synchronize();
+            assertThat(next).isEqualTo(data);
+            assertThat(given).isEqualTo(new byte[64]);
         }
     }
 

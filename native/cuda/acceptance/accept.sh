@@ -70,7 +70,11 @@ export WEFT_JAVA_OPTS=$emulated
 
 # ---- what is here
 
-if ! check devices 30 "$weft" devices --verbose || ! grep -q "$device" "$out/devices.log" 2>/dev/null && [ -z "$plan" ]; then
+if ! check devices 30 "$weft" devices --verbose; then
+  cat "$out/devices.log"
+  finish
+fi
+if [ -z "$plan" ] && ! grep -q "$device" "$out/devices.log"; then
   cat "$out/devices.log"
   row devices "$device" FAIL "" "" "" "" "" "no such device"
   finish
@@ -132,15 +136,12 @@ fi
 
 # ---- how fast: a step is replayed as a graph from its third run on
 
-# has_torch: whether torch is there, and a device that it finds
-has_torch() {
-  phase torch 20 python3 -c "import torch; ${rehearsal:-torch.cuda.init()}"
-}
-
 ! wanted yardstick || [ -n "$plan" ] || rm -f "$sticks"
 if ! wanted yardstick; then
   :
-elif [ -z "$emulator" ] && has_torch; then
+elif [ -n "$emulator" ]; then
+  row yardstick "" absent "" "" "" "" "" "emulator: says nothing of speed"
+elif phase torch 20 python3 -c "import torch; ${rehearsal:-torch.cuda.init()}"; then
   # ceilings first, then the cases of the benchmarks below, under their names
   phase yardstick 45 python3 "$here/yardstick.py" ${rehearsal:+--rehearse} "$sticks" ||
     row yardstick "" FAIL "" "" "" "" "" "see yardstick.log: $(last_line yardstick)"
@@ -151,7 +152,7 @@ elif [ -z "$emulator" ] && has_torch; then
     row yardstick "$name" absent "" "" "" "" "" "$remark"
   done
 else
-  row yardstick "" absent "" "" "" "" "" "${emulator:+emulator: says nothing of speed; }python3 with torch that finds a device"
+  row yardstick "" absent "" "" "" "" "" "python3 with torch that finds a device: $(ended torch $?)"
 fi
 
 if [ -n "$emulator" ]; then

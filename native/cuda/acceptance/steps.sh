@@ -3,7 +3,7 @@
 
 row() { # PHASE CASE RESULT OURS_US YARDSTICK_US OF_LIMIT BAR VERDICT REMARK
   local IFS=$'\t'
-  [ -n "$plan" ] || echo "$*" >>"$rows"
+  [ -n "$plan" ] || echo "${*//$'\t'/ }" >>"$rows"
 }
 
 # wanted NAME: whether the phase is run; NAME may be longer by a dot and a case.
@@ -12,9 +12,11 @@ wanted() {
 }
 
 # phase NAME SECONDS COMMAND...: runs it with a limit, output to NAME.log, and says whether it succeeded. The limit is when it has
-# to be done: what the phases before it did not take, or were not there to take, is its own.
+# to be done: what the phases before it did not take, or were not there to take, is its own. What it took is in $took, which is empty
+# where no time was left to begin.
 phase() {
   local name=$1 limit=$2 left start=$SECONDS code
+  took=
   shift 2
   planned=$((planned + limit))
   if [ -n "$plan" ]; then
@@ -38,17 +40,20 @@ last_line() { # NAME: of a phase's log
   tail -n 1 "$out/$1.log" | tr '\001-\011\013-\037' ' '
 }
 
+ended() { # NAME CODE: how a phase failed
+  echo "exit code $2 after ${took:-0} s, see $1.log: $(last_line "$1")"
+}
+
 # check NAME SECONDS COMMAND...: a phase whose exit code is the result.
 check() {
   local code
   [ "$1" = devices ] || wanted "$1" || return 0
-  took=0
   phase "$@"
   code=$?
   if [ $code -eq 0 ]; then
     row "$1" "" pass "" "" "" "" "" "$took s"
   else
-    row "$1" "" FAIL "" "" "" "" "" "exit code $code after $took s, see $1.log: $(last_line "$1")"
+    row "$1" "" FAIL "" "" "" "" "" "$(ended "$1" $code)"
   fi
   return $code
 }
@@ -69,15 +74,16 @@ bench() {
 findings='^=+ +((Error|Warning): (Race|Potential)|Invalid|Misaligned|Barrier error|Program hit|[A-Z]+ SUMMARY: [1-9])'
 sanitize() {
   local tool=$1 ops=$2 limit=$3 code
-  took=0
   phase "$tool.$ops" "$limit" compute-sanitizer --tool "$tool" --target-processes all --error-exitcode 1 \
     "$weft" verify --device "$device" --ops "$ops"
   code=$?
   if [ $code -eq 0 ]; then
     row "$tool" "$ops" pass "" "" "" "" "" "$took s"
+  elif [ -z "$took" ]; then
+    row "$tool" "$ops" absent "" "" "" "" "" "no time left"
   elif { [ $code -eq 124 ] || [ $code -eq 137 ]; } && ! grep -qE "$findings" "$out/$tool.$ops.log"; then
     row "$tool" "$ops" info "" "" "" "" "" "not finished in $took s, nothing found"
   else
-    row "$tool" "$ops" FAIL "" "" "" "" "" "exit code $code after $took s, see $tool.$ops.log: $(last_line "$tool.$ops")"
+    row "$tool" "$ops" FAIL "" "" "" "" "" "$(ended "$tool.$ops" $code)"
   fi
 }

@@ -114,7 +114,7 @@ class AcceptanceTest {
     @Test
     void whatAPhaseSaysIsQuoted() throws IOException, InterruptedException {
         Files.writeString(pack.weft(), "#!/bin/sh\nprintf '%s\\n' 'C:\\n \"x\"'\nexit 3\n");
-        assertThat(pack.accept("--only", "graph").code()).isEqualTo(2);
+        assertThat(pack.accept("--only", "graph").code()).isEqualTo(1);
         assertThat(pack.rows().getFirst().path("remark").asString()).endsWith("see devices.log: C:\\n \"x\"");
     }
 

@@ -30,7 +30,7 @@ if [ -n "$missing" ]; then
   [ -n "${WEFT_DISTRIBUTION-}" ] || exit 1
 fi
 
-rm -rf "$out"
+rm -rf "$out/pack" "$out/weft-acceptance.tgz" # nothing else of a folder that may be anybody's
 mkdir -p "$out/pack"
 cp -R "$distribution" "$out/pack/weft"
 find "$here" -maxdepth 1 -type f ! -name pack.sh -exec cp {} "$out/pack" \;

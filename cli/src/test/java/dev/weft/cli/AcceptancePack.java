@@ -53,6 +53,11 @@ final class AcceptancePack {
         return folder.resolve(name);
     }
 
+    /** A file that packs are made of, or with, where it is kept. */
+    static Path recipe(String name) {
+        return RECIPE.resolve(name);
+    }
+
     /** The command. */
     Path weft() {
         return file("weft").resolve("weft");

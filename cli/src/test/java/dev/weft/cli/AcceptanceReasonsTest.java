@@ -8,12 +8,13 @@ import java.nio.file.Files;
 import java.nio.file.Path;
 import java.nio.file.attribute.PosixFilePermissions;
 import java.util.List;
+import java.util.jar.JarOutputStream;
 import org.junit.jupiter.api.BeforeEach;
 import org.junit.jupiter.api.Test;
 import org.junit.jupiter.api.io.TempDir;
 import tools.jackson.databind.JsonNode;
 
-/** What the recipe that judges a CUDA machine says of what it could not do. */
+/** What the recipe that judges a CUDA machine says of what it could not do, and what it leaves alone. */
 class AcceptanceReasonsTest {
     private AcceptancePack pack;
 
@@ -94,5 +95,28 @@ class AcceptanceReasonsTest {
                         line -> assertThat(line)
                                 .startsWith("racecheck\ttopK\tabsent")
                                 .endsWith("\tno time left"));
+    }
+
+    @Test
+    void packingLeavesOtherFilesOfItsFolder(@TempDir Path folder) throws IOException, InterruptedException {
+        Path distribution = folder.resolve("weft");
+        command(distribution.resolve("weft"), "exit 0");
+        new JarOutputStream(Files.newOutputStream(distribution.resolve("weft-backend-cuda-1.jar"))).close();
+        Path out = folder.resolve("out");
+        Path other = Files.createDirectories(out).resolve("other");
+        Files.writeString(other, "of somebody else");
+        Path stale = Files.createDirectories(out.resolve("pack")).resolve("stale");
+        Files.writeString(stale, "of the pack before");
+        Ended ended = pack.run(List.of(
+                "env",
+                "JAVA_HOME=" + System.getProperty("java.home"),
+                "WEFT_DISTRIBUTION=" + distribution,
+                "sh",
+                AcceptancePack.recipe("pack.sh").toString(),
+                out.toString()));
+        assertThat(ended.code()).as(ended.printed()).isZero();
+        assertThat(other).hasContent("of somebody else");
+        assertThat(stale).doesNotExist();
+        assertThat(out.resolve("weft-acceptance.tgz")).isNotEmptyFile();
     }
 }

@@ -1,7 +1,11 @@
 package dev.weft.model;
 
 import java.lang.foreign.MemorySegment;
+import java.util.ArrayList;
 import java.util.Arrays;
+import java.util.List;
+import java.util.concurrent.ForkJoinPool;
+import java.util.stream.IntStream;
 
 /**
  * What a step is to choose from the logits of its wanted rows, one after another in the order of the feeds, and what it chose: a
@@ -19,7 +23,9 @@ public final class Draws {
     private int[] tokens = new int[0];
     private MemorySegment tokenBytes = MemorySegment.ofArray(tokens);
     private float[] logits = new float[0];
-    private final TokenDistribution distribution = new TokenDistribution();
+
+    /** One for each thread that draws. */
+    private final List<TokenDistribution> distributions = new ArrayList<>();
 
     /** Forgets all rows. */
     public void clear() {
@@ -136,14 +142,28 @@ public final class Draws {
             return;
         }
         tokens();
-        for (int i = 0; i < rows; i++) {
+        // a row takes milliseconds, in which the device waits
+        int shares = Math.min(drawn, ForkJoinPool.commonPool().getParallelism() + 1);
+        while (distributions.size() < shares) {
+            distributions.add(new TokenDistribution());
+        }
+        if (shares == 1) {
+            drawShare(0, 1, vocabulary);
+        } else {
+            IntStream.range(0, shares).parallel().forEach(share -> drawShare(share, shares, vocabulary));
+        }
+    }
+
+    private void drawShare(int share, int shares, int vocabulary) {
+        for (int i = share; i < rows; i += shares) {
             if (!skipped[i]) {
-                tokens[i] = draw(i, i * vocabulary, vocabulary);
+                tokens[i] = draw(i, vocabulary, distributions.get(share));
             }
         }
     }
 
-    private int draw(int row, int at, int vocabulary) {
+    private int draw(int row, int vocabulary, TokenDistribution distribution) {
+        int at = row * vocabulary;
         if (temperatures[row] == 0) {
             return TokenSampler.argmax(logits, at, vocabulary);
         }

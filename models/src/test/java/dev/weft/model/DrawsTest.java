@@ -49,6 +49,38 @@ class DrawsTest {
     }
 
     @Test
+    void rowsTogetherAreDrawnAsEachAlone() {
+        int rows = 200;
+        float[] logits = logits(rows);
+        Draws together = new Draws();
+        together.skipAll(rows, logits);
+        together.clear();
+        Draws alone = new Draws();
+        int[] expected = new int[rows];
+        SplittableRandom random = new SplittableRandom(9);
+        for (int row = 0; row < rows; row++) {
+            float temperature = row % 3 * 0.5f;
+            float uniform = (random.nextLong() >>> 40) * 0x1p-24f;
+            if (row % 7 == 6) {
+                together.skip();
+                continue;
+            }
+            together.add(temperature, 0.9f, uniform);
+            alone.skipAll(1, Arrays.copyOfRange(logits, row * VOCABULARY, (row + 1) * VOCABULARY));
+            alone.clear();
+            alone.add(temperature, 0.9f, uniform);
+            alone.drawOnHost(VOCABULARY);
+            expected[row] = alone.token(0);
+        }
+        together.drawOnHost(VOCABULARY);
+        int[] drawn = new int[rows];
+        for (int row = 0; row < rows; row++) {
+            drawn[row] = row % 7 == 6 ? 0 : together.token(row);
+        }
+        assertThat(drawn).containsExactly(expected);
+    }
+
+    @Test
     void aDrawIsTheSameUntilItsTokenIsTaken() {
         TokenSampler sampler = new TokenSampler(Sampling.random(1, 1, 3, 5));
         Draws draws = new Draws();

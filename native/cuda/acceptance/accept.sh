@@ -180,7 +180,7 @@ else
   bench piece.prefill "" 12 "$device" piece experts,fp8-experts,prefill --m 4096 --context "$decode" "${shapes[@]}"
   [ -z "$fp8" ] || bench piece.fp8 "" 10 "$device/fp8" piece experts,fp8-experts --m 4096 "${shapes[@]}"
   bench gemm.wide wide 10 "$all" gemm --weights fp8 --m 4096 --k "$(size 1536 128)" --n "$(size 24576 256)" "${small[@]}"
-  bench piece.decode "" 36 "$device" piece "attention,hyper,$linears" --m 1,32,128 --context "$decode" "${shapes[@]}"
+  bench piece.decode "" 38 "$device" piece "attention,hyper,sample,$linears" --m 1,32,128 --context "$decode" "${shapes[@]}"
   bench piece.16k 16k 12 "$device" piece index,topk --m 1,32,128 --context "$(size 65535 255)" "${shapes[@]}"
   bench piece.262k 262k 22 "$device" piece hca,index,topk --m 1,32,128 --context "$(size 1048575 511)" "${shapes[@]}"
   bench piece.4k 4k 8 "$device" piece index --m 1,32,128 --context "$(size 16383 255)" "${shapes[@]}"

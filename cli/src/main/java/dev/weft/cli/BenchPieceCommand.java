@@ -36,7 +36,7 @@ final class BenchPieceCommand extends WeftCommand {
             description =
                     "experts, fp8-experts (with weights of FP8), attention (to picked entries), hca (to all of ratio 128),"
                             + " prefill (attention of all rows of one sequence), index (scores and picks), topk, hyper"
-                            + " (exit, entry and norm of a hyper-connection); or a linear layer: wq_a+wkv, wq_b, wo_a, wo_b,"
+                            + " (exit, entry and norm of a hyper-connection), sample (the next tokens from logits); or a linear layer: wq_a+wkv, wq_b, wo_a, wo_b,"
                             + " shared.w1+w3, shared.w2, gate, compressor.4, compressor.128, index.wq_b, index.compressor.")
     private List<String> names = List.of();
 

@@ -12,13 +12,13 @@ class BenchPieceTest {
     @Test
     void piecesAreRepeatedWithDataOfTheirOwn() {
         Object[] line =
-                "bench piece experts,attention,index,topk,hyper --model tiny --m 1,3 --context 255 --rounds 2 --json"
+                "bench piece experts,attention,index,topk,hyper,sample --model tiny --m 1,3 --context 255 --rounds 2 --json"
                         .split(" ");
         Run run = Run.of(line);
         assertThat(run.err()).isEmpty();
         JsonNode results = run.json().path("results");
-        assertThat(results).hasSize(10).allSatisfy(BenchNumbers::requireConsistent);
-        for (int i = 0; i < 10; i += 2) {
+        assertThat(results).hasSize(12).allSatisfy(BenchNumbers::requireConsistent);
+        for (int i = 0; i < 12; i += 2) {
             JsonNode one = results.path(i);
             JsonNode three = results.path(i + 1);
             assertThat(one.path("copies").asInt())

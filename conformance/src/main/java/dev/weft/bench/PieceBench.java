@@ -48,6 +48,8 @@ public record PieceBench(Kind kind, ModelConfig model, int m, int context) {
         TOPK("topk"),
         /** Exit of a hyper-connection, entry of the next, norm. */
         HYPER("hyper"),
+        /** The draw of the next token of every row. */
+        SAMPLE("sample"),
         /** Linear layers by the names of their weights; those that a model multiplies with the same rows are one. */
         WQ_A_WKV("wq_a+wkv"),
         WQ_B("wq_b"),
@@ -102,6 +104,7 @@ public record PieceBench(Kind kind, ModelConfig model, int m, int context) {
             case INDEX -> new IndexPiece(model, decode);
             case TOPK -> new TopKPiece(model.indexTopk(), m, decode.entries());
             case HYPER -> new HyperPiece(model, m);
+            case SAMPLE -> new SamplePiece(m, model.vocabSize());
             default -> LinearPiece.of(kind, model, m);
         };
     }

@@ -106,8 +106,8 @@ constexpr int MOST_CALLS = 12;
 
 enum PartWord { PART_COLUMNS = MAX_ATTRIBUTES - 5, PART_HEIGHT, PART_FIRST, PART_END, PART_KIND };
 
-// The table of a part that is none: 256 bytes which are zero before each launch and which it must leave so, for blocks to find out how
-// far the others are.
+// The table of a part that is none: 16 bytes of its own which are zero before each launch and which it must leave so, for its blocks to
+// find out how far the others are.
 constexpr int PART_COUNTERS = MAX_TABLES - 1;
 
 struct Calls {

@@ -8,7 +8,7 @@
 
 namespace weft {
 
-// Counters of a launch, zero before and behind it.
+// Counters of a part, zero before and behind each launch.
 struct RouteCounters {
     u32 begun;  // blocks that have begun
     u32 done;   // rows whose choice is made, then also blocks that have seen that all are

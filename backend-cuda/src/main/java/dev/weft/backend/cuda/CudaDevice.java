@@ -55,6 +55,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
     private final DeviceMemory memory;
     private final PinnedPool pinned;
     private final EventPool events;
+    private final CounterPool counters;
     private final Functions functions;
     private final Tables tables = new Tables(this);
     private final Optional<CublasProducts> products;
@@ -88,6 +89,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         this.memory = new DeviceMemory(subject, thread, options.memoryLimit(), context.memory(this::settleStreams));
         this.pinned = new PinnedPool(thread, context);
         this.events = new EventPool(context);
+        this.counters = new CounterPool(memory);
         Chip chip = properties.chip();
         this.functions =
                 new Functions(context, thread, options.images(chip.sm(), library.version()), chip.sharedBytes());
@@ -146,6 +148,10 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
 
     EventPool events() {
         return events;
+    }
+
+    CounterPool counters() {
+        return counters;
     }
 
     Functions functions() {
@@ -445,6 +451,7 @@ final class CudaDevice implements BackendDevice, Capturing, DeviceClock, DeviceG
         tables.close();
         functions.close();
         events.close();
+        counters.close();
         pinned.close();
         int left = memory.close();
         if (left > 0) {

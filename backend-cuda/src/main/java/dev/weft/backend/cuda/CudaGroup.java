@@ -118,8 +118,8 @@ final class CudaGroup implements Emitting {
                     CallLayout.writePlace(call, part);
                 } else {
                     Emission e = alone.get(part.member());
-                    CallLayout.writePart(
-                            call, e.arguments(), e.attributes().words(), part, e.tables(), sink.counters());
+                    long counters = sink.counters() + i * Emission.Sink.PART_COUNTER_BYTES;
+                    CallLayout.writePart(call, e.arguments(), e.attributes().words(), part, e.tables(), counters);
                 }
             }
             sink.add(new Launch(loaded, grid, threads, sharedBytes, calls));

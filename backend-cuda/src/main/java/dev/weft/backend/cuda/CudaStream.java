@@ -65,12 +65,12 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         this.staging = new Staging(device.pinned());
         DeviceBuffer made = null;
         try {
-            made = device.memory().allocate(COUNTER_BYTES, COUNTER_BYTES);
+            made = device.counters().take();
             this.handle = device.context().createStream();
             this.counters = made;
         } catch (RuntimeException | Error e) {
             if (made != null) {
-                made.close();
+                device.counters().give(made);
             }
             arena.close();
             throw e;
@@ -457,7 +457,7 @@ final class CudaStream implements DeviceStream, Emission.Sink {
         closed = true;
         recycle(Long.MAX_VALUE);
         device.context().destroyStream(handle);
-        counters.close();
+        device.counters().give(counters);
         staging.close();
         arena.close();
         device.forget(this);

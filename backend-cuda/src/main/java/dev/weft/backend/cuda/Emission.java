@@ -38,8 +38,10 @@ record Emission(
 
     /** Takes launches. */
     interface Sink {
-        /** Room for counters. */
+        /** Room for the counters of a launch, and for those of each of its parts. */
         long COUNTER_BYTES = 256;
+
+        long PART_COUNTER_BYTES = 16;
 
         /** Room for the parameter of the next launch, so many times {@link CallLayout#BYTES}. */
         MemorySegment calls(int count);
@@ -52,7 +54,7 @@ record Emission(
 
         /**
          * Address of {@link #COUNTER_BYTES} that are zero before each launch of this sink, which run one after another, and that each
-         * must leave so: by them blocks find out how far the others of their launch are.
+         * must leave so: by them the blocks of a part find out how far the others are.
          */
         long counters();
     }

@@ -118,6 +118,25 @@ class RoutingTest {
                 .isEqualTo(rows == 0 ? 1 : launches);
     }
 
+    /** Several in one launch, each of which counts for itself. */
+    @ParameterizedTest
+    @CsvSource({"8, 0", "16, 1", "16, 2", "40, 3"})
+    void sideBySide(int rows, int seed) {
+        emulator.with("seed", Integer.toString(seed));
+        GraphBuilder g = Graph.builder("routings");
+        MoeGate gate = new MoeGate(CHOICES, MoeGate.Score.SQRT_SOFTPLUS, false, 1.5f);
+        for (int i = 0; i < 3; i++) {
+            Value logits = g.input("logits" + i, rowsOf(DType.F32, 32));
+            Value bias = g.weight("bias" + i, TensorType.of(DType.F32, 32));
+            List<Value> routed = g.nodes(gate, logits, bias);
+            Value x = g.input("x" + i, rowsOf(DType.F32, WIDTH));
+            List<Value> d = g.nodes(new MoeDispatch(32), x, routed.get(0), routed.get(1));
+            g.output("rows" + i, d.get(0)).output("source" + i, d.get(2)).output("offsets" + i, d.get(3));
+        }
+        FusedComparison c = new FusedComparison(weft.device("cuda:0"), g.build());
+        assertThat(c.run(Map.of("rows", (long) rows))).isEqualTo(1);
+    }
+
     /** What blocks count by is as it was after every launch, be it on a stream or in a graph, whatever the order of blocks. */
     @ParameterizedTest
     @ValueSource(ints = {0, 1, 2})

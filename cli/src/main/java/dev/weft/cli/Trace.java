@@ -11,7 +11,7 @@ import java.util.Set;
 /** Copies the intermediate values of a traced prefill to an output file, under the names of their graph outputs. */
 final class Trace {
     private static final Set<String> CACHES = Set.of("compressed_kv", "compressed_k");
-    private static final Set<String> NOT_TRACED = Set.of("logits", "hidden");
+    private static final Set<String> NOT_TRACED = Set.of("logits", "hidden", "drawn");
 
     private final DeepSeekV4 model;
     private final Execution execution;

@@ -32,6 +32,7 @@ final class Batch {
     private @Nullable Member lastAlone;
 
     private final Draws draws = new Draws();
+    private final Draws proposals = new Draws();
 
     /** A sequence and who wants it. */
     private record Member(Generation generation, Continuation continuation) {
@@ -127,14 +128,14 @@ final class Batch {
         if (wanting.isEmpty()) {
             return;
         }
-        draws.clear();
-        wanting.forEach(c -> c.askProposal(draws));
+        proposals.clear();
+        wanting.forEach(c -> c.askProposal(proposals));
         model.draft(
                 wanting.stream().map(Continuation::session).toList(),
                 wanting.stream().mapToInt(Continuation::pending).toArray(),
-                draws);
+                proposals);
         for (int i = 0; i < wanting.size(); i++) {
-            wanting.get(i).propose(draws, i, vocabulary);
+            wanting.get(i).propose(proposals, i, vocabulary);
         }
     }
 

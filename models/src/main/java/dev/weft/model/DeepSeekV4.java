@@ -181,7 +181,9 @@ public final class DeepSeekV4 implements AutoCloseable {
         }
         admit(feeds);
         float[] logits = new float[roomFor(rows(feeds))];
-        compute(feeds, allLogits(feeds, logits), event);
+        Draws draws = new Draws(); // of its own: steps that repair a session come this way while another waits
+        draws.skipAll((int) rows(feeds), logits);
+        compute(feeds, draws, event);
         stepper.advance(feeds);
         List<float[][]> out = new ArrayList<>();
         int at = 0;
@@ -224,8 +226,9 @@ public final class DeepSeekV4 implements AutoCloseable {
     private void step(List<Feed> feeds, Draws draws, StepEvent event) {
         long wanted = rows(feeds);
         requireRows(draws, wanted);
-        roomFor(wanted);
+        requireArray(draws, backbone, wanted);
         if (isSpread(feeds)) {
+            roomFor(wanted);
             float[][] rows = lead(feeds.getFirst(), event);
             float[] logits = draws.roomForLogits(config.vocabSize());
             for (int i = 0; i < rows.length; i++) {
@@ -243,6 +246,13 @@ public final class DeepSeekV4 implements AutoCloseable {
         if (draws.rows() != wanted) {
             throw new RequestException("draws: found " + draws.rows() + " rows, expected the " + wanted
                     + " that are wanted; add or skip one for each");
+        }
+    }
+
+    /** Refuses more logits than an array holds, if any leave the device. */
+    private void requireArray(Draws draws, StepRunner runner, long wanted) {
+        if (draws.hasSkipped() || !runner.draws()) {
+            roomFor(wanted);
         }
     }
 
@@ -466,7 +476,6 @@ public final class DeepSeekV4 implements AutoCloseable {
      */
     public synchronized void draft(List<Session> sessions, int[] next, Draws draws) {
         requireOpen();
-        requireRows(draws, sessions.size());
         if (mtp == null) {
             throw new RequestException("draft: the model was loaded without its MTP block; use LoadOptions.withMtp");
         }
@@ -474,6 +483,8 @@ public final class DeepSeekV4 implements AutoCloseable {
             throw new RequestException(
                     "draft: found " + sessions.size() + " sessions, expected 1 to " + options.maxTokens());
         }
+        requireRows(draws, sessions.size());
+        requireArray(draws, mtp.runner(), sessions.size());
         for (int i = 0; i < sessions.size(); i++) {
             Session session = sessions.get(i);
             session.requireOpen();

@@ -1,5 +1,6 @@
 package dev.weft.model;
 
+import dev.weft.RequestException;
 import java.lang.foreign.MemorySegment;
 import java.util.ArrayList;
 import java.util.Arrays;
@@ -19,6 +20,8 @@ public final class Draws {
     private boolean[] skipped = new boolean[1];
     private int rows;
     private int drawn;
+    /** Whether a step has chosen for the rows that are there. */
+    private boolean isDone;
 
     private int[] tokens = new int[0];
     private MemorySegment tokenBytes = MemorySegment.ofArray(tokens);
@@ -31,6 +34,7 @@ public final class Draws {
     public void clear() {
         rows = 0;
         drawn = 0;
+        isDone = false;
     }
 
     /**
@@ -39,7 +43,7 @@ public final class Draws {
      * @param temperature 0 for the most likely token, else the divisor of the logits
      * @param topP share of probability kept, in (0, 1]
      * @param uniform the random number, in [0, 1); of no meaning at temperature 0
-     * @throws dev.weft.RequestException if a number is none of these
+     * @throws RequestException if a number is none of these
      */
     public void add(float temperature, float topP, float uniform) {
         boolean isTemperature = temperature >= 0 && Float.isFinite(temperature);
@@ -59,6 +63,7 @@ public final class Draws {
     }
 
     private void append(float temperature, float topP, float uniform, boolean skip) {
+        isDone = false;
         if (rows == skipped.length) {
             int most = 2 * rows;
             temperatures = Arrays.copyOf(temperatures, most);
@@ -77,13 +82,29 @@ public final class Draws {
         return rows;
     }
 
-    /** The token that the last step drew from a row that was not skipped. */
+    /**
+     * The token that a step drew from a row.
+     *
+     * @throws RequestException if no step has, or the row was skipped
+     */
     public int token(int row) {
+        if (row < 0 || row >= rows || !isDone || skipped[row]) {
+            throw new RequestException("draws: found no token of row " + row + " of " + rows
+                    + ", expected one that was added and drawn by a step");
+        }
         return tokens[row];
     }
 
-    /** Logits of all rows of the last step, one after another; there if any row was skipped. */
+    /**
+     * Logits of all rows, one after another in its beginning.
+     *
+     * @throws RequestException if no step has brought them, or no row was skipped
+     */
     public float[] logits() {
+        if (!isDone || !hasSkipped()) {
+            throw new RequestException("draws: found no logits of " + rows
+                    + " rows, expected some that were skipped and brought by a step");
+        }
         return logits;
     }
 
@@ -107,6 +128,11 @@ public final class Draws {
 
     float[] uniforms() {
         return uniforms;
+    }
+
+    /** Tokens of rows that were added are there, and logits if any was skipped. */
+    void done() {
+        isDone = true;
     }
 
     /** Room for the tokens of all rows, exactly. */
@@ -136,8 +162,9 @@ public final class Draws {
         return logits;
     }
 
-    /** Draws from the logits that are there. */
+    /** Draws from the logits that are there, and is done. */
     void drawOnHost(int vocabulary) {
+        isDone = true;
         if (drawn == 0) {
             return;
         }
@@ -165,7 +192,7 @@ public final class Draws {
     private int draw(int row, int vocabulary, TokenDistribution distribution) {
         int at = row * vocabulary;
         if (temperatures[row] == 0) {
-            return TokenSampler.argmax(logits, at, vocabulary);
+            return TokenDistribution.mostLikely(logits, at, vocabulary);
         }
         distribution.set(logits, at, vocabulary, temperatures[row], topPs[row], 0, 0);
         return distribution.draw(uniforms[row]);

@@ -137,6 +137,11 @@ final class StepRunner implements AutoCloseable {
         starts[++sequences] = tokens;
     }
 
+    /** Whether the device draws. */
+    boolean draws() {
+        return draws;
+    }
+
     /** Tokens that a step may have at most. */
     int mostTokens() {
         return (int) compiled.graph().dims().get(V4Inputs.TOKENS).max();
@@ -163,6 +168,7 @@ final class StepRunner implements AutoCloseable {
             if (asked.hasSkipped()) {
                 execution.floats(V4Graphs.LOGITS, asked.roomForLogits(vocabulary));
             }
+            asked.done();
         } else {
             execution.run(V4Graphs.LOGITS, asked.roomForLogits(vocabulary));
             asked.drawOnHost(vocabulary);

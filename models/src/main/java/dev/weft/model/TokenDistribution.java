@@ -29,18 +29,36 @@ final class TokenDistribution {
         }
         int best = TokenSampler.argmax(logits, at, count);
         float max = logits[at + best];
-        if (temperature == 0 || !Float.isFinite(max)) {
-            only(best);
+        if (temperature == 0 || !hasFinite(max, logits, at, count)) {
+            only(mostLikely(logits, at, count));
             return;
         }
         double sum = 0;
         for (int i = 0; i < count; i++) {
             float z = logits[at + i];
-            weights[i] = Float.isNaN(z) ? 0 : Math.exp(((double) z - max) / temperature);
+            weights[i] = Float.isNaN(z) ? 0 : z == max ? 1 : Math.exp(((double) z - max) / temperature);
             sum += weights[i];
         }
         heapify();
         cut(topP, topK, minP, sum);
+    }
+
+    /** The first of the largest logits; 0 where none is finite. */
+    static int mostLikely(float[] logits, int at, int count) {
+        int best = TokenSampler.argmax(logits, at, count);
+        return hasFinite(logits[at + best], logits, at, count) ? best : 0;
+    }
+
+    private static boolean hasFinite(float max, float[] logits, int at, int count) {
+        if (Float.isFinite(max)) {
+            return true;
+        }
+        for (int i = at; i < at + count; i++) {
+            if (Float.isFinite(logits[i])) {
+                return true;
+            }
+        }
+        return false;
     }
 
     private void only(int id) {

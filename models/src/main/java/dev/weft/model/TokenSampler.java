@@ -1,5 +1,6 @@
 package dev.weft.model;
 
+import dev.weft.RequestException;
 import java.util.SplittableRandom;
 import org.jspecify.annotations.Nullable;
 
@@ -46,6 +47,11 @@ public final class TokenSampler {
      * draw, until {@link #accept} is told a token. Only for a sampler that {@link #isPlain}.
      */
     public void ask(Draws draws) {
+        if (!isPlain()) {
+            throw new RequestException(
+                    "sampler: found settings beside temperature and topP, expected none where a step draws: " + sampling
+                            + "; skip the row and choose from its logits");
+        }
         draws.add(sampling.temperature(), sampling.topP(), sampling.temperature() == 0 ? 0 : uniform());
     }
 
@@ -80,7 +86,7 @@ public final class TokenSampler {
     public int next(float[] logits, int at, int count, @Nullable TokenMask allowed) {
         int token;
         if (sampling.temperature() == 0 && sampling.leavesLogits() && allowed == null) {
-            token = argmax(logits, at, count);
+            token = TokenDistribution.mostLikely(logits, at, count);
         } else {
             distribute(logits, at, count, allowed, distribution);
             token = distribution.draw(sampling.temperature() == 0 ? 0 : uniform());

@@ -108,6 +108,67 @@ class DrawsTest {
         assertThat(draws.roomForLogits(VOCABULARY)).isSameAs(logits);
     }
 
+    /** As {@link dev.weft.op.Sample} says. */
+    @ParameterizedTest
+    @CsvSource({
+        "'NaN,-Infinity,-Infinity', 0, 0.9, 0",
+        "'NaN,-Infinity,-Infinity', 1, 0.9, 0",
+        "'NaN,Infinity,NaN', 0, 0.9, 0",
+        "'NaN,Infinity,NaN', 1, 0.9, 0",
+        "'Infinity,Infinity,Infinity', 1, 0.9, 0",
+        "'0,Infinity,Infinity', 0, 0.9, 1",
+        "'0,Infinity,Infinity', 1, 0.1, 1",
+        "'0,Infinity,Infinity', 1, 0.9, 2",
+        "'NaN,3,-Infinity', 1, 0.9, 1"
+    })
+    void rowsThatAreNotFinite(String row, float temperature, float uniform, int expected) {
+        float[] logits = new float[3];
+        String[] values = row.split(",");
+        for (int i = 0; i < 3; i++) {
+            logits[i] = Float.parseFloat(values[i]);
+        }
+        Draws draws = new Draws();
+        draws.skipAll(1, logits);
+        draws.clear();
+        draws.add(temperature, 1, uniform);
+        draws.drawOnHost(3);
+        assertThat(draws.token(0)).isEqualTo(expected);
+        if (temperature == 0) {
+            assertThat(new TokenSampler(Sampling.greedy(1)).next(logits)).isEqualTo(expected);
+        }
+    }
+
+    @Test
+    void whatNoStepHasBroughtIsRefused() {
+        Draws draws = new Draws();
+        draws.skip();
+        draws.add(0, 1, 0);
+        assertThatThrownBy(() -> draws.token(1)).isInstanceOf(RequestException.class);
+        assertThatThrownBy(draws::logits).isInstanceOf(RequestException.class);
+        draws.roomForLogits(VOCABULARY);
+        draws.drawOnHost(VOCABULARY);
+        assertThat(draws.token(1)).isZero();
+        assertThat(draws.logits()).hasSize(2 * VOCABULARY);
+        assertThatThrownBy(() -> draws.token(0))
+                .isInstanceOf(RequestException.class)
+                .hasMessage("draws: found no token of row 0 of 2, expected one that was added and drawn by a step");
+        assertThatThrownBy(() -> draws.token(2)).isInstanceOf(RequestException.class);
+        draws.clear();
+        draws.add(0, 1, 0);
+        draws.drawOnHost(VOCABULARY);
+        assertThatThrownBy(draws::logits).isInstanceOf(RequestException.class);
+        draws.skip();
+        assertThatThrownBy(() -> draws.token(0)).as("of another step").isInstanceOf(RequestException.class);
+    }
+
+    @Test
+    void onlyPlainSettingsAreAskedFor() {
+        TokenSampler sampler = new TokenSampler(Sampling.random(1, 1, 1, 1).keeping(5, 0));
+        assertThatThrownBy(() -> sampler.ask(new Draws()))
+                .isInstanceOf(RequestException.class)
+                .hasMessageContaining("skip the row");
+    }
+
     @Test
     void furtherSettingsNeedTheLogits() {
         Sampling plain = Sampling.random(1, 0.9f, 1, 1);

@@ -126,7 +126,7 @@ class DrawnTokensTest {
             emulator.bytesToHost();
             model.step(feeds, draws);
             assertThat(emulator.bytesToHost()).as("three tokens").isEqualTo(3L * Integer.BYTES);
-            assertThat(draws.logits()).isEmpty();
+            assertThatThrownBy(draws::logits).isInstanceOf(RequestException.class);
             assertThat(draws.token(0)).isEqualTo(chosen(sampling(0, 1, 0))[0]).isEqualTo(draws.token(2));
 
             draws.clear();

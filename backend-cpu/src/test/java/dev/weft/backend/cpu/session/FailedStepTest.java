@@ -20,7 +20,7 @@ import java.util.Arrays;
 import java.util.List;
 import org.junit.jupiter.api.io.TempDir;
 import org.junit.jupiter.params.ParameterizedTest;
-import org.junit.jupiter.params.provider.ValueSource;
+import org.junit.jupiter.params.provider.CsvSource;
 
 /** A step that fails midway, because a weight cannot be read, leaves sessions as they were, although it wrote to rings. */
 class FailedStepTest {
@@ -32,14 +32,28 @@ class FailedStepTest {
     @TempDir
     private Path folder;
 
+    /** What is asked first of a session that failed, which repairs it. */
+    enum Next {
+        FORK,
+        STEP,
+        ARRAY,
+        DRAFT
+    }
+
     private static LoadOptions options() {
         return LoadOptions.defaults().maxContext(512).maxSequences(3).withMtp();
     }
 
     /** The last layer, when the earlier ones have run; and the MTP block, when the backbone has. */
     @ParameterizedTest
-    @ValueSource(strings = {"layers.2.ffn.shared_experts.w2.scale", "mtp.0.ffn.shared_experts.w2.scale"})
-    void sessionsStayAsTheyWere(String scale) throws IOException {
+    @CsvSource({
+        "layers.2.ffn.shared_experts.w2.scale, FORK",
+        "mtp.0.ffn.shared_experts.w2.scale, FORK",
+        "layers.2.ffn.shared_experts.w2.scale, STEP",
+        "layers.2.ffn.shared_experts.w2.scale, ARRAY",
+        "layers.2.ffn.shared_experts.w2.scale, DRAFT"
+    })
+    void sessionsStayAsTheyWere(String scale, Next next) throws IOException {
         Path model = folder.resolve("model");
         Path file = folder.resolve("s.safetensors");
         TinyModel.write(model, TinyModel.config(), 5);
@@ -84,12 +98,25 @@ class FailedStepTest {
                 f.seek(at);
                 f.write(whole);
             }
-            try (Session fork = a.fork()) {
-                assertThat(fork.append(SHORT))
-                        .as("a fork of the one that failed")
-                        .containsExactly(shorter);
+            int[] rest = Arrays.copyOfRange(IDS, BEFORE, 390);
+            float[] logits = new float[longer.length];
+            switch (next) {
+                case FORK -> {
+                    try (Session fork = a.fork()) {
+                        assertThat(fork.append(SHORT))
+                                .as("a fork of the one that failed")
+                                .containsExactly(shorter);
+                    }
+                    logits = a.append(rest);
+                }
+                case STEP -> logits = a.append(rest);
+                case ARRAY -> paged.step(List.of(new Feed(a, rest, Feed.Want.LAST)), logits);
+                case DRAFT -> {
+                    paged.draft(List.of(a), new int[] {rest[0]}, logits);
+                    logits = a.append(rest);
+                }
             }
-            assertThat(a.append(Arrays.copyOfRange(IDS, BEFORE, 390))).containsExactly(longer);
+            assertThat(logits).containsExactly(longer);
             assertThat(a.draft(IDS[390])).containsExactly(draft);
             assertThat(b.append(SHORT)).containsExactly(shorter);
         }

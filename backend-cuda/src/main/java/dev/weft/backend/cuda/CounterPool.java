@@ -6,8 +6,8 @@ import java.util.ArrayDeque;
 import java.util.Deque;
 
 /**
- * Counters of streams and recordings ({@link Emission.Sink#counters}), which are used again: to free memory all streams of the device
- * would have to be idle. Used on the device's thread.
+ * Counters of streams ({@link Emission.Sink#counters}), which are used again: to free memory all streams of the device would have to be
+ * idle. Used on the device's thread.
  */
 final class CounterPool {
     private final DeviceMemory memory;
@@ -23,7 +23,7 @@ final class CounterPool {
         return counters == null ? memory.allocate(Emission.Sink.COUNTER_BYTES, Emission.Sink.COUNTER_BYTES) : counters;
     }
 
-    /** Takes back counters that no launch under way uses. */
+    /** Takes back those of a stream that is done. */
     void give(DeviceBuffer counters) {
         free.addFirst(counters);
     }

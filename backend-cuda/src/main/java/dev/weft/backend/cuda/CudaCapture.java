@@ -52,7 +52,7 @@ final class CudaCapture implements Capture {
                 .filter(SharedKernel.class::isInstance)
                 .map(SharedKernel.class::cast)
                 .findFirst();
-        this.counters = device.counters().take();
+        this.counters = device.memory().allocate(Emission.Sink.COUNTER_BYTES, Emission.Sink.COUNTER_BYTES);
     }
 
     /** What is known about running with some extents: nothing yet, once call by call, a graph, or why there is none. */
@@ -213,7 +213,7 @@ final class CudaCapture implements Capture {
         }
         closed = true;
         runs.close();
-        device.counters().give(counters);
+        counters.close(); // once all streams are idle: a graph of this may still run on one
         device.forget(this);
     }
 

@@ -18,9 +18,9 @@ import java.util.stream.IntStream;
  *
  * <p>A block does so while its weights are on their way; where K is not above 1024 they all are. From the cache it reads
  * 2 K (1 + 2 tokens) bytes in BF16, the norm's weights once and the tokens twice, beside its 32 K of weights from memory.
- * It takes some 20 instructions for each value of a token where a weight takes 2: for the queries of Flash with 4 tokens
- * about a third of the time in which memory delivers the weights, for which the multiprocessors wait anyway. With 8 tokens
- * both would take as long, and a launch would no longer be saved.
+ * It takes some 20 instructions for each value of a token where a weight takes 2: for the queries of Flash with 7 tokens
+ * some 60 % of the time in which memory delivers the weights, for which the multiprocessors wait anyway. With more tokens
+ * and the products' own instructions both would take as long, and a launch would no longer be saved.
  *
  * @param size members
  */
@@ -30,7 +30,7 @@ record NormedGemms(int size) {
     private static final int FIRST = 2;
 
     /** Most tokens that blocks norm and quantise themselves; the kernel takes as many as {@link TensorCoreGemm#DECODE_TOKENS}. */
-    private static final int MOST_TOKENS = 4;
+    private static final int MOST_TOKENS = 7;
 
     /** Shared memory that the kernels have of their own, up to where what is launched with begins. */
     static final int STATIC_BYTES = 1024;

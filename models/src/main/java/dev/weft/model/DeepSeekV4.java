@@ -225,7 +225,7 @@ public final class DeepSeekV4 implements AutoCloseable {
 
     private void step(List<Feed> feeds, Draws draws, StepEvent event) {
         long wanted = rows(feeds);
-        requireRows(draws, wanted);
+        begin(draws, wanted);
         requireArray(draws, backbone, wanted);
         if (isSpread(feeds)) {
             roomFor(wanted);
@@ -242,7 +242,8 @@ public final class DeepSeekV4 implements AutoCloseable {
         stepper.advance(feeds);
     }
 
-    private static void requireRows(Draws draws, long wanted) {
+    private static void begin(Draws draws, long wanted) {
+        draws.begin();
         if (draws.rows() != wanted) {
             throw new RequestException("draws: found " + draws.rows() + " rows, expected the " + wanted
                     + " that are wanted; add or skip one for each");
@@ -483,7 +484,7 @@ public final class DeepSeekV4 implements AutoCloseable {
             throw new RequestException(
                     "draft: found " + sessions.size() + " sessions, expected 1 to " + options.maxTokens());
         }
-        requireRows(draws, sessions.size());
+        begin(draws, sessions.size());
         requireArray(draws, mtp.runner(), sessions.size());
         for (int i = 0; i < sessions.size(); i++) {
             Session session = sessions.get(i);

@@ -130,6 +130,11 @@ public final class Draws {
         return uniforms;
     }
 
+    /** Forgets what an earlier step chose for the same rows: the one that begins may fail. */
+    void begin() {
+        isDone = false;
+    }
+
     /** Tokens of rows that were added are there, and logits if any was skipped. */
     void done() {
         isDone = true;

@@ -175,6 +175,22 @@ class DrawnTokensTest {
         }
     }
 
+    /** The same rows may be asked for again without saying so. */
+    @Test
+    void aStepThatIsRefusedLeavesNoTokenOfTheOneBefore() {
+        try (Session session = model.newSession()) {
+            Draws draws = new Draws();
+            draws.add(0, 1, 0);
+            model.step(List.of(new Feed(session, PROMPT, Feed.Want.LAST)), draws);
+            int token = draws.token(0);
+            int outside = model.config().vocabSize();
+            assertThatThrownBy(() -> session.append(outside, draws)).isInstanceOf(RequestException.class);
+            assertThatThrownBy(() -> draws.token(0)).isInstanceOf(RequestException.class);
+            session.append(token, draws);
+            assertThat(draws.token(0)).isEqualTo(chosen(sampling(0, 1, 0))[1]);
+        }
+    }
+
     @Test
     void asManyDrawsAsWantedRows() {
         try (Session session = model.newSession()) {
